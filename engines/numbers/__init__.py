@@ -1,0 +1,1 @@
+"""The number systems that the hand-written engine runs on."""

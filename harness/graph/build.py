@@ -1,0 +1,92 @@
+"""Builder: makes nodes one by one, checking operands, parameters and shapes as it goes.
+
+The parser, the expansion of composites and the gradient all build through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from .graph import Arg, Constant, Graph, GraphError, Kind, Node, Params, Shape
+from .ops import OPERATIONS, Operation
+from .parameters import checked
+
+
+class Builder:
+    """Collects nodes in evaluation order.
+
+    While `share` is true, an equal node that already exists is given back instead of a new unnamed one.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.order: list[Node] = []
+        self.share = False
+        self._known: dict[tuple[str, tuple[Arg, ...], Params], str] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, node: Node) -> str:
+        """A node as it is."""
+        if node.name in self.nodes:
+            raise GraphError(f"`{node.name}` is assigned twice", "each name once")
+        self.nodes[node.name] = node
+        self.order.append(node)
+        if node.op != "input":
+            self._known.setdefault((node.op, node.args, node.params), node.name)
+        return node.name
+
+    def input(self, name: str, shape: Shape, kind: Kind = "float", *, constant: bool = False) -> str:
+        return self.add(Node(name, "input", (), (), shape, kind, constant))
+
+    def apply(self, op: str, args: Sequence[Arg], params: Mapping[str, object], name: str = "", base: str = "t") -> str:
+        """The node `op(*args, **params)`, called `name`, or `base:1`, `base:2`, ... where none is given.
+
+        Raises GraphError for a wrong number or kind of operands, wrong parameters, wrong shapes.
+        """
+        operation = OPERATIONS[op]
+        full = self.checked(operation, args, params)
+        if self.share and not name:
+            known = self._known.get((op, tuple(args), full))
+            if known is not None:
+                return known
+        shape = operation.shape([self.shape(arg) for arg in args], dict(full))
+        return self.add(Node(name or self.fresh(base), op, tuple(args), full, shape, operation.kind))
+
+    def fresh(self, base: str) -> str:
+        """The next free name `base:1`, `base:2`, ..."""
+        count = self._counts.get(base, 0) + 1
+        self._counts[base] = count
+        return f"{base}:{count}"
+
+    def shape(self, arg: Arg) -> Shape:
+        return () if isinstance(arg, Constant) else self.nodes[arg].shape
+
+    def graph(self, outputs: Sequence[str]) -> Graph:
+        return Graph(tuple(self.order), tuple(outputs))
+
+    def checked(self, operation: Operation, args: Sequence[Arg], params: Mapping[str, object]) -> Params:
+        """Every parameter, defaults filled in. Raises GraphError where operands or parameters do not fit."""
+        self._check_operands(operation, args)
+        return checked(operation, params)
+
+    def _check_operands(self, operation: Operation, args: Sequence[Arg]) -> None:
+        operands = operation.operands
+        if operands[0].variadic:
+            operands = operands[:1] * len(args)
+        least = sum(not operand.optional for operand in operands) or 1
+        if not least <= len(args) <= len(operands):
+            count = str(least) if least == len(operands) else f"{least} to {len(operands)}"
+            raise GraphError(
+                f"{len(args)} operand{'s' * (len(args) != 1)} of `{operation.name}`",
+                f"{count}: {operation.name}({operation.signature})",
+            )
+        for arg, operand in zip(args, operands, strict=False):
+            kind = "float" if isinstance(arg, Constant) else self.nodes[arg].kind
+            if kind != operand.kind and operand.kind != cast(Kind, "any"):
+                found = arg if isinstance(arg, str) else arg.text
+                raise GraphError(
+                    f"`{found}` is {kind}, as `{operand.name}` of `{operation.name}`",
+                    f"{operand.kind}",
+                    "astype makes a float of an integer or condition" if operand.kind == "float" else "",
+                )

@@ -1,0 +1,107 @@
+"""A graph as straight-line Python source: one assignment per node, compiled once, run many times.
+
+The same source runs on every number system: a namespace says what `tanh` is. A namespace has each
+operation that the graph uses as a function of operands and keyword parameters, and `constant(text)`,
+which makes a number of its own kind.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .expression import readable_names
+from .graph import Arg, Constant, Graph, Node, Param, Use
+from .ops import OPERATIONS
+from .shapes import index_of
+
+Program = Callable[..., "tuple[Any, ...]"]
+Namespace = Mapping[str, Any]
+
+LITERALS = {"pi": "3.141592653589793", "e": "2.718281828459045"}
+
+
+def source(graph: Graph, outputs: Sequence[str], *, operators: bool = True, tagged: bool = False) -> str:
+    """The source of `def program(inputs...)`, which returns a tuple of the nodes `outputs`.
+
+    `operators`: `a + b` instead of `add(a, b)`. `tagged`: the program takes `use` first and reads each
+    active operand through `use(k, x)`, where k counts `graph.uses`.
+    """
+    names = {
+        node: name + "_"
+        if keyword.iskeyword(name) or name in OPERATIONS or name in ("constant", "use", "slice")
+        else name
+        for node, name in readable_names(graph).items()
+    }
+    tags = {use: k for k, use in enumerate(graph.uses)} if tagged else {}
+    constants: dict[str, str] = {}
+    lines = [
+        f"    {names[node.name]} = {_expression(node, names, tags, constants, operators)}\n"
+        for node in graph.pruned(outputs).operations
+    ]
+    hoisted = [f"    {name} = constant({text!r})\n" for text, name in constants.items()]
+    parameters = ["use"] * tagged + [names[node.name] for node in graph.inputs]
+    returned = "".join(f"{names[name]}, " for name in outputs)
+    return f"def program({', '.join(parameters)}):\n{''.join(hoisted)}{''.join(lines)}    return ({returned})\n"
+
+
+def _expression(
+    node: Node, names: Mapping[str, str], tags: Mapping[Use, int], constants: dict[str, str], operators: bool
+) -> str:
+    operation = OPERATIONS[node.op]
+    symbolic = operators and (operation.operator or node.op in ("negative", "getitem", "copy"))
+    literal = symbolic and any(isinstance(arg, str) for arg in node.args)
+
+    def operand(position: int, arg: Arg) -> str:
+        if isinstance(arg, Constant):
+            if literal and "inf" not in arg.text:
+                return _literal(arg, exponent=node.op == "pow")
+            return constants.setdefault(arg.text, f"constant_{len(constants)}")
+        tag = tags.get(Use(node.name, position))
+        return names[arg] if tag is None else f"use({tag}, {names[arg]})"
+
+    operands = [operand(position, arg) for position, arg in enumerate(node.args)]
+    if symbolic:
+        match node.op:
+            case "negative":
+                return f"-{operands[0]}"
+            case "copy":
+                return operands[0]
+            case "getitem":
+                return f"{operands[0]}[{dict(node.params)['index']}]"
+            case _:
+                return f"{operands[0]} {operation.operator} {operands[1]}"
+    params = [f"{name}={_parameter(name, value)}" for name, value in node.params]
+    return f"{node.op}({', '.join(operands + params)})"
+
+
+def _literal(constant: Constant, *, exponent: bool) -> str:
+    """A float literal, for which float arithmetic is fastest; a whole exponent stays an integer."""
+    sign, text = ("-", constant.text[1:]) if constant.text.startswith("-") else ("", constant.text)
+    text = LITERALS.get(text, text)
+    if text.isdigit() and not exponent:
+        text += ".0"
+    return f"({sign}{text})" if sign else text
+
+
+def _parameter(name: str, value: Param) -> str:
+    return repr(index_of(str(value))) if name == "index" else repr(value)
+
+
+def emit(
+    graph: Graph, namespace: Namespace, outputs: Iterable[str], *, operators: bool = True, tagged: bool = False
+) -> Program:
+    """The compiled program. Raises KeyError naming an operation that the namespace lacks."""
+    outputs = tuple(outputs)
+    for name in missing(graph, namespace):
+        raise KeyError(name)
+    text = source(graph, outputs, operators=operators, tagged=tagged)
+    scope: dict[str, Any] = dict(namespace)
+    exec(compile(text, "<graph>", "exec"), scope)
+    return scope["program"]
+
+
+def missing(graph: Graph, namespace: Namespace) -> list[str]:
+    """The operations of a graph that a namespace does not have, in order of first use."""
+    return list(dict.fromkeys(node.op for node in graph.operations if node.op not in namespace))

@@ -1,0 +1,366 @@
+"""Text <-> nodes: the language of cases, a subset of Python expressions, parsed and never evaluated.
+
+`Parser.define` turns the text of an expression into nodes of a `Builder`; `text_of` prints a graph
+back as statements of the language.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+from math import prod
+from typing import cast
+
+from .build import Builder
+from .graph import NAMED_CONSTANTS, Arg, Constant, Graph, GraphError, Node, Param
+from .ops import OPERATIONS
+from .shapes import axes_of, index_of
+
+BINARY: Mapping[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "subtract",
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+    ast.Pow: "pow",
+    ast.MatMult: "matmul",
+}
+COMPARE: Mapping[type[ast.cmpop], str] = {
+    ast.Lt: "less",
+    ast.LtE: "less_equal",
+    ast.Gt: "greater",
+    ast.GtE: "greater_equal",
+    ast.Eq: "equal",
+    ast.NotEq: "not_equal",
+}
+PRECEDENCE = {"less": 1, "less_equal": 1, "greater": 1, "greater_equal": 1, "equal": 1, "not_equal": 1, "add": 2,
+              "subtract": 2, "multiply": 3, "divide": 3, "matmul": 3, "negative": 4, "pow": 5}  # fmt: skip
+ATOM = 6
+
+
+class ExpressionError(GraphError):
+    """An error at a place in an expression: `line` and `column` count from 0 within its text."""
+
+    def __init__(self, error: GraphError, line: int, column: int) -> None:
+        super().__init__(error.found, error.expected, error.remedy)
+        self.line, self.column = line, column
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> ast.Module:
+    """Statements `name = expression; ...; expression` as a tree. Raises ExpressionError."""
+    try:
+        return ast.parse(text.strip())
+    except SyntaxError as error:
+        problem = GraphError(f"{error.msg} in `{_short(text)}`", "an expression such as `tanh(a * b) + c`")
+        raise ExpressionError(problem, (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise ExpressionError(_too_deep(), 0, 0) from None
+
+
+def _too_deep() -> GraphError:
+    return GraphError(
+        "an expression nested too deeply", "at most about 90 levels", "give the inner parts names of their own"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class Parser:
+    """Builds expressions into `builder`. `scope` maps further names to arguments and `parameters` to values."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        scope: Mapping[str, Arg] | None = None,
+        parameters: Mapping[str, Param] | None = None,
+        functions: Mapping[str, Function] | None = None,
+        separator: str = ".",
+    ) -> None:
+        self.builder = builder
+        self.scope = scope
+        self.parameters = parameters or {}
+        self.functions = functions or {}
+        self.separator = separator
+        self._lines: list[str] = []
+
+    def define(self, name: str, text: str) -> str:
+        """The node `name` for an expression; inner ones are called `name.1`, `name.2`, ..."""
+        statements = self._read(text)
+        if len(statements) != 1 or not isinstance(statements[0], ast.Expr):
+            raise ExpressionError(GraphError(f"`{_short(text)}`", "one expression"), 0, 0)
+        return self._outermost(name, statements[0].value)
+
+    def body(self, base: str, text: str, name: str) -> Arg:
+        """The value of `local = expression; ...; expression`, called `name`, inner nodes after `base`."""
+        *statements, last = self._read(text)
+        for statement in statements:
+            assert isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+            value = self._build(statement.value, base, "")
+            self.scope = {**(self.scope or {}), statement.targets[0].id: value}
+        assert isinstance(last, ast.Expr)
+        return self._build(last.value, base, name)
+
+    def _read(self, text: str) -> list[ast.stmt]:
+        self._lines = text.strip().splitlines()
+        return parsed(text).body
+
+    def _outermost(self, name: str, tree: ast.expr) -> str:
+        try:
+            found = self._build(tree, name, name)
+        except RecursionError:
+            raise ExpressionError(_too_deep(), 0, 0) from None
+        if found != name:
+            raise self._error(
+                tree,
+                GraphError(
+                    f"`{name}: {_short(ast.unparse(tree))}` computes nothing", "an operation", "use the name itself"
+                ),
+            )
+        return name
+
+    def _build(self, tree: ast.expr, base: str, name: str) -> Arg:
+        """The argument that a tree stands for; `name` is empty for inner nodes."""
+        try:
+            match tree:
+                case ast.Name(id):
+                    return self._name(id)
+                case ast.Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
+                    return Constant(self._numeral(tree))
+                case ast.UnaryOp(ast.USub(), ast.Constant() | ast.Name() as operand):
+                    inner = self._build(operand, base, "")
+                    if isinstance(inner, Constant) and not inner.text.startswith("-"):
+                        return Constant("-" + inner.text)
+                    return self._apply("negative", [inner], {}, base, name)
+                case ast.UnaryOp(ast.USub(), operand):
+                    return self._apply("negative", [self._build(operand, base, "")], {}, base, name)
+                case ast.BinOp(left, operator, right) if type(operator) in BINARY:
+                    args = [self._build(left, base, ""), self._build(right, base, "")]
+                    return self._apply(BINARY[type(operator)], args, {}, base, name)
+                case ast.Compare(left, [operator], [right]) if type(operator) in COMPARE:
+                    args = [self._build(left, base, ""), self._build(right, base, "")]
+                    return self._apply(COMPARE[type(operator)], args, {}, base, name)
+                case ast.Subscript(value, index):
+                    return self._apply("getitem", [self._build(value, base, "")], {"index": _index(index)}, base, name)
+                case ast.Call(ast.Name(op), operands, keywords):
+                    return self._call(op, operands, keywords, base, name)
+                case _:
+                    raise GraphError(
+                        f"`{_short(ast.unparse(tree))}`",
+                        "names, numbers, + - * / ** @, comparisons, calls and subscripts",
+                    )
+        except ExpressionError:
+            raise
+        except GraphError as error:
+            raise self._error(tree, error) from None
+
+    @staticmethod
+    def _error(tree: ast.expr, error: GraphError) -> ExpressionError:
+        return ExpressionError(error, tree.lineno - 1, tree.col_offset)
+
+    def _numeral(self, tree: ast.Constant) -> str:
+        # ast keeps the value alone; the text keeps every digit that was written.
+        assert tree.end_col_offset is not None
+        text = self._lines[tree.lineno - 1].encode()[tree.col_offset : tree.end_col_offset].decode().replace("_", "")
+        return text if text[:2].lower() not in ("0x", "0o", "0b") else str(tree.value)
+
+    def _name(self, name: str) -> Arg:
+        if self.scope is not None:
+            if name in self.scope:
+                return self.scope[name]
+            if name in self.parameters:
+                return Constant(repr(self.parameters[name]))
+        elif name in self.builder.nodes:
+            return name
+        if name in NAMED_CONSTANTS:
+            return Constant(name)
+        known = [*(self.scope if self.scope is not None else self.builder.nodes), *NAMED_CONSTANTS]
+        raise GraphError(f"undefined name `{name}`", "an input, or a node defined above", _nearest(name, known))
+
+    def _call(self, op: str, operands: list[ast.expr], keywords: list[ast.keyword], base: str, name: str) -> Arg:
+        given = {
+            keyword.arg or "**": self._parameter(keyword.value)
+            for keyword in keywords
+            if keyword.arg not in self._operand_names(op)
+        }
+        if op == "size":
+            return Constant(str(self._size(operands, given)))
+        if op in self.functions:
+            return self.functions[op].call(self, [self._build(o, base, "") for o in operands], base, name)
+        if op not in OPERATIONS:
+            remedy = _nearest(op, [*OPERATIONS, *self.functions])
+            raise GraphError(
+                f"unknown operation `{op}`",
+                "an operation of the vocabulary",
+                f"{remedy} `gradaccord ops` lists all {len(OPERATIONS)}.".strip(),
+            )
+        if operands and isinstance(operands[0], ast.Constant) and isinstance(operands[0].value, str) and op == "einsum":
+            given["subscripts"] = operands[0].value
+            operands = operands[1:]
+        flat = [item for o in operands for item in (o.elts if isinstance(o, ast.List) else [o])]
+        args = [self._build(o, base, "") for o in flat]
+        args += self._keyword_operands(op, len(args), keywords, base)
+        return self._apply(op, args, given, base, name)
+
+    def _operand_names(self, op: str) -> list[str]:
+        return [operand.name for operand in OPERATIONS[op].operands] if op in OPERATIONS else []
+
+    def _keyword_operands(self, op: str, given: int, keywords: list[ast.keyword], base: str) -> list[Arg]:
+        """Operands passed by name, which must continue where the positional ones end."""
+        by_name = {keyword.arg: keyword.value for keyword in keywords if keyword.arg in self._operand_names(op)}
+        args: list[Arg] = []
+        for expected in self._operand_names(op)[given:]:
+            if expected in by_name:
+                args.append(self._build(by_name.pop(expected), base, ""))
+            elif by_name:
+                raise GraphError(f"`{op}` without `{expected}`", f"{op}({OPERATIONS[op].signature})")
+        if by_name:
+            raise GraphError(f"`{next(iter(by_name))}` of `{op}` is given twice", f"{op}({OPERATIONS[op].signature})")
+        return args
+
+    def _apply(self, op: str, args: list[Arg], params: Mapping[str, object], base: str, name: str) -> str:
+        if not name and self.separator == ".":
+            count = 1
+            while (name := f"{base}.{count}") in self.builder.nodes:
+                count += 1
+        return self.builder.apply(op, args, params, name, base)
+
+    def _parameter(self, tree: ast.expr) -> object:
+        match tree:
+            case ast.Name(id) if id in self.parameters:
+                return self.parameters[id]
+            case ast.List(items) | ast.Tuple(items):
+                return tuple(self._parameter(item) for item in items)
+            case ast.Constant(value):
+                return value
+            case ast.UnaryOp(ast.USub(), ast.Constant(value)) if isinstance(value, int | float):
+                return -value
+            case ast.Call(ast.Name("size"), operands, keywords):
+                return self._size(operands, {k.arg or "": self._parameter(k.value) for k in keywords})
+            case _:
+                raise self._error(
+                    tree,
+                    GraphError(
+                        f"`{_short(ast.unparse(tree))}` as a parameter",
+                        "a number, True, False, None, text or a list of these",
+                    ),
+                )
+
+    def _size(self, operands: list[ast.expr], given: Mapping[str, object]) -> int:
+        if len(operands) != 1 or set(given) - {"axis"}:
+            raise GraphError("`size` of something else than one operand", "size(x) or size(x, axis=0)")
+        shape = self.builder.shape(self._build(operands[0], "size", ""))
+        return prod(shape[axis] for axis in axes_of(given.get("axis"), len(shape)))
+
+
+class Function:
+    """A composite of a case file's own: `define: {swish(x): x * sigmoid(x)}`. It is inlined where it is called."""
+
+    def __init__(self, name: str, arguments: tuple[str, ...], text: str) -> None:
+        self.name, self.arguments, self.text = name, arguments, text
+
+    def call(self, parser: Parser, args: list[Arg], base: str, name: str) -> Arg:
+        if len(args) != len(self.arguments):
+            raise GraphError(
+                f"{len(args)} operands of `{self.name}`",
+                f"{len(self.arguments)}: {self.name}({', '.join(self.arguments)})",
+            )
+        inner = Parser(parser.builder, dict(zip(self.arguments, args, strict=True)), functions=parser.functions)
+        return inner.body(base, self.text, name)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f"Did you mean `{near[0]}`?" if near else ""
+
+
+def _index(tree: ast.expr) -> str:
+    text = ast.unparse(tree)
+    text = text[1:-1] if isinstance(tree, ast.Tuple) and text.startswith("(") else text
+    try:
+        index = index_of(text)
+    except ValueError:
+        index = ("?",)
+    if any(isinstance(item, str | float) for item in index):
+        raise GraphError(f"index [{_short(text)}]", "integers, slices, `...` and None", "`take` gathers along an axis")
+    return text
+
+
+# --- printing -------------------------------------------------------------------------------------------
+
+
+def text_of(graph: Graph) -> dict[str, str]:
+    """The graph as statements of the language: name -> expression.
+
+    A node with a dotted or coloned name that is used once is printed inside its consumer; the
+    others become statements, under a name that the language can read.
+    """
+    uses: dict[str, int] = {}
+    for node in graph.nodes:
+        for arg in node.args:
+            if isinstance(arg, str):
+                uses[arg] = uses.get(arg, 0) + 1
+    names = readable_names(graph)
+    inner: dict[str, tuple[str, int]] = {}
+    lines: dict[str, str] = {}
+    for node in graph.operations:
+        text, precedence = _expression(node, inner, names)
+        anonymous = "." in node.name or ":" in node.name
+        if anonymous and uses.get(node.name, 0) == 1 and node.name not in graph.outputs and len(text) < 100:
+            inner[node.name] = (text, precedence)
+        else:
+            lines[names[node.name]] = text
+    return lines
+
+
+def readable_names(graph: Graph) -> dict[str, str]:
+    """For every node a name that is an identifier, unique, and its own where it already is one."""
+    names = {node.name: node.name for node in graph.nodes if node.name.isidentifier()}
+    taken = set(names)
+    for node in graph.nodes:
+        if node.name not in names:
+            name = node.name.replace(".", "_").replace(":", "_")
+            while name in taken:
+                name += "_"
+            names[node.name] = name
+            taken.add(name)
+    return names
+
+
+def _expression(node: Node, inner: Mapping[str, tuple[str, int]], names: Mapping[str, str]) -> tuple[str, int]:
+    def operand(arg: Arg, least: int) -> str:
+        if isinstance(arg, Constant):
+            text, precedence = arg.text, 4 if arg.text.startswith("-") else ATOM
+        else:
+            text, precedence = inner.get(arg, (names[arg], ATOM))
+        return f"({text})" if precedence < least else text
+
+    operation = OPERATIONS[node.op]
+    if node.op == "getitem":
+        return f"{operand(node.args[0], ATOM)}[{dict(node.params)['index']}]", ATOM
+    if node.op == "negative":
+        return f"-{operand(node.args[0], PRECEDENCE['negative'])}", PRECEDENCE["negative"]
+    if operation.operator:
+        p = PRECEDENCE[node.op]
+        left, right = (p + 1, p) if node.op == "pow" else (p, p + 1)
+        if p == 1:
+            left = 2
+        return f"{operand(node.args[0], left)} {operation.operator} {operand(node.args[1], right)}", p
+    operands = [operand(arg, 0) for arg in node.args]
+    if operation.operands[0].variadic and node.op != "einsum":
+        operands = [f"[{', '.join(operands)}]"]
+    params = [
+        f"{name}={_literal(value)}"
+        for name, value in node.params
+        if value != operation.parameters[name] and name != "subscripts"
+    ]
+    if node.op == "einsum":
+        operands.insert(0, '"' + cast(str, dict(node.params)["subscripts"]) + '"')
+    return f"{node.op}({', '.join(operands + params)})", ATOM
+
+
+def _literal(value: Param) -> str:
+    return f"[{', '.join(map(_literal, value))}]" if isinstance(value, tuple) else repr(value)

@@ -1,0 +1,164 @@
+"""Reverse mode: a graph in, its gradient out, as another graph in the same vocabulary.
+
+The sweep walks the graph backwards. At each node it asks `derivatives.py` for the term of every
+operand; the terms that reach a node, summed, are its adjoint (Griewank & Walther 2008, table 3.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+from .derivatives import NON_DIFFERENTIABLE, RULES
+from .expand import Body, Expander
+from .graph import Arg, Constant, Graph, Node, Shape, Use
+from .symbol import ONE, Symbol, f
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """The graph of values and derivatives, and where in it each derivative is.
+
+    `adjoints` has every active node of the original graph, `terms` every use. A derivative is the name
+    of a node or a constant; a constant stands for an array of the node's shape (0: structurally zero).
+    `seed` names the input that takes the cotangent; it is empty for a scalar output, whose cotangent is 1.
+    """
+
+    graph: Graph
+    adjoints: Mapping[str, Arg]
+    terms: Mapping[Use, Arg]
+    seed: str
+
+
+def gradient(graph: Graph, *, stable: bool = True, seeded: bool = False) -> Gradient:
+    """Differentiate `graph.output` with respect to every node that it depends on.
+
+    `seeded` makes the cotangent of a scalar output an input too.
+
+    The result's graph begins with the nodes of `graph`, composites written out by their stable or
+    textbook formula, and its outputs are those of `graph`, then the gradient of each wanted input.
+    """
+    builder = Expander(stable=stable)
+    builder.add_graph(graph)
+    output = graph.output
+    seed = ""
+    if output.shape or seeded:
+        seed = builder.input(f"grad_{output.name}", output.shape)
+    start = len(builder.order)
+    builder.share = True
+    sweep = _Sweep(builder, {output.name: Symbol(builder, seed or ONE)})
+    terms: dict[Use, Arg] = {}
+    adjoints: dict[str, Arg] = {}
+    active = graph.active
+    for node in reversed(graph.nodes):
+        if node.name not in active:
+            continue
+        g = sweep.adjoint(node)
+        adjoints[node.name] = g.arg
+        if node.op == "input":
+            continue
+        for position, term in sweep.pull(node, g, active, builder.bodies.get(node.name)):
+            terms[Use(node.name, position)] = term.arg
+    gradients = [_node(builder, adjoints[node.name], node.shape) for node in graph.wanted]
+    full = builder.graph([*graph.outputs, *gradients])
+    return _named(full, start, Gradient(full, adjoints, terms, seed), graph)
+
+
+class _Sweep:
+    """Adjoints in the making: for each node, the terms that have reached it so far."""
+
+    def __init__(self, builder: Expander, seeds: Mapping[str, Symbol]) -> None:
+        self.builder = builder
+        self.pending: dict[str, list[Symbol]] = {name: [seed] for name, seed in seeds.items()}
+
+    def adjoint(self, node: Node) -> Symbol:
+        terms = [term for term in self.pending.pop(node.name, []) if not term.zero]
+        total = terms[0] if terms else Symbol(self.builder, Constant("0"))
+        for term in terms[1:]:
+            total = replace(total, base=f"grad_{node.name}") + term
+        return replace(total, base=f"grad_{node.name}")
+
+    def pull(self, node: Node, g: Symbol, active: Set[str], body: Body | None = None) -> Iterable[tuple[int, Symbol]]:
+        """The term of each active operand of a node, which is also kept for that operand's adjoint."""
+        if g.zero or node.op in NON_DIFFERENTIABLE:
+            found: Sequence[object] = [None] * len(node.args)
+        elif body is not None:
+            found = self._through(node, g, active, body)
+        else:
+            y, xs = Symbol(self.builder, node.name, g.base), [Symbol(self.builder, arg, g.base) for arg in node.args]
+            found = RULES[node.op](g, y, *xs, **dict(node.params))
+        for position, (arg, term) in enumerate(zip(node.args, found, strict=True)):
+            if isinstance(arg, Constant) or arg not in active:
+                continue
+            symbol = term if isinstance(term, Symbol) else Symbol(self.builder, Constant("0"))
+            symbol = summed_to(symbol, self.builder.shape(arg))
+            self.pending.setdefault(arg, []).append(symbol)
+            yield position, symbol
+
+    def _through(self, node: Node, g: Symbol, active: Set[str], body: Body) -> list[Symbol]:
+        """The terms of a composite: a sweep of its inner nodes alone."""
+        inner = _Sweep(self.builder, {node.name: g})
+        reached = {arg for arg in body.operands if isinstance(arg, str) and arg in active}
+        for new in body.nodes:
+            if new.kind == "float" and any(arg in reached for arg in new.args):
+                reached.add(new.name)
+        for new in reversed(body.nodes):
+            if new.name in reached and new.name in inner.pending and new.name not in body.operands:
+                for _ in inner.pull(new, replace(inner.adjoint(new), base=g.base), reached):
+                    pass
+        return [
+            inner.adjoint(self.builder.nodes[arg]) if isinstance(arg, str) else Symbol(self.builder, Constant("0"))
+            for arg in body.operands
+        ]
+
+
+def summed_to(term: Symbol, shape: Shape) -> Symbol:
+    """Broadcasting undone: the sum over the axes that an operand of `shape` was repeated along."""
+    if isinstance(term.arg, Constant) or term.shape == shape:
+        return term
+    extra = len(term.shape) - len(shape)
+    if extra < 0:
+        return f.broadcast_to(term, shape=shape)
+    axes = tuple(i for i, n in enumerate(term.shape) if i < extra or (n != 1 and shape[i - extra] == 1))
+    if axes:
+        total = f.sum(term, axis=axes, keepdims=not extra)
+        return total if total.shape == shape else f.reshape(total, shape=shape)
+    return f.broadcast_to(term, shape=shape) if term.shape != shape else term
+
+
+def _node(builder: Expander, arg: Arg, shape: Shape) -> str:
+    """A derivative as a node of its own shape; a constant becomes an array."""
+    return arg if isinstance(arg, str) else builder.apply("broadcast_to", [arg], {"shape": shape})
+
+
+def _named(full: Graph, start: int, found: Gradient, graph: Graph) -> Gradient:
+    """The same with readable names: an unnamed node that is the adjoint of x becomes `grad_x`."""
+    taken = {node.name for node in full.nodes}
+    fresh = {node.name for node in full.nodes[start:] if ":" in node.name}
+    names: dict[str, str] = {}
+
+    def claim(arg: Arg, name: str) -> None:
+        if isinstance(arg, str) and arg in fresh and arg not in names:
+            while name in taken:
+                name += "_"
+            names[arg] = name
+            taken.add(name)
+
+    for node in graph.wanted:
+        claim(found.adjoints[node.name], f"grad_{node.name}")
+    for node, arg in found.adjoints.items():
+        claim(arg, f"grad_{node}")
+
+    def renamed(arg: Arg) -> Arg:
+        return names.get(arg, arg) if isinstance(arg, str) else arg
+
+    nodes = tuple(
+        replace(node, name=names.get(node.name, node.name), args=tuple(map(renamed, node.args))) for node in full.nodes
+    )
+    outputs = tuple(names.get(name, name) for name in full.outputs)
+    return Gradient(
+        Graph(nodes, outputs),
+        {name: renamed(arg) for name, arg in found.adjoints.items()},
+        {use: renamed(arg) for use, arg in found.terms.items()},
+        found.seed,
+    )

@@ -1,0 +1,100 @@
+"""Checks of an operation's parameters, one for each name: a name means the same in every row of `ops.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from .graph import GraphError, Param, Params
+from .ops import REQUIRED, Operation
+
+Check = Callable[[object], "Param | None"]  # the value in its one form, or None where it does not fit
+
+
+def _integer(least: int) -> Check:
+    return lambda v: v if isinstance(v, int) and not isinstance(v, bool) and v >= least else None
+
+
+def _number(v: object) -> Param:
+    return v if isinstance(v, int | float) and not isinstance(v, bool) else None
+
+
+def _integers(v: object) -> Param:
+    if isinstance(v, tuple) and all(
+        isinstance(n, int) and not isinstance(n, bool) for n in cast("tuple[object, ...]", v)
+    ):
+        return cast("tuple[int, ...]", v)
+    return None
+
+
+def _axis(v: object) -> Param:
+    return v if isinstance(v, int) and not isinstance(v, bool) else _integers(v)
+
+
+def _pair(least: int) -> Check:
+    def check(v: object) -> Param:
+        pair = (v, v) if isinstance(v, int) else _integers(v)
+        return (
+            pair if isinstance(pair, tuple) and len(pair) == 2 and min(cast("tuple[int, int]", pair)) >= least else None
+        )
+
+    return check
+
+
+def _widths(v: object) -> Param:
+    if isinstance(v, tuple) and all(_integers(w) is not None for w in cast("tuple[object, ...]", v)):
+        return cast("tuple[tuple[int, ...], ...]", v)
+    return None
+
+
+CHECKS: Mapping[str, tuple[Check, str]] = {
+    "axis": (_axis, "an integer or a list of integers"),
+    "axes": (_integers, "a list of integers"),
+    "shape": (_integers, "a list of integers"),
+    "shift": (_axis, "an integer"),
+    "keepdims": (lambda v: v if isinstance(v, bool) else None, "True or False"),
+    "n": (_integer(1), "an integer of at least 1"),
+    "size": (_integer(1), "an integer of at least 1"),
+    "groups": (_integer(1), "an integer of at least 1"),
+    "stride": (_pair(1), "an integer or two, at least 1"),
+    "dilation": (_pair(1), "an integer or two, at least 1"),
+    "padding": (_pair(0), "an integer or two, not negative"),
+    "widths": (_widths, "a list of [before, after], one for each axis"),
+    "negative_slope": (_number, "a number"),
+    "alpha": (_number, "a number"),
+    "eps": (_number, "a number"),
+    "value": (_number, "a number"),
+    "correction": (_number, "a number"),
+    "approximate": (lambda v: v if v in ("none", "tanh") else None, "'none' or 'tanh'"),
+    "subscripts": (lambda v: v if isinstance(v, str) else None, 'text such as "ij,jk->ik"'),
+    "index": (lambda v: v if isinstance(v, str) else None, "an index"),
+}  # fmt: skip
+
+
+def checked(operation: Operation, given: Mapping[str, object]) -> Params:
+    """Every parameter of the operation, defaults filled in, in the order of its signature.
+
+    Raises GraphError for one that is missing, unknown or of the wrong type.
+    """
+    if not given and not operation.parameters:
+        return ()
+    for name in given:
+        if name not in operation.parameters:
+            have = ", ".join(operation.parameters) or "none"
+            raise GraphError(
+                f"`{operation.name}` has no parameter `{name}`",
+                f"one of: {have}",
+                f"its signature is {operation.name}({operation.signature})",
+            )
+    params: list[tuple[str, Param]] = []
+    for name, default in operation.parameters.items():
+        value = given.get(name, default)
+        if value == REQUIRED and name not in given:
+            raise GraphError(f"`{operation.name}` without `{name}`", f"{operation.name}({operation.signature})")
+        if name in given and not (value is None and default is None):
+            check, expected = CHECKS[name]
+            value = check(value)
+            if value is None:
+                raise GraphError(f"{name}={given[name]!r} of `{operation.name}`", f"{expected}")
+        params.append((name, cast(Param, value)))
+    return tuple(params)

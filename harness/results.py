@@ -1,0 +1,80 @@
+"""What passes from a run to its reports: the outcome of each unit of work, and what was run.
+
+Knows the rows and the graph; imports no judge, no engine and no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from .graph.graph import Graph
+from .rows import PairRow, Row, TrajectoryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything found in one unit of work: a case at one point in one dtype, on every engine.
+
+    `versions` says for each engine that was loaded what it ran on; `seconds` is the whole unit's time.
+    """
+
+    case: str
+    point: int
+    dtype: str
+    rows: tuple[Row, ...]
+    pairs: tuple[PairRow, ...] = ()
+    trajectories: tuple[TrajectoryRow, ...] = ()
+    summaries: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSummary:
+    """What a report tells about a case: `address` is what a command names it by."""
+
+    name: str
+    address: str
+    about: str
+    source: str
+    tags: tuple[str, ...]
+    points: int
+    graph: Graph
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What was run, where and how. `left` counts the units that an interruption kept from running."""
+
+    command: str
+    flags: Mapping[str, object]
+    cases: tuple[CaseSummary, ...]
+    engines: tuple[str, ...]
+    versions: Mapping[str, str]
+    platform: Mapping[str, str]
+    seeds: Mapping[str, int]
+    started: str
+    seconds: float
+    units: int
+    left: int = 0
+    messages: tuple[str, ...] = ()
+
+
+class Report(Protocol):
+    """A report in the making. An entry point of the group `gradaccord.reports` is called with the folder
+    and gives one. What it writes appears whole or not at all."""
+
+    def add(self, outcome: Outcome) -> None:
+        """One unit more, in the order of the run."""
+        ...
+
+    def close(self, about: About) -> None:
+        """The run is over: put the file in its place."""
+        ...
+
+
+class OpenReport(Protocol):
+    def __call__(self, folder: Path) -> Report: ...

@@ -1,0 +1,101 @@
+"""What a run produces: typed records, one class for each CSV. The order of fields is the order of columns.
+
+Imports nothing of the project; reports and the judge share it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Verdict: TypeAlias = Literal[
+    "agree",
+    "lossy",
+    "convention",
+    "imprecise",
+    "wrong",
+    "not finite",
+    "overflow",
+    "unstable",
+    "failed",
+    "timed out",
+    "undefined",
+    "unsupported",
+    "not judged",
+]
+Quantity: TypeAlias = Literal["value", "gradient", "adjoint", "term", "expectation", "run"]
+
+# Verdicts that make exit status 1 unless a ledger entry explains them. `convention` is one only
+# where engines chose differently; the judge of a unit, which sees them all, decides that.
+FINDINGS: frozenset[Verdict] = frozenset(
+    ("imprecise", "wrong", "not finite", "overflow", "unstable", "failed", "timed out")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One engine's verdict on one quantity of one case, at one point, in one dtype.
+
+    `name` is the node or input; `use`, of a term, its consumer and position; `index` the worst
+    component; `engine_value`, `reference` and `error` (engine minus reference) belong to that
+    component; `score` is the worst link upstream, sound up to 1; `digits` those in agreement with
+    the truth; `node` the first link that is off; `finding` whether it counts as a disagreement and
+    `accepted` the ledger's reason for one that is explained.
+    """
+
+    case: str
+    point: int
+    dtype: str
+    engine: str
+    quantity: Quantity
+    name: str
+    use: str
+    index: str
+    engine_value: float | None
+    reference: float | None
+    error: float | None
+    score: float | None
+    digits: float | None
+    verdict: Verdict
+    node: str
+    reason: str
+    seconds: float
+    finding: bool = False
+    accepted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two engines on one quantity: the component in which they differ most, in units in the last place."""
+
+    case: str
+    point: int
+    dtype: str
+    quantity: Quantity
+    name: str
+    engine_a: str
+    engine_b: str
+    index: str
+    value_a: float
+    value_b: float
+    ulps: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryRow:
+    """One input after one step of one engine: its worst component. `cause` is gradient, state or update."""
+
+    case: str
+    point: int
+    dtype: str
+    engine: str
+    step: int
+    name: str
+    index: str
+    value: float
+    reference: float | None
+    error: float | None
+    score: float | None
+    verdict: Verdict
+    cause: str
+    finding: bool = False

@@ -1,0 +1,1 @@
+"""What is so: certified arithmetic. Stands on `harness.graph` and python-flint alone."""

@@ -1,0 +1,271 @@
+"""The exact value of one link, and the rounding that one sound step may make there.
+
+A link is one small step of a gradient: a value y = op(x), a term (what one use contributes to the
+adjoint of what it reads), or an adjoint (the sum of its terms). Each is computed in ball arithmetic
+from the very numbers that the engine fed into it. Stands on `numbers.py` and `rounding.py`; knows
+neither engines nor verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from typing import Any, TypeAlias
+
+import flint
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph.build import Builder
+from ..graph.emit import Program, emit
+from ..graph.expand import expanded
+from ..graph.gradient import gradient
+from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
+from ..graph.ops import OPERATIONS
+from .numbers import balls, to_balls
+from .rounding import SELECTIONS, Format, floats, perturbation, rounded
+
+PRECISION = 128
+MOST_PRECISION = 1024
+
+Balls: TypeAlias = NDArray[Any]
+Numbers: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """What a step knows of a node that it reads: all static."""
+
+    shape: Shape
+    kind: Kind
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """An engine's numbers for one link against the ball of what they may be. Arrays have the link's shape.
+
+    `deviation` is |engine - middle of the ball|, `radius` the ball's; `off` is |engine - exact| where
+    exact is the step in exact arithmetic, and `exact` that number, in float64. `kink` marks elements at
+    which the step has no single derivative, and `low`, `high` enclose all that it may be there.
+    """
+
+    engine: Numbers
+    deviation: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    exact: NDArray[np.float64]
+    off: NDArray[np.float64]
+    kink: NDArray[np.bool_]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """Deviation over radius: sound up to 1, NaN where the ball or the engine's number is not finite."""
+        with np.errstate(all="ignore"):
+            return np.where(self.deviation == 0, np.where(np.isnan(self.radius), np.nan, 0.0), self.deviation / self.radius)
+
+
+class Numerals:
+    """An engine's array as balls, converted once: as it is, and widened by one rounding."""
+
+    def __init__(self, array: Numbers, form: Format) -> None:
+        self.array = array
+        self._form = form
+
+    @cached_property
+    def exact(self) -> Any:
+        return to_balls(self.array) if self.array.dtype.kind == "f" else self.array
+
+    @cached_property
+    def widened(self) -> Any:
+        return self.widened_by(self._form)
+
+    def widened_by(self, form: Format, cost: float = 1) -> Any:
+        if self.array.dtype.kind != "f":
+            return self.array
+        near = perturbation(form) if cost <= 1 else flint.arb(1, cost * form.unit)
+        widened = np.asarray(self.exact * near, dtype=object)
+        if not np.isfinite(self.array).all():
+            widened = np.where(np.isfinite(self.array), widened, self.exact)
+        return widened
+
+    def in_form(self, form: Format) -> Any:
+        return self.widened if form is self._form else self.widened_by(form)
+
+
+class Step:
+    """One operation with its shapes: the programs of its value and its terms, compiled once."""
+
+    def __init__(self, op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> None:
+        builder = Builder()
+        args: list[Arg] = []
+        for position, operand in enumerate(operands):
+            if isinstance(operand, Constant):
+                args.append(operand)
+            else:
+                name = f"x{position}"
+                args.append(builder.input(name, operand.shape, operand.kind, constant=not operand.active))
+        builder.apply(op, args, dict(params), "y")
+        self.op = op
+        self.graph = builder.graph(["y"])
+        self.operation = OPERATIONS[op]
+        self.positions = tuple(p for p, operand in enumerate(operands) if isinstance(operand, Operand))
+        self.active = tuple(p for p in self.positions if operands[p].active)  # pyright: ignore[reportAttributeAccessIssue]
+        self.value_program = cache(self._value_program)
+        self.term_program = cache(self._term_program)
+
+    def _value_program(self, form: Format | None) -> Program:
+        """`program(x...) -> (y,)`; exact by the textbook formula, or rounded step by step by the stable one."""
+        ties = "decide" if self.op in SELECTIONS or self.operation.kind != "float" else "hull"
+        namespace = balls(ties=ties)
+        graph = expanded(self.graph, stable=form is not None)
+        return emit(graph, namespace if form is None else rounded(namespace, form), ["y"], operators=False)
+
+    def _term_program(self, form: Format | None) -> Program:
+        """`program(x..., [y,] g) -> terms` of the active operands. A primitive's rounded rule reads the engine's y."""
+        found = gradient(self.graph, stable=form is not None, seeded=True)
+        namespace = balls(ties="hull")
+        graph, names = found.graph, list[str]()
+        zero = Node("structural zero", "broadcast_to", (Constant("0"),), (("shape", ()),), (), "float")
+        for position in self.active:
+            term = found.terms[Use("y", position)]
+            names.append(term if isinstance(term, str) else zero.name)
+        nodes = [*graph.nodes, zero] if zero.name in names else list(graph.nodes)
+        if form is not None and self.operation.primitive:
+            nodes = [Node("y", "input", (), (), n.shape, n.kind) if n.name == "y" else n for n in nodes]
+        program = Graph(tuple(nodes), tuple(names))
+        return emit(program, namespace if form is None else rounded(namespace, form), names, operators=False)
+
+    def value(self, operands: Sequence[Numerals], engine: Numerals, form: Format) -> Residual:
+        """The value link y = op(x): op(x(1 ± u)), each rounding of its formula allowed."""
+        exactly = [operand.exact for operand in operands]
+        if self.operation.kind != "float" or self.op in SELECTIONS:
+            middle = refined(lambda: self.value_program(None)(*exactly))[0]
+            return residual(engine, middle, middle)
+        enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
+        if self.operation.primitive:
+            return residual(engine, enclosure, None)
+        return residual(engine, enclosure, refined(lambda: self.value_program(None)(*exactly))[0])
+
+    def enclosures(self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format) -> list[Any]:
+        """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
+        own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
+        found = self.term_program(form)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
+        twice, noise = flint.arb(1, 2 * form.unit), flint.arb(0, form.smallest)
+        return [ball * twice + noise for ball in found]
+
+    def terms(
+        self, operands: Sequence[Numerals], y: Numerals, g: Numerals, engine: Sequence[Numerals], form: Format
+    ) -> list[Residual]:
+        """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
+        enclosed = self.enclosures(operands, y, g, form)
+        exact = refined(lambda: self.term_program(None)(*(operand.exact for operand in operands), g.exact))
+        return [residual(*link) for link in zip(engine, enclosed, exact, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def step(op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> Step:
+    return Step(op, params, operands)
+
+
+def refined(compute: Any) -> tuple[Any, ...]:
+    """Exact results, the precision doubled until they are exact or do not get tighter: those are hulls."""
+    results = compute()
+    precision = PRECISION
+    while precision < MOST_PRECISION and any(np.any(_loose(result)) for result in results):
+        precision *= 2
+        with flint.ctx.workprec(precision):
+            finer = compute()
+        if all(_as_tight(old, new) for old, new in zip(results, finer, strict=True)):
+            break
+        results = finer
+    return results
+
+
+_is_loose = np.frompyfunc(lambda v: isinstance(v, flint.arb) and not v.is_exact() and v.rel_accuracy_bits() < 60, 1, 1)
+
+
+def _loose(result: Any) -> Any:
+    return np.asarray(_is_loose(result), dtype=bool)
+
+
+def _as_tight(old: Any, new: Any) -> bool:
+    """Whether doubling the precision helped no element that was loose."""
+    return bool(np.all(np.asarray(_no_tighter(old, new), dtype=bool) | ~_loose(old)))
+
+
+_no_tighter = np.frompyfunc(lambda a, b: not isinstance(a, flint.arb) or not (b.rad() < a.rad() * 0.5), 2, 1)
+
+
+def residual(engine: Numerals, enclosure: Any, exact: Any | None) -> Residual:
+    """Measure an engine's array against an enclosure and, where it is known apart, the exact value."""
+    numbers = engine.array
+    own = engine.exact if numbers.dtype.kind == "f" else to_balls(numbers.astype(np.float64))
+    difference = np.broadcast_to(np.asarray(own - enclosure, dtype=object), numbers.shape)
+    deviation = np.abs(floats(difference, _mid))
+    radius = floats(difference, _rad)
+    no_kink = np.zeros(numbers.shape, dtype=bool)
+    if exact is None:
+        with np.errstate(all="ignore"):
+            middle = floats(np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape), _mid)
+        return Residual(numbers, deviation, radius, middle, deviation, no_kink, middle, middle)
+    exact = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
+    off = np.abs(floats(own - exact, _mid))
+    middle = floats(exact, _mid)
+    spread = floats(exact, _rad)
+    with np.errstate(all="ignore"):
+        kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-300)
+    low, high = (floats(exact, _lower), floats(exact, _upper)) if kink.any() else (middle, middle)
+    return Residual(numbers, deviation, radius, middle, off, kink, low, high)
+
+
+def _mid(ball: Any) -> Any:
+    return ball.mid()
+
+
+def _rad(ball: Any) -> Any:
+    return ball.rad()
+
+
+def _lower(ball: Any) -> Any:
+    return ball.lower()
+
+
+def _upper(ball: Any) -> Any:
+    return ball.upper()
+
+
+def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residual:
+    """The adjoint link: the sum of the engine's own terms, with m u sum|terms| for m of them.
+
+    The exact sum is kept as an unevaluated pair of float64 (Knuth's TwoSum; its own error is below
+    m 2^-104 sum|terms|, far under the bound).
+    """
+    shape = engine.array.shape
+    high, low, size = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    with np.errstate(all="ignore"):
+        for term in terms:
+            t = term.astype(np.float64)
+            total = high + t
+            back = total - high
+            low = low + ((high - (total - back)) + (t - back))
+            high = total
+            size = size + np.abs(t)
+        m = len(terms)
+        deviation = np.abs((engine.array.astype(np.float64) - high) - low)
+        radius = size * (m * (form.unit + m * 2.0**-104)) + form.smallest
+        exact = high + low
+    if m == 0:
+        radius = np.zeros(shape)
+    return Residual(engine.array, deviation, radius, exact, deviation, np.zeros(shape, dtype=bool), exact, exact)
+
+
+def adjoint_of_enclosures(engine: Numerals, terms: Sequence[Any], form: Format) -> Residual:
+    """The adjoint link of an engine that shows no terms: the sum of what its terms may be."""
+    zero = np.full(engine.array.shape, flint.arb(0), dtype=object)
+    total = sum(terms, start=zero)
+    size = sum((abs(np.asarray(term, dtype=object)) for term in terms), start=zero)
+    bound = size * (len(terms) * form.unit) + form.smallest
+    return residual(engine, total + bound * flint.arb(0, 1), None)

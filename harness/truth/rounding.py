@@ -1,0 +1,129 @@
+"""Rounding that one sound evaluation may make, as balls: a namespace whose every result is inflated.
+
+The bounds are the textbook's (Higham 2002, "Accuracy and Stability of Numerical Algorithms"): fl(a op b) =
+(a op b)(1 + d) with |d| <= u (2.4); a sum of n terms in any order loses at most (n - 1) u sum|terms|
+(4.4); a product of inner length n loses n u |X||Y| (3.13). To first order in u, which the costs c in
+`ops.py` leave room for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+from flint import arb
+
+from ..graph.graph import Shape
+from ..graph.ops import OPERATIONS
+from ..graph.shapes import axes_of, einsum_terms
+
+Balls = Any  # an object array of arb, or one arb
+
+# Operations that choose by the numbers they read. They read them unperturbed: the balls' middles.
+SELECTIONS = frozenset(
+    ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "ceil", "max_share")
+)
+EITHER_WAY = arb(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A floating-point format: unit roundoff 2^-p and the smallest normal number."""
+
+    name: str
+    unit: float
+    smallest: float
+    largest: float
+
+
+FORMATS: Mapping[str, Format] = {
+    "float64": Format("float64", 2.0**-53, 2.0**-1022, 1.7976931348623157e308),
+    "float32": Format("float32", 2.0**-24, 2.0**-126, 3.4028234663852886e38),
+    "bfloat16": Format("bfloat16", 2.0**-8, 2.0**-126, 3.3895313892515355e38),
+}
+# What arithmetic looks like that is a precision too low.
+LOWER: Mapping[str, str] = {"float64": "float32", "float32": "bfloat16"}
+
+
+def middle(ball: Balls) -> Balls:
+    return _middle(ball)
+
+
+_middle = np.frompyfunc(lambda v: v.mid() if isinstance(v, arb) else v, 1, 1)
+
+
+def rounded(namespace: Mapping[str, Callable[..., Balls]], form: Format) -> Mapping[str, Callable[..., Balls]]:
+    """The same operations, each result widened by the rounding that a sound engine may make."""
+    return {name: _rounding(name, function, form, namespace) for name, function in namespace.items()}
+
+
+def _rounding(
+    name: str, function: Callable[..., Balls], form: Format, namespace: Mapping[str, Callable[..., Balls]]
+) -> Callable[..., Balls]:
+    if name == "constant":
+        near = perturbation(form)
+        return lambda text: function(text) * near
+    if name in SELECTIONS:
+        return lambda *operands, **params: function(*map(middle, operands), **params)
+    if name in _LENGTHS:
+        return _accumulation(function, _LENGTHS[name], form, namespace["abs"])
+    cost = OPERATIONS[name].cost
+    if cost == 0:
+        return function
+    factor, noise = arb(1, cost * form.unit), arb(0, form.smallest)
+    return lambda *operands, **params: function(*operands, **params) * factor + noise
+
+
+def perturbation(form: Format) -> arb:
+    """The ball 1 ± u: one rounding of every number that enters, since compilers fuse and fold."""
+    return arb(1, form.unit)
+
+
+def _accumulation(
+    function: Callable[..., Balls], length: Callable[..., int], form: Format, absolute: Callable[..., Balls]
+) -> Callable[..., Balls]:
+    """An operation that adds `length` products: its bound is the same operation on absolute values."""
+
+    def widened(*operands: Balls, **params: Any) -> Balls:
+        exact = function(*operands, **params)
+        n = length(*map(np.shape, operands), **params)
+        if n == 0:
+            return exact
+        sizes = [absolute(operand) if np.asarray(operand).dtype == object else operand for operand in operands]
+        bound = function(*sizes, **params) * (n * form.unit) + n * form.smallest
+        return exact + bound * EITHER_WAY
+
+    return widened
+
+
+def _contracted(*shapes: Shape, subscripts: str) -> int:
+    """Products of k factors round k - 1 times, and one sum runs over every index that is contracted."""
+    terms, output = einsum_terms(subscripts)
+    lengths = {letter: n for term, shape in zip(terms, shapes, strict=True) for letter, n in zip(term, shape, strict=True)}
+    summed = prod(n for letter, n in lengths.items() if letter not in output)
+    return summed + len(terms) - 2 if summed > 1 or len(terms) > 1 else 0
+
+
+# How many roundings one element of the result may gather.
+_LENGTHS: Mapping[str, Callable[..., int]] = {
+    "sum": lambda x, axis, keepdims: max(prod(x[a] for a in axes_of(axis, len(x))) - 1, 0),
+    "cumsum": lambda x, axis: max(x[axis] - 1, 0),
+    "matmul": lambda a, b: a[-1],
+    "einsum": _contracted,
+    "correlate2d": lambda x, w, **_: prod(w[1:]),
+    "correlate2d_input": lambda g, w, groups, **_: w[0] // groups * prod(w[2:]),
+    "correlate2d_weight": lambda g, x, **_: g[0] * prod(g[2:]),
+    "scatter_add": lambda x, indices, axis, size: max(x[axis] - 1, 0),
+}  # fmt: skip
+
+
+def floats(balls: Balls, part: Callable[[Any], Any] | None = None) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The nearest float64 of every ball's middle (or of `part` of it)."""
+    take = _float if part is None else np.frompyfunc(lambda v: float(part(v)), 1, 1)
+    return np.asarray(cast(Any, take)(balls), dtype=np.float64)
+
+
+_float = np.frompyfunc(float, 1, 1)
