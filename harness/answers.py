@@ -7,8 +7,8 @@ wrong shape, a changed input become the status `failed` with a reason of one lin
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, cast, get_args
 
@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 from .engine_loading import LoadingError, load, one_line, version
 from .evaluation import DTYPES, Evaluate, Evaluation, Inputs, Status, Unsupported
 from .graph.graph import Graph, Use
+from .rows import TrajectoryRow
+from .subject import Subject
+from .trajectory import trajectory
+from .update import Update
 
 Array = NDArray[Any]
 
@@ -59,6 +63,19 @@ def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Arr
     return Answer(first, again, seconds, running)
 
 
+def walk(engine: str, start: Subject, update: Update) -> list[TrajectoryRow]:
+    """The path that the engine takes from there, judged where it is taken."""
+    loaded = load(engine)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        evaluate = loaded.prepare(start.graph, start.dtype)
+
+        def sensibly(inputs: Inputs, cotangent: Array) -> Evaluation:
+            return _once(evaluate, start.graph, start.dtype, inputs, cotangent)
+
+        return trajectory(start, engine, sensibly, update, loaded.optimiser)
+
+
 def _once(evaluate: Evaluate, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Evaluation:
     given = {name: array.copy() for name, array in inputs.items()}
     seed = cotangent.copy()
@@ -81,73 +98,55 @@ def _equal(a: Array, b: Array) -> bool:
 
 
 def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
-    """The evaluation, its numbers as NumPy arrays; or `failed`, saying what in it makes no sense.
+    """The evaluation where it can be judged; else `failed`, saying what in it makes no sense.
 
-    A gradient of every wanted input, and where terms or adjoints are shown one for every use or active
-    node; each in the shape of its node and the dtype of the run.
+    The value of the output, a gradient for every wanted input and, where terms or adjoints are shown, one
+    for every use or active node; each an array in the shape of its node and the dtype of the run.
     """
     if not isinstance(evaluation, Evaluation):
         return Evaluation("failed", f"it returned {type(evaluation).__name__}, expected an Evaluation")
-    if evaluation.status not in get_args(Status):
-        return Evaluation("failed", f"its status is {evaluation.status!r}, expected one of: {', '.join(get_args(Status))}")
+    statuses = get_args(Status)
+    if evaluation.status not in statuses:
+        return Evaluation("failed", f"its status is {evaluation.status!r}, expected one of: {', '.join(statuses)}")
     if evaluation.status != "ok":
         return Evaluation(evaluation.status, " ".join(str(evaluation.reason).split())[:500])
     wanted = [node.name for node in graph.wanted]
-    try:
-        return replace(
-            evaluation,
-            values=_arrays("value", evaluation.values, (), graph, dtype, _itself),
-            gradients=_arrays("gradient", evaluation.gradients, wanted, graph, dtype, _itself),
-            terms=None
-            if evaluation.terms is None
-            else _arrays("term", evaluation.terms, graph.uses, graph, dtype, graph.argument),
-            adjoints=None
-            if evaluation.adjoints is None
-            else _arrays("adjoint", evaluation.adjoints, sorted(graph.active), graph, dtype, _itself),
-            errors=None
-            if evaluation.errors is None
-            else _arrays("error", evaluation.errors, wanted, graph, dtype, _itself, exact=False),
-        )
-    except _NonsenseError as nonsense:
-        return Evaluation("failed", str(nonsense))
+    active = [node.name for node in graph.nodes if node.name in graph.active]
+    shown: list[tuple[str, object, Sequence[str | Use]]] = [
+        ("value", evaluation.values, [graph.output.name]),
+        ("gradient", evaluation.gradients, wanted),
+        ("term", evaluation.terms, graph.uses),
+        ("adjoint", evaluation.adjoints, active),
+        ("error estimate", evaluation.errors, wanted),
+    ]
+    if evaluation.terms is not None and evaluation.adjoints is None:
+        return Evaluation("failed", "it showed terms without adjoints")
+    for what, arrays, needed in shown:
+        if arrays is not None or what in ("value", "gradient"):
+            problem = _problem(what, arrays, needed, graph, dtype)
+            if problem:
+                return Evaluation("failed", problem)
+    return evaluation
 
 
-class _NonsenseError(Exception):
-    pass
-
-
-def _itself(name: str) -> str:
-    return name
-
-
-def _arrays(
-    what: str,
-    given: object,
-    needed: Any,
-    graph: Graph,
-    dtype: str,
-    node_of: Callable[[Any], str],
-    *,
-    exact: bool = True,
-) -> dict[Any, Array]:
-    if not isinstance(given, Mapping):
-        raise _NonsenseError(f"its {what}s are {type(given).__name__}, expected a mapping from names to arrays")
-    mapping = cast("Mapping[Any, object]", given)
+def _problem(what: str, arrays: object, needed: Sequence[str | Use], graph: Graph, dtype: str) -> str:
+    """Why arrays cannot be judged; empty where they can."""
+    if not isinstance(arrays, Mapping):
+        return f"its {what}s are {type(arrays).__name__}, expected arrays by name"
+    known = set(graph.uses) if what == "term" else set(graph.by_name)
     for key in needed:
-        if key not in mapping:
-            raise _NonsenseError(f"it gave no {what} of `{key}`")
-    arrays: dict[Any, Array] = {}
-    for key, value in mapping.items():
-        if not needed and key not in graph.by_name:
-            continue  # a node of the engine's own making
-        if needed and key not in needed:
-            raise _NonsenseError(f"it gave a {what} of `{key}`, which has none")
-        node = graph[node_of(Use(*key) if isinstance(key, tuple) else key)]
-        array: Array = np.asarray(value)
-        if array.shape != node.shape:
-            raise _NonsenseError(f"its {what} of `{key}` has shape {array.shape}, expected {node.shape}")
+        if key not in arrays:
+            return f"it gave no {what} of `{key}`"
+    for key, array in cast("Mapping[Any, object]", arrays).items():
+        if key not in known:
+            return f"it gave a {what} of `{key}`, which the graph does not have"
+        if not isinstance(array, np.ndarray):
+            return f"its {what} of `{key}` is {type(array).__name__}, expected a NumPy array"
+        node = graph[graph.argument(key) if isinstance(key, Use) else key]
         kind = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}[node.kind]
-        if array.dtype != kind if exact else array.dtype.kind not in "fiu":
-            raise _NonsenseError(f"its {what} of `{key}` is {array.dtype}, expected {kind}")
-        arrays[key] = array
-    return arrays
+        found = cast("Array", array)
+        if found.shape != node.shape:
+            return f"its {what} of `{key}` has shape {found.shape}, expected {node.shape}"
+        if found.dtype != kind and not (what == "error estimate" and found.dtype.kind == "f"):
+            return f"its {what} of `{key}` is {found.dtype}, expected {kind}"
+    return ""

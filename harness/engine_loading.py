@@ -14,9 +14,9 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from .evaluation import Engine, Unsupported
+from .evaluation import Engine, Prepare, Unsupported
 
 GROUP = "gradaccord.engines"
 DEFAULT = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
@@ -48,7 +48,7 @@ def checked(names: Iterable[str]) -> tuple[str, ...]:
             near = get_close_matches(name, installed(), 1, 0.5)
             hint = f"Did you mean `{near[0]}`? " if near else ""
             raise CommandError(
-                f"unknown engine `{name}`. {hint}Installed: {', '.join(installed())}; or a file of your own, `path.py:prepare`."
+                f"unknown engine `{name}`. {hint}Known: {', '.join(installed())}; or a file of yours, `path.py:prepare`."
             )
     return names
 
@@ -62,7 +62,7 @@ def split(name: str) -> tuple[Path, str]:
 def _check_file(name: str) -> None:
     path, function = split(name)
     if not path.is_file():
-        raise CommandError(f"no engine file {path}. `--engine path.py:prepare` names a Python file and a function in it.")
+        raise CommandError(f"no engine file {path}: `--engine path.py:prepare` names a Python file and a function in it")
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
@@ -115,7 +115,7 @@ def _engine(found: Any, name: str) -> Engine:
     if isinstance(found, Engine):
         return found
     if callable(found):
-        return Engine(found)
+        return Engine(cast("Prepare", found))
     raise LoadingError(f"`{name}` is {type(found).__name__}, expected an Engine or a function prepare(graph, dtype)")
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .graph.graph import Graph
 from .rows import PairRow, Row, TrajectoryRow
+
+if TYPE_CHECKING:
+    from .trajectory import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Outcome:
     rows: tuple[Row, ...]
     pairs: tuple[PairRow, ...] = ()
     trajectories: tuple[TrajectoryRow, ...] = ()
-    summaries: tuple[str, ...] = ()
+    summaries: tuple[Summary, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     seconds: float = 0.0
 

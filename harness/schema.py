@@ -45,7 +45,7 @@ def _scalar(expected: str, schema: Schema, meaning: Callable[[Scalar], Any], rem
     def read(source: Source, value: Value) -> Any:
         found = meaning(value) if isinstance(value, Scalar) else None
         if found is None:
-            source.error(value, f"{kind_of(value)}", expected, remedy)
+            source.error(value, f"{kind_of(value)} as `{source.key}`", expected, remedy)
         return found
 
     return Form(expected, schema, read)
@@ -64,11 +64,15 @@ def decimal(scalar: Scalar) -> str | None:
 
 def _finite(scalar: Scalar) -> float | None:
     text = decimal(scalar)
-    return None if text is None or not text[-1].isdigit() and text[-1] != "." else float(text)
+    return None if text is None or (not text[-1].isdigit() and text[-1] != ".") else float(text)
 
 
 def _integer(scalar: Scalar) -> int | None:
-    return int(scalar.text) if not scalar.style and len(scalar.text) < 30 and re.fullmatch(r"[-+]?[0-9]+", scalar.text) else None
+    return (
+        int(scalar.text)
+        if not scalar.style and len(scalar.text) < 30 and re.fullmatch(r"[-+]?[0-9]+", scalar.text)
+        else None
+    )
 
 
 def _boolean(scalar: Scalar) -> bool | None:
@@ -80,9 +84,18 @@ def _is_text(scalar: Scalar) -> bool:
 
 
 TEXT = _scalar("text", {"type": "string"}, lambda s: s if _is_text(s) else None)
-ANY_TEXT = _scalar("text or a number", {"type": ["string", "number"]}, lambda s: s if _is_text(s) else None)
+EXPRESSION_TEXT = _scalar(
+    "an expression",
+    {"type": ["string", "number"]},
+    lambda s: s if _is_text(s) else None,
+    "quote an expression that begins with `[` or `{`",
+)
 INTEGER = _scalar("a whole number", {"type": "integer"}, _integer)
-COUNT = _scalar("a whole number that is not negative", {"type": "integer", "minimum": 0}, lambda s: n if (n := _integer(s)) is not None and n >= 0 else None)
+COUNT = _scalar(
+    "a whole number that is not negative",
+    {"type": "integer", "minimum": 0},
+    lambda s: n if (n := _integer(s)) is not None and n >= 0 else None,
+)
 FINITE = _scalar("a number", {"type": "number"}, _finite)
 BOOLEAN = _scalar("true or false", {"type": "boolean"}, _boolean)
 
@@ -90,7 +103,12 @@ BOOLEAN = _scalar("true or false", {"type": "boolean"}, _boolean)
 def pattern(expected: str, regex: str, remedy: str = "") -> Form:
     """Text that matches a regular expression as a whole."""
     compiled = re.compile(regex)
-    return _scalar(expected, {"type": "string", "pattern": f"^(?:{regex})$"}, lambda s: s.text if compiled.fullmatch(s.text) else None, remedy)
+    return _scalar(
+        expected,
+        {"type": "string", "pattern": f"^(?:{regex})$"},
+        lambda s: s.text if compiled.fullmatch(s.text) else None,
+        remedy,
+    )
 
 
 def one_of(words: tuple[str, ...]) -> Form:
@@ -100,7 +118,7 @@ def one_of(words: tuple[str, ...]) -> Form:
         if isinstance(value, Scalar) and value.text in words:
             return value.text
         text = value.text if isinstance(value, Scalar) else ""
-        source.error(value, kind_of(value), f"one of: {', '.join(words)}", nearest(text, words))
+        source.error(value, f"{kind_of(value)} as `{source.key}`", f"one of: {', '.join(words)}", nearest(text, words))
         return None
 
     return Form(f"one of: {', '.join(words)}", {"enum": list(words)}, read)
@@ -111,7 +129,8 @@ def list_of(item: Form, expected: str, least: int = 0) -> Form:
 
     def read(source: Source, value: Value) -> list[Any] | None:
         if not isinstance(value, List) or len(value.items) < least:
-            source.error(value, kind_of(value) if not isinstance(value, List) else "an empty list", expected)
+            found = "an empty list" if isinstance(value, List) else kind_of(value)
+            source.error(value, f"{found} as `{source.key}`", expected)
             return None
         found = [item.read(source, entry) for entry in value.items]
         return None if any(entry is None for entry in found) else found
@@ -119,19 +138,32 @@ def list_of(item: Form, expected: str, least: int = 0) -> Form:
     return Form(expected, {"type": "array", "items": item.schema, "minItems": least}, read)
 
 
-def mapping_of(item: Form, expected: str, least: int = 0) -> Form:
-    """A mapping from free names to one form: a dict name -> (key, read value or None)."""
+def mapping_of(item: Form, expected: str, least: int = 0, fixed: Mapping[str, Key] | None = None) -> Form:
+    """A mapping from free names to one form, apart from some `fixed` keys: a dict name -> (key, read value or None)."""
+    fixed = fixed or {}
+    schema = {
+        "type": "object",
+        "properties": {name: {"description": key.about, **key.form.schema} for name, key in fixed.items()},
+        "required": [name for name, key in fixed.items() if key.required],
+        "additionalProperties": item.schema,
+        "minProperties": least,
+    }
 
     def read(source: Source, value: Value) -> dict[str, tuple[Scalar, Any]] | None:
         pairs = unique(source, value, expected)
         if pairs is None:
             return None
         if len(pairs) < least:
-            source.error(value, "an empty mapping", expected)
+            source.error(value, f"an empty mapping as `{source.key}`", expected)
             return None
-        return {name: (key, item.read(source, entry)) for name, (key, entry) in pairs.items()}
+        missing(source, value, fixed, pairs)
+        found: dict[str, tuple[Scalar, Any]] = {}
+        for name, (key, entry) in pairs.items():
+            source.key = name
+            found[name] = (key, (fixed[name].form if name in fixed else item).read(source, entry))
+        return found
 
-    return Form(expected, {"type": "object", "additionalProperties": item.schema, "minProperties": least}, read)
+    return Form(expected, schema, read)
 
 
 def record(keys: Mapping[str, Key], expected: str) -> Form:
@@ -148,27 +180,31 @@ def record(keys: Mapping[str, Key], expected: str) -> Form:
         if pairs is None:
             return None
         found: dict[str, Any] = {}
+        meant: set[str] = set()
         for name, (key, entry) in pairs.items():
             if name in keys:
+                source.key = name
                 found[name] = keys[name].form.read(source, entry)
             else:
-                source.error(key, f"unknown key `{name}`", f"one of: {', '.join(keys)}", nearest(name, list(keys)))
-        for name, key in keys.items():
-            if key.required and name not in pairs:
-                source.error(value, f"no key `{name}`", f"`{name}`: {key.about}")
-                found[name] = None
+                near = nearest(name, [known for known in keys if known not in pairs])
+                meant.update(near.split("`")[1:2])
+                source.error(key, f"unknown key `{name}`", f"one of: {', '.join(keys)}", near)
+        found.update(dict.fromkeys(meant))
+        found.update(dict.fromkeys(missing(source, value, keys, {**pairs, **dict.fromkeys(meant)})))
         return found
 
     return Form(expected, schema, read)
 
 
-def either(expected: str, schema: Schema, scalar: Form | None = None, items: Form | None = None, mapping: Form | None = None) -> Form:
+def either(
+    expected: str, schema: Schema, scalar: Form | None = None, items: Form | None = None, mapping: Form | None = None
+) -> Form:
     """A form for each kind of value."""
 
     def read(source: Source, value: Value) -> Any:
         form = mapping if isinstance(value, Map) else items if isinstance(value, List) else scalar
         if form is None:
-            source.error(value, kind_of(value), expected)
+            source.error(value, f"{kind_of(value)} as `{source.key}`", expected)
             return None
         return form.read(source, value)
 
@@ -185,16 +221,29 @@ def located(form: Form) -> Form:
     return Form(form.expected, form.schema, read)
 
 
+def missing(source: Source, value: Value, keys: Mapping[str, Key], given: Mapping[str, object]) -> list[str]:
+    """The required keys that are not given, each noted."""
+    absent = [name for name, key in keys.items() if key.required and name not in given]
+    for name in absent:
+        source.error(value, f"no key `{name}`", f"`{name}`: {keys[name].about}")
+    return absent
+
+
 def unique(source: Source, value: Value, expected: str) -> dict[str, tuple[Scalar, Value]] | None:
     """The pairs of a mapping by key; a key that comes twice is noted and the first one stays."""
     if not isinstance(value, Map):
-        source.error(value, kind_of(value), expected)
+        source.error(value, f"{kind_of(value)} as `{source.key}`", expected)
         return None
     pairs: dict[str, tuple[Scalar, Value]] = {}
     for key, entry in value.pairs:
         if key.text in pairs:
             first = pairs[key.text][0]
-            source.error(key, f"`{key.text}` is given twice, first on line {first.line + 1}", "each key once", "rename or remove one of them")
+            source.error(
+                key,
+                f"`{key.text}` is given twice, first on line {first.line + 1}",
+                "each key once",
+                "rename or remove one of them",
+            )
         else:
             pairs[key.text] = (key, entry)
     return pairs

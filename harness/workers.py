@@ -10,7 +10,6 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
@@ -53,7 +52,7 @@ class Apart:
 
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
-        self._workers: dict[str, tuple[BaseProcess, Connection]] = {}
+        self._workers: dict[str, tuple[BaseProcess, Any]] = {}
 
     def call(self, engine: str, function: Callable[..., T], *args: Any) -> T:
         if engine not in self._workers:
@@ -90,7 +89,7 @@ def _died(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
 
 
-def _start() -> tuple[BaseProcess, Connection]:
+def _start() -> tuple[BaseProcess, Any]:
     context = multiprocessing.get_context("spawn")  # a forked copy of a threaded framework may deadlock
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
@@ -99,7 +98,7 @@ def _start() -> tuple[BaseProcess, Connection]:
     return process, ours
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Any) -> None:
     ignore_interrupts()
     _die_with_parent()
     while True:

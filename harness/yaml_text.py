@@ -7,10 +7,11 @@ file. Files, nesting and aliases have limits. Imports nothing of the project.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -23,7 +24,7 @@ MAX_NODES = 2_000_000
 ESCAPES = {"x": 2, "u": 4, "U": 8}  # in a double-quoted scalar: how many digits follow
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Scalar:
     """Text with its place. `style` is `` for a plain scalar, else one of `'`, `"`, `|`, `>`. Lines and columns count from 0."""
 
@@ -31,7 +32,7 @@ class Scalar:
     style: str
     line: int
     column: int
-    size = 1
+    size: ClassVar[int] = 1
 
 
 @dataclass(slots=True)
@@ -119,6 +120,7 @@ class Source:
         self.path = path
         self.lines = text.split("\n")
         self.errors: list[CaseError] = []
+        self.key = ""  # the key whose value is being read
 
     def error(self, place: Value, found: str, expected: str, remedy: str = "", offset: int | None = None) -> None:
         """Note a mistake at a value; `offset` counts characters into the stripped text of a scalar."""
@@ -148,7 +150,9 @@ class Source:
                 line, column = line + 1, 0
                 continue
             width = _width(row, column, scalar.style)
-            if not row[column].isspace() and not (width > 1 and row[column + 1 : column + width] in ("n", "t", " ", "")):
+            if not row[column].isspace() and not (
+                width > 1 and row[column + 1 : column + width] in ("n", "t", " ", "")
+            ):
                 if wanted == 0 and offset < len(text):
                     return line, column
                 wanted -= 1
@@ -183,12 +187,23 @@ def read(path: Path) -> Source:
     except OSError as error:
         raise failure(f"the file cannot be read: {error.strerror or error}", "a case file that can be read") from None
     if len(data) > MAX_BYTES:
-        raise failure(f"the file is larger than {MAX_BYTES / 1e6:g} MB", "a smaller one", "keep arrays as `{file: w.npy}` beside the case, or describe them by a formula or a seed")
+        raise failure(
+            f"the file is larger than {MAX_BYTES / 1e6:g} MB",
+            "a smaller one",
+            "keep arrays as `{file: w.npy}` beside the case, or describe them by a formula or a seed",
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", "replace").split("\n")
-        place = CaseError(path, len(before), len(before[-1]) + 1, f"the byte 0x{data[error.start]:02x} is not UTF-8", "UTF-8 text", "save the file as UTF-8")
+        place = CaseError(
+            path,
+            len(before),
+            len(before[-1]) + 1,
+            f"the byte 0x{data[error.start]:02x} is not UTF-8",
+            "UTF-8 text",
+            "save the file as UTF-8",
+        )
         raise CaseErrors([place]) from None
     return Source(path, text.replace("\r\n", "\n"))
 
@@ -199,7 +214,12 @@ def tree(source: Source) -> Map:
         root = _Composer(source).compose()
     except ReaderError as error:
         before = "\n".join(source.lines)[: error.position].split("\n")
-        source.error_at(len(before) - 1, len(before[-1]), f"the character {ascii(chr(error.character) if isinstance(error.character, int) else error.character)} is not allowed", "printable text")
+        source.error_at(
+            len(before) - 1,
+            len(before[-1]),
+            f"the character {chr(error.character) if isinstance(error.character, int) else error.character!a} is not allowed",
+            "printable text",
+        )
         raise Stop from None
     except MarkedYAMLError as error:
         _syntax(source, error)
@@ -244,17 +264,22 @@ class _Composer:
         keys: list[Scalar | None] = []
         root: Value | None = None
         documents = 0
-        for event in yaml.parse("\n".join(self.source.lines)):
+        events = cast("Iterator[Any]", yaml.parse("\n".join(self.source.lines)))
+        for event in events:
             kind = type(event).__name__
             if kind == "ScalarEvent":
                 mark = event.start_mark
                 value: Value = Scalar(event.value, event.style or "", mark.line, mark.column)
                 if event.anchor or event.tag:
                     self._properties(event, value)
+                if event.style == '"' and any("\ud800" <= c <= "\udfff" for c in event.value):
+                    self._refuse(value, "half of a surrogate pair in a text", "whole characters")
                 self.count += 1
             elif kind == "MappingStartEvent" or kind == "SequenceStartEvent":
                 mark = event.start_mark
-                opened = Map([], mark.line, mark.column) if kind == "MappingStartEvent" else List([], mark.line, mark.column)
+                opened = (
+                    Map([], mark.line, mark.column) if kind == "MappingStartEvent" else List([], mark.line, mark.column)
+                )
                 if event.anchor or event.tag:
                     self._properties(event, None)
                 if len(stack) == MAX_DEPTH:
@@ -274,7 +299,13 @@ class _Composer:
                 documents += 1
                 if documents > 1:
                     mark = event.start_mark
-                    self.source.error_at(mark.line, mark.column, "a second document", "one case in a file", "move it to a file of its own")
+                    self.source.error_at(
+                        mark.line,
+                        mark.column,
+                        "a second document",
+                        "one case in a file",
+                        "move it to a file of its own",
+                    )
                     break
                 continue
             else:
@@ -293,7 +324,9 @@ class _Composer:
             elif isinstance(value, Scalar):
                 keys[-1] = value
             else:
-                self._refuse(value, f"{kind_of(value)} as a key", "a name", 'an expression that begins with `[` or `{` needs quotes')
+                self._refuse(
+                    value, f"{kind_of(value)} as a key", "a name", "quote an expression that begins with `[` or `{`"
+                )
             holder.size += value.size
         return root
 
@@ -301,7 +334,9 @@ class _Composer:
         """The anchor and the tag of an event."""
         if event.tag and str(event.tag) != "!":
             mark = event.start_mark
-            self.source.error_at(mark.line, mark.column, f"the tag `{event.tag}`", "no tag: a case is plain data", "remove it")
+            self.source.error_at(
+                mark.line, mark.column, f"the tag `{event.tag}`", "no tag: a case is plain data", "remove it"
+            )
         if event.anchor:
             self.anchors[event.anchor] = value
 
@@ -309,7 +344,12 @@ class _Composer:
         mark = event.start_mark
         place = Scalar("", "", mark.line, mark.column)
         if event.anchor not in self.anchors:
-            self._refuse(place, f"the alias `*{event.anchor}` of no anchor", f"`&{event.anchor}` above it", nearest(event.anchor, list(self.anchors)))
+            self._refuse(
+                place,
+                f"the alias `*{event.anchor}` of no anchor",
+                f"`&{event.anchor}` above it",
+                nearest(event.anchor, list(self.anchors)),
+            )
         value = self.anchors[event.anchor]
         if value is None:
             self._refuse(place, f"the alias `*{event.anchor}` inside its own anchor", "a finite value")

@@ -1,1 +1,4 @@
-"""One file for each format: rows of a run in, a file out. Imports `harness.rows` and nothing that computes."""
+"""One file for each format: the outcomes of a run in, a file out. Computes nothing.
+
+Imports `harness.rows`, `harness.results` and what `harness` shows of a graph; no judge and no engine.
+"""

@@ -51,7 +51,7 @@ class Builder:
             if known is not None:
                 return known
         shape = operation.shape([self.shape(arg) for arg in args], dict(full))
-        return self.add(Node(name or self.fresh(base), op, tuple(args), full, shape, operation.kind))
+        return self.add(Node(name or self.fresh(base), op, tuple(args), full, shape, operation.kind, not operation.differentiable))
 
     def fresh(self, base: str) -> str:
         """The next free name `base:1`, `base:2`, ..."""

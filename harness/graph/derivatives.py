@@ -17,23 +17,21 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from .graph import Constant, Shape
+from .ops import OPERATIONS
 from .shapes import axes_of, einsum_terms, one_axis
 from .symbol import Operand, Symbol, f
 
 Rule: TypeAlias = Callable[..., "Sequence[Operand | None]"]
 
 RULES: dict[str, Rule] = {}
-NON_DIFFERENTIABLE: set[str] = set()
+# Steps, choices and indices have no rule: `differentiable=False` in their rows of `ops.py`.
+NON_DIFFERENTIABLE = frozenset(name for name, operation in OPERATIONS.items() if not operation.differentiable)
 PI = Constant("pi")
 
 
 def rule(op: str, terms: Rule) -> None:
     assert op not in RULES, f"{op} has two rules"
     RULES[op] = terms
-
-
-def non_differentiable(*ops: str) -> None:
-    NON_DIFFERENTIABLE.update(ops)
 
 
 # --- arithmetic --------------------------------------------------------------------------------------
@@ -202,10 +200,3 @@ def _pieces(g: Symbol, xs: tuple[Symbol, ...], axis: int) -> tuple[Symbol, ...]:
         pieces.append(f.getitem(g, index=_at(place, f"{start}:{stop}")))
         start = stop
     return tuple(pieces)
-
-
-# --- no derivative: steps, choices, indices ------------------------------------------------------------------------------
-non_differentiable(
-    "sign", "floor", "ceil", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal",
-    "max_share", "one_hot", "astype", "stop_gradient",
-)  # fmt: skip

@@ -55,8 +55,10 @@ def parsed(text: str) -> ast.Module:
     except SyntaxError as error:
         problem = GraphError(f"{error.msg} in `{_short(text)}`", "an expression such as `tanh(a * b) + c`")
         raise ExpressionError(problem, (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
-    except (RecursionError, MemoryError, ValueError):
+    except (RecursionError, MemoryError):
         raise ExpressionError(_too_deep(), 0, 0) from None
+    except ValueError:  # null characters, lone surrogates
+        raise ExpressionError(GraphError("characters that no expression has", "an expression such as `tanh(a * b) + c`"), 0, 0) from None
 
 
 def _too_deep() -> GraphError:
@@ -86,13 +88,11 @@ class Parser:
         self.functions = functions or {}
         self.separator = separator
         self._lines: list[str] = []
+        self._counts: dict[str, int] = {}
 
     def define(self, name: str, text: str) -> str:
         """The node `name` for an expression; inner ones are called `name.1`, `name.2`, ..."""
-        statements = self._read(text)
-        if len(statements) != 1 or not isinstance(statements[0], ast.Expr):
-            raise ExpressionError(GraphError(f"`{_short(text)}`", "one expression"), 0, 0)
-        return self._outermost(name, statements[0].value)
+        return self._outermost(name, self._single(text))
 
     def body(self, base: str, text: str, name: str) -> Arg:
         """The value of `local = expression; ...; expression`, called `name`, inner nodes after `base`."""
@@ -103,6 +103,19 @@ class Parser:
             self.scope = {**(self.scope or {}), statement.targets[0].id: value}
         assert isinstance(last, ast.Expr)
         return self._build(last.value, base, name)
+
+    def value(self, base: str, text: str) -> Arg:
+        """What one expression stands for, be it a name, a number or a node. Raises ExpressionError."""
+        try:
+            return self._build(self._single(text), base, "")
+        except RecursionError:
+            raise ExpressionError(_too_deep(), 0, 0) from None
+
+    def _single(self, text: str) -> ast.expr:
+        statements = self._read(text)
+        if len(statements) != 1 or not isinstance(statements[0], ast.Expr):
+            raise ExpressionError(GraphError(f"`{_short(text)}`", "one expression"), 0, 0)
+        return statements[0].value
 
     def _read(self, text: str) -> list[ast.stmt]:
         self._lines = text.strip().splitlines()
@@ -157,14 +170,18 @@ class Parser:
         except GraphError as error:
             raise self._error(tree, error) from None
 
-    @staticmethod
-    def _error(tree: ast.expr, error: GraphError) -> ExpressionError:
-        return ExpressionError(error, tree.lineno - 1, tree.col_offset)
+    def _error(self, tree: ast.expr, error: GraphError) -> ExpressionError:
+        # ast counts bytes; people count characters.
+        column = len(self._lines[tree.lineno - 1].encode()[: tree.col_offset].decode())
+        return ExpressionError(error, tree.lineno - 1, column)
 
     def _numeral(self, tree: ast.Constant) -> str:
         # ast keeps the value alone; the text keeps every digit that was written.
         assert tree.end_col_offset is not None
         text = self._lines[tree.lineno - 1].encode()[tree.col_offset : tree.end_col_offset].decode().replace("_", "")
+        exponent = text.lower().partition("e")[2].lstrip("+-")
+        if exponent.isdigit() and (len(exponent) > 4 or len(text) > 1000):
+            raise GraphError(f"the number {_short(text)}", "an exponent of at most four digits")
         return text if text[:2].lower() not in ("0x", "0o", "0b") else str(tree.value)
 
     def _name(self, name: str) -> Arg:
@@ -189,6 +206,8 @@ class Parser:
         if op == "size":
             return Constant(str(self._size(operands, given)))
         if op in self.functions:
+            if keywords:
+                raise GraphError(f"`{keywords[0].arg}=` in a call of `{op}`", "operands by position alone")
             return self.functions[op].call(self, [self._build(o, base, "") for o in operands], base, name)
         if op not in OPERATIONS:
             remedy = _nearest(op, [*OPERATIONS, *self.functions])
@@ -223,9 +242,10 @@ class Parser:
 
     def _apply(self, op: str, args: list[Arg], params: Mapping[str, object], base: str, name: str) -> str:
         if not name and self.separator == ".":
-            count = 1
+            count = self._counts.get(base, 0) + 1
             while (name := f"{base}.{count}") in self.builder.nodes:
                 count += 1
+            self._counts[base] = count
         return self.builder.apply(op, args, params, name, base)
 
     def _parameter(self, tree: ast.expr) -> object:
@@ -269,7 +289,10 @@ class Function:
                 f"{len(self.arguments)}: {self.name}({', '.join(self.arguments)})",
             )
         inner = Parser(parser.builder, dict(zip(self.arguments, args, strict=True)), functions=parser.functions)
-        return inner.body(base, self.text, name)
+        try:
+            return inner.body(base, self.text, name)
+        except ExpressionError as error:  # its place is one in the definition; the call is where it happens
+            raise GraphError(f"{error.found}, inside `{self.name}`", error.expected, error.remedy) from None
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from .derivatives import NON_DIFFERENTIABLE, RULES
+from .derivatives import RULES
 from .expand import Body, Expander
 from .graph import Arg, Constant, Graph, Node, Shape, Use
 from .symbol import ONE, Symbol, f
@@ -80,7 +80,7 @@ class _Sweep:
 
     def pull(self, node: Node, g: Symbol, active: Set[str], body: Body | None = None) -> Iterable[tuple[int, Symbol]]:
         """The term of each active operand of a node, which is also kept for that operand's adjoint."""
-        if g.zero or node.op in NON_DIFFERENTIABLE:
+        if g.zero:
             found: Sequence[object] = [None] * len(node.args)
         elif body is not None:
             found = self._through(node, g, active, body)
@@ -100,7 +100,7 @@ class _Sweep:
         inner = _Sweep(self.builder, {node.name: g})
         reached = {arg for arg in body.operands if isinstance(arg, str) and arg in active}
         for new in body.nodes:
-            if new.kind == "float" and any(arg in reached for arg in new.args):
+            if new.kind == "float" and not new.constant and any(arg in reached for arg in new.args):
                 reached.add(new.name)
         for new in reversed(body.nodes):
             if new.name in reached and new.name in inner.pending and new.name not in body.operands:

@@ -57,7 +57,8 @@ class Node:
 
     `op` is a row of `ops.py`, or `input`. `args` are names of earlier nodes, or constants.
     `params` holds every parameter that was given, in the order of the operation's signature.
-    `shape` and `kind` are static. `constant` marks an input that has no gradient.
+    `shape` and `kind` are static. `constant` marks what no derivative passes: an input that has no
+    gradient, the result of a step such as `sign`.
     """
 
     name: str
@@ -116,7 +117,7 @@ class Graph:
         """Names of the float nodes that depend on an input with a gradient."""
         active = {node.name for node in self.wanted}
         for node in self.operations:
-            if node.kind == "float" and any(arg in active for arg in node.args):
+            if node.kind == "float" and not node.constant and any(arg in active for arg in node.args):
                 active.add(node.name)
         return frozenset(active)
 

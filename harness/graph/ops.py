@@ -53,6 +53,7 @@ class Operation:
     definition: Definition | None
     stable: Definition | None
     operator: str
+    differentiable: bool
 
     @property
     def primitive(self) -> bool:
@@ -78,6 +79,7 @@ def row(
     definition: Definition | None = None,
     stable: Definition | None = None,
     operator: str = "",
+    differentiable: bool = True,
 ) -> None:
     """Add one operation. Raises SyntaxError for a signature that Python would not take."""
     definition_node = cast(ast.FunctionDef, ast.parse(f"def f({signature.replace('->', ') ->') if '->' in signature else signature + ')'}: ...").body[0])
@@ -96,7 +98,7 @@ def row(
     assert name not in OPERATIONS, f"{name} has two rows"
     OPERATIONS[name] = Operation(
         name, signature, tuple(operands), parameters, shape, _kind(definition_node.returns),
-        cost, meaning, definition, stable, operator,
+        cost, meaning, definition, stable, operator, differentiable,
     )  # fmt: skip
 
 
@@ -130,7 +132,7 @@ row("multiply", "a, b", cost=1, operator="*", meaning="a * b")
 row("divide", "a, b", cost=2, operator="/", meaning="a / b")
 row("negative", "x", meaning="-x")
 row("abs", "x", meaning="|x|")
-row("sign", "x", meaning="-1, 0 or 1")
+row("sign", "x", differentiable=False, meaning="-1, 0 or 1")
 row("square", "x", cost=1, meaning="x^2")
 row("sqrt", "x", cost=2, meaning="the root that is not negative")
 row("reciprocal", "x", cost=2, meaning="1 / x")
@@ -187,15 +189,15 @@ row("maximum", "a, b", meaning="the larger")
 row("minimum", "a, b", meaning="the smaller")
 row("clip", "x, min, max", definition="minimum(maximum(x, min), max)")
 row("where", "condition: bool, a, b", meaning="a where the condition holds, else b")
-row("floor", "x", meaning="the largest integer <= x")
-row("ceil", "x", meaning="the smallest integer >= x")
-row("less", "a, b -> bool", operator="<", meaning="a < b")
-row("less_equal", "a, b -> bool", operator="<=", meaning="a <= b")
-row("greater", "a, b -> bool", operator=">", meaning="a > b")
-row("greater_equal", "a, b -> bool", operator=">=", meaning="a >= b")
-row("equal", "a, b -> bool", operator="==", meaning="a == b")
-row("not_equal", "a, b -> bool", operator="!=", meaning="a != b")
-row("stop_gradient", "x", meaning="x, held constant by every derivative")
+row("floor", "x", differentiable=False, meaning="the largest integer <= x")
+row("ceil", "x", differentiable=False, meaning="the smallest integer >= x")
+row("less", "a, b -> bool", operator="<", differentiable=False, meaning="a < b")
+row("less_equal", "a, b -> bool", operator="<=", differentiable=False, meaning="a <= b")
+row("greater", "a, b -> bool", operator=">", differentiable=False, meaning="a > b")
+row("greater_equal", "a, b -> bool", operator=">=", differentiable=False, meaning="a >= b")
+row("equal", "a, b -> bool", operator="==", differentiable=False, meaning="a == b")
+row("not_equal", "a, b -> bool", operator="!=", differentiable=False, meaning="a != b")
+row("stop_gradient", "x", differentiable=False, meaning="x, held constant by every derivative")
 row("copy", "x", meaning="x")
 
 # --- reductions: a sum of n terms may lose (n - 1) u sum|terms|, which the judge adds by itself ----------
@@ -205,7 +207,7 @@ row("mean", "x, *, axis=None, keepdims=False", shapes.reduction,
 row("prod", "x, *, axis=None, keepdims=False", shapes.reduction, definition=halved_product)
 row("max", "x, *, axis=None, keepdims=False", shapes.reduction, meaning="the largest over the axes")
 row("min", "x, *, axis=None, keepdims=False", shapes.reduction, definition="-max(-x, axis=axis, keepdims=keepdims)")
-row("max_share", "x, *, axis=None", shapes.same, meaning="1 / (number of largest) at each largest element over the axes, else 0")
+row("max_share", "x, *, axis=None", shapes.same, differentiable=False, meaning="1 / (number of largest) at each largest element over the axes, else 0")
 row("var", "x, *, axis=None, correction=0, keepdims=False", shapes.reduction,
     definition="sum(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims) / (size(x, axis=axis) - correction)")  # fmt: skip
 row("std", "x, *, axis=None, correction=0, keepdims=False", shapes.reduction,
@@ -257,13 +259,13 @@ row("scatter_add", "x, indices: int, *, axis, size", shapes.scatter_add,
 row("flip", "x, *, axis=None", shapes.same, meaning="reversed along the axes")
 row("roll", "x, *, shift, axis", shapes.same, meaning="rotated along the axis")
 row("pad", "x, *, widths, value=0", shapes.pad, meaning="value added before and after, [before, after] per axis")
-row("one_hot", "indices: int, *, size", shapes.one_hot, meaning="1 at the index along a new last axis, else 0")
-row("astype", "x: any", meaning="an integer or condition as a float")
+row("one_hot", "indices: int, *, size", shapes.one_hot, differentiable=False, meaning="1 at the index along a new last axis, else 0")
+row("astype", "x: any", differentiable=False, meaning="an integer or condition as a float")
 
 # --- losses and layers --------------------------------------------------------------------------------------
 row("mse_loss", "x, target", shapes.scalar, definition="mean(square(x - target))")
 row("cross_entropy", "x, target: int", shapes.cross_entropy,
-    definition="-mean(sum(where(one_hot(target, size=size(x, axis=-1)) > 0, log_softmax(x, axis=-1), 0), axis=-1))")  # fmt: skip
+    definition="-mean(sum(where(one_hot(target, size=size(x, axis=-1)) > 0.5, log_softmax(x, axis=-1), 0), axis=-1))")  # fmt: skip
 row("layer_norm", "x, weight=None, bias=None, *, axis=-1, eps=1e-05", shapes.same,
     definition=lambda p: "(x - mean(x, axis=axis, keepdims=True)) / sqrt(var(x, axis=axis, keepdims=True) + eps)"
     + ("" if p["weight"] is None else " * weight") + ("" if p["bias"] is None else " + bias"))  # fmt: skip

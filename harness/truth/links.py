@@ -8,7 +8,7 @@ neither engines nor verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any, TypeAlias
@@ -27,7 +27,7 @@ from .numbers import balls, to_balls
 from .rounding import SELECTIONS, Format, floats, perturbation, rounded
 
 PRECISION = 128
-MOST_PRECISION = 1024
+MOST_PRECISION = 4096
 
 Balls: TypeAlias = NDArray[Any]
 Numbers: TypeAlias = NDArray[Any]
@@ -128,7 +128,7 @@ class Step:
         found = gradient(self.graph, stable=form is not None, seeded=True)
         namespace = balls(ties="hull")
         graph, names = found.graph, list[str]()
-        zero = Node("structural zero", "broadcast_to", (Constant("0"),), (("shape", ()),), (), "float")
+        zero = Node("structural_zero", "broadcast_to", (Constant("0"),), (("shape", ()),), (), "float")
         for position in self.active:
             term = found.terms[Use("y", position)]
             names.append(term if isinstance(term, str) else zero.name)
@@ -170,33 +170,31 @@ def step(op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> S
     return Step(op, params, operands)
 
 
-def refined(compute: Any) -> tuple[Any, ...]:
-    """Exact results, the precision doubled until they are exact or do not get tighter: those are hulls."""
+def working() -> Any:
+    """A context in which balls carry the precision that the truth starts from."""
+    return flint.ctx.workprec(PRECISION)
+
+
+def refined(compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Exact results, the precision doubled until all are tight. What stays loose is a hull, or does not exist."""
     results = compute()
     precision = PRECISION
-    while precision < MOST_PRECISION and any(np.any(_loose(result)) for result in results):
+    while precision < MOST_PRECISION and any(np.any(_is_loose(result)) for result in results):
         precision *= 2
         with flint.ctx.workprec(precision):
-            finer = compute()
-        if all(_as_tight(old, new) for old, new in zip(results, finer, strict=True)):
-            break
-        results = finer
+            results = compute()
     return results
 
 
-_is_loose = np.frompyfunc(lambda v: isinstance(v, flint.arb) and not v.is_exact() and v.rel_accuracy_bits() < 60, 1, 1)
+def _loose(ball: Any) -> bool:
+    """Neither right to 80 bits nor so small that no format could tell it from 0. What is not finite stays so."""
+    if not isinstance(ball, flint.arb) or ball.is_exact() or ball.rel_accuracy_bits() >= 80:
+        return False
+    return bool(ball.is_finite() and not abs(ball) < _NOTHING)
 
 
-def _loose(result: Any) -> Any:
-    return np.asarray(_is_loose(result), dtype=bool)
-
-
-def _as_tight(old: Any, new: Any) -> bool:
-    """Whether doubling the precision helped no element that was loose."""
-    return bool(np.all(np.asarray(_no_tighter(old, new), dtype=bool) | ~_loose(old)))
-
-
-_no_tighter = np.frompyfunc(lambda a, b: not isinstance(a, flint.arb) or not (b.rad() < a.rad() * 0.5), 2, 1)
+_is_loose = np.frompyfunc(_loose, 1, 1)
+_NOTHING = flint.arb(2) ** -1042  # 2^-20 of the smallest normal float64
 
 
 def residual(engine: Numerals, enclosure: Any, exact: Any | None) -> Residual:
@@ -216,7 +214,7 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None) -> Residual:
     middle = floats(exact, _mid)
     spread = floats(exact, _rad)
     with np.errstate(all="ignore"):
-        kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-300)
+        kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
     low, high = (floats(exact, _lower), floats(exact, _upper)) if kink.any() else (middle, middle)
     return Residual(numbers, deviation, radius, middle, off, kink, low, high)
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ..graph.emit import emit
 from ..graph.gradient import gradient
-from ..graph.graph import Arg, Constant, Graph, Use
-from .links import refined
+from ..graph.graph import Arg, Constant, Graph, Node, Use
+from .links import refined, working
 from .numbers import balls, to_balls
 from .rounding import floats
 
@@ -39,7 +39,7 @@ class Number:
     def tight(self) -> NDArray[np.bool_]:
         """Where the truth is one number and not a set."""
         with np.errstate(all="ignore"):
-            return np.asarray(self.radius <= np.abs(self.high) * 2.0**-70) | (self.radius < 1e-320)
+            return np.asarray(self.radius <= np.abs(self.high) * 2.0**-70) | (self.radius < 1e-313)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,14 @@ def reference(graph: Graph, inputs: Mapping[str, NDArray[Any]], cotangent: NDArr
     wanted: dict[Arg, None] = dict.fromkeys([*names, *found.adjoints.values(), *found.terms.values()])
     outputs = [arg for arg in wanted if isinstance(arg, str)]
     program = emit(found.graph, balls(ties="hull"), outputs, operators=False)
-    exact = {name: _exact(array) for name, array in {**inputs, found.seed: cotangent}.items()}
+    given = {**inputs, found.seed: cotangent}
 
     def compute() -> tuple[Any, ...]:
-        return program(*(exact[node.name] for node in found.graph.inputs))
+        # Converted anew each time: a decimal is as exact as the precision.
+        return program(*(_exact(given[node.name], node) for node in found.graph.inputs))
 
-    numbers = dict(zip(outputs, map(_number, refined(compute)), strict=True))
+    with working():
+        numbers = dict(zip(outputs, map(_number, refined(compute)), strict=True))
 
     def number(arg: Arg, name: str) -> Number:
         if isinstance(arg, Constant):
@@ -78,8 +80,10 @@ def reference(graph: Graph, inputs: Mapping[str, NDArray[Any]], cotangent: NDArr
     )
 
 
-def _exact(array: NDArray[Any]) -> Any:
-    return array if array.dtype.kind in "iub" else to_balls(array)
+def _exact(array: NDArray[Any], node: Node) -> Any:
+    if node.kind == "float":
+        return to_balls(array)
+    return array.astype(np.int64 if node.kind == "int" else np.bool_)
 
 
 def _number(result: Any) -> Number:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from flint import arb
 
-from ..graph.graph import Shape
+from ..graph.graph import Constant, Shape
 from ..graph.ops import OPERATIONS
 from ..graph.shapes import axes_of, einsum_terms
 
@@ -65,7 +65,9 @@ def _rounding(
 ) -> Callable[..., Balls]:
     if name == "constant":
         near = perturbation(form)
-        return lambda text: function(text) * near
+        return lambda text: function(text) if exact_in(text, form) else function(text) * near
+    if name == "pow":
+        return _power(function, form)
     if name in SELECTIONS:
         return lambda *operands, **params: function(*map(middle, operands), **params)
     if name in _LENGTHS:
@@ -75,6 +77,25 @@ def _rounding(
         return function
     factor, noise = arb(1, cost * form.unit), arb(0, form.smallest)
     return lambda *operands, **params: function(*operands, **params) * factor + noise
+
+
+def exact_in(text: str, form: Format) -> bool:
+    """Whether a constant is a number of the format, and so is not rounded on its way in."""
+    exact = Constant(text).exact
+    if exact is None:
+        return "inf" in text
+    return exact.denominator & (exact.denominator - 1) == 0 and abs(exact.numerator) < 1 / form.unit
+
+
+def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """a^b of a base that is not positive exists for whole b alone: there the exponent is read unperturbed."""
+    factor, noise = arb(1, OPERATIONS["pow"].cost * form.unit), arb(0, form.smallest)
+
+    def whole(base: Any, exponent: Any) -> Any:
+        return exponent.mid() if not base > 0 and isinstance(exponent, arb) and exponent.mid().is_integer() else exponent
+
+    choose = np.frompyfunc(whole, 2, 1)
+    return lambda a, b: function(a, choose(a, b)) * factor + noise
 
 
 def perturbation(form: Format) -> arb:

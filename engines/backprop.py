@@ -1,0 +1,112 @@
+"""The hand-written engine: backpropagation in plain Python, on floats or NumPy arrays.
+
+Three pieces, to be read in one sitting: the rules (`harness/graph/derivatives.py`), the sweep that
+strings them together into another graph (`harness/graph/gradient.py`), and the run, which is here:
+that graph as straight-line Python, compiled once. Knows NumPy and no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from platform import python_version
+from typing import Any
+
+import numpy as np
+
+from ..harness.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
+from ..harness.graph.emit import Program, emit, missing
+from ..harness.graph.gradient import gradient
+from ..harness.graph.graph import Arg, Constant, Graph, Shape
+from .numbers import arrays, floats
+
+
+def prepare(graph: Graph, dtype: str) -> Evaluate:
+    """The graph and its gradient, compiled. Shows all of the inside: values, terms, adjoints, gradients."""
+    found = gradient(graph)
+    shown = [node.name for node in graph.nodes]
+    derivatives = [*found.adjoints.values(), *found.terms.values()]
+    names = tuple(dict.fromkeys([*shown, *(arg for arg in derivatives if isinstance(arg, str))]))
+    run = _runner(found.graph, dtype, names)
+    kinds = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+    number = arrays.namespace(dtype)["constant"]
+
+    def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
+        given = {**inputs, found.seed: cotangent}
+        numbers = dict(zip(names, run([given[node.name] for node in found.graph.inputs]), strict=True))
+
+        def derivative(arg: Arg, shape: Shape) -> Array:
+            if isinstance(arg, Constant):
+                return np.full(shape, number(arg.text))
+            return np.asarray(numbers[arg], kinds["float"])
+
+        adjoints = {name: derivative(arg, graph[name].shape) for name, arg in found.adjoints.items()}
+        return Evaluation(
+            "ok",
+            values={node.name: np.asarray(numbers[node.name], kinds[node.kind]) for node in graph.nodes},
+            gradients={node.name: adjoints[node.name] for node in graph.wanted},
+            terms={use: derivative(arg, graph[graph.argument(use)].shape) for use, arg in found.terms.items()},
+            adjoints=adjoints,
+        )
+
+    return evaluate
+
+
+def value_and_gradient(graph: Graph, dtype: str = "float64") -> Callable[..., tuple[Any, ...]]:
+    """The compiled function alone, for speed: `f(*inputs) -> (value, gradient, ...)`.
+
+    It takes the inputs of the graph in order, then the cotangent where the output is not a scalar, and
+    returns the output and the gradient of each wanted input, in order. A float64 graph of single numbers
+    takes and returns Python floats, and raises what Python raises (`ZeroDivisionError`, ...); any other
+    takes and returns arrays, and warns as NumPy does.
+    """
+    found = gradient(graph)
+    names = [graph.output.name, *found.graph.outputs[len(graph.outputs) :]]
+    space = floats.NAMESPACE if _on_floats(found.graph, dtype) else arrays.namespace(dtype)
+    return _compiled(found.graph, space, names)
+
+
+def _runner(graph: Graph, dtype: str, names: Iterable[str]) -> Callable[[list[Array]], tuple[Any, ...]]:
+    """A program from arrays to numbers of any kind: on floats, and where those cannot, on NumPy."""
+    on_arrays: list[Program] = []
+
+    def run_arrays(given: list[Array]) -> tuple[Any, ...]:
+        if not on_arrays:  # compiled when first needed
+            on_arrays.append(_compiled(graph, arrays.namespace(dtype), names))
+        with np.errstate(all="ignore"):
+            # `[()]` makes a NumPy scalar of a zero-dimensional array, which is much faster.
+            return on_arrays[0](*[array[()] for array in given])
+
+    if not _on_floats(graph, dtype):
+        run_arrays_missing = missing(graph, arrays.namespace(dtype))
+        if run_arrays_missing:
+            raise Unsupported(f"no {', '.join(run_arrays_missing)}")
+        return run_arrays
+    on_floats = _compiled(graph, floats.NAMESPACE, names)
+
+    def run_floats(given: list[Array]) -> tuple[Any, ...]:
+        try:
+            numbers = on_floats(*[array.item() for array in given])
+        except floats.TROUBLE:
+            return run_arrays(given)
+        return run_arrays(given) if complex in map(type, numbers) else numbers
+
+    return run_floats
+
+
+def _compiled(graph: Graph, namespace: Mapping[str, Any], names: Iterable[str]) -> Program:
+    return emit(graph, namespace, names)
+
+
+def _on_floats(graph: Graph, dtype: str) -> bool:
+    """Whether every node is one float64 number and `math` has every operation."""
+    scalar = all(node.shape == () and node.kind != "int" for node in graph.nodes)
+    return scalar and dtype == "float64" and not missing(graph, floats.NAMESPACE)
+
+
+def _optimiser(rule: str, settings: Mapping[str, float], start: Mapping[str, Array]) -> Any:
+    from ..harness import update
+
+    return update.row_optimiser(rule, settings, start)
+
+
+engine = Engine(prepare, optimiser=_optimiser, version=lambda: f"Python {python_version()}, NumPy {np.__version__}")

@@ -1,0 +1,399 @@
+"""JAX, through its public vjp: eager, and compiled as a whole (`jit`). Knows jax and optax and no other engine.
+
+Terms show themselves through an identity with a vjp of its own, which hands its cotangent to a probe:
+an argument that adds nothing to the value, and whose gradient is therefore the term. Added zeros
+would show them too, but would stop XLA from fusing a multiplication into the addition behind it.
+
+64-bit numbers are switched on by JAX's context manager around every call. The global flag would do the same,
+and change every other array of the process as well, a user's own test suite included.
+"""
+
+# jax and optax are annotated in part: their functions are passed around here as `Any`.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jax.scipy import special
+
+from ..harness.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
+from ..harness.graph.emit import emit, missing
+from ..harness.graph.graph import Graph, Node
+
+Settings: TypeAlias = Mapping[str, float]
+Tree: TypeAlias = Any
+
+# What JAX says about a point it cannot do: shapes and values, indices, memory.
+ERRORS = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError, NotImplementedError)
+
+# --- the vocabulary ---------------------------------------------------------------------------------------
+# One row per operation, under JAX's own name wherever JAX has it.
+
+ABSENT: Mapping[str, str] = {"max_share": "no counterpart: exists for the hand-written engine's rules"}
+
+
+def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any, eps: float) -> Any:
+    y = jax.nn.standardize(x, axis=axis, epsilon=eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def correlate2d(x: Any, weight: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    return lax.conv_general_dilated(
+        x, weight, stride, [(n, n) for n in padding], rhs_dilation=dilation, feature_group_count=groups
+    )
+
+
+def conv2d(x: Any, weight: Any, bias: Any = None, **parameters: Any) -> Any:
+    y = correlate2d(x, weight, **parameters)
+    return y if bias is None else y + bias[:, None, None]
+
+
+def correlate2d_input(g: Any, weight: Any, *, shape: Any, **parameters: Any) -> Any:
+    return jax.vjp(lambda x: correlate2d(x, weight, **parameters), jnp.zeros(shape, g.dtype))[1](g)[0]
+
+
+def correlate2d_weight(g: Any, x: Any, *, shape: Any, **parameters: Any) -> Any:
+    return jax.vjp(lambda weight: correlate2d(x, weight, **parameters), jnp.zeros(shape, g.dtype))[1](g)[0]
+
+
+def scatter_add(x: Any, indices: Any, *, axis: int, size: int) -> Any:
+    moved = jnp.moveaxis(x, axis, 0)
+    return jnp.moveaxis(jnp.zeros((size, *moved.shape[1:]), x.dtype).at[indices].add(moved), 0, axis)
+
+
+OPERATIONS: dict[str, Any] = {
+    # arithmetic
+    "add": jnp.add,
+    "subtract": jnp.subtract,
+    "multiply": jnp.multiply,
+    "divide": jnp.divide,
+    "negative": jnp.negative,
+    "abs": jnp.abs,
+    "sign": jnp.sign,
+    "square": jnp.square,
+    "sqrt": jnp.sqrt,
+    "reciprocal": jnp.reciprocal,
+    "pow": jnp.power,
+    "hypot": jnp.hypot,
+    # exponentials and logarithms
+    "exp": jnp.exp,
+    "expm1": jnp.expm1,
+    "log": jnp.log,
+    "log1p": jnp.log1p,
+    "log2": jnp.log2,
+    "log10": jnp.log10,
+    "logaddexp": jnp.logaddexp,
+    # trigonometric and hyperbolic
+    "sin": jnp.sin,
+    "cos": jnp.cos,
+    "tan": jnp.tan,
+    "asin": jnp.asin,
+    "acos": jnp.acos,
+    "atan": jnp.atan,
+    "atan2": jnp.atan2,
+    "sinh": jnp.sinh,
+    "cosh": jnp.cosh,
+    "tanh": jnp.tanh,
+    "asinh": jnp.asinh,
+    "acosh": jnp.acosh,
+    "atanh": jnp.atanh,
+    # special functions
+    "erf": special.erf,
+    "erfc": special.erfc,
+    "lgamma": special.gammaln,
+    "digamma": special.digamma,
+    "polygamma": lambda x, n: special.polygamma(n, x),
+    # activations
+    "sigmoid": jax.nn.sigmoid,
+    "softplus": jax.nn.softplus,
+    "relu": jax.nn.relu,
+    "leaky_relu": jax.nn.leaky_relu,
+    "elu": jax.nn.elu,
+    "silu": jax.nn.silu,
+    "gelu": lambda x, approximate: jax.nn.gelu(x, approximate=approximate == "tanh"),
+    # choice
+    "maximum": jnp.maximum,
+    "minimum": jnp.minimum,
+    "clip": jnp.clip,
+    "where": jnp.where,
+    "floor": jnp.floor,
+    "ceil": jnp.ceil,
+    "less": jnp.less,
+    "less_equal": jnp.less_equal,
+    "greater": jnp.greater,
+    "greater_equal": jnp.greater_equal,
+    "equal": jnp.equal,
+    "not_equal": jnp.not_equal,
+    "stop_gradient": lax.stop_gradient,
+    "copy": lambda x: x,
+    # reductions
+    "sum": jnp.sum,
+    "mean": jnp.mean,
+    "prod": jnp.prod,
+    "max": jnp.max,
+    "min": jnp.min,
+    "var": jnp.var,
+    "std": jnp.std,
+    "norm": jnp.linalg.vector_norm,
+    "logsumexp": jax.nn.logsumexp,
+    "softmax": jax.nn.softmax,
+    "log_softmax": jax.nn.log_softmax,
+    "cumsum": jnp.cumsum,
+    # linear algebra
+    "matmul": jnp.matmul,
+    "vecdot": jnp.vecdot,
+    "outer": jnp.outer,
+    "einsum": lambda *xs, subscripts: jnp.einsum(subscripts, *xs),
+    "linear": lambda x, weight, bias=None: x @ weight.T if bias is None else x @ weight.T + bias,
+    "conv2d": conv2d,
+    "correlate2d": correlate2d,
+    "correlate2d_input": correlate2d_input,
+    "correlate2d_weight": correlate2d_weight,
+    # shape and selection
+    "permute_dims": jnp.permute_dims,
+    "matrix_transpose": jnp.matrix_transpose,
+    "reshape": jnp.reshape,
+    "broadcast_to": jnp.broadcast_to,
+    "expand_dims": jnp.expand_dims,
+    "squeeze": jnp.squeeze,
+    "concat": lambda *xs, axis: jnp.concat(xs, axis=axis),
+    "stack": lambda *xs, axis: jnp.stack(xs, axis=axis),
+    "getitem": lambda x, index: x[index],
+    "place": lambda x, index, shape: jnp.zeros(shape, x.dtype).at[index].set(x),
+    "take": jnp.take,
+    "scatter_add": scatter_add,
+    "flip": jnp.flip,
+    "roll": jnp.roll,
+    "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
+    # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
+    "mse_loss": lambda x, target: jnp.mean(jnp.square(x - target)),
+    "cross_entropy": lambda x, target: optax.softmax_cross_entropy_with_integer_labels(x, target).mean(),
+    "layer_norm": layer_norm,
+}
+
+CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}
+
+
+def namespace(dtype: str) -> dict[str, Any]:
+    """Every operation that JAX has, and `constant`, which makes a 0-d array of the dtype."""
+    kind = DTYPES[dtype]
+    return OPERATIONS | {
+        "one_hot": lambda indices, size: jax.nn.one_hot(indices, size, dtype=kind),
+        "astype": lambda x: x.astype(kind),
+        "constant": lambda text: jnp.asarray(CONSTANTS.get(text) or float(text), dtype=kind),
+    }
+
+
+# --- one graph ------------------------------------------------------------------------------------------
+
+
+@jax.custom_vjp
+def tag(x: Any, probe: Any) -> Any:
+    """x. Its cotangent is also that of the probe, zeros of its shape."""
+    return x
+
+
+tag.defvjp(lambda x, probe: (x, None), lambda _, g: (g, g))
+
+# `(inputs in order, cotangent)` -> a tree of arrays.
+Run: TypeAlias = Callable[[Sequence[Any], Any], Tree]
+
+
+def prepare(graph: Graph, dtype: str) -> Evaluate:
+    """Compile the graph's plain and tagged programs, to run operation by operation. Raises Unsupported."""
+    return _evaluator(graph, dtype, _plain(graph, dtype), _tagged(graph, dtype))
+
+
+def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
+    """The same, each program compiled by XLA as a whole, values and gradients together."""
+    plain, tagged = _plain(graph, dtype), _tagged(graph, dtype)
+    arrays = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+    try:
+        with _mode():
+            inputs = [jax.ShapeDtypeStruct(node.shape, arrays[node.kind]) for node in graph.inputs]
+            cotangent = jax.ShapeDtypeStruct(graph.output.shape, DTYPES[dtype])
+            plain, tagged = (jax.jit(run).lower(inputs, cotangent).compile() for run in (plain, tagged))
+    except ERRORS as error:
+        failed = _failed(error)
+        return lambda inputs, cotangent: failed
+    return _evaluator(graph, dtype, plain, tagged)
+
+
+def _mode() -> Any:
+    return jax.enable_x64(True)
+
+
+def _functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
+    if dtype not in DTYPES:
+        raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
+    functions = namespace(dtype)
+    for op in missing(graph, functions):
+        raise Unsupported(f"JAX has no `{op}`: {ABSENT[op]}")
+    return functions
+
+
+def _wanted(node: Node) -> bool:
+    return node.kind == "float" and not node.constant
+
+
+def _split(graph: Graph) -> tuple[list[int], Callable[[Sequence[Any], Sequence[Any]], list[Any]]]:
+    """The places of the inputs with a gradient, and a function that puts those back among the others."""
+    places = [k for k, node in enumerate(graph.inputs) if _wanted(node)]
+
+    def joined(inputs: Sequence[Any], wanted: Sequence[Any]) -> list[Any]:
+        arrays = list(inputs)
+        for k, x in zip(places, wanted, strict=True):
+            arrays[k] = x
+        return arrays
+
+    return places, joined
+
+
+def _plain(graph: Graph, dtype: str) -> Run:
+    """The gradients, by the program that a user of JAX runs."""
+    program = emit(graph, _functions(graph, dtype), [graph.output.name])
+    places, joined = _split(graph)
+
+    def run(inputs: Sequence[Any], cotangent: Any) -> Tree:
+        _, pull = jax.vjp(lambda wanted: program(*joined(inputs, wanted))[0], [inputs[k] for k in places])
+        (gradients,) = pull(cotangent)
+        return dict(zip((node.name for node in graph.wanted), gradients, strict=True))
+
+    return run
+
+
+def _tagged(graph: Graph, dtype: str) -> Run:
+    """Values, terms and adjoints, by the program with an identity on every use.
+
+    A node that is used once needs no second probe: its adjoint is its term. The output's is the cotangent.
+    """
+    program = emit(graph, _functions(graph, dtype), [node.name for node in graph.nodes], tagged=True)
+    places, joined = _split(graph)
+    read = [graph.argument(use) for use in graph.uses]
+    shared = {name for name, uses in graph.uses_of.items() if len(uses) > 1}
+    output = graph.output.name
+    last = next(k for k, node in enumerate(graph.nodes) if node.name == output)
+    kind = DTYPES[dtype]
+
+    def run(inputs: Sequence[Any], cotangent: Any) -> Tree:
+        def forward(wanted: Sequence[Any], terms: Sequence[Any], sums: Mapping[str, Any]) -> tuple[Any, Sequence[Any]]:
+            common: dict[str, Any] = {}
+
+            def use(k: int, x: Any) -> Any:
+                name = read[k]
+                if name in shared:
+                    if name not in common:
+                        common[name] = tag(x, sums[name])
+                    x = common[name]
+                return tag(x, terms[k])
+
+            values = program(use, *joined(inputs, wanted))
+            return values[last], values
+
+        zeros = {shape: jnp.zeros(shape, kind) for shape in {graph[name].shape for name in read}}
+        probes = [zeros[graph[name].shape] for name in read]
+        _, pull, values = jax.vjp(
+            forward,
+            [inputs[k] for k in places],
+            probes,
+            {name: zeros[graph[name].shape] for name in shared},
+            has_aux=True,
+        )
+        _, terms, sums = pull(cotangent)
+        return values, terms, {**sums, output: cotangent}
+
+    return run
+
+
+def _evaluator(graph: Graph, dtype: str, plain: Run, tagged: Run) -> Evaluate:
+    """`evaluate` of two programs; arrays cross between NumPy and JAX here."""
+    names = [node.name for node in graph.nodes]
+    active = [node for node in graph.nodes if node.name in graph.active]
+    term = {graph.argument(use): k for k, use in enumerate(graph.uses)}
+    kind = DTYPES[dtype]
+
+    def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
+        try:
+            with _mode(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                arrays = [
+                    jnp.array(inputs[node.name], dtype=kind if node.kind == "float" else None) for node in graph.inputs
+                ]
+                seed = jnp.array(cotangent, dtype=kind)
+                gradients, (values, terms, sums) = jax.device_get((plain(arrays, seed), tagged(arrays, seed)))
+        except ERRORS as error:
+            return _failed(error)
+
+        def adjoint(node: Node) -> Array:
+            if node.name in sums:
+                return sums[node.name]
+            return terms[term[node.name]] if node.name in term else np.zeros(node.shape, kind)
+
+        return Evaluation(
+            "ok",
+            values=dict(zip(names, values, strict=True)),
+            gradients=gradients,
+            terms=dict(zip(graph.uses, terms, strict=True)),
+            adjoints={node.name: adjoint(node) for node in active},
+        )
+
+    return evaluate
+
+
+def _failed(error: Exception) -> Evaluation:
+    lines = str(error).strip().splitlines()
+    return Evaluation("failed", f"{type(error).__name__}: {lines[0] if lines else 'no message'}")
+
+
+# --- the native optimisers --------------------------------------------------------------------------------
+
+# rule -> how optax is built from the settings, and what it calls the rule's state variables. optax has
+# no optimiser that maximises; its own step for that is the learning rate with the sign left alone.
+OPTIMISERS: Mapping[str, tuple[Callable[[Settings], Any], Mapping[str, str]]] = {
+    "ascent": (lambda s: optax.scale_by_learning_rate(s["step_size"], flip_sign=False), {}),
+    "descent": (lambda s: optax.sgd(s["step_size"]), {}),
+    "momentum": (lambda s: optax.sgd(s["step_size"], momentum=s["momentum"]), {"v": "trace"}),
+    "adam": (
+        lambda s: optax.adam(s["step_size"], b1=s["beta1"], b2=s["beta2"], eps=s["eps"]),
+        {"m": "mu", "v": "nu"},
+    ),
+}
+
+
+def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step:
+    """optax's own optimiser for a rule. Raises Unsupported for a rule that it does not have."""
+    if rule not in OPTIMISERS:
+        raise Unsupported(f"optax has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
+    build, names = OPTIMISERS[rule]
+    native = build(settings)
+    with _mode():
+        parameters: dict[str, Any] = {name: jnp.array(array) for name, array in start.items()}
+        state = native.init(parameters)
+
+    def step(gradients: Mapping[str, Array]) -> Moved:
+        nonlocal parameters, state
+        with _mode():
+            updates, state = native.update({name: jnp.array(gradients[name]) for name in parameters}, state)
+            parameters = optax.apply_updates(parameters, updates)
+            shown = {variable: optax.tree_utils.tree_get(state, name) for variable, name in names.items()}
+            return Moved(*jax.device_get((parameters, shown)))
+
+    return step
+
+
+def version() -> str:
+    return f"jax {jax.__version__}"
+
+
+engine = Engine(prepare, optimiser, version)
+jit = Engine(prepare_jit, optimiser, version)

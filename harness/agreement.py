@@ -1,0 +1,57 @@
+"""Evaluations beside one another: do two agree, and to how many units in the last place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+import numpy as np
+from numpy.typing import NDArray
+
+from .evaluation import Array, Evaluation
+from .rows import PairRow
+from .subject import Subject
+from .verdicts import place
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and bool(np.all((a == b) | ((a != a) & (b != b))))
+
+
+def differs(first: Evaluation, second: Evaluation) -> str:
+    """What two evaluations of one engine disagree in; empty where they agree bit for bit."""
+    if second.status != first.status:
+        return f"status {second.status}: {second.reason}"
+    for quantity, one, other in (("value", first.values, second.values), ("gradient", first.gradients, second.gradients)):
+        for key, array in one.items():
+            if key not in other or not same_bits(array, other[key]):
+                return f"another {quantity} of `{key}`"
+    return ""
+
+
+def pairs(subject: Subject, evaluations: Mapping[str, Evaluation]) -> list[PairRow]:
+    """Every pair of engines on the output's value and each input's gradient."""
+    rows: list[PairRow] = []
+    output = subject.graph.output.name
+    named = [("value", output, "values")] + [("gradient", node.name, "gradients") for node in subject.graph.wanted]
+    usable = {name: e for name, e in evaluations.items() if e.status == "ok" and output in e.values}
+    for (a, first), (b, second) in combinations(usable.items(), 2):
+        for quantity, name, where in named:
+            x, y = getattr(first, where)[name], getattr(second, where)[name]
+            if x.size == 0:
+                continue
+            ulps = ulps_between(x, y)
+            index = place(np.argmax(ulps), ulps.shape)
+            rows.append(
+                PairRow(subject.case, subject.point, subject.dtype, quantity, name, a, b, ", ".join(map(str, index)),
+                        float(x[index]), float(y[index]), float(ulps[index]))  # fmt: skip
+            )
+    return rows
+
+
+def ulps_between(a: Array, b: Array) -> NDArray[np.float64]:
+    """The distance in units in the last place of the larger; infinite where one of them is not a number."""
+    with np.errstate(all="ignore"):
+        unit = np.spacing(np.maximum(np.abs(a), np.abs(b))).astype(np.float64)
+        distance = np.abs(a.astype(np.float64) - b.astype(np.float64)) / unit
+    same = (a == b) | ((a != a) & (b != b))
+    return np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))

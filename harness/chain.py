@@ -1,0 +1,151 @@
+"""Every link of one evaluation, judged on the engine's own numbers, and for each quantity the worst up to it.
+
+The induction behind it: where all links up to a number are sound, the number is a sound evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .evaluation import Array, Evaluation
+from .graph.graph import Constant, Node, Use
+from .rows import Quantity
+from .subject import Subject
+from .truth.links import Numerals, Operand, Residual, Step, adjoint, adjoint_of_enclosures, step, working
+from .truth.rounding import Format
+from .verdicts import Link, classify, place, worse
+
+
+@dataclass
+class Chain:
+    """All links of one evaluation, and for every quantity the worst link up to it."""
+
+    subject: Subject
+    evaluation: Evaluation
+    numerals: dict[str, Numerals] = field(default_factory=dict)
+    values: dict[str, Link] = field(default_factory=dict)
+    terms: dict[Use, Link] = field(default_factory=dict)
+    adjoints: dict[str, Link] = field(default_factory=dict)
+    own: dict[object, Link] = field(default_factory=dict)
+    order: int = 0
+
+    def judge(self) -> None:
+        """Values forwards, then, as far as the engine shows them, adjoints and terms backwards."""
+        with working():
+            self.judge_values()
+            if self.evaluation.adjoints is not None:
+                self.judge_adjoints(self.evaluation.adjoints)
+
+    def judge_values(self) -> None:
+        graph, values = self.subject.graph, self.evaluation.values
+        self.numerals = {name: Numerals(array, self.subject.form) for name, array in values.items()}
+        for node in graph.nodes:
+            if node.name not in values:
+                continue
+            if node.op == "input":
+                link = self._input(node)
+            else:
+                names = [arg for arg in node.args if isinstance(arg, str)]
+                if not all(name in values for name in names):
+                    continue
+                operands = [self.numerals[name] for name in names]
+                engine, now = self.numerals[node.name], self.step(node)
+
+                def read(form: Format, now: Step = now, operands: Any = operands, engine: Any = engine) -> Residual:
+                    return now.value(operands, engine, form)
+
+                link = self._link("value", node.name, None, read)
+            self.own["value", node.name] = link
+            upstream = [self.values[arg] for arg in node.args if isinstance(arg, str) and arg in self.values]
+            self.values[node.name] = worse([link, *upstream])
+
+    def step(self, node: Node) -> Step:
+        graph = self.subject.graph
+        operands = tuple(
+            arg if isinstance(arg, Constant) else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
+            for arg in node.args
+        )
+        return step(node.op, node.params, operands)
+
+    def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
+        """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
+        graph, evaluation, form = self.subject.graph, self.evaluation, self.subject.form
+        enclosures: dict[str, list[Any]] = {}
+        output = graph.output.name
+        for node in reversed(graph.nodes):
+            if node.name not in shown:
+                continue
+            g = Numerals(shown[node.name], form)
+            upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
+            seed = [self.subject.cotangent] if node.name == output else []
+            if evaluation.terms is not None:
+                parts = [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])]
+
+                def read(form: Format, g: Numerals = g, parts: Sequence[Array] = parts) -> Residual:
+                    return adjoint(g, parts, form)
+            else:
+                balls = [*enclosures.pop(node.name, []), *(Numerals(s, form).exact for s in seed)]
+
+                def read(form: Format, g: Numerals = g, balls: Sequence[Any] = balls) -> Residual:  # type: ignore[no-redef]
+                    return adjoint_of_enclosures(g, balls, form)
+
+            link = self._link("adjoint", node.name, None, read)
+            self.own["adjoint", node.name] = link
+            self.adjoints[node.name] = worse([link, *upstream])
+            if node.op != "input" and node.name in self.values:
+                self._judge_terms(node, g, enclosures)
+
+    def _judge_terms(self, node: Node, g: Numerals, enclosures: dict[str, list[Any]]) -> None:
+        graph, terms = self.subject.graph, self.evaluation.terms
+        now = self.step(node)
+        names = [arg for arg in node.args if isinstance(arg, str)]
+        if not now.active or not all(name in self.numerals for name in names):
+            return
+        operands, y = [self.numerals[name] for name in names], self.numerals[node.name]
+        uses = [Use(node.name, position) for position in now.active]
+        before = [self.values[node.name], self.adjoints[node.name]]
+        if terms is None:
+            found = now.enclosures(operands, y, g, self.subject.form)
+            for use, ball in zip(uses, found, strict=True):
+                enclosures.setdefault(graph.argument(use), []).append(ball)
+                self.terms[use] = worse(before)
+            return
+        engine = [Numerals(terms[use], self.subject.form) for use in uses]
+        cached: dict[str, list[Residual]] = {}
+
+        def read(form: Format, which: int) -> Residual:
+            if form.name not in cached:
+                cached[form.name] = now.terms(operands, y, g, engine, form)
+            return cached[form.name][which]
+
+        for which, use in enumerate(uses):
+            link = self._link("term", graph.argument(use), use, lambda form, which=which: read(form, which))
+            self.own["term", use] = link
+            self.terms[use] = worse([link, *before])
+
+    def _input(self, node: Node) -> Link:
+        """An engine computes on the inputs that it was given, bit for bit."""
+        given, used = self.subject.inputs[node.name], self.evaluation.values[node.name]
+        same = np.asarray((given == used) | ((given != given) & (used != used)))
+        self.order += 1
+        if same.all():
+            return Link("value", node.name, None, self.order, "agree", 0.0, (), "")
+        index = place(np.argmin(same), same.shape)
+        reason = f"the engine computed on {used[index]!r} where the input is {given[index]!r}"
+        return Link("value", node.name, None, self.order, "wrong", np.inf, index, reason)
+
+    def _link(self, quantity: Quantity, name: str, use: Use | None, read: Callable[[Format], Residual]) -> Link:
+        self.order += 1
+        where = use.consumer if use is not None else name
+        verdict, score, index, reason = classify(read, self.subject.form)
+        text = self.subject.texts.get(where, "")
+        if reason and verdict != "agree":
+            inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""
+            at = f" at {list(index)}" if index else ""
+            what = f"term of `{name}`" if use is not None else f"{quantity} of `{name}`"
+            reason = f"{what}{inside}{at}: {reason}"
+        return Link(quantity, name, use, self.order, verdict, score, index, reason)

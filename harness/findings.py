@@ -1,0 +1,98 @@
+"""Rows gathered into what a reader wants to see: one entry for each bad link, with all that it spoils.
+
+Imports the rows alone; the terminal, the pytest plugin and the reports share it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .rows import Row, TrajectoryRow, Verdict
+
+NOT_ENGINES = ("truth", "ledger")  # names in the engine column that are not an engine's
+
+# In the order in which tables show them.
+LEGEND: Mapping[Verdict, str] = {
+    "agree": "every step up to this number is a sound evaluation of the engine's own numbers",
+    "lossy": "sound, but the usual formula cancels here and loses at least half of the digits",
+    "convention": "at a kink, where several derivatives are right: says which one the engine took",
+    "imprecise": "a step is off, and sound only in a lower precision",
+    "wrong": "a step is off in every precision",
+    "not finite": "NaN or infinity where the truth is finite",
+    "overflow": "beyond the dtype's largest number",
+    "unstable": "a second run on the same inputs gave another answer",
+    "failed": "the engine raised, crashed or returned nonsense",
+    "timed out": "no answer within the time limit",
+    "undefined": "no truth exists here, as for the logarithm of -1",
+    "unsupported": "the engine cannot do this, or is not installed",
+    "not judged": "the engine shows too little of its inside",
+}
+
+QUANTITIES = ("gradient", "value", "adjoint", "term", "expectation", "run")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Rows of one engine with one and the same cause. `row` stands for them, `affected` says what they are."""
+
+    row: Row
+    affected: str
+    rows: int
+
+
+def entries(rows: Iterable[Row]) -> list[Entry]:
+    """The rows by what caused them, in order of appearance; a gradient stands for the others where there is one."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        key = (row.case, row.point, row.dtype, row.engine, row.verdict, row.node, row.reason, row.accepted)
+        groups.setdefault(key, []).append(row)
+    return [
+        Entry(min(group, key=lambda row: QUANTITIES.index(row.quantity)), affected(group), len(group))
+        for group in groups.values()
+    ]
+
+
+def affected(rows: Iterable[Row], limit: int = 6) -> str:
+    """Such as `gradient of a, b; value of f`; what is beyond the limit is counted."""
+    names: dict[str, dict[str, None]] = {}
+    for row in rows:
+        names.setdefault(row.quantity, {})[f"{row.name} in {row.use}" if row.use else row.name] = None
+    parts: list[str] = []
+    for quantity in QUANTITIES:
+        if quantity in names:
+            shown, more = list(names[quantity])[:limit], len(names[quantity]) - limit
+            text = f"{quantity} of {', '.join(shown)}" if any(shown) else quantity
+            parts.append(text + (f" and {more} more" if more > 0 else ""))
+    return "; ".join(parts)
+
+
+def unexplained(row: Row | TrajectoryRow) -> bool:
+    """Whether the row is a finding that no ledger entry explains: what makes exit status 1."""
+    return row.finding and not getattr(row, "accepted", "")
+
+
+def title(entry: Entry) -> str:
+    """One line that says which number of which engine this is about."""
+    row = entry.row
+    component = f" at [{row.index}]" if row.index else ""
+    return f"{entry.affected.split(';')[0]}{component}"
+
+
+def numbers(row: Row) -> str:
+    """The engine's number beside the truth; empty where the row is not about a number."""
+    if row.engine_value is None or row.reference is None:
+        return ""
+    text = f"engine {row.engine_value!r}, truth {row.reference!r}, error {row.error:.3g}"
+    if row.digits is not None:
+        text += f", {row.digits:.3g} digits agree"
+    return text + (f", score {row.score:.3g}" if row.score is not None else "")
+
+
+def repeat(address: str, engine: str, dtype: str) -> str:
+    """A command that shows the same again."""
+    words = ["gradaccord", "run", address]
+    words += ["--engine", engine] if engine not in NOT_ENGINES else []
+    words += ["--dtype", dtype] if dtype not in ("", "exact") else []
+    return shlex.join(words)

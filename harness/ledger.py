@@ -1,0 +1,75 @@
+"""The ledger of known disagreements: `accept` entries of a case, applied to the rows of its units.
+
+An entry explains a finding of exactly its engine, quantity, name, point, dtype and verdict. One that ran
+and did not happen, or happened with another verdict, is a finding itself: no stale entry survives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .case import Acceptance, Case
+from .results import Outcome
+from .rows import Row
+
+
+class Ledger:
+    """The entries of one case and, over its units, which of them ran and which came true."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self._ran: set[int] = set()
+        self._happened: set[int] = set()
+        self._instead: dict[int, str] = {}
+
+    def settle(self, outcome: Outcome) -> Outcome:
+        """The outcome with its explained findings marked as accepted."""
+        if not self.case.accept:
+            return outcome
+        self._notice(outcome)
+        return replace(outcome, rows=tuple(self._explained(row, outcome) for row in outcome.rows))
+
+    def _notice(self, outcome: Outcome) -> None:
+        ran = {row.engine for row in outcome.rows if row.verdict != "unsupported"}
+        for k, entry in enumerate(self.case.accept):
+            version = outcome.versions.get(entry.engine, "")
+            if entry.engine in ran and _covers(entry, outcome) and entry.covers(version):
+                self._ran.add(k)
+
+    def _explained(self, row: Row, outcome: Outcome) -> Row:
+        for k, entry in enumerate(self.case.accept):
+            if k in self._ran and _covers(entry, outcome) and _names(entry, row):
+                if row.verdict == entry.verdict:
+                    self._happened.add(k)
+                    return replace(row, accepted=entry.reason) if row.finding else row
+                self._instead[k] = row.verdict
+        return row
+
+    def stale(self) -> list[Row]:
+        """A finding for every entry that ran without coming true; asked once all units of the case are in."""
+        return [
+            _stale(self.case, entry, self._instead.get(k, ""))
+            for k, entry in enumerate(self.case.accept)
+            if k in self._ran and k not in self._happened
+        ]
+
+
+def _covers(entry: Acceptance, outcome: Outcome) -> bool:
+    return entry.point in (None, outcome.point) and entry.dtype in (None, outcome.dtype)
+
+
+def _names(entry: Acceptance, row: Row) -> bool:
+    return (row.engine, row.quantity) == (entry.engine, entry.quantity) and entry.name in (None, row.name)
+
+
+def _stale(case: Case, entry: Acceptance, instead: str) -> Row:
+    what = f"{entry.quantity} of {entry.name}" if entry.name else entry.quantity
+    found = f"it was `{instead}`" if instead else "it did not come up"
+    reason = (
+        f"stale ledger entry: expected `{entry.verdict}` for {entry.engine}, {what} ({entry.reason}), but {found}; "
+        f"remove or correct the entry at {case.path.name}:{entry.line}"
+    )
+    return Row(
+        case.name, entry.point or 0, entry.dtype or "", "ledger", "run", entry.name or "", "", "",
+        None, None, None, None, None, "failed", "", reason, 0.0, finding=True,
+    )  # fmt: skip

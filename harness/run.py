@@ -1,0 +1,240 @@
+"""Cases x engines -> outcomes: the one place where cases, engines, truth and judge meet.
+
+A unit of work is a case at one point in one dtype: its engines run in it, and its truth is computed
+once. Units run one after another, or in spawned processes. Imports no engine and no report.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import nan
+from time import perf_counter
+
+from .agreement import pairs
+from .answers import Answer, answer, walk
+from .case import Case
+from .engine_loading import one_line
+from .evaluation import Evaluation
+from .expectation import expectations
+from .findings import NOT_ENGINES
+from .judge import judge, settle
+from .ledger import Ledger
+from .results import Outcome
+from .rows import Row, TrajectoryRow, Verdict
+from .subject import Subject
+from .trajectory import Summary, summary
+from .update import Update
+from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
+
+# Verdicts that come of looking at an engine's numbers.
+COMPARED: frozenset[Verdict] = frozenset(
+    ("agree", "lossy", "convention", "imprecise", "wrong", "not finite", "overflow", "unstable")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A case at one point in one dtype; the first dtype of a point also checks what the case expects."""
+
+    case: Case
+    point: int
+    dtype: str
+    expectations: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`timeout`: seconds an engine may take for one unit; `apart`: each engine in a process of its own."""
+
+    engines: tuple[str, ...]
+    jobs: int = 0
+    timeout: float | None = None
+    apart: bool = False
+
+
+def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
+    """The units of the cases, in order; of each case those of its dtypes that are asked for, or all."""
+    found: list[Unit] = []
+    for case in cases:
+        chosen = [dtype for dtype in case.dtypes if not dtypes or dtype in dtypes]
+        found += [
+            Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen
+        ]
+    return found
+
+
+def run(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
+    """The outcome of each unit, in order, as they come; ledgers applied, stale entries as outcomes of their own.
+
+    KeyboardInterrupt is raised again once every outcome that was complete has been given.
+    """
+    left = Counter(unit.case.name for unit in work)
+    ledgers: dict[str, Ledger] = {}
+    cases = {unit.case.name: unit.case for unit in work}
+    for outcome in _outcomes(work, settings):
+        name = outcome.case
+        ledger = ledgers.setdefault(name, Ledger(cases[name]))
+        yield ledger.settle(outcome)
+        left[name] -= 1
+        if not left[name]:
+            stale = ledger.stale()
+            if stale:
+                yield Outcome(name, stale[0].point, stale[0].dtype, tuple(stale))
+
+
+def _outcomes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
+    if settings.jobs < 1:
+        host = _host(settings)
+        try:
+            for unit in work:
+                yield outcome(unit, settings.engines, host)
+        finally:
+            host.close()
+        return
+    done = 0
+    try:
+        for found in _in_processes(work, settings):
+            done += 1
+            yield found
+    except BrokenProcessPool:
+        # An engine took its process along: go on with each engine in one of its own, and see which it was.
+        yield from _in_processes(work[done:], replace(settings, apart=True))
+
+
+def _host(settings: Settings) -> Host:
+    return Apart(settings.timeout) if settings.apart or settings.timeout is not None else Here()
+
+
+def _in_processes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
+    """A bounded number of units is under way, so that neither questions nor answers pile up."""
+    waiting = deque[Future[Outcome]]()
+    rest = iter(work)
+    with _pool(settings.jobs) as pool:
+        try:
+            for unit in rest:
+                waiting.append(pool.submit(_in_worker, unit, settings))
+                if len(waiting) >= 4 * settings.jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except KeyboardInterrupt:
+            for future in waiting:
+                if future.done() and not future.exception():
+                    yield future.result()
+            raise
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    before = {child.pid for child in multiprocessing.active_children()}
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=ignore_interrupts)
+    try:
+        yield pool
+    except BaseException:
+        for child in multiprocessing.active_children():
+            if child.pid not in before:
+                child.kill()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_hosts: dict[Settings, Host] = {}
+
+
+def _in_worker(unit: Unit, settings: Settings) -> Outcome:
+    """One unit in a pool's process, which keeps its engines from unit to unit."""
+    host = _hosts.setdefault(settings, _host(settings))
+    return outcome(unit, settings.engines, host)
+
+
+# --- one unit ---------------------------------------------------------------------------------------------
+
+
+def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
+    """Ask every engine, judge every answer. What goes wrong becomes a row; nothing but an interrupt is raised."""
+    start = perf_counter()
+    case = unit.case
+    rows: list[Row] = []
+    trajectories: list[TrajectoryRow] = []
+    summaries: list[Summary] = []
+    answers: dict[str, Answer] = {}
+    blank = Row(
+        case.name, unit.point, unit.dtype, "truth", "run", "", "", "", None, None, None, None, None,
+        "agree", "", "", 0.0,
+    )  # fmt: skip
+    try:
+        inputs, cotangent = case.inputs(unit.point, unit.dtype), case.cotangent(unit.dtype)
+        subject = Subject(case.name, unit.point, unit.dtype, case.graph, inputs, cotangent)
+        if unit.expectations:
+            rows += expectations(case, unit.point)
+    except Exception as error:  # noqa: BLE001 one case that cannot be set up must not cost the others their results
+        rows.append(_failed(blank, "the case could not be set up", error))
+        return Outcome(case.name, unit.point, unit.dtype, tuple(rows), seconds=perf_counter() - start)
+    for engine in engines:
+        answers[engine] = found = ask(host, engine, subject)
+        rows += _judged(subject, engine, found, blank)
+    rows = settle(rows)
+    if case.update is not None:
+        for engine, found in answers.items():
+            if found.evaluation.status == "ok":
+                path = _path(host, engine, subject, case.update)
+                trajectories += path
+                summaries.append(summary(path, case.update, case.graph.output.name))
+    usable = {engine: found.evaluation for engine, found in answers.items()}
+    return Outcome(
+        case.name,
+        unit.point,
+        unit.dtype,
+        tuple(rows),
+        tuple(pairs(subject, usable)),
+        tuple(trajectories),
+        tuple(summaries),
+        {engine: found.version for engine, found in answers.items() if found.version},
+        perf_counter() - start,
+    )
+
+
+def ask(host: Host, engine: str, subject: Subject) -> Answer:
+    """An engine's answer, or why there is none."""
+    try:
+        return host.call(engine, answer, subject.graph, subject.dtype, subject.inputs, subject.cotangent)
+    except StoppedError as stopped:
+        return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
+
+
+def _path(host: Host, engine: str, subject: Subject, update: Update) -> list[TrajectoryRow]:
+    try:
+        return host.call(engine, walk, replace(subject), update)
+    except StoppedError as stopped:
+        verdict, cause = "timed out" if stopped.timed_out else "failed", str(stopped)
+    except Exception as error:  # noqa: BLE001 see _judged
+        verdict, cause = "failed", f"the judge itself failed, not the engine: {one_line(error)}"
+    row = TrajectoryRow(
+        subject.case, subject.point, subject.dtype, engine, 0, subject.graph.output.name, "", nan,
+        None, None, None, verdict, cause, finding=True,
+    )  # fmt: skip
+    return [row]
+
+
+def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> list[Row]:
+    try:
+        return judge(subject, engine, found.evaluation, found.again, found.seconds)
+    except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
+        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+
+
+def _failed(blank: Row, what: str, error: Exception) -> Row:
+    return replace(blank, verdict="failed", reason=f"{what}: {one_line(error)}", finding=True)
+
+
+def compared(rows: Sequence[Row]) -> bool:
+    """Whether at least one number of an engine was held against the truth."""
+    return any(row.verdict in COMPARED and row.engine not in NOT_ENGINES for row in rows)

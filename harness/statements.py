@@ -1,0 +1,337 @@
+"""The statements of a case file -> a Graph: names, definitions, order, what is used.
+
+Every mistake is noted at its place, and a statement that failed causes no follow-up. Imports `graph/`,
+`inputs.py` and `yaml_text.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
+from typing import cast
+
+from .graph.build import Builder
+from .graph.expression import ExpressionError, Function, Parser, parsed
+from .graph.graph import NAMED_CONSTANTS, Arg, Graph, GraphError, Node
+from .graph.ops import OPERATIONS
+from .inputs import MAX_ELEMENTS, Input, offset_of
+from .yaml_text import Scalar, Source, nearest, shortened
+
+Statements = Mapping[str, tuple[Scalar, "tuple[Scalar, Scalar] | None"]]  # name -> (key, (place, text))
+
+RESERVED = {"gradient": "`expect` has a key of that name", "expect": "`points` has a key of that name"}
+WORD = re.compile(r"[^\W\d]\w*")
+SUGGESTIONS = 50  # looking for a near name among thousands is slow
+
+
+class Names(Mapping[str, Arg]):
+    """The names that a statement may use: those defined so far. Says why another one may not be used."""
+
+    def __init__(self, declared: Mapping[str, Scalar], texts: Mapping[str, str]) -> None:
+        self.declared, self.texts = declared, texts
+        self.ready: set[str] = set()
+        self.failed: set[str] = set()
+        self.at = ""  # the statement being read
+        self.follows = False  # whether it uses one that failed
+        self._suggestions = SUGGESTIONS
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.declared
+
+    def __getitem__(self, name: str) -> Arg:
+        if name in self.ready:
+            return name
+        if name in self.failed:
+            self.follows = True
+            raise GraphError(f"`{name}` failed", "")
+        if name == self.at:
+            raise GraphError(f"`{name}` uses itself", "names defined above it", "a graph has no cycles")
+        place = self.declared[name].line + 1
+        self._suggestions -= 1
+        cycle = self._path(name, self.at) if self._suggestions > 0 else None
+        if cycle:
+            raise GraphError(
+                f"a cycle: {' needs '.join(f'`{n}`' for n in (self.at, *cycle))}",
+                "names defined above",
+                "a graph has no cycles",
+            )
+        raise GraphError(
+            f"`{name}` is used before it is defined on line {place}", "names defined above", f"move `{name}` up"
+        )
+
+    def _path(self, start: str, goal: str) -> list[str] | None:
+        """The shortest way from one statement to another by the names that they use."""
+        came: dict[str, str] = {start: ""}
+        queue = [start]
+        for name in queue:
+            if name == goal:
+                path = [name]
+                while came[path[-1]]:
+                    path.append(came[path[-1]])
+                return path[::-1]
+            for other in WORD.findall(self.texts.get(name, "")):
+                if other in self.declared and other not in came:
+                    came[other] = name
+                    queue.append(other)
+        return None
+
+    def __iter__(self) -> Iterator[str]:
+        self._suggestions -= 1
+        return iter(self.declared if self._suggestions > 0 else ())
+
+    def __len__(self) -> int:
+        return len(self.declared)
+
+
+def check_name(source: Source, key: Scalar) -> bool:
+    """Whether a key can be the name of an input or a node."""
+    name = key.text
+    if name in RESERVED:
+        source.error(key, f"the name `{name}`", "another name", RESERVED[name])
+    elif not name.isidentifier() or unicodedata.normalize("NFKC", name) != name:
+        source.error(key, f"the name `{shortened(name)}`", "letters, digits and `_`, not beginning with a digit")
+    elif keyword.iskeyword(name):
+        source.error(key, f"the name `{name}`, which is a word of expressions", "another name", f"call it `{name}_`")
+    else:
+        return True
+    return False
+
+
+def expression_error(source: Source, name: str, place: Scalar, text: str, error: ExpressionError) -> None:
+    """Note an error at its place inside an expression."""
+    statement = f"`{shortened(f'{name}: {text}')}`"
+    found = error.found if statement in error.found or f"`{name}: " in error.found else f"{error.found} in {statement}"
+    remedy = error.remedy
+    if "was never closed" in found and not place.style:
+        remedy = "inside { } YAML splits at commas: quote the expression, or write one statement a line"
+    source.error(place, found, error.expected, remedy, offset_of(text, error))
+
+
+def plain(source: Source, name: str, place: Scalar) -> str | None:
+    """The text of an expression on one line; None where it has a comment inside."""
+    text = place.text
+    if "#" in text:
+        source.error(
+            place,
+            f"`#` in `{shortened(f'{name}: {text}')}`",
+            "an expression without comments",
+            "put a comment after the expression, ` # like this`",
+            text.strip().index("#"),
+        )
+        return None
+    return re.sub(r"[\n\t]", " ", text)
+
+
+# --- definitions -------------------------------------------------------------------------------------------
+
+
+def functions(source: Source, define: Statements, used: Iterable[str]) -> dict[str, Function | None]:
+    """The composites of the file; None for one that failed. Each may call those above it."""
+    found: dict[str, Function | None] = {}
+    for signature, (key, value) in define.items():
+        match = re.fullmatch(r"\s*([^\W\d]\w*)\s*\(\s*([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*\)\s*", signature)
+        if match is None:
+            source.error(
+                key,
+                f"`{shortened(signature)}`",
+                "a name and its operands, as in `swish(x): x * sigmoid(x)`",
+                "quote a key that has a comma inside { }",
+            )
+            continue
+        name, arguments = match[1], tuple(re.split(r"\s*,\s*", match[2]))
+        if name in found or name in OPERATIONS or name == "size":
+            source.error(
+                key,
+                f"`{name}` is defined {'twice' if name in found else 'already: it is an operation'}",
+                "another name",
+            )
+        elif len(set(arguments)) < len(arguments) or any(keyword.iskeyword(word) for word in (name, *arguments)):
+            source.error(key, f"`{shortened(signature)}`", "names that differ and are no words of expressions")
+        elif name not in used:
+            source.error(key, f"`{name}` is never called", "a composite that the graph uses", "remove it")
+        else:
+            text = None if value is None else plain(source, name, value[1])
+            good = (
+                text is not None and value is not None and _check_body(source, name, arguments, value[1], text, found)
+            )
+            found[name] = Function(name, arguments, text) if good and text is not None else None
+            continue
+        found.setdefault(name, None)
+    return found
+
+
+def _check_body(
+    source: Source,
+    name: str,
+    arguments: tuple[str, ...],
+    place: Scalar,
+    text: str,
+    known: Mapping[str, Function | None],
+) -> bool:
+    """Whether a definition is statements `local = expression; ...; expression` over names and operations that exist."""
+    errors = len(source.errors)
+    try:
+        body = parsed(text).body
+    except ExpressionError as error:
+        expression_error(source, name, place, text, error)
+        return False
+    local = {*arguments, *NAMED_CONSTANTS}
+
+    def note(node: ast.AST, found: str, expected: str, remedy: str = "") -> None:
+        column = len(text.strip().encode()[: getattr(node, "col_offset", 0)].decode())
+        source.error(place, f"{found} in `{shortened(f'{name}: {text}')}`", expected, remedy, column)
+
+    for count, statement in enumerate(body):
+        last = count == len(body) - 1
+        if not isinstance(statement, ast.Expr if last else ast.Assign):
+            note(
+                statement,
+                f"`{shortened(ast.unparse(statement))}`",
+                "an expression at the end" if last else "`local = expression`",
+            )
+            continue
+        tree = cast("ast.Expr | ast.Assign", statement).value
+        called = {id(node.func): node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Name):
+                continue
+            if id(node) in called:
+                if node.id not in OPERATIONS and node.id != "size" and node.id not in known:
+                    note(
+                        node,
+                        f"unknown operation `{node.id}`",
+                        "an operation, or a composite defined above",
+                        nearest(node.id, [*OPERATIONS, *known]),
+                    )
+            elif node.id not in local:
+                note(
+                    node,
+                    f"undefined name `{node.id}`",
+                    f"one of: {', '.join(arguments)}",
+                    nearest(node.id, sorted(local)),
+                )
+        if isinstance(statement, ast.Assign):
+            target = statement.targets[0]
+            if len(statement.targets) == 1 and isinstance(target, ast.Name):
+                local.add(target.id)
+            else:
+                note(target, f"`{shortened(ast.unparse(statement))}`", "`local = expression`")
+    return len(source.errors) == errors and not any(called_failed(text, known))
+
+
+def called_failed(text: str, known: Mapping[str, Function | None]) -> Iterator[str]:
+    """The composites that failed and that a text mentions."""
+    return (word for word in WORD.findall(text) if word in known and known[word] is None)
+
+
+# --- the graph ---------------------------------------------------------------------------------------------
+
+
+class Assembly:
+    """The graph of a file while its statements are read."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.builder = Builder()
+        self.texts: dict[str, str] = {}
+        self.names = Names({}, {})
+
+    def read(self, inputs: Mapping[str, tuple[Scalar, Input | None]], graph: Statements, define: Statements) -> None:
+        """Build every input and every statement that is right; note what is wrong with the others."""
+        source = self.source
+        keys = {name: key for name, (key, _) in inputs.items()}
+        for name, (key, _) in graph.items():
+            if name in keys:
+                source.error(
+                    key,
+                    f"`{name}` is an input already, on line {keys[name].line + 1}",
+                    "each name once",
+                    "rename one of them",
+                )
+            keys.setdefault(name, key)
+        for name, (_, value) in graph.items():
+            if value is not None and name not in inputs:
+                self.texts[name] = value[1].text
+        self.names = names = Names(keys, self.texts)
+        for name, (key, given) in inputs.items():
+            if check_name(source, key) and given is not None:
+                self.builder.input(name, given.shape, given.kind, constant=given.constant)
+                names.ready.add(name)
+            else:
+                names.failed.add(name)
+        used = (
+            {word for text in (*self.texts.values(), *_texts(define)) for word in WORD.findall(text)}
+            if define
+            else set[str]()
+        )
+        defined = functions(source, define, used)
+        parser = Parser(self.builder, names, functions={name: f for name, f in defined.items() if f is not None})
+        broken = {name for name, f in defined.items() if f is None}
+        for name, (key, value) in graph.items():
+            if name in inputs:
+                continue
+            good = check_name(source, key) and value is not None
+            if good and broken and not broken.isdisjoint(WORD.findall(self.texts[name])):
+                good = False
+            if good and value is not None and self._statement(parser, name, value[1]):
+                names.ready.add(name)
+            else:
+                names.failed.add(name)
+
+    def _statement(self, parser: Parser, name: str, place: Scalar) -> bool:
+        text = plain(self.source, name, place)
+        if text is None:
+            return False
+        names, start = self.names, len(self.builder.order)
+        names.at, names.follows = name, False
+        try:
+            parser.define(name, text)
+        except ExpressionError as error:
+            if not names.follows:
+                expression_error(self.source, name, place, text, error)
+            return False
+        for node in self.builder.order[start:]:
+            if node.shape and prod(node.shape) > MAX_ELEMENTS:
+                self.source.error(
+                    place,
+                    f"`{shortened(f'{name}: {text}')}` has {prod(node.shape):,} elements",
+                    f"at most {MAX_ELEMENTS:,}, which fits into memory",
+                )
+                return False
+        return True
+
+    def unused(self, output: str, asked: Iterable[str]) -> None:
+        """Note every input and statement that the output does not need and that nothing asks for."""
+        names = self.names
+        needed = {output, *asked}
+        for name in names.failed:
+            needed.add(name)
+            needed.update(WORD.findall(self.texts.get(name, "")))
+        nodes = self.builder.nodes
+        for node in reversed(self.builder.order):
+            if node.name in needed or (node.name.partition(".")[0] in names.failed):
+                needed.update(arg for arg in node.args if isinstance(arg, str))
+        for name, key in names.declared.items():
+            if name not in needed:
+                what = "input" if name in nodes and nodes[name].op == "input" else "node"
+                self.source.error(
+                    key,
+                    f"the {what} `{name}` is unused",
+                    f"a {what} that `{output}` depends on, or that `expect` names",
+                    "remove it, or name the `output`",
+                )
+
+    def graph(self, outputs: Iterable[str]) -> Graph:
+        """What was built; the first output is the one that the gradient is taken of."""
+        return self.builder.graph(tuple(outputs))
+
+    def node(self, name: str) -> Node | None:
+        return self.builder.nodes.get(name)
+
+
+def _texts(define: Statements) -> Iterator[str]:
+    return (value[1].text for _, value in define.values() if value is not None)

@@ -1,0 +1,37 @@
+"""Subject: what engines are asked, one case at one point in one dtype, with the truth of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from .evaluation import Array, Inputs
+from .graph.expression import text_of
+from .graph.graph import Graph
+from .truth.reference import Reference, reference
+from .truth.rounding import FORMATS, Format
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One case at one point in one dtype: what engines are asked, and the truth of it, computed once."""
+
+    case: str
+    point: int
+    dtype: str
+    graph: Graph
+    inputs: Inputs
+    cotangent: Array
+
+    @cached_property
+    def truth(self) -> Reference:
+        return reference(self.graph, self.inputs, self.cotangent)
+
+    @cached_property
+    def texts(self) -> Mapping[str, str]:
+        return text_of(self.graph)
+
+    @property
+    def form(self) -> Format:
+        return FORMATS[self.dtype]

@@ -1,0 +1,394 @@
+"""Balls: the numbers of truth. A ball (python-flint's `arb`) is a midpoint and a rigorous radius.
+
+Arrays are NumPy object arrays of balls, a ball alone stands for one of shape (). `balls()` is the
+namespace in which an emitted graph runs on them: the result of every operation encloses what exact
+arithmetic would give, at any `flint.ctx.prec`. A ball that reaches over the edge of a domain (sqrt,
+asin, acos, acosh) stands for its part inside; outside the domain is NaN. Takes graphs with composites
+written out, emitted with `operators=False`, and knows nothing of engines.
+
+Conditions are balls: 1, 0, or where balls cannot decide [0, 1]. `where` then gives the hull of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import cache, lru_cache
+from math import inf
+from typing import Any, Literal, TypeAlias, cast
+
+import flint
+import numpy as np
+from flint import arb, arb_mat, arb_series, fmpq
+from numpy.typing import NDArray
+
+from .arrays import ONE, ZERO, array, grouped, pad, reduced, structural, ungrouped
+
+Ball: TypeAlias = Any
+Array: TypeAlias = NDArray[Any]
+Namespace: TypeAlias = Mapping[str, Callable[..., Any]]
+
+TRUE, FALSE, EITHER = ONE, ZERO, arb(0.5, 0.5)
+ANY_SIGN = arb(0, 1)
+INFINITY, NAN = arb.pos_inf(), arb.nan()
+
+
+# --- from numbers to balls ----------------------------------------------------------------------------
+
+
+def to_balls(numbers: Any) -> Array:
+    """An array of floats, integers, booleans or fractions as balls: exact, but for fractions that are not dyadic."""
+    numbers = array(numbers)
+    if numbers.dtype.kind == "b":
+        numbers = numbers.astype(np.int64)
+    convert = _ball if numbers.dtype == object else _exact
+    result = np.empty(numbers.shape, dtype=object)
+    result[...] = convert(numbers)
+    return result
+
+
+def ball(number: Any) -> Ball:
+    """One number as a ball: a ball, a fraction, an integer, a boolean or a float."""
+    if isinstance(number, arb):
+        return number
+    if isinstance(number, Fraction):
+        return arb(fmpq(number.numerator, number.denominator))
+    return arb(int(number) if isinstance(number, bool | np.bool_ | np.integer) else float(number) if isinstance(number, np.floating) else number)
+
+
+_exact = np.frompyfunc(arb, 1, 1)
+_ball = np.frompyfunc(ball, 1, 1)
+
+_NAMED: Mapping[str, Callable[[], Ball]] = {"pi": arb.pi, "e": arb.const_e, "inf": lambda: INFINITY}
+
+
+def constant(text: str) -> Ball:
+    """A decimal, `pi`, `e` or `inf`, perhaps after a minus, at the present precision."""
+    return _constant(text, flint.ctx.prec)
+
+
+@lru_cache(maxsize=4096)
+def _constant(text: str, precision: int) -> Ball:
+    named = _NAMED.get(text.removeprefix("-"))
+    if named is None:
+        return ball(Fraction(text))
+    return -named() if text.startswith("-") else named()
+
+
+# --- functions of one element -----------------------------------------------------------------------------
+
+
+def _ends(function: Callable[[Ball], Ball], low: Ball, high: Ball) -> Callable[[Ball], Ball]:
+    """The function with its limits at -inf and inf, for which `arb` often has only the whole line."""
+
+    def extended(x: Ball) -> Ball:
+        if x.is_finite():
+            return function(x)
+        return high if x == INFINITY else low if x == -INFINITY else NAN
+
+    return extended
+
+
+def _within(function: Callable[[Ball], Ball], low: int, high: float) -> Callable[[Ball], Ball]:
+    """A monotone function on the part of the ball inside its closed domain; NaN for a ball outside."""
+
+    def restricted(x: Ball) -> Ball:
+        y = function(x)
+        if not y.is_nan() or x.is_exact() or not x.is_finite() or x < low or x > high:
+            return y
+        return function(x.lower().max(low)).union(function(x.upper().min(high)))
+
+    return restricted
+
+
+def square(x: Ball) -> Ball:
+    y = x * x
+    return abs(x).upper() ** 2 * EITHER if not y > 0 and not x.is_exact() and x.is_finite() else y
+
+
+def log(x: Ball) -> Ball:
+    return -INFINITY if x.is_zero() else x.log()
+
+
+def log1p(x: Ball) -> Ball:
+    return -INFINITY if x == -1 else x.log1p()
+
+
+def sigmoid(x: Ball) -> Ball:
+    return 1 / (1 + (-x).exp()) if x > -1e9 else _far_sigmoid(x)
+
+
+def _far_sigmoid(x: Ball) -> Ball:
+    e = x.exp()  # at least -1e9 somewhere: exp(-x) might be beyond every exponent
+    return e / (1 + e)
+
+
+def softplus(x: Ball) -> Ball:
+    """ln(1 + e^x), with all its digits at both ends."""
+    return x + (-x).exp().log1p() if x > 1 else x.exp().log1p()
+
+
+def lgamma(x: Ball) -> Ball:
+    """ln |Gamma(x)|; by reflection left of 0 (Abramowitz & Stegun 6.1.17)."""
+    return x.lgamma() if x > 0 else (arb.pi() / abs(x.sin_pi())).log() - (1 - x).lgamma()
+
+
+def polygamma(x: Ball, n: int) -> Ball:
+    """The n-th derivative of digamma by Hurwitz' zeta (A&S 6.4.10), by reflection left of 0 (6.4.7)."""
+    if x > 0:
+        value = arb(n).fac() * arb(n + 1).zeta(x)
+        return value if n % 2 else -value
+    if not x < 1:
+        return NAN
+    cotangent = arb_series([x, 1], prec=n + 1).cot_pi()[n] * arb(n).fac() * arb.pi()
+    mirrored = polygamma(1 - x, n)
+    return -(cotangent + mirrored) if n % 2 else mirrored - cotangent
+
+
+def floor(x: Ball) -> Ball:
+    return _stepped(x, arb.floor)
+
+
+def ceil(x: Ball) -> Ball:
+    return _stepped(x, arb.ceil)
+
+
+def _stepped(x: Ball, step: Callable[[Ball], Ball]) -> Ball:
+    if not x.is_finite():
+        return x
+    if x.is_exact():
+        return step(x)
+    low, high = step(x.lower()), step(x.upper())
+    return low if low == high else low.union(high)
+
+
+# --- functions of two elements ----------------------------------------------------------------------------
+
+
+def power(a: Ball, b: Ball) -> Ball:
+    """a^b: by multiplication for a whole exponent, also of a base that is negative or may be zero."""
+    if b.is_exact() and b.is_integer():
+        if b.is_zero():
+            return ONE
+        if a.is_finite() and not a.is_exact() and a.contains(0):
+            return _power_through_zero(a, b)
+        return ZERO if a.is_zero() and b > 0 else a**b
+    if a.is_zero():
+        return ZERO if b > 0 else NAN
+    if a.is_finite() and a.contains(0) and b > 0:
+        return ZERO.union(a.upper() ** b)
+    return a**b
+
+
+def _power_through_zero(a: Ball, b: Ball) -> Ball:
+    if b < 0:
+        return NAN
+    if int(b.unique_fmpz()) % 2:
+        return (a.lower() ** b).union(a.upper() ** b)
+    return ZERO.union(abs(a).upper() ** b)
+
+
+def hypot(a: Ball, b: Ball) -> Ball:
+    if abs(a) == INFINITY or abs(b) == INFINITY:
+        return INFINITY
+    return square_root(square(a) + square(b))
+
+
+def logaddexp(a: Ball, b: Ball) -> Ball:
+    """m + ln(1 + (e^(a-m) - 1) + e^(b-m)) with m the larger middle: no overflow, no term twice."""
+    if a == -INFINITY or b == -INFINITY:
+        return b if a == -INFINITY else a
+    if a == INFINITY or b == INFINITY:
+        return INFINITY
+    if b.mid() > a.mid():
+        a, b = b, a
+    m = a.mid()
+    return m + ((a - m).expm1() + (b - m).exp()).log1p()
+
+
+def atan2(y: Ball, x: Ball) -> Ball:
+    return arb.atan2(y, x)
+
+
+square_root = _ends(_within(arb.sqrt, 0, inf), NAN, INFINITY)
+
+UNARY: Mapping[str, Callable[[Ball], Ball]] = {
+    "square": square,
+    "sqrt": square_root,
+    "reciprocal": lambda x: 1 / x,
+    "exp": _ends(arb.exp, ZERO, INFINITY),
+    "expm1": _ends(arb.expm1, -ONE, INFINITY),
+    "log": _ends(log, NAN, INFINITY),
+    "log1p": _ends(log1p, NAN, INFINITY),
+    "log2": _ends(lambda x: log(x) / arb.const_log2(), NAN, INFINITY),
+    "log10": _ends(lambda x: log(x) / arb.const_log10(), NAN, INFINITY),
+    "sin": arb.sin,
+    "cos": arb.cos,
+    "tan": arb.tan,
+    "asin": _within(arb.asin, -1, 1),
+    "acos": _within(arb.acos, -1, 1),
+    "atan": arb.atan,
+    "sinh": _ends(arb.sinh, -INFINITY, INFINITY),
+    "cosh": _ends(arb.cosh, INFINITY, INFINITY),
+    "tanh": arb.tanh,
+    "asinh": _ends(arb.asinh, -INFINITY, INFINITY),
+    "acosh": _ends(_within(arb.acosh, 1, inf), NAN, INFINITY),
+    "atanh": arb.atanh,
+    "erf": _ends(arb.erf, -ONE, ONE),
+    "erfc": _ends(arb.erfc, arb(2), ZERO),
+    "lgamma": _ends(lgamma, INFINITY, INFINITY),
+    "digamma": _ends(arb.digamma, NAN, INFINITY),
+    "sigmoid": _ends(sigmoid, ZERO, ONE),
+    "softplus": _ends(softplus, ZERO, INFINITY),
+    "floor": floor,
+    "ceil": ceil,
+}
+BINARY: Mapping[str, Callable[[Ball, Ball], Ball]] = {
+    "pow": power,
+    "hypot": hypot,
+    "logaddexp": logaddexp,
+    "atan2": atan2,
+    "maximum": arb.max,
+    "minimum": arb.min,
+}
+
+
+# --- choice -------------------------------------------------------------------------------------------------
+
+
+def ordered(a: Ball, b: Ball, when_equal: Ball) -> Ball:
+    """Whether a < b."""
+    if a < b:
+        return TRUE
+    if a > b:
+        return FALSE
+    return when_equal if a == b else _unordered(a, b, FALSE)
+
+
+def same(a: Ball, b: Ball, when_equal: Ball) -> Ball:
+    if a != b:
+        return FALSE
+    return when_equal if a == b else _unordered(a, b, FALSE)
+
+
+def _unordered(a: Ball, b: Ball, ieee: Ball) -> Ball:
+    """A NaN that was given, which is exact, compares as IEEE 754 says; anything else is undecided."""
+    return ieee if any(x.is_nan() and x.is_exact() for x in (a, b)) else EITHER
+
+
+def opposite(condition: Ball) -> Ball:
+    return FALSE if condition is TRUE else TRUE if condition is FALSE else EITHER
+
+
+def sign(x: Ball, at_zero: Ball) -> Ball:
+    if x > 0:
+        return ONE
+    if x < 0:
+        return -ONE
+    return at_zero if x.is_zero() else NAN if x.is_nan() else ANY_SIGN
+
+
+def shares(row: list[Ball], *, decide: bool) -> list[Ball]:
+    """How the largest of a row share it: 1 for one alone, [0, 1] each where balls cannot tell which it is."""
+    largest = row[0]
+    for x in row[1:]:
+        largest = largest.max(x)
+    if largest.is_nan():
+        return [NAN] * len(row)
+    near = [not x < largest for x in row]
+    count = sum(near)
+    tied = [x for x, close in zip(row, near, strict=True) if close]
+    if count == 1:
+        share = ONE
+    elif decide and all(x == tied[0] for x in tied):
+        share = ONE / count
+    else:
+        share = EITHER
+    return [share if close else ZERO for close in near]
+
+
+def max_share(x: Any, axis: object, of_row: Callable[[list[Ball]], list[Ball]]) -> Any:
+    groups = grouped(x, axis)
+    result = np.empty(groups.shape, dtype=object)
+    for place in np.ndindex(groups.shape[:-1]):
+        if groups.shape[-1]:
+            result[place] = of_row(groups[place].tolist())
+    return ungrouped(result, axis, array(x).shape)
+
+
+def chosen(condition: Ball, a: Ball, b: Ball) -> Ball:
+    if condition is TRUE:
+        return a
+    if condition is FALSE:
+        return b
+    if condition.is_exact():
+        return b if condition.is_zero() else a
+    return a.union(b)
+
+
+def choice(select: Callable[[Ball, Any, Any], Any]) -> Callable[..., Any]:
+    """`where` by a function of single elements; a NumPy condition is decided."""
+    elements = np.frompyfunc(select, 3, 1)
+
+    def where(condition: Any, a: Any, b: Any) -> Any:
+        condition = array(condition)
+        if condition.dtype == object:
+            return elements(condition, array(a), array(b))
+        return np.where(condition.astype(bool), array(a), array(b))
+
+    return where
+
+
+def comparisons(less: Callable[[Any, Any, Ball], Ball], same: Callable[[Any, Any, Ball], Ball], *, decide: bool) -> dict[str, Callable[..., Any]]:
+    """The six comparisons from a strict order and an equality, each told what it is at equality."""
+    at_tie, at_equal = (FALSE, TRUE) if decide else (EITHER, EITHER)
+    elements: dict[str, Callable[[Any, Any], Ball]] = {
+        "less": lambda a, b: less(a, b, at_tie),
+        "less_equal": lambda a, b: less(a, b, at_equal),
+        "greater": lambda a, b: less(b, a, at_tie),
+        "greater_equal": lambda a, b: less(b, a, at_equal),
+        "equal": lambda a, b: same(a, b, at_equal),
+        "not_equal": lambda a, b: opposite(same(a, b, at_equal)),
+    }
+    return {name: np.frompyfunc(function, 2, 1) for name, function in elements.items()}
+
+
+# --- the namespace ------------------------------------------------------------------------------------------
+
+
+def product(a: Array, b: Array) -> Array:
+    """The product of two matrices of balls, by FLINT."""
+    rows, inner, columns = a.shape[0], a.shape[1], b.shape[1]
+    result = arb_mat(rows, inner, a.ravel().tolist()) * arb_mat(inner, columns, b.ravel().tolist())
+    found = np.empty(rows * columns, dtype=object)
+    found[:] = result.entries()
+    return found.reshape(rows, columns)
+
+
+@cache
+def balls(*, ties: Literal["decide", "hull"]) -> Namespace:
+    """Every primitive operation on balls, and `constant`.
+
+    `ties` says what a comparison of two exactly equal points is: "decide" follows IEEE 754, "hull" leaves
+    it open, as a kink: [0, 1], for sign [-1, 1], for max_share [0, 1] each. Comparisons that overlapping
+    balls cannot decide are open in both.
+    """
+    decide = ties == "decide"
+    largest = cast(np.ufunc, np.frompyfunc(arb.max, 2, 1))
+    at_zero = ZERO if decide else ANY_SIGN
+    return {
+        **structural(product),
+        **{name: np.frompyfunc(function, 1, 1) for name, function in UNARY.items()},
+        **{name: np.frompyfunc(function, 2, 1) for name, function in BINARY.items()},
+        **comparisons(ordered, same, decide=decide),
+        "constant": constant,
+        "divide": np.true_divide,
+        "abs": np.absolute,
+        "sign": np.frompyfunc(lambda x: sign(x, at_zero), 1, 1),
+        "polygamma": lambda x, *, n: np.frompyfunc(lambda element: polygamma(element, n), 1, 1)(x),
+        "where": choice(chosen),
+        "max": lambda x, *, axis, keepdims: reduced(largest, x, axis, keepdims),
+        "max_share": lambda x, *, axis: max_share(x, axis, lambda row: shares(row, decide=decide)),
+        "pad": lambda x, *, widths, value: pad(x, widths=widths, value=constant(repr(value))),
+        "astype": lambda x: x if array(x).dtype == object else to_balls(x),
+    }

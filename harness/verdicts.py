@@ -1,0 +1,143 @@
+"""One link's residual becomes a verdict; of a chain of links, the worst decides.
+
+Every comparison is written so that NaN cannot pass: sound means `score <= 1`, and everything else is
+off. Knows `truth/` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .graph.graph import Use
+from .rows import FINDINGS, Quantity, Verdict
+from .truth.links import Residual
+from .truth.rounding import FORMATS, LOWER, Format
+
+# Ascending: the verdict of a chain of links is that of its worst.
+SEVERITY: tuple[Verdict, ...] = (
+    "agree", "lossy", "not judged", "undefined", "convention", "imprecise", "wrong", "not finite", "overflow",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What was found at one link, at its worst component."""
+
+    quantity: Quantity
+    name: str
+    use: Use | None
+    order: int
+    verdict: Verdict
+    score: float
+    index: tuple[int, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        if self.use is not None:
+            return f"term of {self.name} in {self.use}"
+        return f"{self.quantity} of {self.name}"
+
+
+def worse(links: Iterable[Link]) -> Link:
+    """The link that decides: the gravest verdict; of those off the first, of sound ones the highest score."""
+
+    def gravity(link: Link) -> tuple[int, float]:
+        severity = SEVERITY.index(link.verdict)
+        return severity, -link.order if link.verdict in FINDINGS else link.score
+
+    return max(links, key=gravity)
+
+
+def place(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
+
+
+def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict, float, tuple[int, ...], str]:
+    """The verdict on one link: (verdict, worst score, its index, the reason)."""
+    found = read(form)
+    score = found.score
+    if found.engine.size == 0:
+        return "agree", 0.0, (), ""
+    finite = np.isfinite(found.engine.astype(np.float64))
+    enclosed = np.isfinite(found.radius)
+    sound = score <= 1
+    if sound.all() and finite.all() and not found.kink.any():
+        lost = _lossy(found, form)
+        if not lost.any():
+            index = place(np.argmax(score), score.shape)
+            return "agree", float(score[index]), index, ""
+        index = place(np.argmax(np.where(lost, score, -1.0)), score.shape)
+        return "lossy", float(score[index]), index, (
+            f"the usual formula cancels: the engine gave {_show(found.engine[index])}, "
+            f"exactly {_show(found.exact[index])}"
+        )  # fmt: skip
+    off = enclosed & finite & ~sound
+    if off.any():
+        return _off(read, found, form, off)
+    born = enclosed & ~finite
+    if born.any():
+        index = place(np.argmax(born), born.shape)
+        exact = float(found.exact[index])
+        over = not abs(exact) < form.largest * (1 - form.unit)
+        reason = f"the engine gave {_show(found.engine[index])}, its own numbers give {_show(exact)}"
+        if over:
+            return "overflow", np.inf, index, f"{reason}, beyond the largest {form.name} {form.largest:.3g}"
+        return "not finite", np.inf, index, reason
+    nowhere = ~enclosed & ~finite
+    if nowhere.any():
+        index = place(np.argmax(nowhere), nowhere.shape)
+        return "undefined", 0.0, index, f"no finite truth exists here; the engine says {_show(found.engine[index])}"
+    if (~enclosed).any():
+        index = place(np.argmax(~enclosed), enclosed.shape)
+        reason = f"no finite enclosure of this step at these numbers; the engine says {_show(found.engine[index])}"
+        return "not judged", 0.0, index, reason
+    index = place(np.argmax(found.kink), found.kink.shape)
+    return "convention", float(score[index]), index, _choice(found, index)
+
+
+def _lossy(found: Residual, form: Format) -> NDArray[np.bool_]:
+    """Fewer than half of the format's digits are right."""
+    with np.errstate(all="ignore"):
+        return (found.off > np.abs(found.exact) * form.unit**0.5) & (found.off > form.smallest / form.unit) & ~found.kink
+
+
+def _off(
+    read: Callable[[Format], Residual], found: Residual, form: Format, off: NDArray[np.bool_]
+) -> tuple[Verdict, float, tuple[int, ...], str]:
+    score = np.where(off, np.where(np.isnan(found.score), np.inf, found.score), -1.0)
+    index = place(np.argmax(score), score.shape)
+    allowed = found.radius[index]
+    reason = (
+        f"the engine gave {_show(found.engine[index])}, its own numbers give {_show(found.exact[index])}, "
+        f"one sound step may move it by {allowed:.2g}"
+    )
+    if found.kink[index]:
+        reason += f"; even at this kink only {_show(found.low[index])} to {_show(found.high[index])} is possible"
+    worst = float(score[index])
+    lower = LOWER.get(form.name)
+    if lower is not None:
+        coarse = read(FORMATS[lower])
+        with np.errstate(all="ignore"):
+            close = coarse.off <= np.abs(coarse.exact) * 2.0**-8
+        if (((coarse.score <= 1) & close) | ~off).all():
+            with np.errstate(all="ignore"):
+                bits = -np.log2(found.off[index] / abs(found.exact[index]))
+            looks = f"right to {bits:.0f} of {-np.log2(form.unit):.0f} bits"
+            return "imprecise", worst, index, f"{reason}; {looks}, sound only as {lower} arithmetic"
+    return "wrong", worst, index, reason
+
+
+def _choice(found: Residual, index: tuple[int, ...]) -> str:
+    low, high, engine = float(found.low[index]), float(found.high[index]), float(found.engine[index])
+    share = (engine - low) / (high - low) if high > low else 0.0
+    named = {0.0: "the lower end", 0.5: "the middle", 1.0: "the upper end"}
+    return f"a kink: of all from {low:.6g} to {high:.6g} the engine took {named.get(round(share, 6), f'{share:.6g} of the way')}"
+
+
+def _show(number: Any) -> str:
+    return np.format_float_positional(float(number), unique=True, trim="-") if 1e-4 <= abs(float(number)) < 1e10 else repr(float(number))

@@ -1,0 +1,316 @@
+"""`report.md`: a run to be read, on a code host or in an editor. The one report that rounds numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ..harness.findings import LEGEND, NOT_ENGINES, Entry, entries, repeat, unexplained
+from ..harness.graph.expression import text_of
+from ..harness.mermaid import LARGEST, boxes, mermaid
+from ..harness.results import About, CaseSummary, Outcome
+from ..harness.rows import PairRow, Row, Verdict
+from .whole import Whole
+
+if TYPE_CHECKING:
+    from ..harness.trajectory import Summary
+
+STATEMENTS = 200  # lines of a graph's text; the case file has them all
+
+
+class MarkdownReport:
+    """Keeps what it will tell: of rows that agree only their number."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = Whole(folder, "report.md")
+        self._counts: dict[str, Counter[Verdict]] = {}
+        self._notable: list[Row] = []
+        self._pairs = _Agreement()
+        self._paths: list[Summary] = []
+        self._seconds: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        for row in outcome.rows:
+            self._counts.setdefault(row.engine, Counter())[row.verdict] += 1
+            if row.verdict != "agree" or row.finding:
+                self._notable.append(row)
+        for pair in outcome.pairs:
+            self._pairs.add(pair)
+        self._paths += outcome.summaries
+
+    def close(self, about: About) -> None:
+        for section in self._sections(about):
+            self._file.write(section.rstrip() + "\n\n")
+        self._file.close()
+
+    # --- sections, in order -------------------------------------------------------------------------------
+
+    def _sections(self, about: About) -> Iterable[str]:
+        addresses = {case.name: case.address for case in about.cases}
+        open_rows = [row for row in self._notable if unexplained(row)]
+        accepted = [row for row in self._notable if row.finding and row.accepted]
+        passing = [row for row in self._notable if not row.finding]
+        paths = [path for path in self._paths if path.first is not None]
+        yield self._opening(about, entries(open_rows), len(paths))
+        yield "## What was run\n\n" + _run_table(about)
+        yield "## Verdicts\n\n" + self._verdicts()
+        yield "## Engine by engine\n\n" + self._pairs.table()
+        yield "## Disagreements\n\n" + _disagreements(open_rows, addresses)
+        if accepted:
+            yield "## Known disagreements\n\nExplained by an `accept` entry of the case.\n\n" + _disagreements(
+                accepted, addresses
+            )
+        yield "## Reported, and no disagreement\n\n" + _passing(passing)
+        if self._paths:
+            yield "## Trajectories\n\n" + self._trajectories()
+        yield "## Cases\n\n" + "\n\n".join(map(_case, about.cases))
+        yield "## To repeat this\n\n" + _repeat(about)
+
+    def _opening(self, about: About, found: Sequence[Entry], paths: int) -> str:
+        engines = [engine for engine in self._counts if engine not in NOT_ENGINES]
+        numbers = sum(sum(self._counts[engine].values()) for engine in engines)
+        lines = ["# Do these engines compute the same gradient?", ""]
+        lines += [f"> **Incomplete.** {message}" for message in about.messages]
+        lines += [""] * bool(about.messages)
+        lines.append(
+            f"{_count(len(about.cases), 'small computation')} (cases) went through {_count(len(engines), 'engine')}: "
+            f"{_listed(engines)}. Every number that an engine showed on its way to the gradient, "
+            f"{numbers:,} of them, was held against certified ball arithmetic on the engine's own numbers, so each "
+            "difference is known to be rounding, a choice at a kink, or a defect, and in which operation it began."
+        )
+        lines.append("")
+        total = len(found) + paths
+        if total:
+            lines.append(f"**{_count(total, 'disagreement')} without an explanation**: [here](#disagreements).")
+        else:
+            lines.append("**No disagreement that is not explained.**")
+        return "\n".join(lines)
+
+    def _verdicts(self) -> str:
+        present = [verdict for verdict in LEGEND if any(counts[verdict] for counts in self._counts.values())]
+        rows = [
+            [f"`{engine}`", *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
+            for engine, counts in self._counts.items()
+        ]
+        legend = [[f"**{verdict}**", LEGEND[verdict]] for verdict in present]
+        text = "How many numbers (values, gradients, adjoints, terms) got which verdict.\n\n"
+        return text + _table(["engine", *present], rows, right=True) + "\n\n" + _table(["verdict", "means"], legend)
+
+    def _trajectories(self) -> str:
+        text = (
+            "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step was "
+            "judged on the engine's own numbers. `first off` is the first step that is not sound, and its cause.\n\n"
+        )
+        head = ["case", "dtype", "engine", "rule", "steps", "start", "end", "moved as promised", "first off"]
+        rows = [
+            [_where(path.case, path.point), path.dtype, f"`{path.engine}`", path.rule, str(path.steps), *_moved(path)]
+            for path in self._paths
+        ]
+        return text + _table(head, rows)
+
+
+class _Agreement:
+    """For every pair of engines: how many numbers are the same, and how far apart the others are."""
+
+    def __init__(self) -> None:
+        self.ulps: dict[tuple[str, str], list[float]] = {}
+        self.worst: dict[tuple[str, str], PairRow] = {}
+
+    def add(self, pair: PairRow) -> None:
+        key = (pair.engine_a, pair.engine_b)
+        self.ulps.setdefault(key, []).append(pair.ulps)
+        worst = self.worst.get(key)
+        if worst is None or not pair.ulps <= worst.ulps:
+            self.worst[key] = pair
+
+    def table(self) -> str:
+        engines = list(dict.fromkeys(engine for pair in self.ulps for engine in pair))
+        if len(engines) < 2:
+            return "Fewer than two engines gave numbers, so there is nothing to put side by side."
+        rows = [[f"`{a}`", *(self._cell(a, b) for b in engines)] for a in engines]
+        worst = [
+            [f"`{a}`, `{b}`", *self._worst(a, b)] for a, b in combinations(engines, 2) if (a, b) in self.worst
+        ]
+        return (
+            "Of the values and gradients that both engines gave, the share that is the same bit for bit and, of the "
+            "rest, the median distance in units in the last place (ulp). Many ulps are no fault by themselves: the "
+            "verdicts say whether each is sound.\n\n"
+            + _table(["", *(f"`{engine}`" for engine in engines)], rows)
+            + "\n\nWhere each pair is furthest apart:\n\n"
+            + _table(["engines", "ulps", "case", "quantity", "values"], worst)
+        )
+
+    def _cell(self, a: str, b: str) -> str:
+        if a == b:
+            return "·"
+        ulps = self.ulps.get((a, b)) or self.ulps.get((b, a)) or []
+        if not ulps:
+            return "no numbers"
+        apart = [distance for distance in ulps if distance > 0]
+        same = f"{100 * (len(ulps) - len(apart)) / len(ulps):.0f} %"
+        return f"{same}, then {median(apart):.3g} ulp" if apart else same
+
+    def _worst(self, a: str, b: str) -> list[str]:
+        pair = self.worst[a, b]
+        component = f" at [{pair.index}]" if pair.index else ""
+        where = f"{_where(pair.case, pair.point)} {pair.dtype}"
+        what = f"{pair.quantity} of `{pair.name}`{component}"
+        return [f"{pair.ulps:.3g}", where, what, f"{pair.value_a:.9g}, {pair.value_b:.9g}"]
+
+
+def _moved(path: Summary) -> list[str]:
+    promised = {True: "yes", False: "no", None: "did not move"}[path.kept]
+    if path.against:
+        promised += f", {path.against} steps did not"
+    off = path.first
+    return [
+        "" if path.start is None else f"{path.start:.6g}",
+        "" if path.end is None else f"{path.end:.6g}",
+        promised,
+        "" if off is None else f"step {off.step}, `{off.name}`: {_escaped(off.cause)} is {off.verdict}",
+    ]
+
+
+# --- pieces -----------------------------------------------------------------------------------------------
+
+
+def _run_table(about: About) -> str:
+    points = sum(case.points for case in about.cases)
+    rows = [
+        ["command", f"`{about.command}`"],
+        ["cases", f"{len(about.cases)}, at {_count(points, 'point')}"],
+        ["engines", ", ".join(f"`{engine}`" + _version(about, engine) for engine in about.engines)],
+        ["units of work", f"{about.units - about.left} of {about.units} (a case at one point in one dtype)"],
+        ["time", f"{about.seconds:.1f} s, begun {about.started}"],
+    ]
+    return _table(["", ""], rows)
+
+
+def _where(case: str, point: int) -> str:
+    return f"`{case}`" + (f" point {point}" if point else "")
+
+
+def _version(about: About, engine: str) -> str:
+    return f" ({about.versions[engine]})" if about.versions.get(engine) else ""
+
+
+def _disagreements(rows: Sequence[Row], addresses: dict[str, str]) -> str:
+    if not rows:
+        return "None."
+    by_case: dict[str, list[Row]] = {}
+    for row in rows:
+        by_case.setdefault(row.case, []).append(row)
+    parts: list[str] = []
+    for case, group in by_case.items():
+        parts.append(f"### {case}")
+        parts += [_entry(entry, addresses.get(case, case)) for entry in entries(group)]
+    return "\n\n".join(parts)
+
+
+def _entry(entry: Entry, address: str) -> str:
+    row = entry.row
+    point = f", point {row.point}" if row.point else ""
+    lines = [f"- **{row.engine}, {row.dtype or 'every dtype'}{point}: {row.verdict}**: {_escaped(entry.affected)}"]
+    if row.node:
+        lines.append(f"first link that is off: {_escaped(row.node)}")
+    if row.reason:
+        lines.append(_escaped(row.reason))
+    if row.engine_value is not None and row.reference is not None:
+        component = f"at [{row.index}] " if row.index else ""
+        digits = f", {row.digits:.0f} digits agree" if row.digits is not None else ""
+        what = f"{row.quantity} of `{row.name}` {component}"
+        lines.append(f"{what}is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}")
+    if row.accepted:
+        lines.append(f"accepted: {_escaped(row.accepted)}")
+    lines.append(f"repeat: `{repeat(address, row.engine, row.dtype)}`")
+    return "<br>\n  ".join(lines)
+
+
+def _passing(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "Nothing: every number agreed."
+    merged: dict[tuple[str, str, str], dict[str, None]] = {}
+    for entry in entries(rows):
+        row = entry.row
+        general = row.verdict in ("unsupported", "not judged")
+        reason = row.reason if general else f"{row.case}\0{row.reason}"
+        merged.setdefault((row.verdict, row.engine, reason), {})[row.case] = None
+    ordered = sorted(merged.items(), key=lambda item: list(LEGEND).index(item[0][0]))  # type: ignore[arg-type]
+    table = [
+        [verdict, f"`{engine}`", _cases(list(cases)), _escaped(_shortened(reason.partition("\0")[2] or reason))]
+        for (verdict, engine, reason), cases in ordered
+    ]
+    return _table(["verdict", "engine", "cases", "reason"], table)
+
+
+def _cases(names: Sequence[str], limit: int = 4) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:limit])
+    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def _case(case: CaseSummary) -> str:
+    lines = [f"### {case.name}", "", _escaped(case.about) or "", ""]
+    if case.source:
+        lines += [f"Source: {_escaped(case.source)}", ""]
+    statements = text_of(case.graph)
+    shown = [f"{name}: {text}" for name, text in list(statements.items())[:STATEMENTS]]
+    if len(statements) > STATEMENTS:
+        shown.append(f"# and {len(statements) - STATEMENTS:,} more")
+    size = f"{_count(len(case.graph.inputs), 'input')}, {_count(len(case.graph.operations), 'operation')}"
+    lines += [
+        f"<details><summary>The graph: {size}</summary>",
+        "",
+        "```yaml",
+        *shown,
+        "```",
+        "",
+    ]
+    if boxes(case.graph) <= LARGEST:
+        lines += ["```mermaid", mermaid(case.graph), "```", ""]
+    else:
+        lines += [f"No diagram: more than {LARGEST} boxes say less than the text.", ""]
+    lines.append("</details>")
+    return "\n".join(lines)
+
+
+def _repeat(about: About) -> str:
+    rows = [[key, value] for key, value in about.platform.items()]
+    rows += [[f"`{engine}`", version] for engine, version in about.versions.items()]
+    return f"```\n{about.command}\n```\n\n" + _table(["", ""], rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:
+    rule = ["---", *["---:" if right else "---"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in [head, rule, *rows])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split()) if "\\|" not in text else text
+
+
+def _escaped(text: str) -> str:
+    """Plain text for Markdown: what stands in back quotes stays; elsewhere its signs lose their meaning."""
+    parts = " ".join(text.split()).split("`")
+    for k in range(0, len(parts), 2):
+        for sign in "\\*_<[|":
+            parts[k] = parts[k].replace(sign, "\\" + sign)
+    return "`".join(parts)
+
+
+def _shortened(text: str, limit: int = 240) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+write = MarkdownReport
