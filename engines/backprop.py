@@ -7,7 +7,7 @@ that graph as straight-line Python, compiled once. Knows NumPy and no framework.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from platform import python_version
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..harness.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, In
 from ..harness.graph.emit import Program, emit, missing
 from ..harness.graph.gradient import gradient
 from ..harness.graph.graph import Arg, Constant, Graph, Shape
+from ..harness.update import row_optimiser
 from .numbers import arrays, floats
 
 
@@ -62,16 +63,16 @@ def value_and_gradient(graph: Graph, dtype: str = "float64") -> Callable[..., tu
     found = gradient(graph)
     names = [graph.output.name, *found.graph.outputs[len(graph.outputs) :]]
     space = floats.NAMESPACE if _on_floats(found.graph, dtype) else arrays.namespace(dtype)
-    return _compiled(found.graph, space, names)
+    return emit(found.graph, space, names)
 
 
-def _runner(graph: Graph, dtype: str, names: Iterable[str]) -> Callable[[list[Array]], tuple[Any, ...]]:
+def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Array]], tuple[Any, ...]]:
     """A program from arrays to numbers of any kind: on floats, and where those cannot, on NumPy."""
     on_arrays: list[Program] = []
 
     def run_arrays(given: list[Array]) -> tuple[Any, ...]:
         if not on_arrays:  # compiled when first needed
-            on_arrays.append(_compiled(graph, arrays.namespace(dtype), names))
+            on_arrays.append(emit(graph, arrays.namespace(dtype), names))
         with np.errstate(all="ignore"):
             # `[()]` makes a NumPy scalar of a zero-dimensional array, which is much faster.
             return on_arrays[0](*[array[()] for array in given])
@@ -81,7 +82,7 @@ def _runner(graph: Graph, dtype: str, names: Iterable[str]) -> Callable[[list[Ar
         if run_arrays_missing:
             raise Unsupported(f"no {', '.join(run_arrays_missing)}")
         return run_arrays
-    on_floats = _compiled(graph, floats.NAMESPACE, names)
+    on_floats = emit(graph, floats.NAMESPACE, names)
 
     def run_floats(given: list[Array]) -> tuple[Any, ...]:
         try:
@@ -93,20 +94,10 @@ def _runner(graph: Graph, dtype: str, names: Iterable[str]) -> Callable[[list[Ar
     return run_floats
 
 
-def _compiled(graph: Graph, namespace: Mapping[str, Any], names: Iterable[str]) -> Program:
-    return emit(graph, namespace, names)
-
-
 def _on_floats(graph: Graph, dtype: str) -> bool:
     """Whether every node is one float64 number and `math` has every operation."""
     scalar = all(node.shape == () and node.kind != "int" for node in graph.nodes)
     return scalar and dtype == "float64" and not missing(graph, floats.NAMESPACE)
 
 
-def _optimiser(rule: str, settings: Mapping[str, float], start: Mapping[str, Array]) -> Any:
-    from ..harness import update
-
-    return update.row_optimiser(rule, settings, start)
-
-
-engine = Engine(prepare, optimiser=_optimiser, version=lambda: f"Python {python_version()}, NumPy {np.__version__}")
+engine = Engine(prepare, optimiser=row_optimiser, version=lambda: f"Python {python_version()}, NumPy {np.__version__}")

@@ -18,7 +18,7 @@ from .evaluation import DTYPES
 from .graph.graph import Graph, GraphError, Node
 from .inputs import Array, Input, build
 from .keys import CASE, schema, text_in
-from .known import Acceptance, Expectation, acceptances, expectations, half_unit
+from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
 from .statements import Assembly, Statements
 from .update import Update, check
 from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, nearest, read, tree
@@ -197,7 +197,7 @@ class _Loader:
         output = self._output(found, graph)
         good = {name: given for name, (_, given) in inputs.items() if given is not None}
         points = [Point(good, expectations(self.source, self.assembly, found.get("expect")))]
-        further: list[tuple[Value, Mapping[str, tuple[Scalar, Any]]]] = found.get("points") or []
+        further: list[tuple[Value, Pairs]] = found.get("points") or []
         points += [self._point(values, good) for _, values in further]
         weights = self._weights(found.get("cotangent"), output)
         accept = acceptances(self.source, self.assembly, found.get("accept") or [], len(points))
@@ -218,7 +218,7 @@ class _Loader:
             self.assembly.graph(outputs), tuple(points), dtypes, update, accept, weights,
         )  # fmt: skip
 
-    def _inputs(self, given: Mapping[str, tuple[Scalar, Any]]) -> dict[str, tuple[Scalar, Input | None]]:
+    def _inputs(self, given: Pairs) -> dict[str, tuple[Scalar, Input | None]]:
         inputs: dict[str, tuple[Scalar, Input | None]] = {}
         for name, (key, form) in given.items():
             self.source.key = name
@@ -248,7 +248,7 @@ class _Loader:
             return None
         return node
 
-    def _point(self, values: Mapping[str, tuple[Scalar, Any]], base: Mapping[str, Input]) -> Point:
+    def _point(self, values: Pairs, base: Mapping[str, Input]) -> Point:
         inputs, expect = dict(base), values.get("expect")
         for name, (key, form) in values.items():
             self.source.key = name
@@ -306,7 +306,7 @@ class _Loader:
             dtypes[name] = None
         return tuple(dtypes or DTYPES)
 
-    def _update(self, given: tuple[Value, Mapping[str, tuple[Scalar, Any]]] | None) -> Update | None:
+    def _update(self, given: tuple[Value, Pairs] | None) -> Update | None:
         if given is None or "rule" not in given[1] or any(value is None for _, value in given[1].values()):
             return None
         pairs = {name: (key, value[0]) for name, (key, value) in given[1].items()}

@@ -6,16 +6,16 @@ The induction behind it: where all links up to a number are sound, the number is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .evaluation import Array, Evaluation
 from .graph.graph import Constant, Node, Use
-from .rows import Quantity
+from .rows import FINDINGS, Quantity
 from .subject import Subject
-from .truth.links import Numerals, Operand, Residual, Step, adjoint, adjoint_of_enclosures, step, working
+from .truth.links import Numerals, Operand, Residual, Step, adjoint, adjoint_of_enclosures, shares, step, working
 from .truth.rounding import Format
 from .verdicts import Link, classify, place, worse
 
@@ -122,8 +122,13 @@ class Chain:
                 cached[form.name] = now.terms(operands, y, g, engine, form)
             return cached[form.name][which]
 
+        lost = shares(node.op, node.params, [numbers.array for numbers in engine], g.array, self.subject.form)
         for which, use in enumerate(uses):
             link = self._link("term", graph.argument(use), use, lambda form, which=which: read(form, which))
+            if lost is not None and lost.any() and link.verdict not in FINDINGS:
+                index = place(np.argmax(lost), lost.shape)
+                reason = f"{link.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
+                link = replace(link, verdict="wrong", score=np.inf, reason=reason)
             self.own["term", use] = link
             self.terms[use] = worse([link, *before])
 

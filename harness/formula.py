@@ -16,45 +16,7 @@ from .graph.emit import emit, missing
 from .graph.expand import expanded
 from .graph.expression import ExpressionError, Parser
 from .graph.graph import Constant, GraphError, Shape
-
-# Elementwise operations only: an element depends on its own indices.
-_SAME_NAME = [
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "negative",
-    "abs",
-    "sign",
-    "square",
-    "sqrt",
-    "reciprocal",
-    "hypot",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "logaddexp",
-    "sin",
-    "cos",
-    "tan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "maximum",
-    "minimum",
-    "where",
-    "floor",
-    "ceil",
-    "less",
-    "less_equal",
-    "greater",
-    "greater_equal",
-    "equal",
-    "not_equal",
-]
+from .graph.ops import OPERATIONS
 
 
 def _sigmoid(x: Any) -> Any:
@@ -73,16 +35,14 @@ def _constant(text: str) -> Any:
     return np.float64({"pi": str(np.pi), "e": str(np.e), "-pi": str(-np.pi), "-e": str(-np.e)}.get(text, text))
 
 
+# Elementwise operations only: an element depends on its own indices. NumPy's names are the vocabulary's.
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    **{name: getattr(np, name) for name in _SAME_NAME},
-    "pow": np.power,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "atan2": np.arctan2,
-    "asinh": np.arcsinh,
-    "acosh": np.arccosh,
-    "atanh": np.arctanh,
+    **{
+        name: ufunc
+        for name in OPERATIONS
+        if isinstance(ufunc := getattr(np, name, None), np.ufunc) and not ufunc.signature
+    },
+    "where": np.where,
     "sigmoid": _sigmoid,
     "softplus": _softplus,
     "astype": np.float64,

@@ -17,31 +17,18 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from .descriptions import KINDS, ORIGINS
 from .formula import evaluate
 from .graph.expression import ExpressionError
 from .graph.graph import Kind, Shape
 from .schema import (
-    BOOLEAN,
-    COUNT,
-    EXPRESSION_TEXT,
-    FINITE,
-    INTEGER,
-    TEXT,
-    Form,
-    Key,
     decimal,
-    either,
-    list_of,
-    located,
-    one_of,
-    record,
 )
 from .yaml_text import List, Map, Scalar, Source, Value, kind_of, nearest, shortened
 
 MAX_ELEMENTS = 2**24
 DIGITS = 9
 INDICES = ("i", "j", "k", "l")
-KINDS: Mapping[str, Kind] = {"float64": "float", "int64": "int", "bool": "bool"}
 
 Array = NDArray[Any]
 
@@ -92,7 +79,10 @@ def _decimal(text: object) -> bool:
 def numbers(
     source: Source, value: Value, meaning: Callable[[Scalar], Any], expected: str, remedy: str = ""
 ) -> tuple[Shape, list[Any]] | None:
-    """The shape and the elements of a number or of nested lists, in row-major order; None after noting every mistake."""
+    """The shape and the elements, in row-major order, of a number or of nested lists.
+
+    None where anything is wrong, after noting every mistake.
+    """
     flat: list[Any] = []
     before = len(source.errors)
 
@@ -123,48 +113,14 @@ def numbers(
     return None if shape is None or len(source.errors) > before else (shape, flat)
 
 
-# --- the form of a description -------------------------------------------------------------------------
-
-RAW = Form("a number or nested lists of numbers", {"$ref": "#/$defs/numbers"}, lambda source, value: value)
-
-NORMAL = {
-    "seed": Key(COUNT, "seed of numpy's PCG64", required=True),
-    "mean": Key(FINITE, "mean, 0 unless given"),
-    "std": Key(FINITE, "standard deviation, 1 unless given"),
-}
-UNIFORM = {
-    "seed": Key(COUNT, "seed of numpy's PCG64", required=True),
-    "low": Key(FINITE, "lower bound, 0 unless given"),
-    "high": Key(FINITE, "upper bound, 1 unless given"),
-}
-INTEGERS = {
-    "seed": Key(COUNT, "seed of numpy's PCG64", required=True),
-    "low": Key(INTEGER, "smallest integer, 0 unless given"),
-    "high": Key(INTEGER, "one more than the largest integer", required=True),
-}
-DESCRIPTION = {
-    "values": Key(RAW, "a number or nested lists of numbers"),
-    "normal": Key(record(NORMAL, "a mapping with `seed`"), "normally distributed numbers"),
-    "uniform": Key(record(UNIFORM, "a mapping with `seed`"), "uniformly distributed numbers"),
-    "integers": Key(record(INTEGERS, "a mapping with `seed` and `high`"), "integers drawn from low <= n < high"),
-    "formula": Key(located(EXPRESSION_TEXT), "an expression in the indices i, j, k, l along the axes, counted from 0"),
-    "file": Key(located(TEXT), "a .npy file in the folder of the case"),
-    "shape": Key(located(list_of(COUNT, "a list of lengths, [] for a scalar")), "lengths of the axes"),
-    "dtype": Key(one_of(tuple(KINDS)), "float64 unless given; int64 for indices, bool for conditions"),
-    "constant": Key(BOOLEAN, "true leaves the input out of the gradient"),
-}
-ORIGINS = ("values", "normal", "uniform", "integers", "formula", "file")
-EXPECTED = "a number, nested lists, or a description such as {shape: [3], normal: {seed: 0}}"
-_SCHEMA = {"anyOf": [{"$ref": "#/$defs/numbers"}, {"$ref": "#/$defs/description"}]}
-DESCRIPTION_FORM = record(DESCRIPTION, EXPECTED)
-INPUT = located(either(EXPECTED, _SCHEMA, scalar=RAW, items=RAW, mapping=DESCRIPTION_FORM))
-
-
 # --- reading one ----------------------------------------------------------------------------------------
 
 
 def build(source: Source, read: tuple[Value, Any], base: Input | None = None) -> Input | None:
-    """The input that was read as `INPUT`, a value with its place; `base` is the one it stands for at a further point."""
+    """The input that was read as `INPUT`: a value with its place.
+
+    At a further point `base` is the input that it stands for, whose kind and shape it inherits.
+    """
     value, form = read
     if not isinstance(form, dict):
         return _literal(source, value, base.kind if base else "float", base.constant if base else False)

@@ -1,14 +1,14 @@
 """The keys of a case file: the one table behind the loader's checks and the JSON Schema.
 
-Imports `inputs.py` and `schema.py`; `case.py` gives what was read its meaning.
+Imports `descriptions.py` and `schema.py`; `case.py` gives what was read its meaning.
 """
 
 from __future__ import annotations
 
 from typing import Any, get_args
 
+from .descriptions import DESCRIPTION_FORM, INPUT, RAW
 from .evaluation import DTYPES
-from .inputs import DESCRIPTION_FORM, INPUT, RAW
 from .rows import Quantity, Verdict
 from .schema import (
     COUNT,
@@ -74,22 +74,29 @@ ACCEPT = {
 }
 ACCEPTANCE = located(record(ACCEPT, "a mapping with `engine`, `quantity`, `verdict` and `reason`"))
 
+INPUTS = mapping_of(INPUT, "a mapping from names to numbers, nested lists or descriptions", least=1)
+GRAPH = mapping_of(EXPRESSION, "a mapping from names to expressions", least=1)
+DEFINE = mapping_of(EXPRESSION, "a mapping such as {swish(x): x * sigmoid(x)}")
+TAGS = list_of(pattern("a word", r"[A-Za-z0-9][A-Za-z0-9._-]*"), "a list of words")
+POINTS = list_of(located(POINT), "a list of mappings from inputs to numbers", whole=False)
+DTYPES_LIST = list_of(located(DTYPE), "a list of dtypes", least=1, whole=False)
+
 KEYS = {
     "name": Key(located(NAME), "the case's identity, unique in a run", required=True),
     "about": Key(TEXT, "what the case shows, in a sentence"),
     "source": Key(TEXT, "where it comes from: a book, a paper, an address"),
-    "tags": Key(list_of(pattern("a word", r"[A-Za-z0-9][A-Za-z0-9._-]*"), "a list of words"), "words to select cases by"),
-    "inputs": Key(mapping_of(INPUT, "a mapping from names to numbers, nested lists or descriptions", least=1), "the inputs", required=True),
-    "define": Key(mapping_of(EXPRESSION, "a mapping such as {swish(x): x * sigmoid(x)}"), "composites of this file's own"),
-    "graph": Key(mapping_of(EXPRESSION, "a mapping from names to expressions", least=1), "the computation, in evaluation order", required=True),
+    "tags": Key(TAGS, "words to select cases by"),
+    "inputs": Key(INPUTS, "the inputs", required=True),
+    "define": Key(DEFINE, "composites of this file's own"),
+    "graph": Key(GRAPH, "the computation, in evaluation order", required=True),
     "output": Key(located(TEXT), "the node that the gradient is taken of; the last one unless given"),
     "cotangent": Key(INPUT, "weights that contract an output which is no scalar"),
-    "points": Key(list_of(located(POINT), "a list of mappings from inputs to numbers"), "further inputs for the same graph"),
-    "dtypes": Key(list_of(located(DTYPE), "a list of dtypes", least=1), "precisions to run in; float64 and float32 unless given"),
+    "points": Key(POINTS, "further inputs for the same graph"),
+    "dtypes": Key(DTYPES_LIST, "precisions to run in; float64 and float32 unless given"),
     "expect": Key(EXPECT, "numbers that are known: integers exactly, decimals to half a unit of the last digit"),
     "update": Key(located(UPDATE), "a trajectory: which rule moves the inputs, and how far"),
-    "accept": Key(list_of(ACCEPTANCE, "a list of mappings"), "the ledger of known disagreements"),
-}  # fmt: skip
+    "accept": Key(list_of(ACCEPTANCE, "a list of mappings", whole=False), "the ledger of known disagreements"),
+}
 CASE = record(KEYS, "a mapping with `name`, `inputs` and `graph`")
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from .yaml_text import Scalar, Source, Value, nearest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expectation:
-    """Numbers that are known for a value, or for a gradient: decimals as they were written, in an object array of str."""
+    """Numbers that are known for a value or a gradient: decimals as written, in an object array of str."""
 
     quantity: Quantity
     name: str
@@ -84,16 +84,18 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(parts)
 
 
-# --- reading them ---
+# --- reading them ----------------------------------------------------------------------------------------
+
+Pairs: TypeAlias = Mapping[str, tuple[Scalar, Any]]  # name -> (key, what was read)
 
 
-def expectations(
-    source: Source, assembly: Assembly, expect: Mapping[str, tuple[Scalar, Any]] | None
-) -> tuple[Expectation, ...]:
+def expectations(source: Source, assembly: Assembly, expect: Pairs | None) -> tuple[Expectation, ...]:
+    """What `expect` says, of names and shapes that the graph has."""
     found: list[Expectation | None] = []
     for name, (key, form) in (expect or {}).items():
         if name == "gradient":
-            found += [_expectation(source, assembly, "gradient", k, f) for k, f in (form or {}).values()]
+            gradients: Pairs = form or {}
+            found += [_expectation(source, assembly, "gradient", k, f) for k, f in gradients.values()]
         else:
             found.append(_expectation(source, assembly, "value", key, form))
     return tuple(e for e in found if e is not None)
@@ -120,9 +122,10 @@ def _expectation(
         )
         return None
     value = form[0]
-    truth = {"true": "1", "false": "0"}
-    meaning = (lambda s: truth.get(s.text)) if node.kind == "bool" else decimal
-    read_numbers = numbers(source, value, meaning, "true or false" if node.kind == "bool" else "a number")
+    condition = node.kind == "bool"
+    read_numbers = numbers(
+        source, value, _truth if condition else decimal, "true or false" if condition else "a number"
+    )
     if read_numbers is None:
         return None
     shape, texts = read_numbers
@@ -134,9 +137,14 @@ def _expectation(
     return Expectation(quantity, name, values.reshape(shape), key.line + 1, key.column + 1)
 
 
+def _truth(scalar: Scalar) -> str | None:
+    return {"true": "1", "false": "0"}.get(scalar.text)
+
+
 def acceptances(
     source: Source, assembly: Assembly, given: Sequence[tuple[Value, Mapping[str, Any]]], points: int
 ) -> tuple[Acceptance, ...]:
+    """The ledger's entries, of names and points that the case has."""
     entries: list[Acceptance] = []
     for place, found in given:
         name = found.get("name")

@@ -33,6 +33,7 @@ class Outcome:
     summaries: tuple[Summary, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     seconds: float = 0.0
+    unit: bool = True  # False: what was found once all units of a case were in
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def run(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
         if not left[name]:
             stale = ledger.stale()
             if stale:
-                yield Outcome(name, stale[0].point, stale[0].dtype, tuple(stale))
+                yield Outcome(name, stale[0].point, stale[0].dtype, tuple(stale), unit=False)
 
 
 def _outcomes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:

@@ -23,7 +23,10 @@ Schema: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`read(source, value)` gives the plain value or None; `schema` says the same for editors; `expected` for people."""
+    """`read(source, value)` gives the plain value or None.
+
+    `schema` says for editors, and `expected` for people, what it accepts.
+    """
 
     expected: str
     schema: Schema
@@ -124,8 +127,8 @@ def one_of(words: tuple[str, ...]) -> Form:
     return Form(f"one of: {', '.join(words)}", {"enum": list(words)}, read)
 
 
-def list_of(item: Form, expected: str, least: int = 0) -> Form:
-    """A list of one form; None where any item is wrong."""
+def list_of(item: Form, expected: str, least: int = 0, *, whole: bool = True) -> Form:
+    """A list of one form; where any item is wrong None, or, unless `whole`, the items that are right."""
 
     def read(source: Source, value: Value) -> list[Any] | None:
         if not isinstance(value, List) or len(value.items) < least:
@@ -133,7 +136,8 @@ def list_of(item: Form, expected: str, least: int = 0) -> Form:
             source.error(value, f"{found} as `{source.key}`", expected)
             return None
         found = [item.read(source, entry) for entry in value.items]
-        return None if any(entry is None for entry in found) else found
+        right = [entry for entry in found if entry is not None]
+        return None if whole and len(right) < len(found) else right
 
     return Form(expected, {"type": "array", "items": item.schema, "minItems": least}, read)
 

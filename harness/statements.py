@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
-from typing import cast
 
 from .graph.build import Builder
 from .graph.expression import ExpressionError, Function, Parser, parsed
@@ -194,7 +193,7 @@ def _check_body(
                 "an expression at the end" if last else "`local = expression`",
             )
             continue
-        tree = cast("ast.Expr | ast.Assign", statement).value
+        tree = statement.value
         called = {id(node.func): node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
         for node in ast.walk(tree):
             if not isinstance(node, ast.Name):

@@ -55,7 +55,7 @@ def trajectory(
     0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
     says that its value is off. The path ends early where the engine fails or a parameter is not finite.
     """
-    return _Walk(start, engine, evaluate, update, optimiser or row_optimiser()).rows()
+    return _Walk(start, engine, evaluate, update, optimiser or row_optimiser).rows()
 
 
 class _Walk:
@@ -214,11 +214,9 @@ def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
         if found.verdict in FINDINGS:
             return found
     gravest = max(findings, key=lambda found: SEVERITY.index(found.verdict))
-    if gravest.verdict == "not judged":
-        return gravest
-    scored = [found for found in findings if found.score is not None]
-    worst = max(scored, key=lambda found: found.score or 0.0, default=gravest)
-    return Finding(worst.cause, gravest.verdict, worst.score, worst.index)
+    worst = max((found for found in findings if found.score is not None), key=lambda found: found.score or 0.0)
+    score = None if gravest.verdict == "not judged" else worst.score
+    return Finding(worst.cause, gravest.verdict, score, worst.index)
 
 
 # --- one number of a step against the rule -----------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from .evaluation import Array, Moved, Optimiser, Step
+from .evaluation import Array, Moved, Step
 from .graph.build import Builder
 from .graph.emit import Namespace, Program, emit
 from .graph.expression import Parser
@@ -133,11 +133,8 @@ rule(
         "eps": Setting("1e-8", open=False),
     },
     state={
-        # torch interpolates: by the first of the other forms where 1 - beta1 is below a half, else by the second
-        "m": Formula(
-            "beta1 * m + (1 - beta1) * g",
-            also=("m + (1 - beta1) * (g - m)", "g - (g - m) * (1 - (1 - beta1))"),
-        ),
+        # torch interpolates by lerp, from the far end where beta1 is below a half; there |m| may dwarf |g|
+        "m": Formula("beta1 * m + (1 - beta1) * g", also=("g - (g - m) * (1 - (1 - beta1))",)),
         "v": Formula("beta2 * v + (1 - beta2) * square(g)"),
     },
     x="x - step_size * (m / (1 - beta1 ** t)) / (sqrt(v / (1 - beta2 ** t)) + eps)",
@@ -246,17 +243,15 @@ OPERATORS: Namespace = MappingProxyType(
 )
 
 
-def row_optimiser(namespace: Namespace = NUMPY) -> Optimiser:
-    """An optimiser that runs a rule's row with an engine's own functions on its own arrays.
+def row_optimiser(
+    rule: str, settings: Mapping[str, float], start: Mapping[str, Array], namespace: Namespace = NUMPY
+) -> Step:
+    """An `Optimiser` that runs a rule's row with an engine's own functions on its own arrays.
 
     The arrays are whatever the namespace works on, in the dtype of the start; arithmetic is by
     operators, with settings and literals as Python floats.
     """
-
-    def optimiser(rule: str, settings: Mapping[str, float], start: Mapping[str, Array]) -> Step:
-        return _RowStep(RULES[rule], settings, start, namespace)
-
-    return optimiser
+    return _RowStep(RULES[rule], settings, start, namespace)
 
 
 class _RowStep:

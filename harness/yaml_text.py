@@ -26,7 +26,10 @@ ESCAPES = {"x": 2, "u": 4, "U": 8}  # in a double-quoted scalar: how many digits
 
 @dataclass(slots=True, eq=False)
 class Scalar:
-    """Text with its place. `style` is `` for a plain scalar, else one of `'`, `"`, `|`, `>`. Lines and columns count from 0."""
+    """Text with its place; lines and columns count from 0.
+
+    `style` is empty for a plain scalar, else one of `'`, `"`, `|`, `>`.
+    """
 
     text: str
     style: str
@@ -58,7 +61,10 @@ Value: TypeAlias = Scalar | List | Map
 
 @dataclass(frozen=True, slots=True)
 class CaseError:
-    """One mistake in a case file: where, what was found, what was expected, what to do. Lines and columns count from 1."""
+    """One mistake in a case file: where, what was found, what was expected, what to do.
+
+    Lines and columns count from 1.
+    """
 
     path: Path
     line: int
@@ -213,13 +219,7 @@ def tree(source: Source) -> Map:
     try:
         root = _Composer(source).compose()
     except ReaderError as error:
-        before = "\n".join(source.lines)[: error.position].split("\n")
-        source.error_at(
-            len(before) - 1,
-            len(before[-1]),
-            f"the character {chr(error.character) if isinstance(error.character, int) else error.character!a} is not allowed",
-            "printable text",
-        )
+        _unreadable(source, error)
         raise Stop from None
     except MarkedYAMLError as error:
         _syntax(source, error)
@@ -233,7 +233,13 @@ def tree(source: Source) -> Map:
     return root
 
 
-def _syntax(source: Source, error: MarkedYAMLError) -> None:
+def _unreadable(source: Source, error: Any) -> None:
+    before = "\n".join(source.lines)[: error.position].split("\n")
+    character = ascii(chr(error.character) if isinstance(error.character, int) else error.character)
+    source.error_at(len(before) - 1, len(before[-1]), f"the character {character} is not allowed", "printable text")
+
+
+def _syntax(source: Source, error: Any) -> None:
     mark: Any = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     problem = str(error.problem or error.context or "a syntax error")
@@ -245,8 +251,8 @@ def _syntax(source: Source, error: MarkedYAMLError) -> None:
         remedy = "put quotes around a text that has `: ` in it"
     elif row.lstrip().startswith(("@", "`", "%")) or "cannot start any token" in problem:
         remedy = "put quotes around a text that begins with this character"
-    elif ": [" in row or ": {" in row or ": *" in row or ": &" in row or ': "' in row or ": '" in row:
-        remedy = "check that brackets and quotes are closed; put quotes around an expression that begins with one of [ { * & ! \" '"
+    elif any(f": {opening}" in row for opening in "[{*&!\"'"):
+        remedy = "close brackets and quotes; quote an expression that begins with one of [ { * & ! \" '"
     source.error_at(line, column, f"a YAML syntax error: {problem}", "YAML 1.2", remedy)
 
 
@@ -259,7 +265,7 @@ class _Composer:
         self.count = 0
 
     def compose(self) -> Value | None:
-        yaml = YAML(typ="safe", pure=True)
+        yaml: Any = YAML(typ="safe", pure=True)
         stack: list[tuple[List | Map, str | None]] = []
         keys: list[Scalar | None] = []
         root: Value | None = None

@@ -90,7 +90,7 @@ def path(rows: Sequence[TrajectoryRow], name: str) -> list[float]:
 
 def steps_of(rule: str, gradients: Sequence[float], x: float, **settings: float) -> tuple[list[float], list[Moved]]:
     """The parameter after each step of the row, given the gradients."""
-    step = row_optimiser()(rule, {**SETTINGS[rule], **settings}, {"x": np.array(x)})
+    step = row_optimiser(rule, {**SETTINGS[rule], **settings}, {"x": np.array(x)})
     moved = [step({"x": np.array(g)}) for g in gradients]
     return [float(m.parameters["x"]) for m in moved], moved
 
@@ -142,7 +142,7 @@ def test_adam_adds_eps_outside_the_root() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_row_keeps_dtype_and_shape(rule: str, dtype: str) -> None:
     begin = {"x": np.ones((2, 3), dtype), "y": np.zeros((), dtype)}
-    moved = row_optimiser()(rule, SETTINGS[rule], begin)({name: np.ones_like(x) for name, x in begin.items()})
+    moved = row_optimiser(rule, SETTINGS[rule], begin)({name: np.ones_like(x) for name, x in begin.items()})
     assert set(moved.state) == set(RULES[rule].state)
     for arrays in (moved.parameters, *moved.state.values()):
         assert {name: (x.dtype, x.shape) for name, x in arrays.items()} == {
@@ -152,7 +152,7 @@ def test_a_row_keeps_dtype_and_shape(rule: str, dtype: str) -> None:
 
 def test_a_row_leaves_the_arrays_of_its_caller_alone() -> None:
     begin, g = {"x": np.ones(3)}, {"x": np.ones(3)}
-    step = row_optimiser()("adam", SETTINGS["adam"], begin)
+    step = row_optimiser("adam", SETTINGS["adam"], begin)
     first = step(g)
     kept = first.parameters["x"].copy(), first.state["m"]["x"].copy()
     step(g)
@@ -262,7 +262,7 @@ def tampered(change: Tamper) -> Optimiser:
     """The sound optimiser, whose answer `change(t, gradients, answer, answer before)` may alter."""
 
     def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Step:
-        sound = row_optimiser()(rule, settings, begin)
+        sound = row_optimiser(rule, settings, begin)
         t = 0
         nought = {v: {name: np.zeros_like(x) for name, x in begin.items()} for v in RULES[rule].state}
         before = Moved(dict(begin), nought)

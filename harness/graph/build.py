@@ -51,7 +51,8 @@ class Builder:
             if known is not None:
                 return known
         shape = operation.shape([self.shape(arg) for arg in args], dict(full))
-        return self.add(Node(name or self.fresh(base), op, tuple(args), full, shape, operation.kind, not operation.differentiable))
+        name = name or self.fresh(base)
+        return self.add(Node(name, op, tuple(args), full, shape, operation.kind, not operation.differentiable))
 
     def fresh(self, base: str) -> str:
         """The next free name `base:1`, `base:2`, ..."""
@@ -74,13 +75,14 @@ class Builder:
         operands = operation.operands
         if operands[0].variadic:
             operands = operands[:1] * len(args)
-        least = sum(not operand.optional for operand in operands) or 1
-        if not least <= len(args) <= len(operands):
-            count = str(least) if least == len(operands) else f"{least} to {len(operands)}"
-            raise GraphError(
-                f"{len(args)} operand{'s' * (len(args) != 1)} of `{operation.name}`",
-                f"{count}: {operation.name}({operation.signature})",
-            )
+        if len(args) != len(operands) or not args:
+            least = sum(not operand.optional for operand in operands) or 1
+            if not least <= len(args) <= len(operands):
+                count = str(least) if least == len(operands) else f"{least} to {len(operands)}"
+                raise GraphError(
+                    f"{len(args)} operand{'s' * (len(args) != 1)} of `{operation.name}`",
+                    f"{count}: {operation.name}({operation.signature})",
+                )
         for arg, operand in zip(args, operands, strict=False):
             kind = "float" if isinstance(arg, Constant) else self.nodes[arg].kind
             if kind != operand.kind and operand.kind != cast(Kind, "any"):

@@ -73,10 +73,11 @@ class _Sweep:
 
     def adjoint(self, node: Node) -> Symbol:
         terms = [term for term in self.pending.pop(node.name, []) if not term.zero]
-        total = terms[0] if terms else Symbol(self.builder, Constant("0"))
+        base = f"grad_{node.name}"
+        total = (terms[0] if terms else Symbol(self.builder, Constant("0"))).called(base)
         for term in terms[1:]:
-            total = replace(total, base=f"grad_{node.name}") + term
-        return replace(total, base=f"grad_{node.name}")
+            total += term
+        return total
 
     def pull(self, node: Node, g: Symbol, active: Set[str], body: Body | None = None) -> Iterable[tuple[int, Symbol]]:
         """The term of each active operand of a node, which is also kept for that operand's adjoint."""
@@ -104,7 +105,7 @@ class _Sweep:
                 reached.add(new.name)
         for new in reversed(body.nodes):
             if new.name in reached and new.name in inner.pending and new.name not in body.operands:
-                for _ in inner.pull(new, replace(inner.adjoint(new), base=g.base), reached):
+                for _ in inner.pull(new, inner.adjoint(new).called(g.base), reached):
                     pass
         return [
             inner.adjoint(self.builder.nodes[arg]) if isinstance(arg, str) else Symbol(self.builder, Constant("0"))
@@ -153,7 +154,10 @@ def _named(full: Graph, start: int, found: Gradient, graph: Graph) -> Gradient:
         return names.get(arg, arg) if isinstance(arg, str) else arg
 
     nodes = tuple(
-        replace(node, name=names.get(node.name, node.name), args=tuple(map(renamed, node.args))) for node in full.nodes
+        replace(node, name=names.get(node.name, node.name), args=tuple(map(renamed, node.args)))
+        if node.name in names or not names.keys().isdisjoint(node.args)
+        else node
+        for node in full.nodes
     )
     outputs = tuple(names.get(name, name) for name in full.outputs)
     return Gradient(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal["float", "int", "bool"]
@@ -30,6 +30,14 @@ class Use(NamedTuple):
         return f"{self.consumer}[{self.position}]"
 
 
+@lru_cache(maxsize=4096)
+def _fraction(text: str) -> Fraction | None:
+    try:
+        return Fraction(text)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """A number inside an expression, kept as the decimal that was written.
@@ -42,10 +50,7 @@ class Constant:
     @property
     def exact(self) -> Fraction | None:
         """The decimal as a fraction; None for pi, e and the infinities."""
-        try:
-            return Fraction(self.text)
-        except ValueError:
-            return None
+        return _fraction(self.text)
 
 
 Arg: TypeAlias = str | Constant

@@ -33,6 +33,10 @@ class Symbol:
     def shape(self) -> Shape:
         return self.builder.shape(self.arg)
 
+    def called(self, base: str) -> Symbol:
+        """The same; nodes made from it are named after `base`."""
+        return Symbol(self.builder, self.arg, base)
+
     @property
     def zero(self) -> bool:
         return isinstance(self.arg, Constant) and self.arg.exact == 0

@@ -5,6 +5,9 @@ how two matrices of it are multiplied. Operands are arrays or, for shape (), bar
 NumPy integer arrays. Parameters follow the rows of `graph/ops.py`, shapes were checked there.
 """
 
+# The table has lambdas of one to many operands, more than a type of fixed arity can say.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

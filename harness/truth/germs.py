@@ -9,6 +9,9 @@ At a kink a germ looks ahead: a comparison of equal constant terms is decided by
 stands for small t > 0, so that derivatives are one-sided. What stays open gives the hull.
 """
 
+# The namespace has lambdas of one to many operands, more than a type of fixed arity can say.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -22,21 +25,9 @@ from numpy.typing import NDArray
 from ..graph.emit import emit
 from ..graph.expand import expanded
 from ..graph.graph import Graph
-from .arrays import ZERO, array, pad, reduced, structural
-from .numbers import (
-    FALSE,
-    TRUE,
-    Namespace,
-    balls,
-    choice,
-    comparisons,
-    constant,
-    max_share,
-    ordered,
-    same,
-    shares,
-    to_balls,
-)
+from .arrays import array, filled, pad, reduced, structural
+from .choice import FALSE, TRUE, choice, comparisons, max_share, ordered, same, shares
+from .numbers import Namespace, balls, constant, to_balls
 
 Germ: TypeAlias = Any
 Array: TypeAlias = NDArray[Any]
@@ -245,11 +236,7 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
 
 def product(a: Array, b: Array) -> Array:
     """The product of two matrices of germs, element by element."""
-    if a.shape[1] == 0:
-        empty = np.empty((a.shape[0], b.shape[1]), dtype=object)
-        empty.fill(ZERO)
-        return empty
-    return a @ b
+    return a @ b if a.shape[1] else filled((a.shape[0], b.shape[1]))
 
 
 @cache

@@ -23,6 +23,7 @@ from ..graph.expand import expanded
 from ..graph.gradient import gradient
 from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
+from ..graph.shapes import axes_of
 from .numbers import balls, to_balls
 from .rounding import SELECTIONS, Format, floats, perturbation, rounded
 
@@ -146,7 +147,11 @@ class Step:
             return residual(engine, middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
         if self.operation.primitive:
-            return residual(engine, enclosure, None)
+            # The ball's middle is the exact value, unless the ball is wide; only then is it worth its own program.
+            found = residual(engine, enclosure, None)
+            with np.errstate(all="ignore"):
+                if not np.any(found.radius > np.abs(found.exact) * form.unit**0.5):
+                    return found
         return residual(engine, enclosure, refined(lambda: self.value_program(None)(*exactly))[0])
 
     def enclosures(self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format) -> list[Any]:
@@ -267,3 +272,23 @@ def adjoint_of_enclosures(engine: Numerals, terms: Sequence[Any], form: Format) 
     size = sum((abs(np.asarray(term, dtype=object)) for term in terms), start=zero)
     bound = size * (len(terms) * form.unit) + form.smallest
     return residual(engine, total + bound * flint.arb(0, 1), None)
+
+
+def shares(op: str, params: Params, terms: Sequence[Numbers], g: Numbers, form: Format) -> NDArray[np.bool_] | None:
+    """Where the terms of a maximum's operands do not sum to its adjoint g; None for other operations.
+
+    Each term alone may lie anywhere between 0 and g at a tie. Together they must hand on all of g.
+    """
+    parts = [np.asarray(term, dtype=np.float64) for term in terms]
+    if op in ("maximum", "minimum") and len(parts) == 2 and parts[0].shape == parts[1].shape == g.shape:
+        total, size, count = parts[0] + parts[1], np.abs(parts[0]) + np.abs(parts[1]), 2
+    elif op in ("max", "min") and parts:
+        chosen = dict(params)
+        axes, keep = axes_of(chosen["axis"], parts[0].ndim), bool(chosen["keepdims"])
+        total, size = (np.sum(x, axis=axes, keepdims=keep) for x in (parts[0], np.abs(parts[0])))
+        count = parts[0].size // max(g.size, 1)
+    else:
+        return None
+    with np.errstate(all="ignore"):
+        sound = np.abs(total - g) <= 2 * count * form.unit * size + count * form.smallest
+        return ~(sound | ~np.isfinite(g))

@@ -1,0 +1,202 @@
+"""The command line: `gradaccord run`, `list`, `validate`, `show`, `ops`, `engines`, `schema`.
+
+A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
+are quick and load no framework.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+WRONG = 2  # exit status: the input or the command is wrong
+DEFAULT_FOLDER = "gradaccord-report"
+
+
+def _reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A mistake of the user's becomes its message and exit status 2."""
+
+    @wraps(command)
+    def reporting(*args: Any, **kwargs: Any) -> Any:
+        from .engine_loading import CommandError
+
+        try:
+            return command(*args, **kwargs)
+        except CommandError as error:
+            _stop(str(error))
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read the output has gone, as `head` does
+            sys.exit(0)
+        except Exception as error:
+            # Asked by name: importing the loader costs what an error should not wait for.
+            if type(error).__name__ != "CaseErrors":
+                raise
+            _stop(str(error))
+
+    return reporting
+
+
+def _stop(message: str) -> None:
+    click.echo(f"error: {message}" if "\n" not in message and not _located(message) else message, err=True)
+    sys.exit(WRONG)
+
+
+def _located(message: str) -> bool:
+    parts = message.split(":", 3)
+    return len(parts) == 4 and parts[1].isdigit() and parts[2].isdigit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="gradaccord", message="%(prog)s %(version)s")
+def main() -> None:
+    """Do these engines compute the same gradient, and where they do not: rounding, a convention, or a defect?
+
+    A case is a small computation written as YAML. Without a PATH, commands take the cases that come with
+    gradaccord.
+    """
+
+
+@main.command()
+@click.argument("path", nargs=-1)
+@click.option("--engine", "-e", multiple=True, metavar="NAME", help="An engine, or `path.py:prepare`. Repeat for several; all that are known by default.")
+@click.option("--dtype", "-d", multiple=True, metavar="DTYPE", help="A precision. Repeat for several; those of each case by default.")
+@click.option("--out", "-o", default=DEFAULT_FOLDER, show_default=True, metavar="DIR", help="The folder for the reports.")
+@click.option("--jobs", "-j", default=0, type=click.IntRange(min=0), metavar="N", help="Run units in N processes; in this one by default.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds that an engine may take for one unit, in a process of its own.")
+@_reports_errors
+def run(path: tuple[str, ...], engine: tuple[str, ...], dtype: tuple[str, ...], out: str, jobs: int, timeout: float | None) -> None:
+    """Run cases on engines, judge every number, write the reports.
+
+    PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing unexplained,
+    1 a disagreement that no ledger entry explains, 2 the input or the command is wrong, 130 interrupted.
+    """
+    from .engine_loading import checked, installed
+    from .selection import check_dtypes, check_folder, select
+
+    engines = checked(engine) or tuple(installed())
+    dtypes = check_dtypes(dtype)
+    check_folder(Path(out))
+    selected = select(path)
+    from .run import Settings
+    from .session import session
+    from .terminal import console, ended, progress
+
+    command = shlex.join(["gradaccord", *sys.argv[1:]]) if sys.argv[1:] else "gradaccord run"
+    with progress() as tell:
+        end = session(selected, Settings(engines, jobs, timeout), dtypes, Path(out), command, tell)
+    ended(console(), end, str(Path(out) / "report.md"))
+    sys.exit(end.status)
+
+
+@main.command("list")
+@click.argument("path", nargs=-1)
+@_reports_errors
+def list_cases(path: tuple[str, ...]) -> None:
+    """List cases with their tags, operations and points."""
+    from rich.table import Table
+
+    from .selection import select
+    from .terminal import console
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    for column in ("case", "tags"):
+        table.add_column(column, overflow="fold")
+    for column in ("ops", "points"):
+        table.add_column(column, justify="right")
+    selected = select(path)
+    for one in selected:
+        case = one.case
+        table.add_row(case.name, ", ".join(case.tags), f"{len(case.graph.operations):,}", str(len(case.points)))
+    screen = console()
+    screen.print(table)
+    screen.print(f"{len(selected)} case{'s' * (len(selected) != 1)}")
+
+
+@main.command()
+@click.argument("path", nargs=-1)
+@_reports_errors
+def validate(path: tuple[str, ...]) -> None:
+    """Check case files without running them: every error of every file, with line and column."""
+    from .selection import select
+
+    selected = select(path)
+    click.echo(f"{len(selected)} case{'s' * (len(selected) != 1)}, no errors")
+
+
+@main.command()
+@click.argument("case")
+@click.option("--engine", "-e", metavar="NAME", help="Print a script for this framework instead: it repeats the numbers without gradaccord.")
+@click.option("--point", default=0, show_default=True, type=click.IntRange(min=0), help="The point for the script.")
+@click.option("--dtype", "-d", default="float64", show_default=True, help="The precision of the script.")
+@click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
+@_reports_errors
+def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -> None:
+    """Show a case: its graph, its gradient in the case language, and the source that runs.
+
+    CASE is a file or the name of a shipped case.
+    """
+    from . import mermaid as diagrams
+    from .selection import check_dtypes, select
+    from .showing import case_text
+
+    selected = select([case])
+    for one in selected:
+        if engine is not None:
+            from .script import script
+
+            check_dtypes([dtype])
+            click.echo(script(one.case, engine, point, dtype), nl=False)
+        elif mermaid:
+            click.echo(diagrams.mermaid(one.case.graph))
+        else:
+            click.echo(case_text(one.case))
+
+
+@main.command()
+@click.argument("name", required=False)
+@_reports_errors
+def ops(name: str | None) -> None:
+    """List the operations of the case language, or tell all about one: NAME."""
+    from .showing import operation_text, operations_text
+
+    click.echo(operations_text() if name is None else operation_text(name))
+
+
+@main.command()
+@_reports_errors
+def engines() -> None:
+    """List the engines: whether each can be loaded, and what it runs on."""
+    from rich.table import Table
+
+    from .engine_loading import LoadingError, installed, load, version
+    from .evaluation import Unsupported
+    from .terminal import console
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    for column in ("engine", "status", "runs on"):
+        table.add_column(column, overflow="fold")
+    for name in installed():
+        try:
+            load(name)
+            status = "ready"
+        except (Unsupported, LoadingError) as reason:
+            status = str(reason)
+        table.add_row(name, status, version(name))
+    console().print(table)
+
+
+@main.command()
+@_reports_errors
+def schema() -> None:
+    """Print the JSON Schema of case files, for editors."""
+    import json
+
+    from .case import schema as case_schema
+
+    click.echo(json.dumps(case_schema(), indent=2))

@@ -1,0 +1,78 @@
+"""What a command means by its words: which case files, which dtypes, where the results go.
+
+Every mistake is a CommandError or CaseErrors, before anything is computed. Imports no engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from .case import Case, find, load_all, shipped
+from .engine_loading import CommandError
+from .evaluation import DTYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A case and what a command names it by: a path, or the name of a shipped case."""
+
+    case: Case
+    address: str
+
+
+def select(words: Sequence[str]) -> list[Selected]:
+    """The cases that are meant: files, folders, names of shipped cases or of their folders; all shipped ones for none.
+
+    Raises CaseErrors with everything that is wrong with any of them.
+    """
+    paths = find([_path(word) for word in words] or [shipped()])
+    return [Selected(case, address(case.path)) for case in load_all(paths)]
+
+
+def _path(word: str) -> Path:
+    path = Path(word)
+    if path.exists() or path.suffix or os.sep in word:
+        return path
+    for candidate in (shipped() / word, *sorted(shipped().rglob(f"{word}.yaml"))):
+        if candidate.exists():
+            return candidate
+    names = [file.stem for file in shipped().rglob("*.yaml")]
+    near = get_close_matches(word, names, 1)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    raise CommandError(f"no file, folder or shipped case `{word}`.{hint} `gradaccord list` shows the shipped cases.")
+
+
+def address(path: Path) -> str:
+    """A path below the working folder as it is typed; a shipped case by its name; any other path in full."""
+    full = path.resolve()
+    here = Path.cwd().resolve()
+    if full.is_relative_to(here):
+        return full.relative_to(here).as_posix()
+    return path.stem if full.is_relative_to(shipped()) else str(path)
+
+
+def check_dtypes(names: Iterable[str]) -> tuple[str, ...]:
+    """The dtypes, each once. Raises CommandError for one that is none."""
+    names = tuple(dict.fromkeys(names))
+    for name in names:
+        if name not in DTYPES:
+            near = get_close_matches(name, DTYPES, 1, 0.5)
+            hint = f"Did you mean `{near[0]}`? " if near else ""
+            raise CommandError(f"unknown dtype `{name}`. {hint}Known: {', '.join(DTYPES)}.")
+    return names
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder of a run. Raises CommandError where that, or writing in it, is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".gradaccord.partial"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CommandError(f"cannot write to {folder}: {reason}. `--out DIR` chooses another folder.") from None
