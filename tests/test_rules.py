@@ -193,8 +193,13 @@ EXAMPLES: dict[str, list[Example]] = {
     "square": unary("square"),
     "sqrt": unary("sqrt", positive),
     "reciprocal": unary("reciprocal", positive) + unary("reciprocal", left_of_zero),
-    "pow": [*binary("pow", positive), *(example(f"x ** {n}", x=real(3)) for n in (1, 2, 3, 5, -1, -2)),
-            example("x ** 0", x=real(3)), example("x ** 0.5", x=positive(2)), example("x ** -1.7", x=positive(2))],
+    "pow": [
+        *binary("pow", positive),
+        *(example(f"x ** {n}", x=real(3)) for n in (1, 2, 3, 5, -1, -2)),
+        example("x ** 0", x=real(3)),
+        example("x ** 0.5", x=positive(2)),
+        example("x ** -1.7", x=positive(2)),
+    ],
     "hypot": binary("hypot"),
     "exp": unary("exp"),
     "expm1": unary("expm1"),
@@ -230,9 +235,16 @@ EXAMPLES: dict[str, list[Example]] = {
     "gelu": [*unary("gelu"), example("gelu(x)", x=wide(3)), example("gelu(x, approximate='tanh')", x=real(3))],
     "maximum": binary("maximum")[:-1],
     "minimum": binary("minimum")[:-1],
-    "clip": [example("clip(x, -1, 1)", x=real(5)), example("clip(x, low, high)", x=real(2, 3), low=real(3), high=positive(2, 1))],
-    "where": [example("where(c, a, b)", c=condition(4), a=real(4), b=real(4)), example("where(c, a, b)", c=condition(3), a=real(2, 1), b=real()),
-              example("where(c, a, 1)", c=condition(2, 3), a=real(2, 3)), example("where(c, 0, b)", c=condition(2, 3), b=real(3))],
+    "clip": [
+        example("clip(x, -1, 1)", x=real(5)),
+        example("clip(x, low, high)", x=real(2, 3), low=real(3), high=positive(2, 1)),
+    ],
+    "where": [
+        example("where(c, a, b)", c=condition(4), a=real(4), b=real(4)),
+        example("where(c, a, b)", c=condition(3), a=real(2, 1), b=real()),
+        example("where(c, a, 1)", c=condition(2, 3), a=real(2, 3)),
+        example("where(c, 0, b)", c=condition(2, 3), b=real(3)),
+    ],
     "floor": [*unary("floor"), example("x * floor(x)", x=real(4))],
     "ceil": [*unary("ceil"), example("x * ceil(x)", x=real(4))],
     "less": compared("<"),
@@ -245,60 +257,169 @@ EXAMPLES: dict[str, list[Example]] = {
     "copy": unary("copy"),
     "sum": [*reduction("sum"), example("sum(x)", x=real())],
     "mean": [*reduction("mean"), example("mean(x)", x=real())],
-    "prod": [*reduction("prod"), example("prod(x)", x=real()), example("prod(x)", x=real(7)), example("prod(x, axis=[])", x=real(2))],
+    "prod": [
+        *reduction("prod"),
+        example("prod(x)", x=real()),
+        example("prod(x)", x=real(7)),
+        example("prod(x, axis=[])", x=real(2)),
+    ],
     "max": [*reduction("max"), example("max(x)", x=real())],
     "min": [*reduction("min"), example("min(x)", x=real())],
     "max_share": [example("x * max_share(x)", x=real(4)), example("x * max_share(x, axis=1)", x=real(2, 3))],
-    "var": [*reduction("var"), *reduction("var", ", correction=1")[:1], example("var(x, axis=1, correction=1)", x=real(2, 3))],
+    "var": [
+        *reduction("var"),
+        *reduction("var", ", correction=1")[:1],
+        example("var(x, axis=1, correction=1)", x=real(2, 3)),
+    ],
     "std": [*reduction("std")[:3], example("std(x, axis=-1, correction=1, keepdims=True)", x=real(2, 3))],
     "norm": reduction("norm"),
     "logsumexp": [*reduction("logsumexp"), example("logsumexp(x, axis=1)", x=wide(2, 3))],
-    "softmax": [example("softmax(x)", x=real(3)), example("softmax(x, axis=0)", x=real(2, 3)), example("softmax(x)", x=wide(2, 3))],
-    "log_softmax": [example("log_softmax(x)", x=real(3)), example("log_softmax(x, axis=0)", x=real(2, 3)), example("log_softmax(x)", x=wide(2, 3))],
-    "cumsum": [example("cumsum(x, axis=0)", x=real(4)), example("cumsum(x, axis=-1)", x=real(2, 3)), example("cumsum(x, axis=0)", x=real(2, 3))],
-    "matmul": [example("a @ b", a=real(*a), b=real(*b)) for a, b in (
-        ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((2, 3), (2, 3, 2)), ((2, 2, 3), (3, 2)), ((3,), (2, 3, 2)),
-        ((2, 2, 3), (3,)), ((2, 1, 2, 3), (3, 3, 2)), ((1, 1), (1, 1)))] + [example("a @ a", a=real(2, 2))],
-    "vecdot": [example("vecdot(a, b)", a=real(3), b=real(3)), example("vecdot(a, b)", a=real(2, 1, 3), b=real(2, 3)),
-               example("vecdot(a, b, axis=-2)", a=real(2, 3), b=real(2, 1))],
+    "softmax": [
+        example("softmax(x)", x=real(3)),
+        example("softmax(x, axis=0)", x=real(2, 3)),
+        example("softmax(x)", x=wide(2, 3)),
+    ],
+    "log_softmax": [
+        example("log_softmax(x)", x=real(3)),
+        example("log_softmax(x, axis=0)", x=real(2, 3)),
+        example("log_softmax(x)", x=wide(2, 3)),
+    ],
+    "cumsum": [
+        example("cumsum(x, axis=0)", x=real(4)),
+        example("cumsum(x, axis=-1)", x=real(2, 3)),
+        example("cumsum(x, axis=0)", x=real(2, 3)),
+    ],
+    "matmul": [
+        example("a @ b", a=real(*a), b=real(*b))
+        for a, b in (
+            ((3,), (3,)),
+            ((3,), (3, 2)),
+            ((2, 3), (3,)),
+            ((2, 3), (3, 4)),
+            ((2, 3), (2, 3, 2)),
+            ((2, 2, 3), (3, 2)),
+            ((3,), (2, 3, 2)),
+            ((2, 2, 3), (3,)),
+            ((2, 1, 2, 3), (3, 3, 2)),
+            ((1, 1), (1, 1)),
+        )
+    ]
+    + [example("a @ a", a=real(2, 2))],
+    "vecdot": [
+        example("vecdot(a, b)", a=real(3), b=real(3)),
+        example("vecdot(a, b)", a=real(2, 1, 3), b=real(2, 3)),
+        example("vecdot(a, b, axis=-2)", a=real(2, 3), b=real(2, 1)),
+    ],
     "outer": [example("outer(a, b)", a=real(2), b=real(3)), example("outer(a, a)", a=real(2))],
     "einsum": [
-        example("einsum('ij,jk->ik', a, b)", a=real(2, 3), b=real(3, 2)), example("einsum('ij->ji', a)", a=real(2, 3)),
-        example("einsum('ij->i', a)", a=real(2, 3)), example("einsum('ij->', a)", a=real(2, 3)), example("einsum('bij,bkj->bik', a, b)", a=real(2, 2, 3), b=real(2, 1, 3)),
-        example("einsum('i,ij,j->', a, b, c)", a=real(2), b=real(2, 3), c=real(3)), example("einsum('ij,kl->il', a, b)", a=real(2, 3), b=real(2, 2)),
-        example("einsum('ij,ij->ij', a, b)", a=real(2, 3), b=real(2, 3)), example("einsum(',i->i', a, b)", a=real(), b=real(2)), example("einsum('ij,ij->i', a, a)", a=real(2, 2))],
-    "linear": [example("linear(x, w)", x=real(3), w=real(2, 3)), example("linear(x, w, b)", x=real(4, 3), w=real(2, 3), b=real(2)),
-               example("linear(x, w, b)", x=real(2, 2, 3), w=real(2, 3), b=real(2))],
+        example("einsum('ij,jk->ik', a, b)", a=real(2, 3), b=real(3, 2)),
+        example("einsum('ij->ji', a)", a=real(2, 3)),
+        example("einsum('ij->i', a)", a=real(2, 3)),
+        example("einsum('ij->', a)", a=real(2, 3)),
+        example("einsum('bij,bkj->bik', a, b)", a=real(2, 2, 3), b=real(2, 1, 3)),
+        example("einsum('i,ij,j->', a, b, c)", a=real(2), b=real(2, 3), c=real(3)),
+        example("einsum('ij,kl->il', a, b)", a=real(2, 3), b=real(2, 2)),
+        example("einsum('ij,ij->ij', a, b)", a=real(2, 3), b=real(2, 3)),
+        example("einsum(',i->i', a, b)", a=real(), b=real(2)),
+        example("einsum('ij,ij->i', a, a)", a=real(2, 2)),
+    ],
+    "linear": [
+        example("linear(x, w)", x=real(3), w=real(2, 3)),
+        example("linear(x, w, b)", x=real(4, 3), w=real(2, 3), b=real(2)),
+        example("linear(x, w, b)", x=real(2, 2, 3), w=real(2, 3), b=real(2)),
+    ],
     "conv2d": correlation("conv2d"),
     "correlate2d": correlation("correlate2d"),
     "correlate2d_input": correlation("correlate2d_input"),
     "correlate2d_weight": correlation("correlate2d_weight"),
-    "permute_dims": [example("permute_dims(x, axes=[1, 0])", x=real(2, 3)), example("permute_dims(x, axes=[2, 0, 1])", x=real(2, 3, 4)),
-                     example("permute_dims(x, axes=[-1, 0, 1])", x=real(2, 3, 4))],
+    "permute_dims": [
+        example("permute_dims(x, axes=[1, 0])", x=real(2, 3)),
+        example("permute_dims(x, axes=[2, 0, 1])", x=real(2, 3, 4)),
+        example("permute_dims(x, axes=[-1, 0, 1])", x=real(2, 3, 4)),
+    ],
     "matrix_transpose": [example("matrix_transpose(x)", x=real(2, 3)), example("matrix_transpose(x)", x=real(2, 3, 2))],
-    "reshape": [example("reshape(x, shape=[3, 2])", x=real(2, 3)), example("reshape(x, shape=[-1])", x=real(2, 3)), example("reshape(x, shape=[])", x=real(1, 1)),
-                example("reshape(x, shape=[1, 1])", x=real())],
-    "broadcast_to": [example("broadcast_to(x, shape=[2, 3])", x=real(3)), example("broadcast_to(x, shape=[2, 3])", x=real(2, 1)), example("broadcast_to(x, shape=[2])", x=real())],
-    "expand_dims": [example("expand_dims(x, axis=0)", x=real(2)), example("expand_dims(x, axis=-1)", x=real(2, 3)), example("expand_dims(x, axis=0)", x=real())],
-    "squeeze": [example("squeeze(x, axis=0)", x=real(1, 2)), example("squeeze(x, axis=[0, -1])", x=real(1, 2, 1)), example("squeeze(x, axis=0)", x=real(1))],
-    "concat": [example("concat([a, b])", a=real(2), b=real(3)), example("concat([a, b, a], axis=-1)", a=real(2, 1), b=real(2, 2))],
-    "stack": [example("stack([a, b])", a=real(), b=real()), example("stack([a, b], axis=-1)", a=real(2, 3), b=real(2, 3)), example("stack([a, a], axis=1)", a=real(2))],
-    "getitem": [example(f"x[{i}]", x=real(3, 4)) for i in ("0", "-1, 1", "0:2", "..., 1:", "::-1", ":, ::2", "None, 1, ..., None", "1:1", "2:0:-1, -3:")],
-    "place": [example("place(x, index='1:3', shape=[4])", x=real(2)), example("place(x, index='1, ::-2', shape=[2, 3])", x=real(2)),
-              example("place(x, index='-1', shape=[3])", x=real())],
-    "take": [example("take(x, i, axis=0)", x=real(3), i=index(3, 5)), example("take(x, i, axis=-1)", x=real(2, 3), i=index(3, 2))],
-    "scatter_add": [example("scatter_add(x, i, axis=0, size=3)", x=real(5), i=index(3, 5)), example("scatter_add(x, i, axis=-1, size=4)", x=real(2, 3), i=index(4, 3))],
-    "flip": [example("flip(x)", x=real(2, 3)), example("flip(x, axis=1)", x=real(2, 3)), example("flip(x, axis=[0, -1])", x=real(2, 3, 2))],
-    "roll": [example("roll(x, shift=1, axis=0)", x=real(3)), example("roll(x, shift=-2, axis=-1)", x=real(2, 5)), example("roll(x, shift=7, axis=1)", x=real(2, 3))],
-    "pad": [example("pad(x, widths=[[1, 2]])", x=real(2)), example("pad(x, widths=[[0, 1], [2, 0]], value=0.1)", x=real(2, 3))],
-    "one_hot": [example("one_hot(i, size=3) * x", i=index(3, 2), x=real(3)), example("one_hot(i, size=3) * x", i=index(3), x=real(3))],
-    "astype": [example("astype(c) * x", c=condition(3), x=real(3)), example("astype(i) * x", i=index(4, 3), x=real(3)), example("astype(x > 0) * x", x=real(4))],
+    "reshape": [
+        example("reshape(x, shape=[3, 2])", x=real(2, 3)),
+        example("reshape(x, shape=[-1])", x=real(2, 3)),
+        example("reshape(x, shape=[])", x=real(1, 1)),
+        example("reshape(x, shape=[1, 1])", x=real()),
+    ],
+    "broadcast_to": [
+        example("broadcast_to(x, shape=[2, 3])", x=real(3)),
+        example("broadcast_to(x, shape=[2, 3])", x=real(2, 1)),
+        example("broadcast_to(x, shape=[2])", x=real()),
+    ],
+    "expand_dims": [
+        example("expand_dims(x, axis=0)", x=real(2)),
+        example("expand_dims(x, axis=-1)", x=real(2, 3)),
+        example("expand_dims(x, axis=0)", x=real()),
+    ],
+    "squeeze": [
+        example("squeeze(x, axis=0)", x=real(1, 2)),
+        example("squeeze(x, axis=[0, -1])", x=real(1, 2, 1)),
+        example("squeeze(x, axis=0)", x=real(1)),
+    ],
+    "concat": [
+        example("concat([a, b])", a=real(2), b=real(3)),
+        example("concat([a, b, a], axis=-1)", a=real(2, 1), b=real(2, 2)),
+    ],
+    "stack": [
+        example("stack([a, b])", a=real(), b=real()),
+        example("stack([a, b], axis=-1)", a=real(2, 3), b=real(2, 3)),
+        example("stack([a, a], axis=1)", a=real(2)),
+    ],
+    "getitem": [
+        example(f"x[{i}]", x=real(3, 4))
+        for i in ("0", "-1, 1", "0:2", "..., 1:", "::-1", ":, ::2", "None, 1, ..., None", "1:1", "2:0:-1, -3:")
+    ],
+    "place": [
+        example("place(x, index='1:3', shape=[4])", x=real(2)),
+        example("place(x, index='1, ::-2', shape=[2, 3])", x=real(2)),
+        example("place(x, index='-1', shape=[3])", x=real()),
+    ],
+    "take": [
+        example("take(x, i, axis=0)", x=real(3), i=index(3, 5)),
+        example("take(x, i, axis=-1)", x=real(2, 3), i=index(3, 2)),
+    ],
+    "scatter_add": [
+        example("scatter_add(x, i, axis=0, size=3)", x=real(5), i=index(3, 5)),
+        example("scatter_add(x, i, axis=-1, size=4)", x=real(2, 3), i=index(4, 3)),
+    ],
+    "flip": [
+        example("flip(x)", x=real(2, 3)),
+        example("flip(x, axis=1)", x=real(2, 3)),
+        example("flip(x, axis=[0, -1])", x=real(2, 3, 2)),
+    ],
+    "roll": [
+        example("roll(x, shift=1, axis=0)", x=real(3)),
+        example("roll(x, shift=-2, axis=-1)", x=real(2, 5)),
+        example("roll(x, shift=7, axis=1)", x=real(2, 3)),
+    ],
+    "pad": [
+        example("pad(x, widths=[[1, 2]])", x=real(2)),
+        example("pad(x, widths=[[0, 1], [2, 0]], value=0.1)", x=real(2, 3)),
+    ],
+    "one_hot": [
+        example("one_hot(i, size=3) * x", i=index(3, 2), x=real(3)),
+        example("one_hot(i, size=3) * x", i=index(3), x=real(3)),
+    ],
+    "astype": [
+        example("astype(c) * x", c=condition(3), x=real(3)),
+        example("astype(i) * x", i=index(4, 3), x=real(3)),
+        example("astype(x > 0) * x", x=real(4)),
+    ],
     "mse_loss": [example("mse_loss(x, t)", x=real(3), t=real(3)), example("mse_loss(x, t)", x=real(2, 3), t=real(3))],
-    "cross_entropy": [example("cross_entropy(x, t)", x=real(3), t=index(3)), example("cross_entropy(x, t)", x=real(2, 3), t=index(3, 2)),
-                      example("cross_entropy(x, t)", x=wide(4, 3), t=index(3, 4))],
-    "layer_norm": [example("layer_norm(x)", x=real(3)), example("layer_norm(x, w, b)", x=real(2, 3), w=real(3), b=real(3)),
-                   example("layer_norm(x, w, axis=[-2, -1], eps=0.1)", x=real(2, 2, 3), w=real(2, 3))],
-}  # fmt: skip
+    "cross_entropy": [
+        example("cross_entropy(x, t)", x=real(3), t=index(3)),
+        example("cross_entropy(x, t)", x=real(2, 3), t=index(3, 2)),
+        example("cross_entropy(x, t)", x=wide(4, 3), t=index(3, 4)),
+    ],
+    "layer_norm": [
+        example("layer_norm(x)", x=real(3)),
+        example("layer_norm(x, w, b)", x=real(2, 3), w=real(3), b=real(3)),
+        example("layer_norm(x, w, axis=[-2, -1], eps=0.1)", x=real(2, 2, 3), w=real(2, 3)),
+    ],
+}
 
 
 # --- the check --------------------------------------------------------------------------------------------
@@ -311,11 +432,11 @@ def against_germs(example: Example, seed: int, *, stable: bool) -> str:
     inputs = {name: draw.at(random) for name, draw in example.operands.items()}
     cotangent = random.integers(1, 9, graph.output.shape) * random.choice([-1, 1], graph.output.shape)
     directions = {node.name: random.integers(1, 9, node.shape) for node in graph.wanted}
+    found = "loose"
     for precision in PRECISIONS:
-        with flint.ctx.workprec(precision):
-            found = _compared(graph, inputs, np.asarray(cotangent), directions, stable)
-        if "loose" not in found:
-            break
+        if "loose" in found:
+            with flint.ctx.workprec(precision):
+                found = _compared(graph, inputs, np.asarray(cotangent), directions, stable)
     return found
 
 
@@ -414,39 +535,31 @@ def test_a_wrong_rule_is_caught(op: str, position: int, fault: str, monkeypatch:
 
     def wrong(g: Symbol, *rest: Any, **parameters: Any) -> list[Any]:
         terms = list(right(g, *rest, **parameters))
-        if position < len(terms) and isinstance(terms[position], Symbol):
-            terms[position] = FAULTS[fault](terms[position])
+        term = terms[position] if position < len(terms) else None
+        if isinstance(term, Symbol):
+            terms[position] = FAULTS[fault](term)
         return terms
 
     monkeypatch.setitem(RULES, op, wrong)
     assert any("apart" in found for found in disagreements(op))
 
 
-@pytest.mark.parametrize(
-    "op", [op for op in RULES if len(_operands(op)) == 2 and op not in ("add", "concat", "stack", "einsum")]
-)
+# Where both terms are the adjoint itself, or pieces of it, swapping changes nothing or the shapes.
+SYMMETRIC = ("add", "concat", "stack")
+
+
+@pytest.mark.parametrize("op", [op for op in RULES if len(_operands(op)) == 2 and op not in SYMMETRIC])
 def test_a_rule_with_its_operands_swapped_is_caught(op: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = RULES[op]
+    right, (first, second) = RULES[op], _operands(op)
 
     def wrong(g: Symbol, y: Symbol, *xs: Symbol, **parameters: Any) -> list[Any]:
         terms = list(right(g, y, *xs, **parameters))
-        first, second = _float_positions(op)
-        if (
-            len(terms) > second
-            and terms[first] is not None
-            and terms[second] is not None
-            and xs[first].shape == xs[second].shape
-        ):
+        if len(terms) > second and xs[first].shape == xs[second].shape:
             terms[first], terms[second] = terms[second], terms[first]
         return terms
 
     monkeypatch.setitem(RULES, op, wrong)
     assert any("apart" in found for found in disagreements(op))
-
-
-def _float_positions(op: str) -> tuple[int, int]:
-    first, second = _operands(op)[:2]
-    return first, second
 
 
 def test_an_operation_read_twice_has_both_its_terms() -> None:
@@ -459,12 +572,13 @@ def test_an_operation_read_twice_has_both_its_terms() -> None:
 
 def test_every_operation_has_examples_that_use_it() -> None:
     assert set(EXAMPLES) == set(OPERATIONS)
-    unused = [
-        op
+    strays = [
+        call.text
         for op, calls in EXAMPLES.items()
-        if not all(any(node.op == op for node in call.graph.nodes) for call in calls)
+        for call in calls
+        if op not in [node.op for node in call.graph.nodes]
     ]
-    assert unused == []
+    assert strays == []
 
 
 @pytest.mark.parametrize("op", OPERATIONS)

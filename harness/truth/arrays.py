@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from flint import arb
@@ -31,7 +31,7 @@ ZERO, ONE = arb(0), arb(1)
 def array(x: Any) -> Array:
     """An operand as an object array, a bare number as one of shape (). A power series is a sequence to NumPy."""
     if isinstance(x, np.ndarray):
-        return x
+        return cast(Array, x)
     cell = np.empty((), dtype=object)
     cell[()] = x
     return cell
