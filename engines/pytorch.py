@@ -303,17 +303,21 @@ def _inside(
     graph: Graph, tagged: Program, inputs: Inputs, cotangent: Array, dtype: str, gradients: Mapping[str, Array]
 ) -> Evaluation:
     """Values, terms and adjoints by the program with an identity on every use."""
-    tags: list[Any] = [None] * len(graph.uses)
+    read = [graph.argument(use) for use in graph.uses]
+    tags: list[Any] = [None] * len(read)
+    resumed: dict[str, Tensor] = {}
 
     def use(k: int, tensor: Tensor) -> Tensor:
+        if not tensor.requires_grad:  # behind a detach torch forms no adjoint, unless the tape begins anew
+            tensor = resumed.setdefault(read[k], tensor.detach().requires_grad_())
         tags[k] = tag = tensor.view_as(tensor)
         return tag
 
     tensors = tagged(use, *_leaves(graph, inputs, dtype))
     values = {node.name: _numpy(tensor) for node, tensor in zip(graph.nodes, tensors, strict=True)}
-    by_name = {node.name: tensor for node, tensor in zip(graph.nodes, tensors, strict=True)}
+    taped = {node.name: tensor for node, tensor in zip(graph.nodes, tensors, strict=True)} | resumed
     active = [node.name for node in graph.nodes if node.name in graph.active]
-    found = _pulled_back(by_name[graph.output.name], [*tags, *(by_name[name] for name in active)], cotangent)
+    found = _pulled_back(taped[graph.output.name], [*tags, *(taped[name] for name in active)], cotangent)
     arrays = [_numpy(tensor) for tensor in found]
     return Evaluation(
         "ok",
@@ -327,7 +331,7 @@ def _inside(
 def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) -> list[Tensor]:
     """The cotangent pulled back to each tensor; zeros where the output does not depend on it.
 
-    autograd refuses what lies behind a `detach`, so that is left out of the call.
+    autograd refuses what is not on the tape, so that is left out of the call.
     """
     seed = torch.tensor(np.asarray(cotangent), dtype=output.dtype)
     found = [seed if tensor is output else torch.zeros_like(tensor) for tensor in tensors]

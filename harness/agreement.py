@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 

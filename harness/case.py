@@ -228,7 +228,7 @@ class _Loader:
     def _unused(self, found: Mapping[str, Any], graph: Statements, asked: Sequence[str]) -> None:
         last = list(graph)[-1] if graph else ""
         name = found["output"][0].text if found.get("output") else "" if "output" in found else last
-        if name in self.assembly.names.declared:
+        if name in graph:
             self.assembly.unused(name, asked)
 
     def _output(self, found: Mapping[str, Any], graph: Mapping[str, Any]) -> Node | None:
@@ -279,7 +279,7 @@ class _Loader:
                 key,
                 f"the output `{output.name}` is {output.kind}",
                 "a float, which has a gradient",
-                "astype makes a float of it",
+                "`astype` makes a float of it",
             )
             return None
         if given is None:
@@ -307,7 +307,11 @@ class _Loader:
         return tuple(dtypes or DTYPES)
 
     def _update(self, given: tuple[Value, Pairs] | None) -> Update | None:
-        if given is None or "rule" not in given[1] or any(value is None for _, value in given[1].values()):
+        if (
+            given is None
+            or not {"rule", "steps"} <= given[1].keys()
+            or any(value is None for _, value in given[1].values())
+        ):
             return None
         pairs = {name: (key, value[0]) for name, (key, value) in given[1].items()}
         settings = {name: value.text for name, (_, value) in pairs.items() if name != "rule"}

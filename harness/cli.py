@@ -64,13 +64,41 @@ def main() -> None:
 
 @main.command()
 @click.argument("path", nargs=-1)
-@click.option("--engine", "-e", multiple=True, metavar="NAME", help="An engine, or `path.py:prepare`. Repeat for several; all that are known by default.")
-@click.option("--dtype", "-d", multiple=True, metavar="DTYPE", help="A precision. Repeat for several; those of each case by default.")
-@click.option("--out", "-o", default=DEFAULT_FOLDER, show_default=True, metavar="DIR", help="The folder for the reports.")
-@click.option("--jobs", "-j", default=0, type=click.IntRange(min=0), metavar="N", help="Run units in N processes; in this one by default.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds that an engine may take for one unit, in a process of its own.")
+@click.option(
+    "--engine",
+    "-e",
+    multiple=True,
+    metavar="NAME",
+    help="An engine, or `path.py:prepare`. Repeat for several; all that are known by default.",
+)
+@click.option(
+    "--dtype",
+    "-d",
+    multiple=True,
+    metavar="DTYPE",
+    help="A precision. Repeat for several; those of each case by default.",
+)
+@click.option(
+    "--out", "-o", default=DEFAULT_FOLDER, show_default=True, metavar="DIR", help="The folder for the reports."
+)
+@click.option(
+    "--jobs",
+    "-j",
+    default=0,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Run units in N processes; in this one by default.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Seconds that an engine may take for one unit, in a process of its own.",
+)
 @_reports_errors
-def run(path: tuple[str, ...], engine: tuple[str, ...], dtype: tuple[str, ...], out: str, jobs: int, timeout: float | None) -> None:
+def run(
+    path: tuple[str, ...], engine: tuple[str, ...], dtype: tuple[str, ...], out: str, jobs: int, timeout: float | None
+) -> None:
     """Run cases on engines, judge every number, write the reports.
 
     PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing unexplained,
@@ -131,7 +159,12 @@ def validate(path: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("case")
-@click.option("--engine", "-e", metavar="NAME", help="Print a script for this framework instead: it repeats the numbers without gradaccord.")
+@click.option(
+    "--engine",
+    "-e",
+    metavar="NAME",
+    help="Print a script for this framework instead: it repeats the numbers without gradaccord.",
+)
 @click.option("--point", default=0, show_default=True, type=click.IntRange(min=0), help="The point for the script.")
 @click.option("--dtype", "-d", default="float64", show_default=True, help="The precision of the script.")
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")

@@ -62,7 +62,9 @@ def split(name: str) -> tuple[Path, str]:
 def _check_file(name: str) -> None:
     path, function = split(name)
     if not path.is_file():
-        raise CommandError(f"no engine file {path}: `--engine path.py:prepare` names a Python file and a function in it")
+        raise CommandError(
+            f"no engine file {path}: `--engine path.py:prepare` names a Python file and a function in it"
+        )
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:

@@ -6,7 +6,6 @@ decimal to within half a unit of its last digit. Knows no engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np

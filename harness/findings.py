@@ -54,6 +54,30 @@ def entries(rows: Iterable[Row]) -> list[Entry]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An engine that gave no numbers in several cases, each time for the same reason."""
+
+    row: Row
+    units: int
+    cases: int
+
+
+def silences(rows: Iterable[Row]) -> tuple[list[Silence], list[Row]]:
+    """What kept an engine from answering in more than one case, once each; and all other rows."""
+    rows = list(rows)
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        if row.quantity == "run":
+            groups.setdefault((row.engine, row.verdict, row.reason, row.accepted), []).append(row)
+    many = {key: group for key, group in groups.items() if len({row.case for row in group}) > 1}
+    rest = [
+        row for row in rows
+        if row.quantity != "run" or (row.engine, row.verdict, row.reason, row.accepted) not in many
+    ]  # fmt: skip
+    return [Silence(group[0], len(group), len({row.case for row in group})) for group in many.values()], rest
+
+
 def affected(rows: Iterable[Row], limit: int = 6) -> str:
     """Such as `gradient of a, b; value of f`; what is beyond the limit is counted."""
     names: dict[str, dict[str, None]] = {}

@@ -21,9 +21,7 @@ from .descriptions import KINDS, ORIGINS
 from .formula import evaluate
 from .graph.expression import ExpressionError
 from .graph.graph import Kind, Shape
-from .schema import (
-    decimal,
-)
+from .schema import MAX_DIGITS, MAX_EXPONENT, NUMBER, decimal
 from .yaml_text import List, Map, Scalar, Source, Value, kind_of, nearest, shortened
 
 MAX_ELEMENTS = 2**24
@@ -229,7 +227,13 @@ def _number_remedy(value: Value) -> str:
         return "take the quotes away"
     if value.text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
         return "YAML writes .nan, .inf and -.inf"
-    return "" if decimal(value) else "an expression is given as {shape: [], formula: ...}"
+    if decimal(value):
+        return ""
+    if NUMBER.fullmatch(value.text):
+        return (
+            f"numbers have at most {MAX_DIGITS} characters and an exponent of at most {len(str(MAX_EXPONENT))} digits"
+        )
+    return "an expression is given as {shape: [], formula: ...}"
 
 
 def decimals(array: Array) -> Array:

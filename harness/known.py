@@ -114,11 +114,10 @@ def _expectation(
         return None
     if form is None:
         return None
-    if quantity == "gradient" and (node.kind != "float" or node.constant):
+    if quantity == "gradient" and name not in assembly.active:
+        what = "constant" if node.kind == "float" else node.kind
         source.error(
-            key,
-            f"the gradient of `{name}`, which is {'constant' if node.constant else node.kind}",
-            "a float that is not constant",
+            key, f"the gradient of `{name}`, which is {what}", "a float that depends on an input with a gradient"
         )
         return None
     value = form[0]

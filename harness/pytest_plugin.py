@@ -1,10 +1,206 @@
-"""Placeholder until the plugin is written: declares the ini key, so that pytest starts."""
+"""The pytest plugin: every case at every point, in every dtype, on every engine is a test.
+
+Collects case files below the folders that the ini key `gradaccord_cases` names, and case files named on
+the command line; no other YAML. Thin over `run.py`. What is heavy is imported when a case is collected, so
+that pytest starts as fast without cases as without this plugin.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+if TYPE_CHECKING:
+    from .case import Case
+    from .results import Outcome
+    from .rows import Row
+    from .run import Unit
+
+KEPT = 16  # outcomes of units, for the other engines of the same unit
+SUFFIXES = (".yaml", ".yml")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the folders that hold cases."""
-    parser.addini("gradaccord_cases", "folders that hold case files", type="paths", default=["cases"])
+    """Options and ini keys: which cases, engines and dtypes."""
+    group = parser.getgroup("gradaccord", "cross-validation of gradients")
+    group.addoption(
+        "--gradaccord-engine", action="append", default=[], metavar="NAME",
+        help="run cases on this engine, or on `path.py:prepare`; repeat for several",
+    )  # fmt: skip
+    group.addoption(
+        "--gradaccord-dtype", action="append", default=[], metavar="DTYPE",
+        help="run cases in this precision; repeat for several",
+    )  # fmt: skip
+    parser.addini("gradaccord_cases", "folders that hold case files", type="paths", default=None)
+    parser.addini("gradaccord_engines", "engines to run cases on; all that are known by default", type="args", default=[])
+    parser.addini("gradaccord_dtypes", "precisions to run cases in; those of each case by default", type="args", default=[])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A wrong engine or dtype stops pytest before anything runs."""
+    names = _chosen(config, "engine")
+    dtypes = _chosen(config, "dtype")
+    if not names and not dtypes:
+        return
+    from .engine_loading import CommandError, checked
+    from .selection import check_dtypes
+
+    try:
+        checked(names)
+        check_dtypes(dtypes)
+    except CommandError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _chosen(config: pytest.Config, what: str) -> list[str]:
+    given: list[str] = config.getoption(f"--gradaccord-{what}")
+    return given or config.getini(f"gradaccord_{what}s")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile | None:
+    """Case files, and no other YAML."""
+    if file_path.suffix not in SUFFIXES:
+        return None
+    config = parent.config
+    folders: list[Path] | None = config.getini("gradaccord_cases")
+    below = folders if folders is not None else [config.rootpath / "cases"]
+    named = parent.session.isinitpath(file_path)
+    if named or any(file_path.is_relative_to(folder) for folder in below):
+        return CaseFile.from_parent(parent, path=file_path)
+    return None
+
+
+class CaseFile(pytest.File):
+    """One case: a test for each point, dtype and engine, one for what it expects and one for its ledger."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from .case import CaseErrors, load
+        from .engine_loading import installed
+        from .run import units
+
+        try:
+            case = load(self.path)
+        except CaseErrors as error:
+            raise self.CollectError(str(error)) from None
+        engines = _chosen(self.config, "engine") or list(installed())
+        work = units([case], _chosen(self.config, "dtype"))
+        for unit in work:
+            if unit.expectations and case.expect[unit.point]:
+                yield CaseItem.from_parent(self, name=f"point{unit.point}-expected", unit=unit, engine="truth")
+            for engine in engines:
+                name = f"point{unit.point}-{unit.dtype}-{engine}"
+                yield CaseItem.from_parent(self, name=name, unit=unit, engine=engine)
+        if case.accept:
+            yield LedgerItem.from_parent(self, name="ledger", case=case, work=work, engines=engines)
+
+
+class CaseFailure(Exception):
+    """What is off, as text; pytest shows it without a traceback."""
+
+
+class _CaseItem(pytest.Item):
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, CaseFailure):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.name
+
+
+class CaseItem(_CaseItem):
+    """One engine on one case at one point in one dtype."""
+
+    def __init__(self, *, unit: Unit, engine: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.unit, self.engine = unit, engine
+
+    def runtest(self) -> None:
+        from .findings import unexplained
+
+        found = outcome_of(self.session, self.unit, self.engine)
+        rows = [row for row in found.rows if row.engine == self.engine]
+        paths = [path for path in found.summaries if path.engine == self.engine and path.first is not None]
+        off = [row for row in rows if unexplained(row)]
+        if off or paths:
+            raise CaseFailure(_failure(off, [str(path) for path in paths], self.path))
+        silent = next((row for row in rows if row.verdict == "unsupported" and row.quantity == "run"), None)
+        if silent is not None:
+            pytest.skip(silent.reason)
+
+
+class LedgerItem(_CaseItem):
+    """No entry of a case's ledger is stale."""
+
+    def __init__(self, *, case: Case, work: Sequence[Unit], engines: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case, self.work, self.engines = case, work, engines
+
+    def runtest(self) -> None:
+        from .run import Settings, run
+
+        named = {entry.engine for entry in self.case.accept}
+        engines = tuple(engine for engine in self.engines if engine in named)
+        stale = [
+            row for outcome in run(self.work, Settings(engines)) for row in outcome.rows if row.engine == "ledger"
+        ]  # fmt: skip
+        if stale:
+            raise CaseFailure("\n".join(row.reason for row in stale))
+
+
+_OUTCOMES = pytest.StashKey["OrderedDict[tuple[str, int, str], Outcome]"]()
+_SELECTED = pytest.StashKey[dict[tuple[str, int, str], list[str]]]()
+
+
+def _key(unit: Unit) -> tuple[str, int, str]:
+    return str(unit.case.path), unit.point, unit.dtype
+
+
+def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
+    """The outcome of the whole unit, on all of its engines that are selected; kept for the tests beside."""
+    from .ledger import Ledger
+    from .run import outcome
+    from .workers import Here
+
+    key = _key(unit)
+    kept = session.stash.setdefault(_OUTCOMES, OrderedDict())
+    if key not in kept:
+        engines = [name for name in _selected(session).get(key, [engine]) if name != "truth"]
+        kept[key] = Ledger(unit.case).settle(outcome(unit, engines, Here()))
+        if len(kept) > KEPT:
+            kept.popitem(last=False)
+    return kept[key]
+
+
+def _selected(session: pytest.Session) -> dict[tuple[str, int, str], list[str]]:
+    """For each unit the engines that `-k`, `--lf` and the like left."""
+    if _SELECTED not in session.stash:
+        found: dict[tuple[str, int, str], list[str]] = {}
+        for item in session.items:
+            if isinstance(item, CaseItem):
+                found.setdefault(_key(item.unit), []).append(item.engine)
+        session.stash[_SELECTED] = found
+    return session.stash[_SELECTED]
+
+
+def _failure(rows: Sequence[Row], paths: Sequence[str], path: Path) -> str:
+    from .findings import entries, numbers, repeat, title
+    from .selection import address
+
+    lines: list[str] = []
+    for entry in entries(rows):
+        row = entry.row
+        lines.append(f"{title(entry)}: {row.verdict}")
+        rest = entry.affected.partition("; ")[2]
+        shown = (row.node and f"first link that is off: {row.node}", row.reason, numbers(row), rest and f"also off: {rest}")
+        lines += [f"  {text}" for text in shown if text]
+    lines += paths
+    if rows:
+        lines.append(f"repeat: {repeat(address(path), rows[0].engine, rows[0].dtype)}")
+    else:
+        lines.append(f"repeat: {repeat(address(path), paths[0].partition(':')[0], '')}")
+    return "\n".join(lines)

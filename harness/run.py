@@ -63,9 +63,7 @@ def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
     found: list[Unit] = []
     for case in cases:
         chosen = [dtype for dtype in case.dtypes if not dtypes or dtype in dtypes]
-        found += [
-            Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen
-        ]
+        found += [Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen]
     return found
 
 

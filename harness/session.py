@@ -22,6 +22,7 @@ from .results import About, CaseSummary, Outcome, Report
 from .rows import Row
 from .run import Settings, compared, run, units
 from .selection import Selected, check_folder
+from .trajectory import Summary
 
 GROUP = "gradaccord.reports"
 INTERRUPTED = 130
@@ -34,12 +35,15 @@ class Tally:
     counts: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     open: list[Row] = field(default_factory=list[Row])
     accepted: int = 0
-    paths: list[str] = field(default_factory=list[str])
-    paths_off: int = 0
+    paths: list[Summary] = field(default_factory=list["Summary"])
     units: int = 0
     compared: bool = False
     reasons: dict[str, None] = field(default_factory=dict[str, None])
     versions: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def paths_off(self) -> int:
+        return sum(path.first is not None for path in self.paths)
 
     def add(self, outcome: Outcome) -> None:
         for row in outcome.rows:
@@ -50,8 +54,7 @@ class Tally:
             self.accepted += bool(row.finding and row.accepted)
             if row.quantity == "run":
                 self.reasons[f"{row.engine}: {row.reason}"] = None
-        self.paths += [f"{path.case} {path.dtype} {path}" for path in outcome.summaries]
-        self.paths_off += sum(path.first is not None for path in outcome.summaries)
+        self.paths += outcome.summaries
         self.units += outcome.unit
         self.compared = self.compared or compared(outcome.rows)
         self.versions |= outcome.versions
@@ -121,7 +124,9 @@ def session(
 def _messages(tally: Tally, left: int, interrupted: bool) -> tuple[str, ...]:
     messages: list[str] = []
     if interrupted:
-        messages.append(f"Interrupted: {left} of {tally.units + left} units were left; what was complete is in the reports.")
+        messages.append(
+            f"Interrupted: {left} of {tally.units + left} units were left; what was complete is in the reports."
+        )
     elif not tally.compared:
         why = "; ".join(list(tally.reasons)[:5]) or "no engine gave a number that could be judged"
         messages.append(f"Nothing was compared: {why}.")

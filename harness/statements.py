@@ -11,6 +11,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from math import prod
 
 from .graph.build import Builder
@@ -103,7 +104,10 @@ def check_name(source: Source, key: Scalar) -> bool:
 def expression_error(source: Source, name: str, place: Scalar, text: str, error: ExpressionError) -> None:
     """Note an error at its place inside an expression."""
     statement = f"`{shortened(f'{name}: {text}')}`"
-    found = error.found if statement in error.found or f"`{name}: " in error.found else f"{error.found} in {statement}"
+    if error.found == f"`{shortened(text)}`":
+        found = statement
+    else:
+        found = error.found if f"`{name}: " in error.found else f"{error.found} in {statement}"
     remedy = error.remedy
     if "was never closed" in found and not place.style:
         remedy = "inside { } YAML splits at commas: quote the expression, or write one statement a line"
@@ -113,15 +117,13 @@ def expression_error(source: Source, name: str, place: Scalar, text: str, error:
 def plain(source: Source, name: str, place: Scalar) -> str | None:
     """The text of an expression on one line; None where it has a comment inside."""
     text = place.text
-    if "#" in text:
-        source.error(
-            place,
-            f"`#` in `{shortened(f'{name}: {text}')}`",
-            "an expression without comments",
-            "put a comment after the expression, ` # like this`",
-            text.strip().index("#"),
-        )
-        return None
+    for character in "#\\":
+        if character in text:
+            remedy = "put a comment after the expression, ` # like this`" if character == "#" else "remove it"
+            statement = f"`{shortened(f'{name}: {text}')}`"
+            offset = text.strip().index(character)
+            source.error(place, f"`{character}` in {statement}", "an expression on its own", remedy, offset)
+            return None
     return re.sub(r"[\n\t]", " ", text)
 
 
@@ -303,9 +305,16 @@ class Assembly:
                 return False
         return True
 
+    @cached_property
+    def active(self) -> frozenset[str]:
+        """The nodes that have a gradient; asked once everything is read."""
+        return self.graph(()).active
+
     def unused(self, output: str, asked: Iterable[str]) -> None:
         """Note every input and statement that the output does not need and that nothing asks for."""
         names = self.names
+        if any(name not in self.texts and name not in self.builder.nodes for name in names.failed):
+            return  # a statement without text may need anything
         needed = {output, *asked}
         for name in names.failed:
             needed.add(name)
@@ -319,8 +328,8 @@ class Assembly:
                 what = "input" if name in nodes and nodes[name].op == "input" else "node"
                 self.source.error(
                     key,
-                    f"the {what} `{name}` is unused",
-                    f"a {what} that `{output}` depends on, or that `expect` names",
+                    f"`{name}` is an unused {what}",
+                    f"one that `{output}` depends on or that `expect` names",
                     "remove it, or name the `output`",
                 )
 

@@ -5,18 +5,23 @@ Imports rich and the rows; loaded by commands that print, never by `--help`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import indent, wrap
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from .findings import LEGEND, Entry, entries, numbers, repeat, title
+from .findings import LEGEND, NOT_ENGINES, Entry, Silence, entries, repeat, silences, title
+from .rows import Row
 from .session import Ended
+
+if TYPE_CHECKING:
+    from .trajectory import Summary
 
 STYLES = {"agree": "green", "lossy": "cyan", "convention": "cyan", "undefined": "dim", "unsupported": "dim",
           "not judged": "dim"}  # fmt: skip
@@ -42,61 +47,90 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    """Engine by verdict: how many numbers."""
-    present = [verdict for verdict in LEGEND if any(found.get(verdict) for found in counts.values())]
+    """How many numbers of each engine got which verdict: a row for each verdict, so that it fits 80 columns."""
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    table.add_column("engine", overflow="fold")
-    for verdict in present:
-        table.add_column(verdict, justify="right", style=STYLES.get(verdict, "red"), overflow="fold")
-    for engine, found in counts.items():
-        table.add_row(escape(engine), *(str(found.get(verdict) or "·") for verdict in present))
+    table.add_column("")
+    for engine in counts:
+        table.add_column(escape(engine), justify="right", overflow="fold")
+    for verdict in LEGEND:
+        if any(found.get(verdict) for found in counts.values()):
+            numbers = (f"{found[verdict]:,}" if found.get(verdict) else "·" for found in counts.values())
+            table.add_row(verdict, *numbers, style=STYLES.get(verdict, "red"))
     return table
 
 
 def finding(screen: Console, entry: Entry, address: str) -> None:
     """What is off, the numbers, and a command that shows it again."""
     row = entry.row
-    point = f" point {row.point}" if row.point else ""
-    head = Text.assemble(
-        (row.case, "bold"), f"{point}  {title(entry)}  {row.engine} {row.dtype}  ", (row.verdict, STYLES.get(row.verdict, "bold red"))
-    )
-    screen.print(head)
-    details = [row.reason, numbers(row) if row.quantity != "expectation" else "", f"{row.node}" if row.quantity == "expectation" else ""]
+    where = row.case + (f" point {row.point}" if row.point else "")
+    who = " ".join(part for part in (row.engine, row.dtype) if part)
+    _verdict(screen, f"{where}  {title(entry)}  {who}", row)
     rest = entry.affected.partition("; ")[2]
-    details.append(f"also off: {rest}" if rest else "")
-    for line in details:
-        if line:
-            screen.print(Padding(Text(line), (0, 0, 0, 2)))
+    _paragraphs(screen, row.reason, f"also off: {rest}" if rest else "", row.node if row.engine in NOT_ENGINES else "")
     screen.print(Text(f"  repeat: {repeat(address, row.engine, row.dtype)}"), soft_wrap=True)
 
 
+def silence(screen: Console, found: Silence, address: str) -> None:
+    """An engine that gave no numbers, once for all cases in which it did so."""
+    _verdict(screen, f"{found.row.engine} in {found.cases} cases, {found.units} units", found.row)
+    _paragraphs(screen, found.row.reason)
+    screen.print(Text(f"  repeat: {repeat(address, found.row.engine, found.row.dtype)}"), soft_wrap=True)
+
+
+def _verdict(screen: Console, head: str, row: Row) -> None:
+    screen.print(Text.assemble((head, "bold"), "  ", (row.verdict, STYLES.get(row.verdict, "bold red"))))
+
+
+def _paragraphs(screen: Console, *texts: str) -> None:
+    for text in filter(None, texts):
+        lines = wrap(text, max(screen.width - 2, 20), break_long_words=False, break_on_hyphens=False)
+        screen.print(Text(indent("\n".join(lines), "  ")), soft_wrap=True)
+
+
 def ended(screen: Console, end: Ended, report: str) -> None:
-    """The end of a run: table, findings, and one line that says it all."""
+    """The end of a run: table, findings, paths, and one line that says it all."""
     tally, about = end.tally, end.about
     addresses = {case.name: case.address for case in about.cases}
     screen.print(verdicts(tally.counts))
-    found = entries(tally.open)
+    quiet, rest = silences(tally.open)
+    found = entries(rest)
+    for one in quiet:
+        screen.print()
+        silence(screen, one, addresses[one.row.case])
     for entry in found[:SHOWN]:
         screen.print()
-        finding(screen, entry, addresses.get(entry.row.case, entry.row.case))
+        finding(screen, entry, addresses[entry.row.case])
     if len(found) > SHOWN:
         screen.print(f"\nand {len(found) - SHOWN} more in {report}")
     if tally.paths:
         screen.print()
-        shown = tally.paths if len(tally.paths) <= PATHS_SHOWN else [p for p in tally.paths if "first off" in p][:PATHS_SHOWN]
-        for path in shown:
-            screen.print(Padding(Text(path), (0, 0, 0, 0)))
-        if len(tally.paths) > PATHS_SHOWN:
-            off = f"{tally.paths_off} with a step that is off" if tally.paths_off else "every step is sound"
-            screen.print(f"{len(tally.paths)} trajectories: {off}")
+        _paths(screen, tally.paths)
     screen.print()
     for message in about.messages:
         screen.print(Text(message, "bold"))
-    numbers_judged = sum(sum(counts.values()) for counts in tally.counts.values())
-    total = len(found) + tally.paths_off
-    outcome = f"{total} disagreement{'s' * (total != 1)} without an explanation" if total else "no unexplained disagreement"
-    known = f", {tally.accepted} known" if tally.accepted else ""
-    screen.print(
-        Text(f"{len(about.cases)} case{'s' * (len(about.cases) != 1)}, {numbers_judged:,} numbers, {about.seconds:.1f} s: {outcome}{known}")
+    screen.print(Text(_last_line(end, len(quiet) + len(found) + tally.paths_off)))
+    screen.print(Text(f"Report: {report}"), soft_wrap=True)
+
+
+def _paths(screen: Console, paths: Sequence[Summary]) -> None:
+    off = [path for path in paths if path.first is not None]
+    for path in paths if len(paths) <= PATHS_SHOWN else off[:PATHS_SHOWN]:
+        where = path.case + (f" point {path.point}" if path.point else "")
+        _paragraphs(screen, f"{where} {path.dtype} {path}")
+    if len(paths) > PATHS_SHOWN:
+        said = f"{len(off)} with a step that is off" if off else "every step is sound"
+        screen.print(f"{len(paths)} trajectories: {said}")
+
+
+def _last_line(end: Ended, disagreements: int) -> str:
+    tally, about = end.tally, end.about
+    cases = len(about.cases)
+    judged = sum(sum(counts.values()) for counts in tally.counts.values())
+    plural = "" if disagreements == 1 else "s"
+    outcome = (
+        f"{disagreements} disagreement{plural} without an explanation"
+        if disagreements
+        else "no unexplained disagreement"
     )
-    screen.print(Text(f"Report: {report}"))
+    known = f", {tally.accepted} known" if tally.accepted else ""
+    return f"{cases} case{'s' * (cases != 1)}, {judged:,} numbers, {about.seconds:.1f} s: {outcome}{known}"

@@ -18,19 +18,19 @@ from typing import Any
 import flint
 import numpy as np
 
-from .evaluation import Array, Evaluate, Evaluation, Moved, Optimiser, Step
+from .agreement import same_bits
+from .chain import Chain
+from .evaluation import Array, Evaluate, Evaluation, Moved, Optimiser, Step, Unsupported
 from .graph.emit import Namespace, Program, emit
 from .graph.graph import Constant, Shape
 from .judge import judge
-from .rows import FINDINGS, Quantity, Row, TrajectoryRow, Verdict
+from .rows import FINDINGS, TrajectoryRow, Verdict
 from .subject import Subject
-from .truth.links import Numerals, Residual, residual
+from .truth.links import Numerals, Residual, residual, working
 from .truth.numbers import balls
 from .truth.rounding import Format, perturbation, rounded
 from .update import RULES, Formula, Rule, Update, formula_graph, row_optimiser
-from .verdicts import SEVERITY, classify
-
-_JUDGED: frozenset[Quantity] = frozenset(("value", "gradient"))
+from .verdicts import SEVERITY, Link, classify
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ class _Walk:
     def rows(self) -> list[TrajectoryRow]:
         try:
             step = self.begin()
+        except Unsupported as reason:
+            return self._stopped(1, "unsupported", f"update: {reason}")
         except Exception as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
             return self._stopped(1, "failed", f"update: {_first_line(error)}")
         for number in range(1, self.update.steps + 1):
@@ -91,8 +93,9 @@ class _Walk:
             lacking = self._lacking(moved)
             if lacking:
                 return self._stopped(number, "failed", f"update: {lacking}")
-            for name in self.names:
-                self.found.append(self._row(number, name, evaluation.gradients[name], judged.get(name), moved))
+            with working():
+                for name in self.names:
+                    self.found.append(self._row(number, name, evaluation.gradients[name], judged.get(name), moved))
             self.parameters = {name: np.array(moved.parameters[name]) for name in self.names}
             self.state = {
                 variable: {n: np.array(moved.state[variable][n]) for n in self.names} for variable in self.state
@@ -102,7 +105,7 @@ class _Walk:
         self._stand(self.update.steps)
         return self.found
 
-    def _stand(self, done: int) -> tuple[Evaluation, Mapping[str, Row]]:
+    def _stand(self, done: int) -> tuple[Evaluation, Mapping[str, Finding]]:
         """Evaluate where the path stands after `done` steps; record the output, judge the gradients."""
         here = self.subject
         if done:
@@ -111,28 +114,38 @@ class _Walk:
             evaluation = self.evaluate(here.inputs, here.cotangent)
         except Exception as error:  # noqa: BLE001 - as above
             evaluation = Evaluation("failed", _first_line(error))
-        rows = judge(here, self.engine, evaluation, quantities=_JUDGED)
         if evaluation.status != "ok":
             return evaluation, {}
+        chain = Chain(here, evaluation)
+        chain.judge()
         output = here.graph.output.name
-        failed = [row for row in rows if row.quantity == "run" and row.verdict != "agree"]
-        if failed:
-            return Evaluation("failed", failed[0].reason), {}
-        if output in evaluation.values:
-            of_output = next((row for row in rows if row.quantity == "value" and row.name == output), None)
-            self._record_output(done, output, evaluation.values[output], of_output)
-        return evaluation, {row.name: row for row in rows if row.quantity == "gradient"}
+        if output in chain.values:
+            self._record_output(done, output, evaluation.values[output], chain.values[output])
+        return evaluation, self._of_gradients(here, evaluation, chain)
 
-    def _record_output(self, step: int, name: str, value: Array, row: Row | None) -> None:
+    def _of_gradients(self, here: Subject, evaluation: Evaluation, chain: Chain) -> Mapping[str, Finding]:
+        """By their links, as in `judge.py` but without the truth of the whole graph, which a path has no use for."""
+        if evaluation.adjoints is None:
+            rows = judge(here, self.engine, evaluation, quantities=frozenset(("gradient",)))
+            return {row.name: Finding("gradient", row.verdict, row.score, _index(row.index)) for row in rows}
+        found: dict[str, Finding] = {}
+        for name in self.names:
+            link, own = chain.adjoints[name], chain.own["adjoint", name]
+            plain, shown = evaluation.gradients[name], evaluation.adjoints[name]
+            if link.verdict not in FINDINGS and not same_bits(plain, shown):
+                found[name] = Finding("gradient", "not judged", None, own.index)
+            else:
+                found[name] = Finding("gradient", link.verdict, _known(link.score), own.index)
+        return found
+
+    def _record_output(self, step: int, name: str, value: Array, link: Link) -> None:
         with np.errstate(all="ignore"):
             contracted = float(np.sum(value.astype(np.float64) * self.subject.cotangent.astype(np.float64)))
+        off = link.verdict in FINDINGS
         blank = self._blank(step, name, contracted)
-        if row is not None:
-            off = row.verdict in FINDINGS
-            blank = replace(blank, score=row.score, verdict=row.verdict, finding=off, cause="value" if off else "")
-            if value.shape == ():
-                blank = replace(blank, reference=row.reference, error=row.error)
-        self.found.append(blank)
+        self.found.append(
+            replace(blank, score=_known(link.score), verdict=link.verdict, finding=off, cause="value" if off else "")
+        )
 
     def _blank(self, step: int, name: str, value: float) -> TrajectoryRow:
         s = self.subject
@@ -161,7 +174,7 @@ class _Walk:
                     return f"{what} of `{name}` is {found}, not {before.dtype} of shape {before.shape}"
         return ""
 
-    def _row(self, step: int, name: str, gradient: Array, judged: Row | None, moved: Moved) -> TrajectoryRow:
+    def _row(self, step: int, name: str, gradient: Array, judged: Finding | None, moved: Moved) -> TrajectoryRow:
         """One input after one step."""
         after = np.asarray(moved.parameters[name])
         if after.size == 0:
@@ -170,7 +183,7 @@ class _Walk:
         numbers = {"x": self.parameters[name], "g": gradient, "t": np.array(float(step))}
         numbers |= {variable: arrays[name] for variable, arrays in self.state.items()}
         own = {key: Numerals(np.asarray(array), form) for key, array in numbers.items()}
-        findings = [_of_gradient(judged)]
+        findings = [judged or Finding("gradient", "not judged", None, ())]
         for variable, formula in self.rule.state.items():
             new = Numerals(np.asarray(moved.state[variable][name]), form)
             findings.append(_move(f"state {variable}", self.rule, self.update, formula, own, new, form)[0])
@@ -201,11 +214,12 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}".rstrip(": ")
 
 
-def _of_gradient(row: Row | None) -> Finding:
-    if row is None:
-        return Finding("gradient", "not judged", None, ())
-    index = tuple(int(i) for i in row.index.split(",")) if row.index else ()
-    return Finding("gradient", row.verdict, row.score, index)
+def _known(score: float) -> float | None:
+    return None if np.isnan(score) else score
+
+
+def _index(text: str) -> tuple[int, ...]:
+    return tuple(int(i) for i in text.split(",")) if text else ()
 
 
 def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
@@ -214,7 +228,7 @@ def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
         if found.verdict in FINDINGS:
             return found
     gravest = max(findings, key=lambda found: SEVERITY.index(found.verdict))
-    worst = max((found for found in findings if found.score is not None), key=lambda found: found.score or 0.0)
+    worst = max(findings, key=lambda found: -1.0 if found.score is None else found.score)
     score = None if gravest.verdict == "not judged" else worst.score
     return Finding(worst.cause, gravest.verdict, score, worst.index)
 
@@ -238,7 +252,7 @@ def _move(
     found: list[Finding] = []
     for text in (formula.text, *formula.also):
         verdict, score, index, _ = classify(partial(measured, text), form)
-        found.append(Finding(cause, verdict, score, index))
+        found.append(Finding(cause, verdict, _known(score), index))
         if verdict not in FINDINGS:
             break
     sound = found[-1].verdict not in FINDINGS

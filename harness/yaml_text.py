@@ -240,7 +240,8 @@ def _unreadable(source: Source, error: Any) -> None:
 
 
 def _syntax(source: Source, error: Any) -> None:
-    mark: Any = error.problem_mark or error.context_mark
+    ended = "end of stream" in str(error.problem) or "<stream end>" in str(error.problem)
+    mark: Any = error.context_mark if ended and error.context_mark else error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     problem = str(error.problem or error.context or "a syntax error")
     row = source.lines[line] if line < len(source.lines) else ""
@@ -325,6 +326,8 @@ class _Composer:
             if isinstance(holder, List):
                 holder.items.append(value)
             elif (key := keys[-1]) is not None:
+                if isinstance(value, Scalar) and not value.text and not value.style and kind != "AliasEvent":
+                    value.line, value.column = key.line, key.column + len(key.text)  # nothing, after its key
                 holder.pairs.append((key, value))
                 keys[-1] = None
             elif isinstance(value, Scalar):

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ..harness.findings import LEGEND, NOT_ENGINES, Entry, entries, repeat, unexplained
+from ..harness.findings import LEGEND, NOT_ENGINES, Entry, Silence, entries, repeat, silences, unexplained
 from ..harness.graph.expression import text_of
 from ..harness.mermaid import LARGEST, boxes, mermaid
 from ..harness.results import About, CaseSummary, Outcome
@@ -55,7 +55,8 @@ class MarkdownReport:
         accepted = [row for row in self._notable if row.finding and row.accepted]
         passing = [row for row in self._notable if not row.finding]
         paths = [path for path in self._paths if path.first is not None]
-        yield self._opening(about, entries(open_rows), len(paths))
+        quiet, rest = silences(open_rows)
+        yield self._opening(about, len(quiet) + len(entries(rest)) + len(paths))
         yield "## What was run\n\n" + _run_table(about)
         yield "## Verdicts\n\n" + self._verdicts()
         yield "## Engine by engine\n\n" + self._pairs.table()
@@ -70,7 +71,7 @@ class MarkdownReport:
         yield "## Cases\n\n" + "\n\n".join(map(_case, about.cases))
         yield "## To repeat this\n\n" + _repeat(about)
 
-    def _opening(self, about: About, found: Sequence[Entry], paths: int) -> str:
+    def _opening(self, about: About, total: int) -> str:
         engines = [engine for engine in self._counts if engine not in NOT_ENGINES]
         numbers = sum(sum(self._counts[engine].values()) for engine in engines)
         lines = ["# Do these engines compute the same gradient?", ""]
@@ -78,12 +79,11 @@ class MarkdownReport:
         lines += [""] * bool(about.messages)
         lines.append(
             f"{_count(len(about.cases), 'small computation')} (cases) went through {_count(len(engines), 'engine')}: "
-            f"{_listed(engines)}. Every number that an engine showed on its way to the gradient, "
-            f"{numbers:,} of them, was held against certified ball arithmetic on the engine's own numbers, so each "
+            f"{_listed(engines)}. Every number that an engine showed on its way to the gradient "
+            f"({numbers:,} rows in `results.csv`) was held against certified ball arithmetic on the engine's own numbers, so each "
             "difference is known to be rounding, a choice at a kink, or a defect, and in which operation it began."
         )
         lines.append("")
-        total = len(found) + paths
         if total:
             lines.append(f"**{_count(total, 'disagreement')} without an explanation**: [here](#disagreements).")
         else:
@@ -91,7 +91,9 @@ class MarkdownReport:
         return "\n".join(lines)
 
     def _verdicts(self) -> str:
-        present = [verdict for verdict in LEGEND if any(counts[verdict] for counts in self._counts.values())]
+        present: list[Verdict] = [
+            verdict for verdict in LEGEND if any(counts[verdict] for counts in self._counts.values())
+        ]
         rows = [
             [f"`{engine}`", *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
             for engine, counts in self._counts.items()
@@ -102,8 +104,8 @@ class MarkdownReport:
 
     def _trajectories(self) -> str:
         text = (
-            "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step was "
-            "judged on the engine's own numbers. `first off` is the first step that is not sound, and its cause.\n\n"
+            "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step "
+            "was judged on the engine's own numbers. `first off` is the first step that is not sound, and its cause.\n\n"
         )
         head = ["case", "dtype", "engine", "rule", "steps", "start", "end", "moved as promised", "first off"]
         rows = [
@@ -132,9 +134,7 @@ class _Agreement:
         if len(engines) < 2:
             return "Fewer than two engines gave numbers, so there is nothing to put side by side."
         rows = [[f"`{a}`", *(self._cell(a, b) for b in engines)] for a in engines]
-        worst = [
-            [f"`{a}`, `{b}`", *self._worst(a, b)] for a, b in combinations(engines, 2) if (a, b) in self.worst
-        ]
+        worst = [[f"`{a}`, `{b}`", *self._worst(a, b)] for a, b in combinations(engines, 2) if (a, b) in self.worst]
         return (
             "Of the values and gradients that both engines gave, the share that is the same bit for bit and, of the "
             "rest, the median distance in units in the last place (ulp). Many ulps are no fault by themselves: the "
@@ -201,10 +201,11 @@ def _version(about: About, engine: str) -> str:
 def _disagreements(rows: Sequence[Row], addresses: dict[str, str]) -> str:
     if not rows:
         return "None."
+    quiet, rest = silences(rows)
     by_case: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in rest:
         by_case.setdefault(row.case, []).append(row)
-    parts: list[str] = []
+    parts = [_silence(one, addresses.get(one.row.case, one.row.case)) for one in quiet]
     for case, group in by_case.items():
         parts.append(f"### {case}")
         parts += [_entry(entry, addresses.get(case, case)) for entry in entries(group)]
@@ -227,6 +228,16 @@ def _entry(entry: Entry, address: str) -> str:
     if row.accepted:
         lines.append(f"accepted: {_escaped(row.accepted)}")
     lines.append(f"repeat: `{repeat(address, row.engine, row.dtype)}`")
+    return "<br>\n  ".join(lines)
+
+
+def _silence(found: Silence, address: str) -> str:
+    row = found.row
+    lines = [
+        f"- **{row.engine}: {row.verdict}** in {_count(found.cases, 'case')}, {_count(found.units, 'unit')}",
+        _escaped(row.reason),
+        f"repeat: `{repeat(address, row.engine, row.dtype)}`",
+    ]
     return "<br>\n  ".join(lines)
 
 

@@ -8,7 +8,7 @@ handed wrong rules, and must refuse every one of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flint
@@ -22,7 +22,7 @@ from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.gradient import gradient
 from gradaccord.harness.graph.graph import Constant, Graph
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.ops import OPERATIONS, Bound
 from gradaccord.harness.graph.symbol import Symbol, f
 from gradaccord.harness.truth.germs import germs, push
 from gradaccord.harness.truth.numbers import balls, to_balls
@@ -495,7 +495,10 @@ def test_the_gradient_by_the_textbook_formula_is_proved_by_germs(op: str) -> Non
     assert disagreements(op, stable=False) == []
 
 
-@pytest.mark.parametrize("op", [name for name, operation in OPERATIONS.items() if operation.stable is not None])
+STABLE = [name for name, operation in OPERATIONS.items() if operation.stable is not None]
+
+
+@pytest.mark.parametrize("op", STABLE)
 def test_the_value_and_gradient_of_the_stable_formula_are_those_of_the_textbook(op: str) -> None:
     assert disagreements(op, stable=True) == []
 
@@ -560,6 +563,19 @@ def test_a_rule_with_its_operands_swapped_is_caught(op: str, monkeypatch: pytest
 
     monkeypatch.setitem(RULES, op, wrong)
     assert any("apart" in found for found in disagreements(op))
+
+
+@pytest.mark.parametrize("op", STABLE)
+def test_a_stable_formula_that_is_not_the_textbook_s_is_caught(op: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = OPERATIONS[op]
+
+    def wrong(bound: Bound) -> str:
+        *statements, result = right.formula(bound, stable=True).split("; ")
+        return "; ".join([*statements, f"({result}) * 1.000000000001"])
+
+    monkeypatch.setitem(OPERATIONS, op, replace(right, stable=wrong))
+    assert any("value" in found for found in disagreements(op, stable=True))
+    assert disagreements(op, stable=False) == []
 
 
 def test_an_operation_read_twice_has_both_its_terms() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradaccord.harness.evaluation import DTYPES, Evaluate, Evaluation, Inputs, Moved, Optimiser, Step
+from gradaccord.harness.evaluation import DTYPES, Evaluate, Evaluation, Inputs, Moved, Optimiser, Step, Unsupported
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph, GraphError, Use
@@ -469,6 +469,15 @@ def test_an_answer_that_lacks_something_is_a_failure(fault: Tamper, part: str) -
     row = first_off(walk("momentum", optimiser=tampered(fault)))
     assert (row.step, row.verdict) == (1, "failed")
     assert part in row.cause
+
+
+def test_a_rule_that_an_engines_optimisers_lack_is_unsupported_and_no_finding() -> None:
+    def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Step:
+        raise Unsupported("no momentum here")
+
+    rows = walk("momentum", optimiser=optimiser)
+    assert [(row.name, row.verdict, row.finding) for row in rows] == [(name, "unsupported", False) for name in "abc"]
+    assert "no momentum here" in rows[0].cause
 
 
 def test_a_path_that_leaves_the_format_ends_there() -> None:

@@ -90,5 +90,5 @@ class Builder:
                 raise GraphError(
                     f"`{found}` is {kind}, as `{operand.name}` of `{operation.name}`",
                     f"{operand.kind}",
-                    "astype makes a float of an integer or condition" if operand.kind == "float" else "",
+                    "`astype` makes a float of an integer or condition" if operand.kind == "float" else "",
                 )

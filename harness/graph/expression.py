@@ -16,6 +16,7 @@ from typing import cast
 from .build import Builder
 from .graph import NAMED_CONSTANTS, Arg, Constant, Graph, GraphError, Node, Param
 from .ops import OPERATIONS
+from .parameters import unknown_parameter
 from .shapes import axes_of, index_of
 
 BINARY: Mapping[type[ast.operator], str] = {
@@ -53,12 +54,14 @@ def parsed(text: str) -> ast.Module:
     try:
         return ast.parse(text.strip())
     except SyntaxError as error:
-        problem = GraphError(f"{error.msg} in `{_short(text)}`", "an expression such as `tanh(a * b) + c`")
+        problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`")
         raise ExpressionError(problem, (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
     except (RecursionError, MemoryError):
         raise ExpressionError(_too_deep(), 0, 0) from None
     except ValueError:  # null characters, lone surrogates
-        raise ExpressionError(GraphError("characters that no expression has", "an expression such as `tanh(a * b) + c`"), 0, 0) from None
+        raise ExpressionError(
+            GraphError("characters that no expression has", "an expression such as `tanh(a * b) + c`"), 0, 0
+        ) from None
 
 
 def _too_deep() -> GraphError:
@@ -170,7 +173,7 @@ class Parser:
         except GraphError as error:
             raise self._error(tree, error) from None
 
-    def _error(self, tree: ast.expr, error: GraphError) -> ExpressionError:
+    def _error(self, tree: ast.expr | ast.keyword, error: GraphError) -> ExpressionError:
         # ast counts bytes; people count characters.
         column = len(self._lines[tree.lineno - 1].encode()[: tree.col_offset].decode())
         return ExpressionError(error, tree.lineno - 1, column)
@@ -216,6 +219,9 @@ class Parser:
                 "an operation of the vocabulary",
                 f"{remedy} `gradaccord ops` lists all {len(OPERATIONS)}.".strip(),
             )
+        for keyword in keywords:
+            if keyword.arg in given and keyword.arg not in OPERATIONS[op].parameters:
+                raise self._error(keyword, unknown_parameter(OPERATIONS[op], keyword.arg))
         if operands and isinstance(operands[0], ast.Constant) and isinstance(operands[0].value, str) and op == "einsum":
             given["subscripts"] = operands[0].value
             operands = operands[1:]

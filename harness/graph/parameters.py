@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import cast
 
 from .graph import GraphError, Param, Params
@@ -71,6 +72,16 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
 }  # fmt: skip
 
 
+def unknown_parameter(operation: Operation, name: str) -> GraphError:
+    """What is wrong with a parameter that an operation does not have."""
+    near = get_close_matches(name, [*operation.parameters], 1)
+    return GraphError(
+        f"`{operation.name}` has no parameter `{name}`",
+        f"one of: {', '.join(operation.parameters)}" if operation.parameters else "operands alone",
+        f"did you mean `{near[0]}`?" if near else f"its signature is {operation.name}({operation.signature})",
+    )
+
+
 def checked(operation: Operation, given: Mapping[str, object]) -> Params:
     """Every parameter of the operation, defaults filled in, in the order of its signature.
 
@@ -80,12 +91,7 @@ def checked(operation: Operation, given: Mapping[str, object]) -> Params:
         return ()
     for name in given:
         if name not in operation.parameters:
-            have = ", ".join(operation.parameters) or "none"
-            raise GraphError(
-                f"`{operation.name}` has no parameter `{name}`",
-                f"one of: {have}",
-                f"its signature is {operation.name}({operation.signature})",
-            )
+            raise unknown_parameter(operation, name)
     params: list[tuple[str, Param]] = []
     for name, default in operation.parameters.items():
         value = given.get(name, default)

@@ -124,10 +124,11 @@ def _batched(product: Callable[[Array, Array], Array], a: Array, b: Array) -> Ar
     rows, columns = a.shape[-2], b.shape[-1]
     if not batch:
         return product(a, b)
-    a = np.broadcast_to(a, batch + a.shape[-2:]).reshape(-1, *a.shape[-2:])
-    b = np.broadcast_to(b, batch + b.shape[-2:]).reshape(-1, *b.shape[-2:])
-    result = np.empty((len(a), rows, columns), dtype=object)
-    for k in range(len(a)):
+    count = prod(batch)
+    a = np.broadcast_to(a, batch + a.shape[-2:]).reshape(count, *a.shape[-2:])
+    b = np.broadcast_to(b, batch + b.shape[-2:]).reshape(count, *b.shape[-2:])
+    result = np.empty((count, rows, columns), dtype=object)
+    for k in range(count):
         result[k] = product(a[k], b[k])
     return result.reshape(*batch, rows, columns)
 

@@ -25,13 +25,22 @@ from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
 from ..graph.shapes import axes_of
 from .numbers import balls, to_balls
-from .rounding import SELECTIONS, Format, floats, perturbation, rounded
+from .rounding import SELECTIONS, Format, floats, perturbation, radii, rounded
 
 PRECISION = 128
 MOST_PRECISION = 4096
 
 Balls: TypeAlias = NDArray[Any]
 Numbers: TypeAlias = NDArray[Any]
+
+
+# Rules made of sums and products of g and the operands. The middle of their ball is the exact term, since a
+# ball's product has the product of the middles for its middle; it need not be computed apart.
+LINEAR = frozenset(
+    ("add", "subtract", "multiply", "negative", "copy", "square", "sum", "cumsum", "matmul", "einsum", "correlate2d",
+     "correlate2d_input", "correlate2d_weight", "permute_dims", "matrix_transpose", "reshape", "broadcast_to", "expand_dims",
+     "squeeze", "concat", "stack", "getitem", "place", "take", "scatter_add", "flip", "roll", "pad")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,9 @@ class Residual:
     def score(self) -> NDArray[np.float64]:
         """Deviation over radius: sound up to 1, NaN where the ball or the engine's number is not finite."""
         with np.errstate(all="ignore"):
-            return np.where(self.deviation == 0, np.where(np.isnan(self.radius), np.nan, 0.0), self.deviation / self.radius)
+            return np.where(
+                self.deviation == 0, np.where(np.isnan(self.radius), np.nan, 0.0), self.deviation / self.radius
+            )
 
 
 class Numerals:
@@ -114,6 +125,7 @@ class Step:
         self.operation = OPERATIONS[op]
         self.positions = tuple(p for p, operand in enumerate(operands) if isinstance(operand, Operand))
         self.active = tuple(p for p in self.positions if operands[p].active)  # pyright: ignore[reportAttributeAccessIssue]
+        self.linear = op in LINEAR
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
 
@@ -166,6 +178,8 @@ class Step:
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
         enclosed = self.enclosures(operands, y, g, form)
+        if self.linear:
+            return [residual(*link, None) for link in zip(engine, enclosed, strict=True)]
         exact = refined(lambda: self.term_program(None)(*(operand.exact for operand in operands), g.exact))
         return [residual(*link) for link in zip(engine, enclosed, exact, strict=True)]
 
@@ -207,37 +221,25 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None) -> Residual:
     numbers = engine.array
     own = engine.exact if numbers.dtype.kind == "f" else to_balls(numbers.astype(np.float64))
     difference = np.broadcast_to(np.asarray(own - enclosure, dtype=object), numbers.shape)
-    deviation = np.abs(floats(difference, _mid))
-    radius = floats(difference, _rad)
+    deviation = np.abs(floats(difference))
+    radius = radii(difference)
     no_kink = np.zeros(numbers.shape, dtype=bool)
     if exact is None:
         with np.errstate(all="ignore"):
-            middle = floats(np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape), _mid)
+            middle = floats(np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape))
         return Residual(numbers, deviation, radius, middle, deviation, no_kink, middle, middle)
     exact = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
-    off = np.abs(floats(own - exact, _mid))
-    middle = floats(exact, _mid)
-    spread = floats(exact, _rad)
+    off = np.abs(floats(own - exact))
+    middle = floats(exact)
+    spread = radii(exact)
     with np.errstate(all="ignore"):
         kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
-    low, high = (floats(exact, _lower), floats(exact, _upper)) if kink.any() else (middle, middle)
+    low, high = (floats(_lower(exact)), floats(_upper(exact))) if kink.any() else (middle, middle)
     return Residual(numbers, deviation, radius, middle, off, kink, low, high)
 
 
-def _mid(ball: Any) -> Any:
-    return ball.mid()
-
-
-def _rad(ball: Any) -> Any:
-    return ball.rad()
-
-
-def _lower(ball: Any) -> Any:
-    return ball.lower()
-
-
-def _upper(ball: Any) -> Any:
-    return ball.upper()
+_lower = np.frompyfunc(flint.arb.lower, 1, 1)
+_upper = np.frompyfunc(flint.arb.upper, 1, 1)
 
 
 def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residual:

@@ -26,7 +26,7 @@ from flint import arb, arb_mat, arb_series, fmpq
 from numpy.typing import NDArray
 
 from .arrays import ONE, ZERO, array, pad, reduced, structural
-from .choice import ANY_SIGN, EITHER, choice, chosen, comparisons, max_share, ordered, same, shares, sign
+from .choice import ANY_SIGN, choice, chosen, comparisons, max_share, ordered, same, shares, sign
 
 Ball: TypeAlias = Any
 Array: TypeAlias = NDArray[Any]
@@ -104,9 +104,14 @@ def _within(function: Callable[[Ball], Ball], low: int, high: float) -> Callable
     return restricted
 
 
+def absolute(x: Ball) -> Ball:
+    y = abs(x)
+    return y if y > 0 or x.is_exact() or not x.is_finite() else y.nonnegative_part()
+
+
 def square(x: Ball) -> Ball:
     y = x * x
-    return abs(x).upper() ** 2 * EITHER if not y > 0 and not x.is_exact() and x.is_finite() else y
+    return y if y > 0 or x.is_exact() or not x.is_finite() else ZERO.union(abs(x).upper() ** 2)
 
 
 def log(x: Ball) -> Ball:
@@ -178,7 +183,7 @@ def power(a: Ball, b: Ball) -> Ball:
         return ZERO if a.is_zero() and b > 0 else a**b
     if a.is_zero():
         return ZERO if b > 0 else NAN
-    if a.is_finite() and a.contains(0) and b > 0:
+    if a.is_finite() and a.contains(0) and b > 0 and not b.contains_integer():
         return ZERO.union(a.upper() ** b)
     return a**b
 
@@ -216,6 +221,7 @@ def atan2(y: Ball, x: Ball) -> Ball:
 square_root = _ends(_within(arb.sqrt, 0, inf), NAN, INFINITY)
 
 UNARY: Mapping[str, Callable[[Ball], Ball]] = {
+    "abs": absolute,
     "square": square,
     "sqrt": square_root,
     "reciprocal": lambda x: 1 / x,
@@ -286,7 +292,6 @@ def balls(*, ties: Literal["decide", "hull"]) -> Namespace:
         **comparisons(ordered, same, decide=decide),
         "constant": constant,
         "divide": np.true_divide,
-        "abs": np.absolute,
         "sign": np.frompyfunc(lambda x: sign(x, at_zero), 1, 1),
         "polygamma": lambda x, *, n: np.frompyfunc(lambda element: polygamma(element, n), 1, 1)(x),
         "where": choice(chosen),

@@ -18,7 +18,7 @@ from ..graph.gradient import gradient
 from ..graph.graph import Arg, Constant, Graph, Node, Use
 from .links import refined, working
 from .numbers import balls, to_balls
-from .rounding import floats
+from .rounding import floats, radii
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +94,4 @@ def _number(result: Any) -> Number:
     high = floats(array)
     finite = np.isfinite(high)
     low = np.where(finite, floats(array - to_balls(np.where(finite, high, 0.0))), 0.0)
-    return Number(high, low, floats(array, lambda ball: ball.rad()))
+    return Number(high, low, radii(array))

@@ -1,0 +1,282 @@
+"""Finite differences: a contestant that knows nothing of derivatives, and says how far it trusts itself.
+
+Only the value of the graph is used. Each component comes with an error estimate, so it is judged by
+what it promised:
+
+* where the graph is analytic, by the complex step: Im f(x + ih) / h, which cancels nothing
+  (Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions");
+* else by central differences over a row of steps, extrapolated to step 0 (Ridders 1982, "Accurate
+  computation of F'(x) and F'(x)F''(x)"). The second differences are extrapolated as well: what
+  remains of them at step 0 is a kink, and goes into the error estimate.
+
+Rounding noise is measured, not guessed: the same program runs again with every operand randomly
+changed in its last digits (Monte Carlo arithmetic, Parker 1997). Knows NumPy and no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..harness.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
+from ..harness.graph.emit import emit, missing
+from ..harness.graph.expand import expanded
+from ..harness.graph.graph import Graph, Node
+from ..harness.graph.ops import OPERATIONS
+from ..harness.graph.shapes import elementwise
+from .numbers import arrays
+
+Vector: TypeAlias = NDArray[Any]
+# Points (rows) -> the contracted output at each; `noisy` changes every operand in its last digits.
+Objective: TypeAlias = Callable[..., Vector]
+
+LIMIT = 2000  # components; each needs some 25 runs of the graph
+CHUNK = 1_000_000  # numbers held at a time as points
+STEPS = 12
+FIRST_STEP = 0.2718  # times the scale of x; no multiple of any likely period
+NOISE = 4.0  # units in the last place that noise may move an operand
+SAMPLES = 4
+TRUST = 3.0  # the largest of few samples, taken for a bound
+COMPLEX_STEP = {"float64": 2.0**-100, "float32": 2.0**-30}  # times the scale of x: its square vanishes
+COMPLEX = {"float64": np.complex128, "float32": np.complex64}
+
+# Operations that NumPy extends to the complex plane, there as accurate as on the line.
+ANALYTIC = frozenset(
+    "input add subtract multiply divide negative square sqrt reciprocal pow exp expm1 log log1p log2 log10 logaddexp "
+    "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid softplus copy sum cumsum matmul einsum "
+    "correlate2d correlate2d_input correlate2d_weight permute_dims matrix_transpose reshape broadcast_to expand_dims "
+    "squeeze concat stack getitem place take scatter_add flip roll pad".split()
+)
+
+
+def log1p(z: Vector) -> Vector:
+    """ln(1 + z): NumPy's own forms 1 + z, which loses the digits of a small z."""
+    z = np.asarray(z)
+    if not np.iscomplexobj(z):
+        return np.log1p(z)
+    result = np.empty_like(z)
+    result.real, result.imag = np.log1p(z.real), np.atan2(z.imag, 1 + z.real)
+    return result[()]
+
+
+ON_COMPLEX: Mapping[str, Callable[..., Any]] = {
+    "log1p": log1p,
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "softplus": lambda z: log1p(np.exp(z)),
+    "logaddexp": lambda a, b: a + log1p(np.exp(b - a)),
+    "stop_gradient": np.real,
+}
+
+
+def prepare(graph: Graph, dtype: str) -> Evaluate:
+    """The forward program alone. Raises `Unsupported` for too many components."""
+    plain = expanded(graph, stable=True)
+    count = sum(int(np.prod(node.shape)) for node in graph.wanted)
+    if count > LIMIT:
+        raise Unsupported(f"{count} components of the gradient, more than {LIMIT}: each takes many runs of the graph")
+    namespace = arrays.namespace(dtype)
+    if absent := missing(plain, namespace):
+        raise Unsupported(f"no {', '.join(absent)}")
+    shown = [node.name for node in graph.nodes]
+    forward = emit(plain, namespace, shown)
+    on_line = _programs(plain, namespace)
+    on_plane = _programs(plain, {**namespace, **ON_COMPLEX}) if _analytic(plain) else None
+    kinds = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+
+    def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
+        with np.errstate(all="ignore"):
+            numbers = forward(*[inputs[node.name] for node in plain.inputs])
+            x = np.concatenate([np.zeros(0), *(inputs[node.name].ravel() for node in graph.wanted)]).astype(float)
+            slope, error = np.full_like(x, np.nan), np.full_like(x, np.inf)
+            if on_plane is not None:
+                objective = _objective(plain, on_plane, inputs, cotangent, COMPLEX[dtype])
+                slope, error = _by_complex_step(objective, x, dtype)
+            objective = _objective(plain, on_line, inputs, cotangent, DTYPES[dtype].type)
+            for scale in (np.where(np.abs(x) > 0.125, np.abs(x), 1.0), np.where(np.abs(x) > 0.125, 1.0, np.abs(x))):
+                # The first scale serves nearly all; the other is for a function much steeper or flatter than x.
+                poor = np.flatnonzero(~(error <= np.sqrt(_unit(dtype)) * np.abs(slope)) & (scale > 0))
+                found, bound = _by_differences(objective, x, scale, poor, cotangent, dtype)
+                better = ~(bound >= error[poor])
+                slope[poor], error[poor] = np.where(better, found, slope[poor]), np.where(better, bound, error[poor])
+        places = np.cumsum([0, *(int(np.prod(node.shape)) for node in graph.wanted)])
+        parts = {
+            node.name: (slice(start, stop), node.shape)
+            for node, start, stop in zip(graph.wanted, places, places[1:], strict=False)
+        }
+        return Evaluation(
+            "ok",
+            values={
+                node.name: np.asarray(value, kinds[node.kind]) for node, value in zip(graph.nodes, numbers, strict=True)
+            },
+            gradients={name: slope[part].reshape(shape).astype(dtype) for name, (part, shape) in parts.items()},
+            errors={
+                name: (error + _unit(dtype) * np.abs(slope))[part].reshape(shape)
+                for name, (part, shape) in parts.items()
+            },
+        )
+
+    return evaluate
+
+
+def _unit(dtype: str) -> float:
+    return float(np.finfo(dtype).eps) / 2
+
+
+# --- the output as a function of one vector ----------------------------------------------------------------
+
+
+def _programs(graph: Graph, namespace: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    output = [graph.output.name]
+    return emit(graph, namespace, output), emit(graph, namespace, output, tagged=True)
+
+
+def _objective(
+    graph: Graph, programs: tuple[Callable[..., Any], Callable[..., Any]], inputs: Inputs, cotangent: Array, kind: Any
+) -> Objective:
+    """The sum of cotangent * output, at rows of points: the wanted inputs one after another.
+
+    A graph of single numbers takes all points in one run, each node being the vector of its numbers.
+    """
+    plain, tagged = programs
+    wanted = {node.name for node in graph.wanted}
+    rng = np.random.default_rng(0)
+    unit = float(np.finfo(kind).eps) / 2
+    at_once = all(node.shape == () and (node.op == "input" or _elementwise(node)) for node in graph.nodes)
+
+    def shaken(_: int, x: Any) -> Any:
+        return x * (1 + NOISE * unit * rng.uniform(-1, 1, np.shape(x))).astype(np.real(kind(0)).dtype)
+
+    def call(point: Vector, noisy: bool) -> Any:
+        arguments: list[Any] = []
+        place = 0
+        for node in graph.inputs:
+            if node.name not in wanted:
+                arguments.append(inputs[node.name][()])
+                continue
+            size = int(np.prod(node.shape))
+            part = point[..., place : place + size].astype(kind)
+            arguments.append(part[..., 0] if at_once else part.reshape(node.shape)[()])
+            place += size
+        (output,) = tagged(shaken, *arguments) if noisy else plain(*arguments)
+        return output
+
+    weights = cotangent.astype(float)
+
+    def objective(points: Vector, *, noisy: bool = False) -> Vector:
+        if at_once:
+            return np.broadcast_to(call(points, noisy) * weights, points.shape[:1])
+        return np.array([np.sum(weights * call(point, noisy)) for point in points])
+
+    return objective
+
+
+def _elementwise(node: Node) -> bool:
+    return OPERATIONS[node.op].shape is elementwise
+
+
+def _analytic(graph: Graph) -> bool:
+    """Whether every node on a path from an input to the output is analytic; powers have whole exponents."""
+    relevant = {graph.output.name}
+    for node in reversed(graph.nodes):
+        if node.name not in relevant or node.name not in graph.active:
+            continue
+        whole = node.op != "pow" or (
+            not isinstance(node.args[1], str)
+            and node.args[1].exact is not None
+            and node.args[1].exact.denominator == 1
+            and abs(node.args[1].exact) <= 64
+        )
+        if node.op not in ANALYTIC or not whole:
+            return False
+        relevant.update(arg for arg in node.args if isinstance(arg, str))
+    return True
+
+
+def _in_chunks(rows_per_component: int, components: Vector, size: int) -> list[Vector]:
+    count = max(1, CHUNK // max(1, rows_per_component * size))
+    return [components[start : start + count] for start in range(0, len(components), count)]
+
+
+# --- the complex step ------------------------------------------------------------------------------------------
+
+
+def _by_complex_step(objective: Objective, x: Vector, dtype: str) -> tuple[Vector, Vector]:
+    """Slopes and error estimates: the spread of runs with other steps and shaken operands."""
+    step = COMPLEX_STEP[dtype] * np.where(x == 0, 1.0, np.abs(x))
+    slopes = np.empty((SAMPLES + 1, x.size))
+    try:
+        for sample in range(SAMPLES + 1):
+            h = step / 2**sample
+            for part in _in_chunks(1, np.arange(x.size), x.size):
+                points = np.repeat(x[None].astype(complex), len(part), axis=0)
+                points[np.arange(len(part)), part] += 1j * h[part]
+                slopes[sample, part] = objective(points, noisy=sample > 0).imag / h[part]
+    except TypeError:  # something beside the path, such as floor, that has no complex form
+        return np.full(x.size, np.nan), np.full(x.size, np.inf)
+    spread = np.abs(slopes[1:] - slopes[0]).max(axis=0)
+    smallest = float(np.finfo(dtype).tiny) / step
+    error = TRUST * spread + NOISE * _unit(dtype) * np.abs(slopes[0]) + 2.0**SAMPLES * smallest
+    return slopes[0], np.where(np.isfinite(error), error, np.inf)
+
+
+# --- central differences -----------------------------------------------------------------------------------------
+
+
+def _by_differences(
+    objective: Objective, x: Vector, scale: Vector, components: Vector, cotangent: Array, dtype: str
+) -> tuple[Vector, Vector]:
+    """Slopes and error estimates of some components, by steps that start at the scale and halve."""
+    slope, error = np.full(len(components), np.nan), np.full(len(components), np.inf)
+    if not len(components):
+        return slope, error
+    (here,) = objective(x[None])
+    shaken = objective(np.repeat(x[None], SAMPLES, axis=0), noisy=True)
+    noise = TRUST * np.abs(shaken - here).max() + _unit(dtype) * np.sum(np.abs(cotangent)) * abs(here)
+    done = 0
+    for part in _in_chunks(2 * STEPS, components, x.size):
+        rows = np.arange(len(part))
+        steps = FIRST_STEP * scale[part] / 2.0 ** np.arange(STEPS)[:, None]
+        points = np.repeat(x[None], 2 * STEPS * len(part), axis=0).reshape(2, STEPS, len(part), x.size)
+        points[0, :, rows, part] += steps.T
+        points[1, :, rows, part] -= steps.T
+        points = points.astype(dtype).astype(float)
+        right, left = objective(points.reshape(-1, x.size)).astype(float).reshape(2, STEPS, len(part))
+        h = (points[0, :, rows, part] - points[1, :, rows, part]).T / 2  # as it was after rounding
+        h = np.where(h > 0, h, np.nan)
+        floor = noise / h
+        found, bound = _extrapolated((right - left) / (2 * h), floor, [4.0**j for j in range(1, STEPS)])
+        # The finest steps, where only noise is large, must not contradict; nor may a kink remain at step 0.
+        finest, _ = _extrapolated(((right - left) / (2 * h))[-2:], floor[-2:], [4.0])
+        contradiction = np.abs(found - finest) - 4 * floor[-1]
+        kink, kink_bound = _extrapolated((right - 2 * here + left) / h, 4 * floor, [2.0**j for j in range(1, 9, 2)])
+        kink = np.where(np.abs(kink) > kink_bound, np.abs(kink), 0.0)
+        bound = np.fmax(np.fmax(bound, contradiction), kink)
+        slope[done : done + len(part)], error[done : done + len(part)] = found, bound
+        done += len(part)
+    return slope, error
+
+
+def _extrapolated(column: Vector, noise: Vector, factors: Sequence[float]) -> tuple[Vector, Vector]:
+    """Neville's tableau over steps (rows) that halve: for each component its best entry and that entry's error.
+
+    `factors`: 2^p for each power p of the step in the error, ascending. An entry's error is its distance
+    to the two that it came from, and the noise that reaches it.
+    """
+    best, error = np.full(column.shape[1], np.nan), np.full(column.shape[1], np.inf)
+    for factor in factors[: len(column) - 1]:
+        finer = (factor * column[1:] - column[:-1]) / (factor - 1)
+        noise = (factor * noise[1:] + noise[:-1]) / (factor - 1)
+        distance = np.maximum(np.abs(finer - column[1:]), np.abs(finer - column[:-1])) + noise
+        distance = np.where(np.isfinite(distance), distance, np.inf)
+        row = distance.argmin(axis=0)[None]
+        value, bound = np.take_along_axis(finer, row, 0)[0], np.take_along_axis(distance, row, 0)[0]
+        better = bound < error
+        best, error = np.where(better, value, best), np.where(better, bound, error)
+        column = finer
+    return best, error
+
+
+engine = Engine(prepare, version=lambda: f"NumPy {np.__version__}")

@@ -1,0 +1,60 @@
+"""What all tests share: pytest's own tester of plugins, cases as text, and the command as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+ENGINES = Path(__file__).parent / "engines_for_tests"
+
+PRODUCT = """\
+name: product
+about: One product.
+inputs: {a: 2, b: 3}
+graph:
+  y: a * b
+expect:
+  y: 6
+  gradient: {a: 3, b: 2}
+"""
+
+
+def engine_file(name: str) -> str:
+    """An engine that misbehaves, as a command names it."""
+    return str(ENGINES / f"{name}.py")
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Path:
+    """A case file of one product."""
+    path = tmp_path / "product.yaml"
+    path.write_text(PRODUCT)
+    return path
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def gradaccord(tmp_path: Path) -> Command:
+    """The command line as a user has it: a process of its own, in an empty folder."""
+
+    def command(*words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gradaccord.harness", *map(str, words)],
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "80"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return command

@@ -1,0 +1,11 @@
+"""An engine that kills its own process, as a fault in compiled code does."""
+
+import os
+import signal
+
+
+def prepare(graph, dtype):
+    def evaluate(inputs, cotangent):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return evaluate

@@ -1,0 +1,5 @@
+"""An engine that raises before it sees a number."""
+
+
+def prepare(graph, dtype):
+    raise RuntimeError("no memory for the plan")

@@ -1,0 +1,5 @@
+"""An engine that returns None."""
+
+
+def prepare(graph, dtype):
+    return lambda inputs, cotangent: None
