@@ -37,9 +37,9 @@ LIMIT = 2000  # components; each needs some 25 runs of the graph
 CHUNK = 1_000_000  # numbers held at a time as points
 STEPS = 12
 FIRST_STEP = 0.2718  # times the scale of x; no multiple of any likely period
-NOISE = 4.0  # units in the last place that noise may move an operand
+NOISE = 16.0  # half to all of so many units roundoff is how far noise moves an operand: more than any one rounding
 SAMPLES = 4
-TRUST = 3.0  # the largest of few samples, taken for a bound
+TRUST = 2.0  # the largest of few samples, taken for a bound
 COMPLEX_STEP = {"float64": 2.0**-100, "float32": 2.0**-30}  # times the scale of x: its square vanishes
 COMPLEX = {"float64": np.complex128, "float32": np.complex64}
 
@@ -67,7 +67,6 @@ ON_COMPLEX: Mapping[str, Callable[..., Any]] = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "softplus": lambda z: log1p(np.exp(z)),
     "logaddexp": lambda a, b: a + log1p(np.exp(b - a)),
-    "stop_gradient": np.real,
 }
 
 
@@ -81,26 +80,29 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     if absent := missing(plain, namespace):
         raise Unsupported(f"no {', '.join(absent)}")
     shown = [node.name for node in graph.nodes]
-    forward = emit(plain, namespace, shown)
-    on_line = _programs(plain, namespace)
-    on_plane = _programs(plain, {**namespace, **ON_COMPLEX}) if _analytic(plain) else None
+    held = [node.name for node in plain.nodes if node.op == "stop_gradient"]
+    forward = emit(plain, namespace, [*shown, *held])
+    free = _held_constant(plain)
+    on_line = _programs(free, namespace)
+    on_plane = _programs(free, {**namespace, **ON_COMPLEX}) if _analytic(free) else None
     kinds = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
         with np.errstate(all="ignore"):
-            numbers = forward(*[inputs[node.name] for node in plain.inputs])
+            found = forward(*[inputs[node.name][()] for node in plain.inputs])
+            numbers = dict(zip([*shown, *held], map(np.asarray, found), strict=True))
+            given = {**inputs, **{name: numbers[name] for name in held}}
             x = np.concatenate([np.zeros(0), *(inputs[node.name].ravel() for node in graph.wanted)]).astype(float)
             slope, error = np.full_like(x, np.nan), np.full_like(x, np.inf)
             if on_plane is not None:
-                objective = _objective(plain, on_plane, inputs, cotangent, COMPLEX[dtype])
+                objective = _objective(free, on_plane, given, cotangent, COMPLEX[dtype])
                 slope, error = _by_complex_step(objective, x, dtype)
-            objective = _objective(plain, on_line, inputs, cotangent, DTYPES[dtype].type)
+            objective = _objective(free, on_line, given, cotangent, DTYPES[dtype].type)
             for scale in (np.where(np.abs(x) > 0.125, np.abs(x), 1.0), np.where(np.abs(x) > 0.125, 1.0, np.abs(x))):
                 # The first scale serves nearly all; the other is for a function much steeper or flatter than x.
                 poor = np.flatnonzero(~(error <= np.sqrt(_unit(dtype)) * np.abs(slope)) & (scale > 0))
-                found, bound = _by_differences(objective, x, scale, poor, cotangent, dtype)
-                better = ~(bound >= error[poor])
-                slope[poor], error[poor] = np.where(better, found, slope[poor]), np.where(better, bound, error[poor])
+                other = _by_differences(objective, x, scale, poor, cotangent, dtype)
+                slope[poor], error[poor] = _reconciled((slope[poor], error[poor]), other)
         places = np.cumsum([0, *(int(np.prod(node.shape)) for node in graph.wanted)])
         parts = {
             node.name: (slice(start, stop), node.shape)
@@ -108,9 +110,7 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
         }
         return Evaluation(
             "ok",
-            values={
-                node.name: np.asarray(value, kinds[node.kind]) for node, value in zip(graph.nodes, numbers, strict=True)
-            },
+            values={node.name: numbers[node.name].astype(kinds[node.kind]) for node in graph.nodes},
             gradients={name: slope[part].reshape(shape).astype(dtype) for name, (part, shape) in parts.items()},
             errors={
                 name: (error + _unit(dtype) * np.abs(slope))[part].reshape(shape)
@@ -121,11 +121,32 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     return evaluate
 
 
+def _reconciled(first: tuple[Vector, Vector], second: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
+    """Of two estimates the one with the smaller error, which is raised where the two contradict each other."""
+    (a, a_error), (b, b_error) = first, second
+    error = np.fmax(np.fmin(a_error, b_error), _contradiction(a - b, np.fmax(a_error, b_error)))
+    return np.where(b_error < a_error, b, np.where(np.isnan(a), b, a)), error
+
+
+def _contradiction(difference: Vector, bound: Vector) -> Vector:
+    """Twice a difference that is more than rounding explains: noise is shaken to some 30 times its size."""
+    return np.where(np.abs(difference) > bound / 8, 2 * np.abs(difference), 0.0)
+
+
 def _unit(dtype: str) -> float:
     return float(np.finfo(dtype).eps) / 2
 
 
 # --- the output as a function of one vector ----------------------------------------------------------------
+
+
+def _held_constant(graph: Graph) -> Graph:
+    """The same with each `stop_gradient` as an input that stays what it was: a difference cannot see through one."""
+    nodes = (
+        Node(node.name, "input", (), (), node.shape, node.kind, constant=True) if node.op == "stop_gradient" else node
+        for node in graph.nodes
+    )
+    return Graph(tuple(nodes), graph.outputs)
 
 
 def _programs(graph: Graph, namespace: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -143,11 +164,17 @@ def _objective(
     plain, tagged = programs
     wanted = {node.name for node in graph.wanted}
     rng = np.random.default_rng(0)
-    unit = float(np.finfo(kind).eps) / 2
+    unit, real = float(np.finfo(kind).eps) / 2, np.finfo(kind).dtype
     at_once = all(node.shape == () and (node.op == "input" or _elementwise(node)) for node in graph.nodes)
 
     def shaken(_: int, x: Any) -> Any:
-        return x * (1 + NOISE * unit * rng.uniform(-1, 1, np.shape(x))).astype(np.real(kind(0)).dtype)
+        if np.iscomplexobj(x):  # roundings of the two parts are independent
+            return real_shaken(x.real) + kind(1j) * real_shaken(x.imag)
+        return real_shaken(x)
+
+    def real_shaken(x: Any) -> Any:
+        size = rng.random(np.shape(x)) - 0.5
+        return x * (1 + NOISE * unit * (size + np.copysign(0.5, size))).astype(real)
 
     def call(point: Vector, noisy: bool) -> Any:
         arguments: list[Any] = []
@@ -247,36 +274,38 @@ def _by_differences(
         h = (points[0, :, rows, part] - points[1, :, rows, part]).T / 2  # as it was after rounding
         h = np.where(h > 0, h, np.nan)
         floor = noise / h
-        found, bound = _extrapolated((right - left) / (2 * h), floor, [4.0**j for j in range(1, STEPS)])
-        # The finest steps, where only noise is large, must not contradict; nor may a kink remain at step 0.
-        finest, _ = _extrapolated(((right - left) / (2 * h))[-2:], floor[-2:], [4.0])
-        contradiction = np.abs(found - finest) - 4 * floor[-1]
-        kink, kink_bound = _extrapolated((right - 2 * here + left) / h, 4 * floor, [2.0**j for j in range(1, 9, 2)])
-        kink = np.where(np.abs(kink) > kink_bound, np.abs(kink), 0.0)
-        bound = np.fmax(np.fmax(bound, contradiction), kink)
+        central = (right - left) / (2 * h)
+        found, bound, finest = _extrapolated(central, floor, [4.0**j for j in range(1, STEPS)])
+        # Finer steps than those used, where only noise is larger, must not contradict; nor may a kink remain at step 0.
+        finer = _contradiction(found - (4 * central[1:] - central[:-1]) / 3, 2 * floor[1:])
+        contradiction = np.fmax.reduce(np.where(np.arange(1, STEPS)[:, None] > finest, finer, 0.0))
+        kink, _, _ = _extrapolated((right - 2 * here + left) / h, 4 * floor, [2.0**j for j in range(1, 9, 2)])
+        bound = np.fmax(bound + np.nan_to_num(np.abs(kink)), contradiction)
         slope[done : done + len(part)], error[done : done + len(part)] = found, bound
         done += len(part)
     return slope, error
 
 
-def _extrapolated(column: Vector, noise: Vector, factors: Sequence[float]) -> tuple[Vector, Vector]:
-    """Neville's tableau over steps (rows) that halve: for each component its best entry and that entry's error.
+def _extrapolated(column: Vector, noise: Vector, factors: Sequence[float]) -> tuple[Vector, Vector, Vector]:
+    """Neville's tableau over steps (rows) that halve: for each component its best entry, its error, its finest row.
 
     `factors`: 2^p for each power p of the step in the error, ascending. An entry's error is its distance
     to the two that it came from, and the noise that reaches it.
     """
-    best, error = np.full(column.shape[1], np.nan), np.full(column.shape[1], np.inf)
-    for factor in factors[: len(column) - 1]:
+    count = column.shape[1]
+    best, error, finest = np.full(count, np.nan), np.full(count, np.inf), np.zeros(count, int)
+    for order, factor in enumerate(factors[: len(column) - 1], start=1):
         finer = (factor * column[1:] - column[:-1]) / (factor - 1)
         noise = (factor * noise[1:] + noise[:-1]) / (factor - 1)
         distance = np.maximum(np.abs(finer - column[1:]), np.abs(finer - column[:-1])) + noise
         distance = np.where(np.isfinite(distance), distance, np.inf)
-        row = distance.argmin(axis=0)[None]
-        value, bound = np.take_along_axis(finer, row, 0)[0], np.take_along_axis(distance, row, 0)[0]
+        row = distance.argmin(axis=0)
+        value, bound = finer[row, np.arange(count)], distance[row, np.arange(count)]
         better = bound < error
         best, error = np.where(better, value, best), np.where(better, bound, error)
+        finest = np.where(better, row + order, finest)
         column = finer
-    return best, error
+    return best, error, finest
 
 
 engine = Engine(prepare, version=lambda: f"NumPy {np.__version__}")

@@ -303,19 +303,23 @@ def _inside(
     graph: Graph, tagged: Program, inputs: Inputs, cotangent: Array, dtype: str, gradients: Mapping[str, Array]
 ) -> Evaluation:
     """Values, terms and adjoints by the program with an identity on every use."""
-    read = [graph.argument(use) for use in graph.uses]
-    tags: list[Any] = [None] * len(read)
-    resumed: dict[str, Tensor] = {}
+    tags: list[Any] = [None] * len(graph.uses)
+    together: dict[tuple[str, str], list[int]] = {}
+    for k, use in enumerate(graph.uses):
+        together.setdefault((use.consumer, graph.argument(use)), []).append(k)
+    repeated = [together[use.consumer, graph.argument(use)] for use in graph.uses]
 
-    def use(k: int, tensor: Tensor) -> Tensor:
-        if not tensor.requires_grad:  # behind a detach torch forms no adjoint, unless the tape begins anew
-            tensor = resumed.setdefault(read[k], tensor.detach().requires_grad_())
-        tags[k] = tag = tensor.view_as(tensor)
-        return tag
+    def tag(k: int, tensor: Tensor) -> Tensor:
+        # Of what is on the tape, autograd runs the youngest first. Where one consumer reads a tensor many
+        # times, its first tag must be the youngest for the terms to be added in the untagged program's order.
+        if tags[k] is None:
+            for other in reversed(repeated[k]):
+                tags[other] = tensor.view_as(tensor)
+        return tags[k]
 
-    tensors = tagged(use, *_leaves(graph, inputs, dtype))
+    tensors = tagged(tag, *_leaves(graph, inputs, dtype))
     values = {node.name: _numpy(tensor) for node, tensor in zip(graph.nodes, tensors, strict=True)}
-    taped = {node.name: tensor for node, tensor in zip(graph.nodes, tensors, strict=True)} | resumed
+    taped = {node.name: tensor for node, tensor in zip(graph.nodes, tensors, strict=True)}
     active = [node.name for node in graph.nodes if node.name in graph.active]
     found = _pulled_back(taped[graph.output.name], [*tags, *(taped[name] for name in active)], cotangent)
     arrays = [_numpy(tensor) for tensor in found]

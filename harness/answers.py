@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, cast, get_args
 
@@ -39,7 +40,7 @@ class Answer:
 def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Answer:
     """Load the engine, prepare the graph, evaluate it twice. Never raises for anything that an engine does."""
     try:
-        prepare = load(engine).prepare
+        load(engine)
     except Unsupported as reason:
         return Answer(Evaluation("unsupported", str(reason)))
     except LoadingError as reason:
@@ -48,7 +49,7 @@ def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Arr
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a division by zero is a number here, and the judge looks at it
         try:
-            evaluate = prepare(graph, dtype)
+            evaluate = prepared(engine, graph, dtype)
         except Unsupported as reason:
             return Answer(Evaluation("unsupported", str(reason)), version=running)
         except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
@@ -63,12 +64,18 @@ def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Arr
     return Answer(first, again, seconds, running)
 
 
+@lru_cache(maxsize=32)
+def prepared(engine: str, graph: Graph, dtype: str) -> Evaluate:
+    """What the engine made of the graph, kept for further points and for the steps of a trajectory."""
+    return load(engine).prepare(graph, dtype)
+
+
 def walk(engine: str, start: Subject, update: Update) -> list[TrajectoryRow]:
     """The path that the engine takes from there, judged where it is taken."""
     loaded = load(engine)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        evaluate = loaded.prepare(start.graph, start.dtype)
+        evaluate = prepared(engine, start.graph, start.dtype)
 
         def sensibly(inputs: Inputs, cotangent: Array) -> Evaluation:
             return _once(evaluate, start.graph, start.dtype, inputs, cotangent)
@@ -121,12 +128,17 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     ]
     if evaluation.terms is not None and evaluation.adjoints is None:
         return Evaluation("failed", "it showed terms without adjoints")
+    plain: list[dict[Any, Array] | None] = []
     for what, arrays, needed in shown:
-        if arrays is not None or what in ("value", "gradient"):
-            problem = _problem(what, arrays, needed, graph, dtype)
-            if problem:
-                return Evaluation("failed", problem)
-    return evaluation
+        if arrays is None and what not in ("value", "gradient"):
+            plain.append(None)
+            continue
+        problem = _problem(what, arrays, needed, graph, dtype)
+        if problem:
+            return Evaluation("failed", problem)
+        plain.append({key: np.asarray(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
+    values, gradients, terms, adjoints, errors = plain
+    return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors)
 
 
 def _problem(what: str, arrays: object, needed: Sequence[str | Use], graph: Graph, dtype: str) -> str:
@@ -140,7 +152,7 @@ def _problem(what: str, arrays: object, needed: Sequence[str | Use], graph: Grap
     for key, array in cast("Mapping[Any, object]", arrays).items():
         if key not in known:
             return f"it gave a {what} of `{key}`, which the graph does not have"
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, np.ndarray | np.generic):
             return f"its {what} of `{key}` is {type(array).__name__}, expected a NumPy array"
         node = graph[graph.argument(key) if isinstance(key, Use) else key]
         kind = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}[node.kind]

@@ -215,7 +215,7 @@ class _Loader:
         tags = tuple(cast("list[str]", found.get("tags") or []))
         return Case(
             found["name"][1], source.path, text_in(found.get("about")), text_in(found.get("source")), tags,
-            self.assembly.graph(outputs), tuple(points), dtypes, update, accept, weights,
+            self.assembly.graph(outputs).pruned(outputs), tuple(points), dtypes, update, accept, weights,
         )  # fmt: skip
 
     def _inputs(self, given: Pairs) -> dict[str, tuple[Scalar, Input | None]]:

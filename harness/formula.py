@@ -72,4 +72,4 @@ def evaluate(text: str, shape: Shape, indices: Sequence[str]) -> NDArray[Any]:
             raise ExpressionError(GraphError(f"`{op}`", "an elementwise operation on the indices"), 0, 0)
         with np.errstate(all="ignore"):
             (values,) = emit(graph, FUNCTIONS, [result])(*grids)
-    return np.ascontiguousarray(np.broadcast_to(values, shape))
+    return np.array(np.broadcast_to(values, shape))

@@ -123,7 +123,7 @@ def _expectation(
     value = form[0]
     condition = node.kind == "bool"
     read_numbers = numbers(
-        source, value, _truth if condition else decimal, "true or false" if condition else "a number"
+        source, value, _truth if condition else _finite, "true or false" if condition else "a finite number"
     )
     if read_numbers is None:
         return None
@@ -134,6 +134,11 @@ def _expectation(
     values = np.empty(len(texts), dtype=object)
     values[:] = texts
     return Expectation(quantity, name, values.reshape(shape), key.line + 1, key.column + 1)
+
+
+def _finite(scalar: Scalar) -> str | None:
+    text = decimal(scalar)
+    return None if text in ("nan", "inf", "-inf") else text
 
 
 def _truth(scalar: Scalar) -> str | None:

@@ -25,6 +25,7 @@ Statements = Mapping[str, tuple[Scalar, "tuple[Scalar, Scalar] | None"]]  # name
 
 RESERVED = {"gradient": "`expect` has a key of that name", "expect": "`points` has a key of that name"}
 WORD = re.compile(r"[^\W\d]\w*")
+MAX_GRAPH = 500_000
 SUGGESTIONS = 50  # looking for a near name among thousands is slow
 
 
@@ -232,12 +233,21 @@ def called_failed(text: str, known: Mapping[str, Function | None]) -> Iterator[s
 # --- the graph ---------------------------------------------------------------------------------------------
 
 
+class _Limited(Builder):
+    """A builder that gives up: definitions that call each other twice grow without bound."""
+
+    def add(self, node: Node) -> str:
+        if len(self.order) >= MAX_GRAPH:
+            raise GraphError(f"more than {MAX_GRAPH:,} nodes", "a smaller graph")
+        return super().add(node)
+
+
 class Assembly:
     """The graph of a file while its statements are read."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.builder = Builder()
+        self.builder: Builder = _Limited()
         self.texts: dict[str, str] = {}
         self.names = Names({}, {})
 

@@ -57,7 +57,7 @@ class Apart:
     def call(self, engine: str, function: Callable[..., T], *args: Any) -> T:
         if engine not in self._workers:
             self._workers[engine] = _start()
-            self._ask(engine, version, (), SECONDS_TO_LOAD)
+            self._ask(engine, _ready, (function,), SECONDS_TO_LOAD)
         return self._ask(engine, function, args, self.timeout)
 
     def _ask(self, engine: str, function: Callable[..., T], args: tuple[Any, ...], limit: float | None) -> T:
@@ -107,6 +107,11 @@ def _serve(connection: Any) -> None:
         except (EOFError, OSError):
             return
         connection.send(function(*args))
+
+
+def _ready(engine: str, function: Callable[..., object]) -> None:
+    """Load the engine; the function came with the module that it lives in."""
+    version(engine)
 
 
 def ignore_interrupts() -> None:

@@ -18,10 +18,13 @@ class JsonReport:
         self._file = Whole(folder, "run.json")
         self._verdicts: dict[str, Counter[str]] = {}
         self._unexplained = 0
+        self._seconds: dict[str, float] = {}
 
     def add(self, outcome: Outcome) -> None:
         for row in outcome.rows:
             self._verdicts.setdefault(row.engine, Counter())[row.verdict] += 1
+        if outcome.unit:
+            self._seconds[f"{outcome.case} {outcome.point} {outcome.dtype}"] = round(outcome.seconds, 4)
         self._unexplained += sum(map(unexplained, outcome.rows)) + sum(map(unexplained, outcome.trajectories))
 
     def close(self, about: About) -> None:
@@ -40,6 +43,7 @@ class JsonReport:
             "seeds": dict(about.seeds),
             "units": about.units,
             "units_left": about.left,
+            "unit_seconds": self._seconds,
             "verdicts": {engine: dict(counts) for engine, counts in self._verdicts.items()},
             "unexplained": self._unexplained,
             "messages": list(about.messages),

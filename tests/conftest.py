@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gradaccord.harness.case import Case, load
+
 pytest_plugins = ["pytester"]
 
 ENGINES = Path(__file__).parent / "engines_for_tests"
@@ -29,6 +31,18 @@ expect:
 def engine_file(name: str) -> str:
     """An engine that misbehaves, as a command names it."""
     return str(ENGINES / f"{name}.py")
+
+
+@pytest.fixture
+def load_text(tmp_path: Path) -> Callable[[str], Case]:
+    """Loads a case from its text."""
+
+    def loader(text: str) -> Case:
+        path = tmp_path / "case.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load(path)
+
+    return loader
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ COMMANDS = {
     "missing file": (["run", "nothere.yaml"], "nothere.yaml:1:1: the file does not exist"),
     "missing case": (["run", "nested-nods"], "Did you mean `nested-nodes`?"),
     "empty folder": (["run", "empty"], "the folder holds no case"),
-    "syntax error": (["run", "syntax.yaml"], "syntax.yaml:2:"),
+    "syntax error": (["run", "syntax.yaml"], "syntax.yaml:3:6:"),
     "alias bomb": (["run", "bomb.yaml"], "bomb.yaml:"),
     "10 MB": (["run", "large.yaml"], "large.yaml:"),
     "3,000-fold nesting": (["run", "deep.yaml"], "deep.yaml:"),
@@ -132,7 +132,7 @@ def test_whatever_an_engine_does_is_a_row_with_its_reason_and_costs_no_other_res
     assert set(rows[rows.engine == "backprop"].verdict) == {"agree"}
 
 
-@pytest.mark.parametrize("engine, verdict", [("tilted", "wrong"), ("infinite", "not finite")])
+@pytest.mark.parametrize("engine, verdict", [("bent", "wrong"), ("tilted", "imprecise"), ("infinite", "not finite")])
 def test_a_planted_fault_is_a_finding(engine: str, verdict: str, product: Path, gradaccord: Command) -> None:
     done = gradaccord("run", product, "--engine", named(f"spoils:{engine}"), "--dtype", "float64")
     rows = results(product.parent)
@@ -194,7 +194,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(jobs: str, product: Path, gradacc
 STRANGE = {
     "divides by zero": ("a / b", "{a: 1, b: 0}"),
     "log of -1": ("log(a)", "{a: -1}"),
-    "NaN": ("a * a", "{a: .nan}"),
+    "not a number": ("a * a", "{a: .nan}"),
     "infinity": ("a * a", "{a: .inf}"),
     "empty": ("sum(a * a)", "{a: []}"),
     "zero-dimensional": ("a * b", "{a: 2, b: {shape: [], formula: 3}}"),

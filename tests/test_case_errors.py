@@ -93,6 +93,12 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     ),
     "axis": (HEAD + "  f: b * ‸sum(a, axis=1)\n", ["axis 1 no axis: the operand is a scalar"]),
     "index": (TWO + "  g: f + ‸a[2]\n", ["index 2 -2 to 1"]),
+    "index 1.5": (TWO + "  g: f + ‸a[1.5]\n", ["index [ `take`"]),
+    "index 0:1e9": (TWO + "  g: f + ‸a[0:1e9]\n", ["index [ `take`"]),
+    "index ::0": (TWO + "  g: f + ‸a[::0]\n", ["index [ `take`"]),
+    "index True": (TWO + "  g: f + ‸a[True]\n", ["index [ `take`"]),
+    "index b": (TWO + "  g: f + ‸a[b]\n", ["index [ `take`"]),
+    "index [0, 1]": (TWO + "  g: f + ‸a[[0, 1]]\n", ["index [ `take`"]),
     "kind": (
         "name: x\ninputs: {a: 1, n: {dtype: int64, values: 2}}\ngraph:\n  f: a + ‸a * n\n",
         ["`n` is int `astype`"],
@@ -231,6 +237,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "shape of an expectation": (TWO + "expect: {f: ‸-4}\n", ["numbers of shape () for the value of `f` shape (2,)"]),
     "shape of a gradient": (TWO + "expect: {gradient: {a: ‸[1]}}\n", ["numbers of shape (1,) for the gradient of `a`"]),
     "text as an expectation": (TWO + "expect: {f: [1, ‸x]}\n", ["`x` in `f`"]),
+    "infinite expectation": (HEAD + "  f: a / b\nexpect: {f: ‸.inf}\n", ["`.inf` in `f` a finite number"]),
     "gradient of a condition": (
         HEAD + "  c: a < b\n  f: where(c, a, b)\nexpect: {gradient: {‸c: 1}}\n",
         ["the gradient of `c`, which is bool"],
@@ -412,6 +419,14 @@ def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:
     lines += [f"k{n}: &k{n} [{', '.join([f'*k{n - 1}'] * 10)}]" for n in range(1, 30)]
     path.write_text("\n".join(lines))
     assert "aliases written out" in str(errors_of(path))
+
+
+def test_definitions_that_double_at_each_level_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradaccord.harness.statements.MAX_GRAPH", 1000)
+    path = tmp_path / "case.yaml"
+    lines = ["  f0(x): x * x"] + [f"  f{n}(x): f{n - 1}(x) + f{n - 1}(x)" for n in range(1, 60)]
+    path.write_text("\n".join(["name: x", "inputs: {a: 1}", "define:", *lines, "graph:", "  f: f59(a)", ""]))
+    assert "more than 1,000 nodes" in str(errors_of(path))
 
 
 def test_a_symbolic_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.expand import expanded
 from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.graph import GraphError
 from gradaccord.harness.graph.ops import OPERATIONS
 from gradaccord.harness.truth.numbers import balls, to_balls
 
@@ -121,3 +122,10 @@ def test_a_definition_means_what_its_name_says(
 
 def test_every_composite_has_its_meaning_checked() -> None:
     assert set(MEANINGS) == {name for name, operation in OPERATIONS.items() if not operation.primitive}
+
+
+@pytest.mark.parametrize("op", ["max", "min"])
+def test_nothing_is_the_largest_of_no_elements(op: str) -> None:
+    with pytest.raises(GraphError, match=r"axis 1 of shape .* is empty"):
+        by_definition(f"{op}(a, axis=1)", [X[:, :0]], stable=False)
+    assert by_definition(f"{op}(a, axis=1)", [X[:0]], stable=False).shape == (0,)

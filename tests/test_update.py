@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import entry_points
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradaccord.harness.evaluation import DTYPES, Evaluate, Evaluation, Inputs, Moved, Optimiser, Step, Unsupported
+from gradaccord.engines.backprop import engine as row_engine
+from gradaccord.harness.evaluation import (
+    DTYPES,
+    Engine,
+    Evaluate,
+    Evaluation,
+    Inputs,
+    Moved,
+    Optimiser,
+    Step,
+    Unsupported,
+)
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph, GraphError, Use
@@ -251,6 +263,39 @@ def test_gradients_that_vanish_or_are_large_raise_no_false_alarm(rule: str, dtyp
     begin = replace(start(dtype), inputs={**start(dtype).inputs, "c": np.array(g, dtype)})
     rows = trajectory(begin, "by hand", by_hand, update)
     assert not [row for row in rows if row.verdict in FINDINGS and row.verdict != "overflow"]
+
+
+NATIVE = [
+    ("ascent", {"step_size": 0.1}),
+    ("descent", {"step_size": 0.3}),
+    ("momentum", {"step_size": 0.1, "momentum": 0.5}),
+    ("momentum", {"step_size": 0.01, "momentum": 0.999}),
+    ("adam", {}),
+    ("adam", {"step_size": 0.1, "eps": 0.001}),
+    ("adam", {"step_size": 1, "beta1": 0.1, "beta2": 0.3}),  # below a half torch's lerp starts from the far end
+    ("adam", {"step_size": 1, "beta1": 0, "beta2": 0, "eps": 1}),
+]
+
+
+@pytest.mark.parametrize("rule, settings", NATIVE, ids=lambda value: "" if isinstance(value, dict) else value)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["backprop", "torch", "jax"])
+def test_every_engines_own_optimiser_is_sound(name: str, dtype: str, rule: str, settings: Mapping[str, float]) -> None:
+    engine: Engine = entry_points(group="gradaccord.engines")[name].load()
+    assert engine.optimiser is not None
+    builder = Builder()
+    builder.input("w", (12,), constant=True)
+    builder.input("x", (12,))
+    sign = "-" if RULES[rule].promise == "up" else ""
+    Parser(builder).define("f", f"{sign}sum(w * exp(8 * x))")  # falls off steeply: state outweighs the gradient
+    rng = np.random.default_rng(0)
+    weights = 10 ** rng.uniform(-12, 2, 12)  # from gradients that eps swallows to those that dwarf the parameters
+    inputs = {"w": weights.astype(dtype), "x": rng.standard_normal(12).astype(dtype)}
+    begin = Subject("slopes", 0, dtype, builder.graph(["f"]), inputs, np.ones((), dtype))
+    evaluate = row_engine.prepare(begin.graph, dtype)
+    rows = trajectory(begin, name, evaluate, check(rule, {**settings, "steps": 12}), engine.optimiser)
+    assert max(row.step for row in rows) == 12
+    assert [row for row in rows if row.finding] == []
 
 
 # --- planted faults ------------------------------------------------------------------------------------------

@@ -310,12 +310,19 @@ def _index(tree: ast.expr) -> str:
     text = ast.unparse(tree)
     text = text[1:-1] if isinstance(tree, ast.Tuple) and text.startswith("(") else text
     try:
-        index = index_of(text)
+        good = all(map(_is_basic, index_of(text)))
     except ValueError:
-        index = ("?",)
-    if any(isinstance(item, str | float) for item in index):
+        good = False
+    if not good:
         raise GraphError(f"index [{_short(text)}]", "integers, slices, `...` and None", "`take` gathers along an axis")
     return text
+
+
+def _is_basic(item: object) -> bool:
+    if isinstance(item, slice):
+        parts = cast("tuple[object, ...]", (item.start, item.stop, item.step))
+        return item.step != 0 and all(part is None or type(part) is int for part in parts)
+    return item is None or item is Ellipsis or type(item) is int
 
 
 # --- printing -------------------------------------------------------------------------------------------

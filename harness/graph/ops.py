@@ -205,8 +205,8 @@ row("sum", "x, *, axis=None, keepdims=False", shapes.reduction, cost=1, meaning=
 row("mean", "x, *, axis=None, keepdims=False", shapes.reduction,
     definition="sum(x, axis=axis, keepdims=keepdims) / size(x, axis=axis)")  # fmt: skip
 row("prod", "x, *, axis=None, keepdims=False", shapes.reduction, definition=halved_product)
-row("max", "x, *, axis=None, keepdims=False", shapes.reduction, meaning="the largest over the axes")
-row("min", "x, *, axis=None, keepdims=False", shapes.reduction, definition="-max(-x, axis=axis, keepdims=keepdims)")
+row("max", "x, *, axis=None, keepdims=False", shapes.extremum, meaning="the largest over the axes")
+row("min", "x, *, axis=None, keepdims=False", shapes.extremum, definition="-max(-x, axis=axis, keepdims=keepdims)")
 row("max_share", "x, *, axis=None", shapes.same, differentiable=False, meaning="1 / (number of largest) at each largest element over the axes, else 0")
 row("var", "x, *, axis=None, correction=0, keepdims=False", shapes.reduction,
     definition="sum(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims) / (size(x, axis=axis) - correction)")  # fmt: skip

@@ -100,6 +100,14 @@ def reduction(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     return tuple(n for i, n in enumerate(shapes[0]) if i not in axes)
 
 
+def extremum(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    """A reduction that has no value over an empty axis."""
+    empty = [axis for axis in axes_of(p["axis"], len(shapes[0])) if not shapes[0][axis]]
+    if empty:
+        raise GraphError(f"axis {empty[0]} of shape {shapes[0]} is empty", "at least one element to choose from")
+    return reduction(shapes, p)
+
+
 def matmul(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     a, b = shapes
     if not a or not b:

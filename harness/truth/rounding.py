@@ -74,6 +74,8 @@ def _rounding(
         return lambda *operands, **params: function(*map(middle, operands), **params)
     if name == "matmul":
         return _product(function, form)
+    if name == "pad":
+        return _padded(function, form)
     if name in _LENGTHS:
         return _accumulation(function, _LENGTHS[name], form, namespace["abs"])
     cost = OPERATIONS[name].cost
@@ -102,6 +104,16 @@ def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]
 
     choose = np.frompyfunc(whole, 2, 1)
     return lambda a, b: function(a, choose(a, b)) * factor + noise
+
+
+def _padded(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """The value that is padded with is a constant, rounded on its way in like every other."""
+
+    def widened(x: Balls, *, widths: Any, value: float) -> Balls:
+        result = function(x, widths=widths, value=value)
+        return result if exact_in(repr(value), form) else result * perturbation(form)
+
+    return widened
 
 
 def perturbation(form: Format) -> arb:

@@ -52,10 +52,19 @@ nothing = spoilt(lambda evaluation, inputs: replace(evaluation, gradients=None))
 status = spoilt(lambda evaluation, inputs: replace(evaluation, status="splendid"))
 valueless = spoilt(lambda evaluation, inputs: replace(evaluation, values={}))
 termless = spoilt(lambda evaluation, inputs: replace(evaluation, terms={}))
-# An error of one part in 10^12, in the one place that only a link can see.
-tilted = spoilt(
+def terms(factor):
+    def spoil(evaluation, inputs):
+        return replace(evaluation, terms={use: term * factor for use, term in evaluation.terms.items()})
+
+    return spoilt(spoil)
+
+
+bent = terms(1.5)
+tilted = terms(1 + 1e-12)  # one part in 10^12
+infinite = spoilt(
     lambda evaluation, inputs: replace(
-        evaluation, terms={use: term * (1 + 1e-12) for use, term in evaluation.terms.items()}
+        evaluation,
+        adjoints={**evaluation.adjoints, "b": np.full_like(evaluation.adjoints["b"], np.inf)},
+        gradients={**evaluation.gradients, "b": np.full_like(evaluation.gradients["b"], np.inf)},
     )
 )
-infinite = gradients(lambda found: found.update(b=np.full_like(found["b"], np.inf)))

@@ -1,0 +1,167 @@
+"""The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
+
+Everything is measured in turns within one process, on one thread, and stated as a ratio. Every contestant's
+numbers are compared first: a wrong answer is not a fast one. Nothing here asserts a time.
+"""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
+import platform
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import networks
+import numpy as np
+import scalars
+from gradaccord.engines.backprop import prepare, value_and_gradient
+from timing import once, seconds_each
+
+KEPT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+HAND, OURS, PUBLIC = "by hand", "gradaccord, compiled", "gradaccord, public call"
+Table = tuple[str, str, list[list[str]]]
+
+
+def scalar_table(power: str, counts: tuple[int, ...]) -> Table:
+    rows: list[list[str]] = []
+    for count in counts:
+        chain = scalars.steps(count, power)
+        graph = scalars.graph(chain)
+        preparation = once(lambda g=graph: value_and_gradient(g))
+        compiled, evaluate, by_hand = value_and_gradient(graph), prepare(graph, "float64"), scalars.by_hand(chain)
+        numbers = tuple(scalars.INPUTS.values())
+        arrays = {name: np.array(x) for name, x in scalars.INPUTS.items()}
+        cotangent = np.array(1.0)
+        calls: dict[str, Callable[[], Any]] = {
+            HAND: lambda f=by_hand, n=numbers: f(*n),
+            OURS: lambda f=compiled, n=numbers: f(*n),
+            PUBLIC: lambda f=evaluate, a=arrays, c=cotangent: f(a, c),
+        }
+        if power == "**":
+            _offer(calls, "micrograd", lambda c=chain: scalars.micrograd(c))
+        _offer(calls, "torch eager", lambda c=chain: scalars.torch_eager(c))
+        if count <= 1000:
+            _offer(calls, "HIPS autograd", lambda c=chain: scalars.hips_autograd(c))
+        for name, call in calls.items():
+            if name != PUBLIC and not scalars.agree(call(), by_hand(*numbers)):
+                raise SystemExit(f"{name} gives other numbers than {HAND}")
+        taken = seconds_each(calls, rounds=25 if count <= 1000 else 9)
+        ours = taken[OURS]
+        rows.append(
+            [
+                f"{count:,}", _time(taken[HAND]), _time(ours), f"{ours / taken[HAND]:.2f}", _time(taken[PUBLIC]),
+                *(f"{taken[name] / ours:.0f}" if name in taken else "" for name in OTHERS),
+                f"{preparation * 1e3:.1f} ms", f"{ours / count * 1e9:.0f} ns",
+            ]
+        )  # fmt: skip
+    ops = "`+ * **`" if power == "**" else "`+ * tanh`"
+    head = "nodes | by hand | compiled | ratio to by hand | public call | " + " | ".join(f"{n} is slower by" for n in OTHERS)
+    return f"Single numbers, {ops}: value and full gradient", head + " | preparation | a node", rows
+
+
+OTHERS = ("micrograd", "torch eager", "HIPS autograd")
+
+
+def network_table() -> Table:
+    rows: list[list[str]] = []
+    for label, size in networks.SIZES.items():
+        for dtype in ("float64", "float32"):
+            arrays = networks.data(size, dtype)
+            graph = networks.graph(arrays)
+            compiled, evaluate, by_hand = value_and_gradient(graph, dtype), prepare(graph, dtype), networks.by_hand(arrays)
+            given = tuple(arrays.values())
+            calls: dict[str, Callable[[], Any]] = {
+                HAND: by_hand,
+                OURS: lambda f=compiled, g=given: f(*g),
+                PUBLIC: lambda f=evaluate, a=arrays, c=np.array(1, dtype): f(a, c),
+            }
+            _offer(calls, "torch eager", lambda a=arrays: networks.torch_eager(a, fused=False))
+            _offer(calls, "torch eager, addmm", lambda a=arrays: networks.torch_eager(a, fused=True))
+            _offer(calls, "jax.jit", lambda a=arrays: networks.jax_jit(a))
+            _offer(calls, "HIPS autograd", lambda a=arrays: networks.hips_autograd(a))
+            for name, call in calls.items():
+                if name != PUBLIC and not networks.agree(call(), by_hand()):
+                    raise SystemExit(f"{name} gives other numbers than {HAND}")
+            taken = seconds_each(calls)
+            base = taken[HAND]
+            rows.append([label, dtype, _time(base), *(f"{taken[n] / base:.2f}" if n in taken else "" for n in NETWORK)])
+    return "Networks: value and full gradient, as multiples of NumPy written by hand", (
+        "network | dtype | by hand | " + " | ".join(NETWORK)
+    ), rows  # fmt: skip
+
+
+NETWORK = (OURS, PUBLIC, "torch eager", "torch eager, addmm", "jax.jit", "HIPS autograd")
+
+
+def _offer(calls: dict[str, Callable[[], Any]], name: str, make: Callable[[], Callable[[], Any]]) -> None:
+    """Add a contestant, unless its library is not installed."""
+    try:
+        calls[name] = make()
+    except ImportError:
+        print(f"{name} is not installed", file=sys.stderr)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e6:.3g} µs" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"
+
+
+def _markdown(table: Table) -> str:
+    title, head, rows = table
+    names = head.split(" | ")
+    lines = [" | ".join(names), " | ".join(["---", *["---:"] * (len(names) - 1)]), *(" | ".join(row) for row in rows)]
+    return f"## {title}\n\n" + "".join(f"| {line} |\n" for line in lines)
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        found = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = found[0] if found else model
+    libraries: Mapping[str, str] = {name: _version(name) for name in ("numpy", "torch", "jax", "autograd", "micrograd")}
+    versions = ", ".join(f"{name} {number}" for name, number in libraries.items() if number)
+    return f"{model}, {os.cpu_count()} cores, one thread; Python {platform.python_version()}, {versions}."
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+PREFACE = """# Benchmarks
+
+Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page. Every row is measured in
+turns within one process and states medians, so that ratios hold on a busy machine; times are only of that
+machine. *By hand* is straight-line Python, or NumPy, that a person would write for just this computation.
+*Compiled* is `gradaccord.engines.backprop.value_and_gradient(graph)`; the *public call* is what the harness
+runs, which also hands out every value, term and adjoint as arrays.
+"""
+
+
+def main() -> None:
+    """All tables, to the terminal and to docs/benchmarks.md."""
+    sizes = (10, 100, 1000, 10_000)
+    parts = [PREFACE, f"Machine: {_machine()}\n"]
+    for make in (lambda: scalar_table("**", sizes), lambda: scalar_table("tanh", sizes), network_table):
+        parts.append(_markdown(make()))
+        print(parts[-1], flush=True)
+    KEPT.write_text("\n".join(parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    # micrograd recurses once a node; in a thread of its own the stack can be made large enough for that.
+    sys.setrecursionlimit(100_000)
+    threading.stack_size(512 * 2**20)
+    thread = threading.Thread(target=main)
+    thread.start()
+    thread.join()

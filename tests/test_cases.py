@@ -1,0 +1,67 @@
+"""The shipped cases: that they load, that they cover the vocabulary, and that each says where its numbers come from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from gradaccord.harness.case import Case, find, half_unit, load, shipped
+from gradaccord.harness.graph.ops import OPERATIONS
+
+FILES = find([shipped()])
+THEMES = sorted({path.parent for path in FILES})
+MANY_DIGITS = 6  # more significant digits than a reader checks on paper
+
+
+def label(path: Path) -> str:
+    return path.relative_to(shipped()).as_posix()
+
+
+@cache
+def case(path: Path) -> Case:
+    return load(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_a_shipped_case_loads_and_says_what_it_shows(path: Path) -> None:
+    found = case(path)
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", found.name), found.name
+    assert found.about
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_numbers_that_no_reader_derives_on_paper_have_a_source(path: Path) -> None:
+    found = case(path)
+    texts = [str(text) for point in found.points for expected in point.expect for text in expected.values.ravel()]
+    if any(long_decimal(text) for text in texts):
+        assert found.source, f"{label(path)} expects long decimals and names no source"
+
+
+def long_decimal(text: str) -> bool:
+    """Whether a text is a rounded decimal of many digits; whole numbers and short decimals are exact."""
+    digits = text.lower().partition("e")[0].replace(".", "").lstrip("-0")
+    return half_unit(text) > 0 and len(digits) > MANY_DIGITS
+
+
+def test_no_two_shipped_cases_have_one_name() -> None:
+    names = Counter(case(path).name for path in FILES)
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("folder", THEMES, ids=lambda folder: folder.name)
+def test_a_theme_has_at_least_two_cases(folder: Path) -> None:
+    assert sum(path.parent == folder for path in FILES) >= 2
+
+
+@pytest.mark.parametrize("op", OPERATIONS)
+def test_an_operation_of_the_vocabulary_occurs_in_a_case(op: str) -> None:
+    assert op in used()
+
+
+@cache
+def used() -> frozenset[str]:
+    return frozenset(node.op for path in FILES for node in case(path).graph.operations)

@@ -1,0 +1,116 @@
+"""The command line, as a user types it: each command in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import PRODUCT, Command
+
+COMMANDS = ["run", "list", "validate", "show", "ops", "engines", "schema"]
+HEAVY = {"numpy", "torch", "jax", "flint", "rich", "ruamel", "pandas"}
+
+
+@pytest.mark.parametrize("words", [[], *([command] for command in COMMANDS)], ids=lambda words: " ".join(words))
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom gradaccord.harness.cli import main\n"
+        f"try:\n    main({[*words, '--help']!r})\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"sys.exit(' '.join(set(sys.modules) & {HEAVY!r}) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+    assert "Usage:" in done.stdout
+
+
+def test_an_unknown_engine_is_an_error_that_loads_no_framework(product: Path) -> None:
+    code = (
+        "import sys\nfrom gradaccord.harness.cli import main\n"
+        f"try:\n    main(['run', {str(product)!r}, '--engine', 'trch'])\nexcept SystemExit as end:\n    assert end.code == 2\n"
+        "sys.exit(' '.join(set(sys.modules) & {'torch', 'jax'}) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Did you mean `torch`?" in done.stderr
+
+
+def test_a_sound_run_exits_with_0_and_writes_the_folder(product: Path, gradaccord: Command) -> None:
+    done = gradaccord("run", product.name, "--engine", "backprop")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "no unexplained disagreement" in done.stdout
+    folder = product.parent / "gradaccord-report"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "pairs.csv", "report.md", "results.csv", "run.json", "trajectories.csv",
+    ]  # fmt: skip
+    run = json.loads((folder / "run.json").read_text())
+    assert run["command"] == "gradaccord run product.yaml --engine backprop"
+
+
+def test_a_false_expectation_exits_with_1_and_says_which_digit(product: Path, gradaccord: Command) -> None:
+    product.write_text(PRODUCT.replace("y: 6", "y: 6.25"))
+    done = gradaccord("run", product, "--engine", "backprop")
+    assert done.returncode == 1
+    assert "significant digit is wrong" in done.stdout
+    assert "product.yaml:7:3" in done.stdout
+
+
+def test_the_terminal_fits_80_columns(product: Path, gradaccord: Command) -> None:
+    done = gradaccord("run", product.name, "nested-nodes", "--engine", "backprop", "--engine", "finite_difference")
+    assert max(len(line) for line in done.stdout.splitlines() if "repeat:" not in line) <= 80
+
+
+def test_shipped_cases_go_by_their_names(gradaccord: Command) -> None:
+    done = gradaccord("run", "nested-nodes", "--engine", "backprop", "--out", "here")
+    assert done.returncode == 0
+    assert "ascent, 100 steps" in done.stdout
+
+
+def test_list_shows_every_shipped_case(gradaccord: Command) -> None:
+    done = gradaccord("list")
+    assert done.returncode == 0
+    assert "nested-nodes" in done.stdout
+
+
+def test_validate_tells_how_many_are_right(product: Path, gradaccord: Command) -> None:
+    done = gradaccord("validate", product)
+    assert (done.returncode, done.stdout) == (0, "1 case, no errors\n")
+
+
+def test_show_writes_the_chain_rule_out(gradaccord: Command) -> None:
+    done = gradaccord("show", "nested-nodes")
+    for text in ("  d: a + b", "  f: d * c", "  a: c", "  c: d", "def program(a, b, c):"):
+        assert text in done.stdout
+
+
+def test_show_draws_mermaid(product: Path, gradaccord: Command) -> None:
+    assert gradaccord("show", product, "--mermaid").stdout.splitlines() == [
+        "flowchart TD", '    n0(["a"])', '    n1(["b"])', '    n2["y = a * b"]', "    n0 --> n2", "    n1 --> n2",
+        "    style n2 stroke-width:3px",
+    ]  # fmt: skip
+
+
+def test_ops_lists_all_and_tells_all_about_one(gradaccord: Command) -> None:
+    assert "operations; `gradaccord ops NAME` tells all about one" in gradaccord("ops").stdout
+    assert "grad_x: 1 - result * result" in gradaccord("ops", "tanh").stdout
+
+
+def test_engines_says_what_each_runs_on(gradaccord: Command) -> None:
+    done = gradaccord("engines")
+    assert "backprop" in done.stdout
+    assert "NumPy" in done.stdout
+
+
+def test_schema_is_json(gradaccord: Command) -> None:
+    assert json.loads(gradaccord("schema").stdout)["title"] == "a case of gradaccord"
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m gradaccord.harness ops | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("add(a, b)")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,125 @@
+"""The run folder, read back: CSV by pandas without a hint, JSON, and a Markdown page for strangers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from math import inf, nan
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradaccord.harness.case import load
+from gradaccord.harness.results import About, CaseSummary, Outcome
+from gradaccord.harness.rows import PairRow, Row, TrajectoryRow
+from gradaccord.reports import csv, json as json_report, markdown
+
+ROW = Row("product", 0, "float64", "torch", "gradient", "a", "", "2, 1", 0.1, 1 / 3, -7 / 30, 2.5, 0.15, "wrong",
+          "term of a in y[0]", "term of `a` in `y: a * b` at [2, 1]: the engine gave 0.1", 0.25, finding=True)  # fmt: skip
+AGREES = Row("product", 0, "float64", "jax", "value", "y", "", "", 6.0, 6.0, 0.0, 0.0, 32.0, "agree", "", "", 0.1)
+SILENT = Row("product", 0, "float32", "jax", "run", "", "", "", None, None, None, None, None, "unsupported", "",
+             "jax is not installed: pip install 'gradaccord[jax]'", 0.0)  # fmt: skip
+ENDLESS = Row("product", 1, "float64", "jax", "value", "y", "", "", inf, nan, -inf, None, 0.0, "not finite",
+              "value of y", "a | b\nand *more*", 0.0, finding=True, accepted="known since 1847")  # fmt: skip
+PAIR = PairRow("product", 0, "float64", "gradient", "a", "torch", "jax", "2, 1", 0.1, 0.2, 1e15)
+STEP = TrajectoryRow("product", 0, "float64", "torch", 1, "a", "0", 5e-324, None, None, None, "agree", "")
+
+
+@pytest.fixture
+def about(product: Path) -> About:
+    case = load(product)
+    summary = CaseSummary(case.name, "product.yaml", case.about, case.source, case.tags, 1, case.graph)
+    return About(
+        "gradaccord run product.yaml", {"jobs": 0}, (summary,), ("torch", "jax"), {"torch": "torch 2.13.0"},
+        {"Python": "CPython 3.11"}, {}, "2026-01-01T00:00:00+00:00", 1.5, 4,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path, about: About) -> Path:
+    reports = [module.write(tmp_path) for module in (csv, json_report, markdown)]
+    for report in reports:
+        report.add(Outcome("product", 0, "float64", (ROW, AGREES), (PAIR,), (STEP,)))
+        report.add(Outcome("product", 0, "float32", (SILENT,)))
+        report.add(Outcome("product", 1, "float64", (ENDLESS,)))
+        report.close(about)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name, record", [("results", Row), ("pairs", PairRow), ("trajectories", TrajectoryRow)], ids=lambda x: str(x)
+)
+def test_the_columns_are_the_fields_of_the_record_in_their_order(name: str, record: type, folder: Path) -> None:
+    assert list(pd.read_csv(folder / f"{name}.csv").columns) == [field.name for field in fields(record)]
+
+
+def test_pandas_reads_every_digit_and_every_special_number(folder: Path) -> None:
+    rows = pd.read_csv(folder / "results.csv")
+    assert rows.reference[0] == 1 / 3
+    assert rows.error[0] == -7 / 30
+    assert rows.engine_value[3] == inf
+    assert rows.error[3] == -inf
+    assert np.isnan(rows.reference[3])
+    assert np.isnan(rows.score[2])
+    assert rows.engine_value.dtype == np.float64
+    assert rows.finding.dtype == np.bool_
+    assert list(rows.finding) == [True, False, False, True]
+    steps = pd.read_csv(folder / "trajectories.csv")
+    assert steps.value[0] == 5e-324
+
+
+def test_an_index_stays_text(folder: Path) -> None:
+    assert pd.read_csv(folder / "results.csv")["index"][0] == "[2, 1]"
+    assert pd.read_csv(folder / "trajectories.csv")["index"][0] == "[0]"
+
+
+def test_a_record_is_one_line(folder: Path) -> None:
+    assert len((folder / "results.csv").read_text().splitlines()) == 5
+
+
+def test_the_json_counts_what_nothing_explains(folder: Path) -> None:
+    run = json.loads((folder / "run.json").read_text())
+    assert run["unexplained"] == 1
+    assert run["verdicts"]["jax"] == {"agree": 1, "unsupported": 1, "not finite": 1}
+    assert run["command"] == "gradaccord run product.yaml"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**1 disagreement without an explanation**",
+        "**torch, float64: wrong**: gradient of a<br>",
+        "first link that is off: term of a in y\\[0]",
+        "term of `a` in `y: a * b` at \\[2, 1]: the engine gave 0.1",
+        "gradient of `a` at [2, 1] is 0.1, the truth is 0.333333333, 0 digits agree",
+        "repeat: `gradaccord run product.yaml --engine torch --dtype float64`",
+        "accepted: known since 1847",
+        "jax is not installed: pip install 'gradaccord\\[jax]'",
+        "| `torch` | · | 0 %, then 1e+15 ulp |",
+        'n2["y = a * b"]',
+        "| `torch` | torch 2.13.0 |",
+        "| **wrong** | a step is off in every precision |",
+    ],
+)
+def test_the_page_says(text: str, folder: Path) -> None:
+    assert text in (folder / "report.md").read_text()
+
+
+def test_tables_of_the_page_have_as_many_cells_in_each_row(folder: Path) -> None:
+    tables = (folder / "report.md").read_text().split("\n\n")
+    for table in (text.splitlines() for text in tables if text.startswith("|")):
+        assert len({line.replace("\\|", "").count("|") for line in table}) == 1, table[0]
+
+
+def test_reports_appear_whole_or_not_at_all(tmp_path: Path, about: About) -> None:
+    reports = [module.write(tmp_path) for module in (csv, json_report, markdown)]
+    for report in reports:
+        report.add(Outcome("product", 0, "float64", (ROW,)))
+    assert all(path.suffix == ".partial" for path in tmp_path.iterdir() if path.name != "product.yaml")
+    for report in reports:
+        report.close(about)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "product.yaml") == [
+        "pairs.csv", "report.md", "results.csv", "run.json", "trajectories.csv",
+    ]  # fmt: skip

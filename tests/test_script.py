@@ -1,0 +1,81 @@
+"""`gradaccord show CASE --engine torch`: a script that repeats the numbers where gradaccord is not there."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradaccord.harness.answers import answer
+from gradaccord.harness.case import Case, load, shipped
+from gradaccord.harness.engine_loading import CommandError
+from gradaccord.harness.script import FRAMEWORKS, script
+
+CASES = [load(path) for path in sorted(shipped().rglob("*.yaml"))]
+SMALL = [case for case in CASES if len(case.graph.nodes) < 200]
+
+# Runs every script in a process where gradaccord cannot be imported, and keeps what each of them made.
+RUNNER = """
+import io, pathlib, pickle, sys, contextlib
+import numpy as np
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "gradaccord":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+found = {}
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
+    scope = {"__name__": "__main__"}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(path.read_text(), str(path), "exec"), scope)
+    found[path.stem] = [np.asarray(g.detach() if hasattr(g, "detach") else g) for g in scope["gradients"]], printed.getvalue()
+pickle.dump(found, open(sys.argv[2], "wb"))
+"""
+
+
+@pytest.mark.parametrize("engine", FRAMEWORKS)
+def test_scripts_repeat_every_gradient_bit_for_bit_without_gradaccord(engine: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec(engine) is None:
+        pytest.skip(f"{engine} is not installed")
+    import pickle
+
+    written: dict[str, Case] = {}
+    for case in SMALL:
+        try:
+            (tmp_path / f"{case.name}.py").write_text(script(case, engine, 0, case.dtypes[0]))
+        except CommandError as error:
+            assert "has no counterpart" in str(error)
+            continue
+        written[case.name] = case
+    assert len(written) > 0.9 * len(SMALL)
+    result = tmp_path / "found.pickle"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUNNER, str(tmp_path), str(result)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    with result.open("rb") as file:
+        found = pickle.load(file)
+    for name, case in written.items():
+        dtype = case.dtypes[0]
+        told = answer(engine, case.graph, dtype, case.inputs(0, dtype), case.cotangent(dtype)).evaluation
+        gradients, printed = found[name]
+        for node, gradient in zip(case.graph.wanted, gradients, strict=True):
+            assert gradient.dtype == np.dtype(dtype), name
+            np.testing.assert_array_equal(gradient, told.gradients[node.name], err_msg=f"{name} {node.name}")
+            assert f"gradient of {node.name} = " in printed
+
+
+def test_a_script_names_no_part_of_gradaccord() -> None:
+    for case in SMALL:
+        try:
+            text = script(case, "torch", 0, case.dtypes[0])
+        except CommandError:
+            continue
+        assert "import gradaccord" not in text
+        assert "from .." not in text
