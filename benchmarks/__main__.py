@@ -13,6 +13,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
 import platform
+import statistics
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ import networks
 import numpy as np
 import scalars
 from gradaccord.engines.backprop import prepare, value_and_gradient
-from timing import once, seconds_each
+from timing import once, ratio, turns
 
 KEPT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 HAND, OURS, PUBLIC = "by hand", "gradaccord, compiled", "gradaccord, public call"
@@ -54,15 +55,21 @@ def scalar_table(power: str, counts: tuple[int, ...]) -> Table:
         for name, call in calls.items():
             if name != PUBLIC and not scalars.agree(call(), by_hand(*numbers)):
                 raise SystemExit(f"{name} gives other numbers than {HAND}")
-        taken = seconds_each(calls, rounds=25 if count <= 1000 else 9)
+        taken = turns(calls)
+        seconds = {name: statistics.median(times) for name, times in taken.items()}
         ours = taken[OURS]
         rows.append(
             [
-                f"{count:,}", _time(taken[HAND]), _time(ours), f"{ours / taken[HAND]:.2f}", _time(taken[PUBLIC]),
-                *(f"{taken[name] / ours:.0f}" if name in taken else "" for name in OTHERS),
-                f"{preparation * 1e3:.1f} ms", f"{ours / count * 1e9:.0f} ns",
+                f"{count:,}",
+                _time(seconds[HAND]),
+                _time(seconds[OURS]),
+                f"{ratio(ours, taken[HAND]):.2f}",
+                _time(seconds[PUBLIC]),
+                *(f"{ratio(taken[name], ours):.0f}" if name in taken else "" for name in OTHERS),
+                f"{preparation * 1e3:.3g} ms",
+                f"{seconds[OURS] / count * 1e9:.0f} ns",
             ]
-        )  # fmt: skip
+        )
     ops = "`+ * **`" if power == "**" else "`+ * tanh`"
     head = "nodes | by hand | compiled | ratio to by hand | public call | " + " | ".join(f"{n} is slower by" for n in OTHERS)
     return f"Single numbers, {ops}: value and full gradient", head + " | preparation | a node", rows
@@ -91,9 +98,16 @@ def network_table() -> Table:
             for name, call in calls.items():
                 if name != PUBLIC and not networks.agree(call(), by_hand()):
                     raise SystemExit(f"{name} gives other numbers than {HAND}")
-            taken = seconds_each(calls)
+            taken = turns(calls)
             base = taken[HAND]
-            rows.append([label, dtype, _time(base), *(f"{taken[n] / base:.2f}" if n in taken else "" for n in NETWORK)])
+            rows.append(
+                [
+                    label,
+                    dtype,
+                    _time(statistics.median(base)),
+                    *(f"{ratio(taken[name], base):.2f}" if name in taken else "" for name in NETWORK),
+                ]
+            )
     return "Networks: value and full gradient, as multiples of NumPy written by hand", (
         "network | dtype | by hand | " + " | ".join(NETWORK)
     ), rows  # fmt: skip
@@ -140,9 +154,9 @@ def _version(name: str) -> str:
 
 PREFACE = """# Benchmarks
 
-Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page. Every row is measured in
-turns within one process and states medians, so that ratios hold on a busy machine; times are only of that
-machine. *By hand* is straight-line Python, or NumPy, that a person would write for just this computation.
+Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page. Contestants take turns
+within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
+that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write for just this computation.
 *Compiled* is `gradaccord.engines.backprop.value_and_gradient(graph)`; the *public call* is what the harness
 runs, which also hands out every value, term and adjoint as arrays.
 """

@@ -63,7 +63,7 @@ def value_and_gradient(graph: Graph, dtype: str = "float64") -> Callable[..., tu
     found = gradient(graph)
     names = [graph.output.name, *found.graph.outputs[len(graph.outputs) :]]
     space = floats.NAMESPACE if _on_floats(found.graph, dtype) else arrays.namespace(dtype)
-    return emit(found.graph, space, names)
+    return emit(found.graph, space, names, nested=True)
 
 
 def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Array]], tuple[Any, ...]]:
@@ -72,7 +72,7 @@ def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Ar
 
     def run_arrays(given: list[Array]) -> tuple[Any, ...]:
         if not on_arrays:  # compiled when first needed
-            on_arrays.append(emit(graph, arrays.namespace(dtype), names))
+            on_arrays.append(emit(graph, arrays.namespace(dtype), names, nested=True))
         with np.errstate(all="ignore"):
             # `[()]` makes a NumPy scalar of a zero-dimensional array, which is much faster.
             return on_arrays[0](*[array[()] for array in given])
@@ -82,7 +82,7 @@ def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Ar
         if run_arrays_missing:
             raise Unsupported(f"no {', '.join(run_arrays_missing)}")
         return run_arrays
-    on_floats = emit(graph, floats.NAMESPACE, names)
+    on_floats = emit(graph, floats.NAMESPACE, names, nested=True)
 
     def run_floats(given: list[Array]) -> tuple[Any, ...]:
         try:

@@ -36,8 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run cases in this precision; repeat for several",
     )  # fmt: skip
     parser.addini("gradaccord_cases", "folders that hold case files", type="paths", default=None)
-    parser.addini("gradaccord_engines", "engines to run cases on; all that are known by default", type="args", default=[])
-    parser.addini("gradaccord_dtypes", "precisions to run cases in; those of each case by default", type="args", default=[])
+    parser.addini(
+        "gradaccord_engines", "engines to run cases on; all that are known by default", type="args", default=[]
+    )
+    parser.addini(
+        "gradaccord_dtypes", "precisions to run cases in; those of each case by default", type="args", default=[]
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -196,7 +200,12 @@ def _failure(rows: Sequence[Row], paths: Sequence[str], path: Path) -> str:
         row = entry.row
         lines.append(f"{title(entry)}: {row.verdict}")
         rest = entry.affected.partition("; ")[2]
-        shown = (row.node and f"first link that is off: {row.node}", row.reason, numbers(row), rest and f"also off: {rest}")
+        shown = (
+            row.node and f"first link that is off: {row.node}",
+            row.reason,
+            numbers(row),
+            rest and f"also off: {rest}",
+        )
         lines += [f"  {text}" for text in shown if text]
     lines += paths
     if rows:

@@ -89,7 +89,11 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
 
 
 def _input(node: Node, name: str, array: Array, framework: Mapping[str, str], dtype: str) -> str:
-    kind = {"float": dtype, "int": "int64", "bool": {"torch": "bool", "jnp": "bool_"}["torch" if "torch" in framework["array"] else "jnp"]}
+    kind = {
+        "float": dtype,
+        "int": "int64",
+        "bool": {"torch": "bool", "jnp": "bool_"}["torch" if "torch" in framework["array"] else "jnp"],
+    }
     wanted = framework["wanted"] if node.kind == "float" and not node.constant else ""
     return f"{name} = {_array(array, framework, kind[node.kind], wanted)}"
 
@@ -203,7 +207,11 @@ def _absolute(module: str, node: ast.ImportFrom) -> str:
 def _one_import(node: ast.Import | ast.ImportFrom, name: str) -> str:
     alias = next(a for a in node.names if (a.asname or a.name.partition(".")[0]) == name)
     renamed = f" as {alias.asname}" if alias.asname else ""
-    return f"from {node.module} import {alias.name}{renamed}" if isinstance(node, ast.ImportFrom) else f"import {alias.name}{renamed}"
+    return (
+        f"from {node.module} import {alias.name}{renamed}"
+        if isinstance(node, ast.ImportFrom)
+        else f"import {alias.name}{renamed}"
+    )
 
 
 def _unannotated(text: str, node: ast.stmt) -> str:

@@ -55,7 +55,7 @@ rule("log", lambda g, y, x: (g / x,))
 rule("log1p", lambda g, y, x: (g / (1 + x),))
 rule("log2", lambda g, y, x: (g / (x * _log(x, 2)),))
 rule("log10", lambda g, y, x: (g / (x * _log(x, 10)),))
-rule("logaddexp", lambda g, y, a, b: (g * f.sigmoid(a - b), g * f.sigmoid(b - a)))
+rule("logaddexp", lambda g, y, a, b: (g * f.exp(a - y), g * f.exp(b - y)))
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------
 rule("sin", lambda g, y, x: (g * f.cos(x),))
@@ -79,7 +79,7 @@ rule("lgamma", lambda g, y, x: (g * f.digamma(x),))
 rule("digamma", lambda g, y, x: (g * f.polygamma(x, n=1),))
 rule("polygamma", lambda g, y, x, n: (g * f.polygamma(x, n=n + 1),))
 rule("sigmoid", lambda g, y, x: (g * (y * (1 - y)),))
-rule("softplus", lambda g, y, x: (g * f.sigmoid(x),))
+rule("softplus", lambda g, y, x: (g * f.exp(x - y),))
 
 
 def _log(near: Symbol, base: int) -> Symbol:

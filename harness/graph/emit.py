@@ -8,6 +8,7 @@ which makes a number of its own kind.
 from __future__ import annotations
 
 import keyword
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,14 +20,18 @@ from .shapes import index_of
 Program = Callable[..., "tuple[Any, ...]"]
 Namespace = Mapping[str, Any]
 
+DEEPEST = 6  # levels of nesting, far below what Python's parser takes
 LITERALS = {"pi": "3.141592653589793", "e": "2.718281828459045"}
 
 
-def source(graph: Graph, outputs: Sequence[str], *, operators: bool = True, tagged: bool = False) -> str:
+def source(
+    graph: Graph, outputs: Sequence[str], *, operators: bool = True, tagged: bool = False, nested: bool = False
+) -> str:
     """The source of `def program(inputs...)`, which returns a tuple of the nodes `outputs`.
 
     `operators`: `a + b` instead of `add(a, b)`. `tagged`: the program takes `use` first and reads each
-    active operand through `use(k, x)`, where k counts `graph.uses`.
+    active operand through `use(k, x)`, where k counts `graph.uses`. `nested`: what is used once is written
+    into its only consumer, so that its number lives no longer than a person's own code would keep it.
     """
     names = {
         node: name + "_"
@@ -36,14 +41,27 @@ def source(graph: Graph, outputs: Sequence[str], *, operators: bool = True, tagg
     }
     tags = {use: k for k, use in enumerate(graph.uses)} if tagged else {}
     constants: dict[str, str] = {}
-    lines = [
-        f"    {names[node.name]} = {_expression(node, names, tags, constants, operators)}\n"
-        for node in graph.pruned(outputs).operations
-    ]
+    needed = graph.pruned(outputs).operations
+    inner = _used_once(needed, outputs) if nested else frozenset[str]()
+    depths: dict[str, int] = {}
+    lines: list[str] = []
+    for node in needed:
+        text = _expression(node, names, tags, constants, operators)
+        depth = 1 + max((depths.get(arg, 0) for arg in node.args if isinstance(arg, str)), default=0)
+        if node.name in inner and depth < DEEPEST:
+            names[node.name] = f"({text})" if " " in text or text.startswith("-") else text
+            depths[node.name] = depth
+        else:
+            lines.append(f"    {names[node.name]} = {text}\n")
     hoisted = [f"    {name} = constant({text!r})\n" for text, name in constants.items()]
     parameters = ["use"] * tagged + [names[node.name] for node in graph.inputs]
     returned = "".join(f"{names[name]}, " for name in outputs)
     return f"def program({', '.join(parameters)}):\n{''.join(hoisted)}{''.join(lines)}    return ({returned})\n"
+
+
+def _used_once(nodes: Sequence[Node], outputs: Sequence[str]) -> frozenset[str]:
+    counts = Counter(arg for node in nodes for arg in node.args if isinstance(arg, str))
+    return frozenset(name for name, count in counts.items() if count == 1) - frozenset(outputs)
 
 
 def _expression(
@@ -90,13 +108,19 @@ def _parameter(name: str, value: Param) -> str:
 
 
 def emit(
-    graph: Graph, namespace: Namespace, outputs: Iterable[str], *, operators: bool = True, tagged: bool = False
+    graph: Graph,
+    namespace: Namespace,
+    outputs: Iterable[str],
+    *,
+    operators: bool = True,
+    tagged: bool = False,
+    nested: bool = False,
 ) -> Program:
-    """The compiled program. Raises KeyError naming an operation that the namespace lacks."""
+    """The compiled program, written by `source`. Raises KeyError naming an operation that the namespace lacks."""
     outputs = tuple(outputs)
     for name in missing(graph, namespace):
         raise KeyError(name)
-    text = source(graph, outputs, operators=operators, tagged=tagged)
+    text = source(graph, outputs, operators=operators, tagged=tagged, nested=nested)
     scope: dict[str, Any] = dict(namespace)
     exec(compile(text, "<graph>", "exec"), scope)
     return scope["program"]

@@ -163,12 +163,12 @@ row("asinh", "x", cost=8, meaning="ln(x + sqrt(x^2 + 1))")
 row("acosh", "x", cost=8, meaning="ln(x + sqrt(x^2 - 1))")
 row("atanh", "x", cost=8, meaning="ln((1 + x) / (1 - x)) / 2")
 
-# --- special functions: rational approximations, 8 ------------------------------------------------------
+# --- special functions: rational approximations, 8; sums of a dozen terms, 16 ------------------------------------------------------
 row("erf", "x", cost=8, meaning="2/sqrt(pi) * integral of e^(-t^2) from 0 to x")
 row("erfc", "x", cost=8, meaning="1 - erf(x)")
 row("lgamma", "x", cost=8, meaning="ln |Gamma(x)|")
 row("digamma", "x", cost=8, meaning="d/dx ln |Gamma(x)|")
-row("polygamma", "x, *, n", cost=8, meaning="n-th derivative of digamma, n >= 1")
+row("polygamma", "x, *, n", cost=16, meaning="n-th derivative of digamma, n >= 1")
 
 # --- activations ----------------------------------------------------------------------------------------
 row("sigmoid", "x", cost=4, meaning="1 / (1 + e^-x)")

@@ -52,6 +52,8 @@ nothing = spoilt(lambda evaluation, inputs: replace(evaluation, gradients=None))
 status = spoilt(lambda evaluation, inputs: replace(evaluation, status="splendid"))
 valueless = spoilt(lambda evaluation, inputs: replace(evaluation, values={}))
 termless = spoilt(lambda evaluation, inputs: replace(evaluation, terms={}))
+
+
 def terms(factor):
     def spoil(evaluation, inputs):
         return replace(evaluation, terms={use: term * factor for use, term in evaluation.terms.items()})
