@@ -24,8 +24,9 @@ from typing import Any
 import networks
 import numpy as np
 import scalars
-from gradaccord.engines.backprop import prepare, value_and_gradient
 from timing import once, ratio, turns
+
+from gradaccord.engines.backprop import prepare, value_and_gradient
 
 KEPT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 HAND, OURS, PUBLIC = "by hand", "gradaccord, compiled", "gradaccord, public call"
@@ -71,7 +72,9 @@ def scalar_table(power: str, counts: tuple[int, ...]) -> Table:
             ]
         )
     ops = "`+ * **`" if power == "**" else "`+ * tanh`"
-    head = "nodes | by hand | compiled | ratio to by hand | public call | " + " | ".join(f"{n} is slower by" for n in OTHERS)
+    head = "nodes | by hand | compiled | ratio to by hand | public call | " + " | ".join(
+        f"{n} is slower by" for n in OTHERS
+    )
     return f"Single numbers, {ops}: value and full gradient", head + " | preparation | a node", rows
 
 
@@ -84,12 +87,16 @@ def network_table() -> Table:
         for dtype in ("float64", "float32"):
             arrays = networks.data(size, dtype)
             graph = networks.graph(arrays)
-            compiled, evaluate, by_hand = value_and_gradient(graph, dtype), prepare(graph, dtype), networks.by_hand(arrays)
-            given = tuple(arrays.values())
+            compiled, evaluate, by_hand = (
+                value_and_gradient(graph, dtype),
+                prepare(graph, dtype),
+                networks.by_hand(arrays),
+            )
+            given, one = tuple(arrays.values()), np.array(1, dtype)
             calls: dict[str, Callable[[], Any]] = {
                 HAND: by_hand,
                 OURS: lambda f=compiled, g=given: f(*g),
-                PUBLIC: lambda f=evaluate, a=arrays, c=np.array(1, dtype): f(a, c),
+                PUBLIC: lambda f=evaluate, a=arrays, c=one: f(a, c),
             }
             _offer(calls, "torch eager", lambda a=arrays: networks.torch_eager(a, fused=False))
             _offer(calls, "torch eager, addmm", lambda a=arrays: networks.torch_eager(a, fused=True))
@@ -156,7 +163,8 @@ PREFACE = """# Benchmarks
 
 Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page. Contestants take turns
 within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
-that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write for just this computation.
+that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
+for just this computation.
 *Compiled* is `gradaccord.engines.backprop.value_and_gradient(graph)`; the *public call* is what the harness
 runs, which also hands out every value, term and adjoint as arrays.
 """

@@ -29,24 +29,31 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     names = tuple(dict.fromkeys([*shown, *(arg for arg in derivatives if isinstance(arg, str))]))
     run = _runner(found.graph, dtype, names)
     kinds = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+    types = [kinds[found.graph[name].kind] for name in names]
     number = arrays.namespace(dtype)["constant"]
+    constants: dict[str | tuple[str, Shape], Array] = {}
+
+    def key(arg: Arg, shape: Shape) -> str | tuple[str, Shape]:
+        """Where a derivative will be found: under its name; a constant as an array of its shape, made now."""
+        if not isinstance(arg, Constant):
+            return arg
+        constants.setdefault((arg.text, shape), np.full(shape, number(arg.text)))
+        return arg.text, shape
+
+    adjoints = {name: key(arg, graph[name].shape) for name, arg in found.adjoints.items()}
+    terms = {use: key(arg, graph[graph.argument(use)].shape) for use, arg in found.terms.items()}
+    gradients = {node.name: adjoints[node.name] for node in graph.wanted}
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
         given = {**inputs, found.seed: cotangent}
-        numbers = dict(zip(names, run([given[node.name] for node in found.graph.inputs]), strict=True))
-
-        def derivative(arg: Arg, shape: Shape) -> Array:
-            if isinstance(arg, Constant):
-                return np.full(shape, number(arg.text))
-            return np.asarray(numbers[arg], kinds["float"])
-
-        adjoints = {name: derivative(arg, graph[name].shape) for name, arg in found.adjoints.items()}
+        numbers = run([given[node.name] for node in found.graph.inputs])
+        made = {**constants, **dict(zip(names, map(np.asarray, numbers, types), strict=True))}
         return Evaluation(
             "ok",
-            values={node.name: np.asarray(numbers[node.name], kinds[node.kind]) for node in graph.nodes},
-            gradients={node.name: adjoints[node.name] for node in graph.wanted},
-            terms={use: derivative(arg, graph[graph.argument(use)].shape) for use, arg in found.terms.items()},
-            adjoints=adjoints,
+            values={name: made[name] for name in shown},
+            gradients={name: made[place] for name, place in gradients.items()},
+            terms={use: made[place] for use, place in terms.items()},
+            adjoints={name: made[place] for name, place in adjoints.items()},
         )
 
     return evaluate
@@ -78,9 +85,8 @@ def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Ar
             return on_arrays[0](*[array[()] for array in given])
 
     if not _on_floats(graph, dtype):
-        run_arrays_missing = missing(graph, arrays.namespace(dtype))
-        if run_arrays_missing:
-            raise Unsupported(f"no {', '.join(run_arrays_missing)}")
+        if absent := missing(graph, arrays.namespace(dtype)):
+            raise Unsupported(f"no {', '.join(absent)}")
         return run_arrays
     on_floats = emit(graph, floats.NAMESPACE, names, nested=True)
 

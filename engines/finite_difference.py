@@ -45,16 +45,19 @@ COMPLEX = {"float64": np.complex128, "float32": np.complex64}
 
 # Operations that NumPy extends to the complex plane, there as accurate as on the line.
 ANALYTIC = frozenset(
-    "input add subtract multiply divide negative square sqrt reciprocal pow exp expm1 log log1p log2 log10 logaddexp "
-    "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid softplus copy sum cumsum matmul einsum "
-    "correlate2d correlate2d_input correlate2d_weight permute_dims matrix_transpose reshape broadcast_to expand_dims "
-    "squeeze concat stack getitem place take scatter_add flip roll pad".split()
+    {
+        *("input", "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "reciprocal", "pow", "copy"),
+        *("exp", "expm1", "log", "log1p", "log2", "log10", "logaddexp", "sigmoid", "softplus"),
+        *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+        *("sum", "cumsum", "matmul", "einsum", "correlate2d", "correlate2d_input", "correlate2d_weight"),
+        *("permute_dims", "matrix_transpose", "reshape", "broadcast_to", "expand_dims", "squeeze", "concat", "stack"),
+        *("getitem", "place", "take", "scatter_add", "flip", "roll", "pad"),
+    }
 )
 
 
-def log1p(z: Vector) -> Vector:
+def log1p(z: Any) -> Any:
     """ln(1 + z): NumPy's own forms 1 + z, which loses the digits of a small z."""
-    z = np.asarray(z)
     if not np.iscomplexobj(z):
         return np.log1p(z)
     result = np.empty_like(z)
@@ -62,12 +65,19 @@ def log1p(z: Vector) -> Vector:
     return result[()]
 
 
-ON_COMPLEX: Mapping[str, Callable[..., Any]] = {
-    "log1p": log1p,
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "softplus": lambda z: log1p(np.exp(z)),
-    "logaddexp": lambda a, b: a + log1p(np.exp(b - a)),
-}
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def softplus(z: Any) -> Any:
+    return log1p(np.exp(z))
+
+
+def logaddexp(a: Any, b: Any) -> Any:
+    return a + log1p(np.exp(b - a))
+
+
+ON_COMPLEX: Mapping[str, Any] = {"log1p": log1p, "sigmoid": sigmoid, "softplus": softplus, "logaddexp": logaddexp}
 
 
 def prepare(graph: Graph, dtype: str) -> Evaluate:
@@ -240,7 +250,7 @@ def _by_complex_step(objective: Objective, x: Vector, dtype: str) -> tuple[Vecto
             for part in _in_chunks(1, np.arange(x.size), x.size):
                 points = np.repeat(x[None].astype(complex), len(part), axis=0)
                 points[np.arange(len(part)), part] += 1j * h[part]
-                slopes[sample, part] = objective(points, noisy=sample > 0).imag / h[part]
+                slopes[sample, part] = np.imag(objective(points, noisy=sample > 0)) / h[part]
     except TypeError:  # something beside the path, such as floor, that has no complex form
         return np.full(x.size, np.nan), np.full(x.size, np.inf)
     spread = np.abs(slopes[1:] - slopes[0]).max(axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .evaluation import Array, Evaluation
-from .rows import PairRow
+from .rows import PairRow, Quantity
 from .subject import Subject
 from .verdicts import place
 
@@ -22,7 +22,8 @@ def differs(first: Evaluation, second: Evaluation) -> str:
     """What two evaluations of one engine disagree in; empty where they agree bit for bit."""
     if second.status != first.status:
         return f"status {second.status}: {second.reason}"
-    for quantity, one, other in (("value", first.values, second.values), ("gradient", first.gradients, second.gradients)):
+    numbers = (("value", first.values, second.values), ("gradient", first.gradients, second.gradients))
+    for quantity, one, other in numbers:
         for key, array in one.items():
             if key not in other or not same_bits(array, other[key]):
                 return f"another {quantity} of `{key}`"
@@ -33,7 +34,8 @@ def pairs(subject: Subject, evaluations: Mapping[str, Evaluation]) -> list[PairR
     """Every pair of engines on the output's value and each input's gradient."""
     rows: list[PairRow] = []
     output = subject.graph.output.name
-    named = [("value", output, "values")] + [("gradient", node.name, "gradients") for node in subject.graph.wanted]
+    named: list[tuple[Quantity, str, str]] = [("value", output, "values")]
+    named += [("gradient", node.name, "gradients") for node in subject.graph.wanted]
     usable = {name: e for name, e in evaluations.items() if e.status == "ok" and output in e.values}
     for (a, first), (b, second) in combinations(usable.items(), 2):
         for quantity, name, where in named:
@@ -43,8 +45,19 @@ def pairs(subject: Subject, evaluations: Mapping[str, Evaluation]) -> list[PairR
             ulps = ulps_between(x, y)
             index = place(np.argmax(ulps), ulps.shape)
             rows.append(
-                PairRow(subject.case, subject.point, subject.dtype, quantity, name, a, b, ", ".join(map(str, index)),
-                        float(x[index]), float(y[index]), float(ulps[index]))  # fmt: skip
+                PairRow(
+                    subject.case,
+                    subject.point,
+                    subject.dtype,
+                    quantity,
+                    name,
+                    a,
+                    b,
+                    ", ".join(map(str, index)),
+                    float(x[index]),
+                    float(y[index]),
+                    float(ulps[index]),
+                )
             )
     return rows
 

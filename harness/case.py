@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from .evaluation import DTYPES
 from .graph.graph import Graph, GraphError, Node
+from .graph.nearest import nearest
 from .inputs import Array, Input, build
 from .keys import CASE, schema, text_in
 from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
 from .statements import Assembly, Statements
 from .update import Update, check
-from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, nearest, read, tree
+from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, read, tree
 
 __all__ = [
     "Acceptance",
@@ -109,7 +110,7 @@ def shipped() -> Path:
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """Every case file among `paths` and below the folders there, sorted, each once.
+    """Every case file among `paths` and below the folders there, hidden ones left out, sorted, each once.
 
     Raises CaseErrors for a path that does not exist and for a folder without any.
     """
@@ -117,7 +118,7 @@ def find(paths: Sequence[Path]) -> list[Path]:
     errors: list[CaseError] = []
     for path in paths:
         if path.is_dir():
-            below = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+            below = sorted(p for p in path.rglob("*") if _is_case(p.relative_to(path)) and p.is_file())
             if not below:
                 errors.append(
                     CaseError(
@@ -139,6 +140,10 @@ def find(paths: Sequence[Path]) -> list[Path]:
     if errors:
         raise CaseErrors(errors)
     return list(found)
+
+
+def _is_case(below: Path) -> bool:
+    return below.suffix in (".yaml", ".yml") and not any(part.startswith(".") for part in below.parts)
 
 
 def load_all(paths: Sequence[Path]) -> list[Case]:

@@ -5,8 +5,9 @@ The induction behind it: where all links up to a number are sound, the number is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -53,11 +54,7 @@ class Chain:
                 if not all(name in values for name in names):
                     continue
                 operands = [self.numerals[name] for name in names]
-                engine, now = self.numerals[node.name], self.step(node)
-
-                def read(form: Format, now: Step = now, operands: Any = operands, engine: Any = engine) -> Residual:
-                    return now.value(operands, engine, form)
-
+                read = partial(self.step(node).value, operands, self.numerals[node.name])
                 link = self._link("value", node.name, None, read)
             self.own["value", node.name] = link
             upstream = [self.values[arg] for arg in node.args if isinstance(arg, str) and arg in self.values]
@@ -83,16 +80,10 @@ class Chain:
             upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
             seed = [self.subject.cotangent] if node.name == output else []
             if evaluation.terms is not None:
-                parts = [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])]
-
-                def read(form: Format, g: Numerals = g, parts: Sequence[Array] = parts) -> Residual:
-                    return adjoint(g, parts, form)
+                read = partial(adjoint, g, [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])])
             else:
                 balls = [*enclosures.pop(node.name, []), *(Numerals(s, form).exact for s in seed)]
-
-                def read(form: Format, g: Numerals = g, balls: Sequence[Any] = balls) -> Residual:  # type: ignore[no-redef]
-                    return adjoint_of_enclosures(g, balls, form)
-
+                read = partial(adjoint_of_enclosures, g, balls)
             link = self._link("adjoint", node.name, None, read)
             self.own["adjoint", node.name] = link
             self.adjoints[node.name] = worse([link, *upstream])
@@ -115,16 +106,10 @@ class Chain:
                 self.terms[use] = worse(before)
             return
         engine = [Numerals(terms[use], self.subject.form) for use in uses]
-        cached: dict[str, list[Residual]] = {}
-
-        def read(form: Format, which: int) -> Residual:
-            if form.name not in cached:
-                cached[form.name] = now.terms(operands, y, g, engine, form)
-            return cached[form.name][which]
-
+        read = cache(partial(now.terms, operands, y, g, engine))
         lost = shares(node.op, node.params, [numbers.array for numbers in engine], g.array, self.subject.form)
         for which, use in enumerate(uses):
-            link = self._link("term", graph.argument(use), use, lambda form, which=which: read(form, which))
+            link = self._link("term", graph.argument(use), use, lambda form, which=which: read(form)[which])
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
                 index = place(np.argmax(lost), lost.shape)
                 reason = f"{link.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"

@@ -48,7 +48,7 @@ def checked(names: Iterable[str]) -> tuple[str, ...]:
             near = get_close_matches(name, installed(), 1, 0.5)
             hint = f"Did you mean `{near[0]}`? " if near else ""
             raise CommandError(
-                f"unknown engine `{name}`. {hint}Known: {', '.join(installed())}; or a file of yours, `path.py:prepare`."
+                f"unknown engine `{name}`. {hint}Known: {', '.join(installed())}; or a file, `path.py:prepare`."
             )
     return names
 

@@ -92,5 +92,3 @@ def _digit(text: str, truth: Fraction) -> str:
 def _ordinal(place: int) -> str:
     suffix = "th" if 10 <= place % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"the {place}{suffix} significant digit is wrong"
-
-

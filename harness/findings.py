@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .rows import Row, TrajectoryRow, Verdict
 
-NOT_ENGINES = ("truth", "ledger")  # names in the engine column that are not an engine's
+NOT_ENGINES = ("", "truth", "ledger")  # names in the engine column that are not an engine's
 
 # In the order in which tables show them.
 LEGEND: Mapping[Verdict, str] = {
@@ -76,6 +76,43 @@ def silences(rows: Iterable[Row]) -> tuple[list[Silence], list[Row]]:
         if row.quantity != "run" or (row.engine, row.verdict, row.reason, row.accepted) not in many
     ]  # fmt: skip
     return [Silence(group[0], len(group), len({row.case for row in group})) for group in many.values()], rest
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Engines that chose differently at one kink: who chose what, in words."""
+
+    row: Row
+    affected: str
+    choices: Mapping[str, str]
+
+
+def splits(found: Iterable[Entry]) -> tuple[list[Split], list[Entry]]:
+    """Conventions in which engines differ, one for each link of a case at a point; and all other entries."""
+    groups: dict[tuple[str, int, str], list[Entry]] = {}
+    rest: list[Entry] = []
+    for entry in found:
+        row = entry.row
+        if row.verdict == "convention" and row.finding:
+            groups.setdefault((row.case, row.point, row.node), []).append(entry)
+        else:
+            rest.append(entry)
+    made: list[Split] = []
+    for group in groups.values():
+        said: dict[str, dict[str, dict[str, None]]] = {}
+        for entry in group:
+            said.setdefault(entry.row.reason, {}).setdefault(entry.row.engine, {})[entry.row.dtype] = None
+        choices = {reason: _listed(engines) for reason, engines in said.items()}
+        made.append(Split(group[0].row, group[0].affected, choices))
+    return made, rest
+
+
+def _listed(engines: Mapping[str, Mapping[str, None]]) -> str:
+    """Such as `torch, jax (float64, float32)`."""
+    by_dtypes: dict[str, list[str]] = {}
+    for engine, dtypes in engines.items():
+        by_dtypes.setdefault(", ".join(dtypes), []).append(engine)
+    return "; ".join(f"{', '.join(names)} ({dtypes})" for dtypes, names in by_dtypes.items())
 
 
 def affected(rows: Iterable[Row], limit: int = 6) -> str:

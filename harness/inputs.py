@@ -21,8 +21,9 @@ from .descriptions import KINDS, ORIGINS
 from .formula import evaluate
 from .graph.expression import ExpressionError
 from .graph.graph import Kind, Shape
+from .graph.nearest import nearest
 from .schema import MAX_DIGITS, MAX_EXPONENT, NUMBER, decimal
-from .yaml_text import List, Map, Scalar, Source, Value, kind_of, nearest, shortened
+from .yaml_text import List, Map, Scalar, Source, Value, kind_of, shortened
 
 MAX_ELEMENTS = 2**24
 DIGITS = 9

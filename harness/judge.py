@@ -39,7 +39,9 @@ def judge(
     if again is not None:
         changed = differs(evaluation, again)
         if changed:
-            return [_settled(replace(blank, verdict="unstable", reason=f"a second run on the same inputs gave {changed}"))]
+            return [
+                _settled(replace(blank, verdict="unstable", reason=f"a second run on the same inputs gave {changed}"))
+            ]
     chain = Chain(subject, evaluation)
     chain.judge()
     return [_settled(row) for row in _rows(chain, blank) if row.quantity in quantities]
@@ -52,7 +54,9 @@ def _settled(row: Row) -> Row:
 def _rows(chain: Chain, blank: Row) -> Iterable[Row]:
     subject, evaluation, truth = chain.subject, chain.evaluation, chain.subject.truth
     for name, link in chain.values.items():
-        yield _row(blank, "value", name, "", evaluation.values[name], truth.values[name], link, chain.own["value", name])
+        yield _row(
+            blank, "value", name, "", evaluation.values[name], truth.values[name], link, chain.own["value", name]
+        )
     for node in subject.graph.wanted:
         name, engine = node.name, evaluation.gradients[node.name]
         link = chain.adjoints.get(name)
@@ -78,7 +82,7 @@ def _rows(chain: Chain, blank: Row) -> Iterable[Row]:
 def _row(
     blank: Row, quantity: Quantity, name: str, use: str, engine: Array, truth: Number, link: Link, own: Link
 ) -> Row:
-    """One quantity: its worst component is that of its own link where that is off, else the one furthest from the truth."""
+    """One quantity: its worst component is its own link's where that is off, else the one furthest from the truth."""
     error = truth.error(engine)
     with np.errstate(all="ignore"):
         relative = np.abs(error) / np.abs(truth.high)

@@ -14,12 +14,13 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from .graph.nearest import nearest
 from .inputs import numbers
 from .keys import text_in
 from .rows import Quantity, Verdict
 from .schema import decimal
 from .statements import Assembly
-from .yaml_text import Scalar, Source, Value, nearest
+from .yaml_text import Scalar, Source, Value
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,9 @@ the command line; no other YAML. Thin over `run.py`. What is heavy is imported w
 that pytest starts as fast without cases as without this plugin.
 """
 
+# pytest's nodes are built by untyped constructors.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -61,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _chosen(config: pytest.Config, what: str) -> list[str]:
-    given: list[str] = config.getoption(f"--gradaccord-{what}")
+    given: list[str] | None = config.getoption(f"--gradaccord-{what}")
     return given or config.getini(f"gradaccord_{what}s")
 
 
@@ -125,13 +128,14 @@ class CaseItem(_CaseItem):
 
     def runtest(self) -> None:
         from .findings import unexplained
+        from .selection import address
 
         found = outcome_of(self.session, self.unit, self.engine)
         rows = [row for row in found.rows if row.engine == self.engine]
         paths = [path for path in found.summaries if path.engine == self.engine and path.first is not None]
         off = [row for row in rows if unexplained(row)]
         if off or paths:
-            raise CaseFailure(_failure(off, [str(path) for path in paths], self.path))
+            raise CaseFailure(_failure(off, [str(path) for path in paths], address(self.unit.case.name, self.path)))
         silent = next((row for row in rows if row.verdict == "unsupported" and row.quantity == "run"), None)
         if silent is not None:
             pytest.skip(silent.reason)
@@ -191,9 +195,8 @@ def _selected(session: pytest.Session) -> dict[tuple[str, int, str], list[str]]:
     return session.stash[_SELECTED]
 
 
-def _failure(rows: Sequence[Row], paths: Sequence[str], path: Path) -> str:
+def _failure(rows: Sequence[Row], paths: Sequence[str], address: str) -> str:
     from .findings import entries, numbers, repeat, title
-    from .selection import address
 
     lines: list[str] = []
     for entry in entries(rows):
@@ -209,7 +212,7 @@ def _failure(rows: Sequence[Row], paths: Sequence[str], path: Path) -> str:
         lines += [f"  {text}" for text in shown if text]
     lines += paths
     if rows:
-        lines.append(f"repeat: {repeat(address(path), rows[0].engine, rows[0].dtype)}")
+        lines.append(f"repeat: {repeat(address, rows[0].engine, rows[0].dtype)}")
     else:
-        lines.append(f"repeat: {repeat(address(path), paths[0].partition(':')[0], '')}")
+        lines.append(f"repeat: {repeat(address, paths[0].partition(':')[0], '')}")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -67,7 +67,7 @@ def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
     return found
 
 
-def run(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
+def run(work: Sequence[Unit], settings: Settings) -> Generator[Outcome, None, None]:
     """The outcome of each unit, in order, as they come; ledgers applied, stale entries as outcomes of their own.
 
     KeyboardInterrupt is raised again once every outcome that was complete has been given.
@@ -129,7 +129,7 @@ def _in_processes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]
 
 
 @contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(jobs: int) -> Generator[ProcessPoolExecutor, None, None]:
     before = {child.pid for child in multiprocessing.active_children()}
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=ignore_interrupts)

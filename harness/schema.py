@@ -1,7 +1,7 @@
 """Forms: what a value of a case file may look like. One table yields the checks and the JSON Schema for editors.
 
 A form reads a located value into a plain one, or notes every mistake in it and gives None. The table of a
-case's keys stands in `keys.py`. Imports `yaml_text.py` alone.
+case's keys stands in `keys.py`. Imports `yaml_text.py` and `graph/nearest.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .yaml_text import List, Map, Scalar, Source, Value, kind_of, nearest
+from .graph.nearest import nearest
+from .yaml_text import List, Map, Scalar, Source, Value, kind_of
 
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")

@@ -7,10 +7,13 @@ that this graph uses, and whatever those read in turn. Imports no engine and no 
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from .case import Case
 from .engine_loading import CommandError, checked, installed
@@ -27,7 +30,7 @@ FRAMEWORKS: Mapping[str, Mapping[str, str]] = {
         "set": "",
         "array": "torch.tensor({numbers}, dtype=torch.{dtype}{wanted})",
         "wanted": ", requires_grad=True",
-        "gradient": "gradients = torch.autograd.grad({output}, [{wanted}], grad_outputs=cotangent, materialize_grads=True)",
+        "gradient": "gradients = torch.autograd.grad({output}, [{wanted}], cotangent, materialize_grads=True)",
     },
     "jax": {
         "import": "import jax\nimport jax.numpy as jnp",
@@ -44,29 +47,30 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
 
     Raises CommandError for an engine that is no framework's, a point that is not there, or inputs too large.
     """
-    if engine not in FRAMEWORKS:
+    base = engine.partition(":")[0]  # variants of a framework share its operations
+    if base not in FRAMEWORKS:
         checked([engine])
         raise CommandError(f"`{engine}` has no script of its own. Scripts exist for: {', '.join(FRAMEWORKS)}.")
     if point >= len(case.points):
         raise CommandError(f"point {point} of {case.name}. It has {len(case.points)}, counted from 0.")
-    framework, graph, inputs = FRAMEWORKS[engine], case.graph, case.inputs(point, dtype)
+    framework, graph, inputs = FRAMEWORKS[base], case.graph, case.inputs(point, dtype)
     size = sum(array.size for array in inputs.values())
     if size > LARGEST:
         raise CommandError(f"{case.name} has {size:,} numbers as inputs; a script holds at most {LARGEST:,}.")
-    imports, definitions, rows = _vocabulary(installed()[engine].module, graph, dtype)
-    head, body = source(graph, [graph.output.name]).split("\n", 1)
+    imports, definitions, rows = _vocabulary(installed()[base].module, graph, dtype)
+    imports = _imports(framework["import"].splitlines(), imports)
+    plain = _renamed(graph, _reserved([*imports, *definitions]))
+    head, body = source(plain, [plain.output.name]).split("\n", 1)
     parameters = [name.strip() for name in head[head.index("(") + 1 : head.rindex(")")].split(",")]
     names = dict(zip((node.name for node in graph.inputs), parameters, strict=True))
     wanted = ", ".join(names[node.name] for node in graph.wanted)
-    output = graph.output.name if graph.output.name.isidentifier() else "output"
-    while output in parameters:
-        output += "_"
+    output = plain.output.name if plain.output.name.isidentifier() else "output"
     lines = [
-        f'"""{case.name}, point {point}, {dtype}, on {engine}. Written by `gradaccord show`; needs {engine} alone."""',
+        f'"""{case.name}, point {point}, {dtype}, on {base}. Written by `gradaccord show`; needs {base} alone."""',
         "",
         "from __future__ import annotations",
         "",
-        *_imports(framework["import"].splitlines(), imports),
+        *imports,
         *(["", framework["set"]] if framework["set"] else []),
         *definitions,
         "",
@@ -86,6 +90,40 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
         '    print(f"gradient of {name} =", gradient.tolist())',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _reserved(lines: Iterable[str]) -> set[str]:
+    """Names that mean something in the script, so that no node may take them."""
+    tree = ast.parse("\n".join(lines))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    bound = {name for node in tree.body for name in _binds(node)}
+    return (
+        used
+        | bound
+        | set(dir(builtins))
+        | {"program", "cotangent", "gradients", "gradient", "name", "pull", "nan", "inf", "_"}
+    )
+
+
+def _renamed(graph: Graph, reserved: Set[str]) -> Graph:
+    """The same graph, an underscore behind each node's name that means something else."""
+    taken = reserved | set(graph.by_name)
+    names: dict[str, str] = {}
+    for name in graph.by_name:
+        if name in reserved:
+            new = name + "_"
+            while new in taken:
+                new += "_"
+            names[name] = new
+    nodes = (
+        replace(
+            node,
+            name=names.get(node.name, node.name),
+            args=tuple(names.get(arg, arg) if isinstance(arg, str) else arg for arg in node.args),
+        )
+        for node in graph.nodes
+    )
+    return Graph(tuple(nodes), tuple(names.get(name, name) for name in graph.outputs))
 
 
 def _input(node: Node, name: str, array: Array, framework: Mapping[str, str], dtype: str) -> str:
@@ -237,6 +275,6 @@ def _reads(node: ast.AST) -> set[str]:
                 pass
         for field, value in ast.iter_fields(here):
             if field not in ("annotation", "returns"):
-                children: list[object] = value if isinstance(value, list) else [value]
+                children = cast("list[object]", value if isinstance(value, list) else [value])
                 waiting += [child for child in children if isinstance(child, ast.AST)]
     return found - own if isinstance(node, ast.FunctionDef) else found

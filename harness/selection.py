@@ -6,6 +6,7 @@ Every mistake is a CommandError or CaseErrors, before anything is computed. Impo
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -30,29 +31,40 @@ def select(words: Sequence[str]) -> list[Selected]:
     Raises CaseErrors with everything that is wrong with any of them.
     """
     paths = find([_path(word) for word in words] or [shipped()])
-    return [Selected(case, address(case.path)) for case in load_all(paths)]
+    return [Selected(case, address(case.name, case.path)) for case in load_all(paths)]
 
 
 def _path(word: str) -> Path:
     path = Path(word)
     if path.exists() or path.suffix or os.sep in word:
         return path
-    for candidate in (shipped() / word, *sorted(shipped().rglob(f"{word}.yaml"))):
-        if candidate.exists():
-            return candidate
-    names = [file.stem for file in shipped().rglob("*.yaml")]
+    if (shipped() / word).exists():
+        return shipped() / word
+    names = _names()
+    if word in names:
+        return names[word]
     near = get_close_matches(word, names, 1)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     raise CommandError(f"no file, folder or shipped case `{word}`.{hint} `gradaccord list` shows the shipped cases.")
 
 
-def address(path: Path) -> str:
+def _names() -> dict[str, Path]:
+    """The shipped cases by name, read off without loading them."""
+    found: dict[str, Path] = {}
+    for path in sorted(shipped().rglob("*.yaml")):
+        name = re.search(r"^name:[ ]*(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if name is not None:
+            found[name[1]] = path
+    return found
+
+
+def address(name: str, path: Path) -> str:
     """A path below the working folder as it is typed; a shipped case by its name; any other path in full."""
     full = path.resolve()
     here = Path.cwd().resolve()
     if full.is_relative_to(here):
         return full.relative_to(here).as_posix()
-    return path.stem if full.is_relative_to(shipped()) else str(path)
+    return name if full.is_relative_to(shipped()) else str(path)
 
 
 def check_dtypes(names: Iterable[str]) -> tuple[str, ...]:

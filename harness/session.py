@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -185,7 +185,7 @@ class _Interrupts:
         self._pending = True
 
     @contextmanager
-    def held(self, *, quietly: bool = False) -> Iterator[None]:
+    def held(self, *, quietly: bool = False) -> Generator[None, None, None]:
         self._held = True
         try:
             yield

@@ -17,9 +17,10 @@ from math import prod
 from .graph.build import Builder
 from .graph.expression import ExpressionError, Function, Parser, parsed
 from .graph.graph import NAMED_CONSTANTS, Arg, Graph, GraphError, Node
+from .graph.nearest import nearest
 from .graph.ops import OPERATIONS
 from .inputs import MAX_ELEMENTS, Input, offset_of
-from .yaml_text import Scalar, Source, nearest, shortened
+from .yaml_text import Scalar, Source, shortened
 
 Statements = Mapping[str, tuple[Scalar, "tuple[Scalar, Scalar] | None"]]  # name -> (key, (place, text))
 

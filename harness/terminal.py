@@ -5,7 +5,7 @@ Imports rich and the rows; loaded by commands that print, never by `--help`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import indent, wrap
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from .findings import LEGEND, NOT_ENGINES, Entry, Silence, entries, repeat, silences, title
+from .findings import LEGEND, NOT_ENGINES, Entry, Silence, Split, entries, repeat, silences, splits, title
 from .rows import Row
 from .session import Ended
 
@@ -34,7 +34,7 @@ def console() -> Console:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress() -> Generator[Callable[[str, int, int], None], None, None]:
     """A function to tell what was done last and how much of all is done; a bar, where there is a terminal."""
     screen = Console(stderr=True)
     if not screen.is_terminal:
@@ -77,6 +77,15 @@ def silence(screen: Console, found: Silence, address: str) -> None:
     screen.print(Text(f"  repeat: {repeat(address, found.row.engine, found.row.dtype)}"), soft_wrap=True)
 
 
+def split(screen: Console, kink: Split, address: str) -> None:
+    """A kink at which engines chose differently."""
+    row = kink.row
+    where = row.case + (f" point {row.point}" if row.point else "")
+    _verdict(screen, f"{where}  {kink.affected.split(';')[0]}", row)
+    _paragraphs(screen, *(f"{engines}: {reason}" for reason, engines in kink.choices.items()))
+    screen.print(Text(f"  repeat: {repeat(address, '', '')}"), soft_wrap=True)
+
+
 def _verdict(screen: Console, head: str, row: Row) -> None:
     screen.print(Text.assemble((head, "bold"), "  ", (row.verdict, STYLES.get(row.verdict, "bold red"))))
 
@@ -93,22 +102,26 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     addresses = {case.name: case.address for case in about.cases}
     screen.print(verdicts(tally.counts))
     quiet, rest = silences(tally.open)
-    found = entries(rest)
+    kinks, found = splits(entries(rest))
     for one in quiet:
         screen.print()
         silence(screen, one, addresses[one.row.case])
+    for kink in kinks[:SHOWN]:
+        screen.print()
+        split(screen, kink, addresses[kink.row.case])
     for entry in found[:SHOWN]:
         screen.print()
         finding(screen, entry, addresses[entry.row.case])
-    if len(found) > SHOWN:
-        screen.print(f"\nand {len(found) - SHOWN} more in {report}")
+    more = max(len(found) - SHOWN, 0) + max(len(kinks) - SHOWN, 0)
+    if more:
+        screen.print(f"\nand {more} more in {report}")
     if tally.paths:
         screen.print()
         _paths(screen, tally.paths)
     screen.print()
     for message in about.messages:
         screen.print(Text(message, "bold"))
-    screen.print(Text(_last_line(end, len(quiet) + len(found) + tally.paths_off)))
+    screen.print(Text(_last_line(end, len(quiet) + len(kinks) + len(found) + tally.paths_off)))
     screen.print(Text(f"Report: {report}"), soft_wrap=True)
 
 

@@ -103,7 +103,9 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
 def _lossy(found: Residual, form: Format) -> NDArray[np.bool_]:
     """Fewer than half of the format's digits are right."""
     with np.errstate(all="ignore"):
-        return (found.off > np.abs(found.exact) * form.unit**0.5) & (found.off > form.smallest / form.unit) & ~found.kink
+        return (
+            (found.off > np.abs(found.exact) * form.unit**0.5) & (found.off > form.smallest / form.unit) & ~found.kink
+        )
 
 
 def _off(
@@ -136,8 +138,13 @@ def _choice(found: Residual, index: tuple[int, ...]) -> str:
     low, high, engine = float(found.low[index]), float(found.high[index]), float(found.engine[index])
     share = (engine - low) / (high - low) if high > low else 0.0
     named = {0.0: "the lower end", 0.5: "the middle", 1.0: "the upper end"}
-    return f"a kink: of all from {low:.6g} to {high:.6g} the engine took {named.get(round(share, 6), f'{share:.6g} of the way')}"
+    taken = named.get(round(share, 6), f"{share:.6g} of the way")
+    return f"a kink: of all from {low:.6g} to {high:.6g} the engine took {taken}"
 
 
 def _show(number: Any) -> str:
-    return np.format_float_positional(float(number), unique=True, trim="-") if 1e-4 <= abs(float(number)) < 1e10 else repr(float(number))
+    return (
+        np.format_float_positional(float(number), unique=True, trim="-")
+        if 1e-4 <= abs(float(number)) < 1e10
+        else repr(float(number))
+    )

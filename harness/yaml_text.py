@@ -2,20 +2,21 @@
 
 Reads ruamel.yaml's events (YAML 1.2) without recursion, resolves no tag and runs nothing. Every value
 knows its line and column; a place inside a scalar, however it is quoted or folded, is found again in the
-file. Files, nesting and aliases have limits. Imports nothing of the project.
+file. Files, nesting and aliases have limits. Imports `graph/nearest.py` alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
+
+from .graph.nearest import nearest
 
 MAX_BYTES = 8_000_000
 MAX_DEPTH = 50
@@ -97,12 +98,6 @@ def sentence(text: str) -> str:
         return ""
     text = text[0].upper() + text[1:] if text[0].isalpha() else text
     return text if text[-1] in ".?!`" and not text.endswith("`") else text + "."
-
-
-def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """`did you mean ...?` for the right name that is most like a wrong one; empty where none is near."""
-    near = get_close_matches(name, known, 1)
-    return f"did you mean `{near[0]}`?" if near else ""
 
 
 def shortened(text: str) -> str:
@@ -327,7 +322,8 @@ class _Composer:
                 holder.items.append(value)
             elif (key := keys[-1]) is not None:
                 if isinstance(value, Scalar) and not value.text and not value.style and kind != "AliasEvent":
-                    value.line, value.column = key.line, key.column + len(key.text)  # nothing, after its key
+                    value.line = key.line  # nothing stands right after its key
+                    value.column = min(key.column + len(key.text), len(self.source.lines[key.line]))
                 holder.pairs.append((key, value))
                 keys[-1] = None
             elif isinstance(value, Scalar):

@@ -9,7 +9,18 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ..harness.findings import LEGEND, NOT_ENGINES, Entry, Silence, entries, repeat, silences, unexplained
+from ..harness.findings import (
+    LEGEND,
+    NOT_ENGINES,
+    Entry,
+    Silence,
+    Split,
+    entries,
+    repeat,
+    silences,
+    splits,
+    unexplained,
+)
 from ..harness.graph.expression import text_of
 from ..harness.mermaid import LARGEST, boxes, mermaid
 from ..harness.results import About, CaseSummary, Outcome
@@ -56,7 +67,8 @@ class MarkdownReport:
         passing = [row for row in self._notable if not row.finding]
         paths = [path for path in self._paths if path.first is not None]
         quiet, rest = silences(open_rows)
-        yield self._opening(about, len(quiet) + len(entries(rest)) + len(paths))
+        kinks, found = splits(entries(rest))
+        yield self._opening(about, len(quiet) + len(kinks) + len(found) + len(paths))
         yield "## What was run\n\n" + _run_table(about)
         yield "## Verdicts\n\n" + self._verdicts()
         yield "## Engine by engine\n\n" + self._pairs.table()
@@ -77,11 +89,12 @@ class MarkdownReport:
         lines = ["# Do these engines compute the same gradient?", ""]
         lines += [f"> **Incomplete.** {message}" for message in about.messages]
         lines += [""] * bool(about.messages)
+        size = f"{_count(len(about.cases), 'small computation')} (cases) went through {_count(len(engines), 'engine')}"
         lines.append(
-            f"{_count(len(about.cases), 'small computation')} (cases) went through {_count(len(engines), 'engine')}: "
-            f"{_listed(engines)}. Every number that an engine showed on its way to the gradient "
-            f"({numbers:,} rows in `results.csv`) was held against certified ball arithmetic on the engine's own numbers, so each "
-            "difference is known to be rounding, a choice at a kink, or a defect, and in which operation it began."
+            f"{size}: {_listed(engines)}. Every number that an engine showed on its way to the gradient "
+            f"({numbers:,} rows in `results.csv`) was held against certified ball arithmetic on the engine's own "
+            "numbers. So each difference is known to be rounding, a choice at a kink, or a defect, and in which "
+            "operation it began."
         )
         lines.append("")
         if total:
@@ -105,7 +118,7 @@ class MarkdownReport:
     def _trajectories(self) -> str:
         text = (
             "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step "
-            "was judged on the engine's own numbers. `first off` is the first step that is not sound, and its cause.\n\n"
+            "was judged on the engine's own numbers. `first off`: the first step that is not sound, and its cause.\n\n"
         )
         head = ["case", "dtype", "engine", "rule", "steps", "start", "end", "moved as promised", "first off"]
         rows = [
@@ -208,7 +221,9 @@ def _disagreements(rows: Sequence[Row], addresses: dict[str, str]) -> str:
     parts = [_silence(one, addresses.get(one.row.case, one.row.case)) for one in quiet]
     for case, group in by_case.items():
         parts.append(f"### {case}")
-        parts += [_entry(entry, addresses.get(case, case)) for entry in entries(group)]
+        kinks, found = splits(entries(group))
+        parts += [_split(kink, addresses.get(case, case)) for kink in kinks]
+        parts += [_entry(entry, addresses.get(case, case)) for entry in found]
     return "\n\n".join(parts)
 
 
@@ -222,12 +237,20 @@ def _entry(entry: Entry, address: str) -> str:
         lines.append(_escaped(row.reason))
     if row.engine_value is not None and row.reference is not None:
         component = f"at [{row.index}] " if row.index else ""
-        digits = f", {row.digits:.0f} digits agree" if row.digits is not None else ""
+        digits = f", {abs(row.digits):.0f} digits agree" if row.digits is not None else ""
         what = f"{row.quantity} of `{row.name}` {component}"
         lines.append(f"{what}is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}")
     if row.accepted:
         lines.append(f"accepted: {_escaped(row.accepted)}")
     lines.append(f"repeat: `{repeat(address, row.engine, row.dtype)}`")
+    return "<br>\n  ".join(lines)
+
+
+def _split(kink: Split, address: str) -> str:
+    point = f", point {kink.row.point}" if kink.row.point else ""
+    lines = [f"- **engines chose differently{point}: convention**: {_escaped(kink.affected)}"]
+    lines += [f"{_escaped(engines)}: {_escaped(reason)}" for reason, engines in kink.choices.items()]
+    lines.append(f"repeat: `{repeat(address, '', '')}`")
     return "<br>\n  ".join(lines)
 
 
@@ -244,18 +267,19 @@ def _silence(found: Silence, address: str) -> str:
 def _passing(rows: Sequence[Row]) -> str:
     if not rows:
         return "Nothing: every number agreed."
-    merged: dict[tuple[str, str, str], dict[str, None]] = {}
+    groups: dict[tuple[Verdict, str], tuple[dict[str, None], dict[str, None]]] = {}
     for entry in entries(rows):
         row = entry.row
         general = row.verdict in ("unsupported", "not judged")
         reason = row.reason if general else f"{row.case}\0{row.reason}"
-        merged.setdefault((row.verdict, row.engine, reason), {})[row.case] = None
-    ordered = sorted(merged.items(), key=lambda item: list(LEGEND).index(item[0][0]))  # type: ignore[arg-type]
+        engines, cases = groups.setdefault((row.verdict, reason), ({}, {}))
+        engines[row.engine] = cases[row.case] = None
+    ordered = sorted(groups.items(), key=lambda item: list(LEGEND).index(item[0][0]))
     table = [
-        [verdict, f"`{engine}`", _cases(list(cases)), _escaped(_shortened(reason.partition("\0")[2] or reason))]
-        for (verdict, engine, reason), cases in ordered
+        [verdict, _listed(list(engines)), _cases(list(cases)), _escaped(_shortened(reason.rpartition("\0")[2]))]
+        for (verdict, reason), (engines, cases) in ordered
     ]
-    return _table(["verdict", "engine", "cases", "reason"], table)
+    return _table(["verdict", "engines", "cases", "reason"], table)
 
 
 def _cases(names: Sequence[str], limit: int = 4) -> str:

@@ -30,7 +30,7 @@ COMMANDS = {
         ["run", "good.yaml", "--engine", engine_file("raises") + ":prepar"],
         "has no `prepar`. Did you mean `prepare`?",
     ),
-    "engine is no Python": (["run", "good.yaml", "--engine", engine_file("broken")], "broken.py:3:"),
+    "engine is no Python": (["run", "good.yaml", "--engine", "broken.py"], "broken.py:1:"),
     "out is a file": (["run", "good.yaml", "--out", "good.yaml"], "cannot write to good.yaml"),
     "out is below a file": (["run", "good.yaml", "--out", "good.yaml/out"], "cannot write to good.yaml/out"),
     "out is no place": (["run", "good.yaml", "--out", "/proc/report"], "cannot write to /proc/report"),
@@ -41,6 +41,7 @@ COMMANDS = {
 }
 
 FILES = {
+    "broken.py": "def prepare(graph, dtype:\n",
     "good.yaml": PRODUCT,
     "syntax.yaml": "name: x\ninputs: {a: 1\ngraph: [",
     "bomb.yaml": "name: bomb\na: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n"

@@ -230,7 +230,8 @@ def test_version_bounds_compare_numbers_not_text(load_text: Load, version: str, 
 
 def test_cases_are_found_below_folders_sorted_and_once(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
-    for name in ("b/x.yaml", "a.yml", "b/note.txt", "c.yaml"):
+    (tmp_path / ".github").mkdir()
+    for name in (".github/ci.yaml", "b/x.yaml", "a.yml", "b/note.txt", "c.yaml"):
         (tmp_path / name).write_text("")
     assert [p.name for p in find([tmp_path, tmp_path / "c.yaml"])] == ["a.yml", "x.yaml", "c.yaml"]
 

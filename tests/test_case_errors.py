@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from gradaccord.harness.case import CaseErrors, find, load, load_all
+from gradaccord.harness.case import CaseError, CaseErrors, find, load, load_all, shipped
 
 MARK = "‸"
 
@@ -371,9 +373,9 @@ def test_an_error_reads_as_documented(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     path = Path("cases") / "nested.yaml"
     path.parent.mkdir()
-    path.write_text("name: x\ninputs:\n  a: 1\ngraph:\n  c: a + 1\n\n  # doubled\n  d: 2 * c\n  h: tanhh(d)\n")
+    path.write_text("name: x\ninputs:\n  a: 1\ngraph:\n  c: a + 1\n\n  # doubled\n  d: 2 * c\n  h: tahn(d)\n")
     first, *rest = str(errors_of(path)).split("\n")
-    assert first == "cases/nested.yaml:9:6: unknown operation `tanhh` in `h: tanhh(d)`."
+    assert first == "cases/nested.yaml:9:6: unknown operation `tahn` in `h: tahn(d)`."
     assert "Did you mean `tanh`? `gradaccord ops` lists all" in rest[0]
 
 
@@ -482,3 +484,39 @@ def test_the_mistakes_of_several_files_come_together(tmp_path: Path) -> None:
         ("one.yaml", 1),
         ("two.yaml", 1),
     ]
+
+
+# --- anything at all --------------------------------------------------------------------------------------
+
+BITS = [*"[]{}'\"*&#:-()!|>@%?,~/\\0x\n\té", ": ", "- ", "  ", "nan", ".inf", "1e9", "**", "<<", " #", "a[", "True"]
+SMALL = [text for path in find([shipped()]) if len(text := path.read_text(encoding="utf-8")) < 2000]
+
+
+@st.composite
+def mistaken(draw: st.DrawFn) -> str:
+    """A shipped case with a few slips of the finger."""
+    text = draw(st.sampled_from(SMALL))
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(text)))
+        cut = draw(st.integers(0, 4))
+        text = text[:place] + draw(st.sampled_from(["", *BITS])) + text[place + cut :]
+    return text
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mistaken())
+def test_whatever_is_written_gives_a_case_or_errors_at_places_that_exist(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text(text, encoding="utf-8", newline="")
+    rows = text.split("\n")
+    for error in mistakes(path):
+        assert 1 <= error.column <= len(rows[error.line - 1]) + 1
+
+
+def mistakes(path: Path) -> tuple[CaseError, ...]:
+    """What is wrong with a file: nothing, or at least one error."""
+    try:
+        load(path)
+    except CaseErrors as errors:
+        return errors.errors or pytest.fail("an exception without an error")
+    return ()

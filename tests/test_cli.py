@@ -15,7 +15,7 @@ COMMANDS = ["run", "list", "validate", "show", "ops", "engines", "schema"]
 HEAVY = {"numpy", "torch", "jax", "flint", "rich", "ruamel", "pandas"}
 
 
-@pytest.mark.parametrize("words", [[], *([command] for command in COMMANDS)], ids=lambda words: " ".join(words))
+@pytest.mark.parametrize("words", [[], *([command] for command in COMMANDS)], ids=" ".join)
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\nfrom gradaccord.harness.cli import main\n"
@@ -30,7 +30,8 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
 def test_an_unknown_engine_is_an_error_that_loads_no_framework(product: Path) -> None:
     code = (
         "import sys\nfrom gradaccord.harness.cli import main\n"
-        f"try:\n    main(['run', {str(product)!r}, '--engine', 'trch'])\nexcept SystemExit as end:\n    assert end.code == 2\n"
+        f"try:\n    main(['run', {str(product)!r}, '--engine', 'trch'])\n"
+        "except SystemExit as end:\n    assert end.code == 2\n"
         "sys.exit(' '.join(set(sys.modules) & {'torch', 'jax'}) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -8,6 +8,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+
 from gradaccord.engines.finite_difference import ANALYTIC, LIMIT, prepare
 from gradaccord.harness.evaluation import Evaluation, Unsupported
 from gradaccord.harness.graph.build import Builder
@@ -109,8 +110,8 @@ def test_arrays_and_a_cotangent(dtype: str) -> None:
     found = run({"w": [[1.0, 2.0], [3.0, 4.0]], "x": [5.0, 7.0]}, "w @ x", dtype=dtype, cotangent=[1.0, -2.0])
     assert found.status == "ok"
     np.testing.assert_array_equal(found.values["y0"], [19, 43])
-    np.testing.assert_allclose(found.gradients["w"], [[5, 7], [-10, -14]], rtol=1e3 * np.finfo(dtype).eps)
-    np.testing.assert_allclose(found.gradients["x"], [-5, -6], rtol=1e3 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(found.gradients["w"], [[5, 7], [-10, -14]], rtol=1e3 * float(np.finfo(dtype).eps))
+    np.testing.assert_allclose(found.gradients["x"], [-5, -6], rtol=1e3 * float(np.finfo(dtype).eps))
     assert {x.dtype for x in (*found.values.values(), *found.gradients.values())} == {np.dtype(dtype)}
 
 

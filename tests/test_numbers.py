@@ -11,6 +11,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+
 from gradaccord.engines import backprop
 from gradaccord.engines.numbers import arrays, floats, special
 from gradaccord.harness.graph.ops import OPERATIONS

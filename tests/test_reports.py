@@ -14,10 +14,11 @@ import pytest
 from gradaccord.harness.case import load
 from gradaccord.harness.results import About, CaseSummary, Outcome
 from gradaccord.harness.rows import PairRow, Row, TrajectoryRow
-from gradaccord.reports import csv, json as json_report, markdown
+from gradaccord.reports import csv, markdown
+from gradaccord.reports import json as json_report
 
 ROW = Row("product", 0, "float64", "torch", "gradient", "a", "", "2, 1", 0.1, 1 / 3, -7 / 30, 2.5, 0.15, "wrong",
-          "term of a in y[0]", "term of `a` in `y: a * b` at [2, 1]: the engine gave 0.1", 0.25, finding=True)  # fmt: skip
+          "term of a in y[0]", "term of `a` in `y: a * b` at [2, 1]: the engine gave 0.1", 0.25, True)  # fmt: skip
 AGREES = Row("product", 0, "float64", "jax", "value", "y", "", "", 6.0, 6.0, 0.0, 0.0, 32.0, "agree", "", "", 0.1)
 SILENT = Row("product", 0, "float32", "jax", "run", "", "", "", None, None, None, None, None, "unsupported", "",
              "jax is not installed: pip install 'gradaccord[jax]'", 0.0)  # fmt: skip
@@ -49,7 +50,7 @@ def folder(tmp_path: Path, about: About) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name, record", [("results", Row), ("pairs", PairRow), ("trajectories", TrajectoryRow)], ids=lambda x: str(x)
+    "name, record", [("results", Row), ("pairs", PairRow), ("trajectories", TrajectoryRow)], ids=str
 )
 def test_the_columns_are_the_fields_of_the_record_in_their_order(name: str, record: type, folder: Path) -> None:
     assert list(pd.read_csv(folder / f"{name}.csv").columns) == [field.name for field in fields(record)]
@@ -57,8 +58,8 @@ def test_the_columns_are_the_fields_of_the_record_in_their_order(name: str, reco
 
 def test_pandas_reads_every_digit_and_every_special_number(folder: Path) -> None:
     rows = pd.read_csv(folder / "results.csv")
-    assert rows.reference[0] == 1 / 3
-    assert rows.error[0] == -7 / 30
+    assert np.isclose(rows.reference, 1 / 3, rtol=0, atol=0).tolist()[0]
+    assert np.isclose(rows.error, -7 / 30, rtol=0, atol=0).tolist()[0]
     assert rows.engine_value[3] == inf
     assert rows.error[3] == -inf
     assert np.isnan(rows.reference[3])
@@ -123,3 +124,32 @@ def test_reports_appear_whole_or_not_at_all(tmp_path: Path, about: About) -> Non
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "product.yaml") == [
         "pairs.csv", "report.md", "results.csv", "run.json", "trajectories.csv",
     ]  # fmt: skip
+
+
+def kink(engine: str, dtype: str, choice: str) -> Row:
+    return Row("abs", 0, dtype, engine, "gradient", "x", "", "", 1.0, 0.0, 1.0, 1.0, 0.0, "convention",
+               "term of x in y[0]", f"the engine took {choice}", 0.0, finding=True)  # fmt: skip
+
+
+def test_engines_that_choose_differently_at_a_kink_are_one_disagreement(tmp_path: Path, about: About) -> None:
+    report = markdown.write(tmp_path)
+    for dtype in ("float64", "float32"):
+        rows = (kink("torch", dtype, "the middle"), kink("jax", dtype, "the upper end"), kink("x", dtype, "the middle"))
+        report.add(Outcome("abs", 0, dtype, rows))
+    report.close(about)
+    page = (tmp_path / "report.md").read_text()
+    assert "**1 disagreement without an explanation**" in page
+    assert "torch, x (float64, float32): the engine took the middle<br>" in page
+    assert "jax (float64, float32): the engine took the upper end<br>" in page
+    assert page.count("repeat: `") == 1
+
+
+def test_an_engine_that_is_silent_everywhere_is_told_once(tmp_path: Path, about: About) -> None:
+    report = markdown.write(tmp_path)
+    for case in ("one", "two", "three"):
+        row = Row(case, 0, "float64", "mine", "run", "", "", "", *(None,) * 5, "failed", "", "no driver", 0.0, True)
+        report.add(Outcome(case, 0, "float64", (row,)))
+    report.close(about)
+    page = (tmp_path / "report.md").read_text()
+    assert "**mine: failed** in 3 cases, 3 units<br>" in page
+    assert page.count("no driver") == 1

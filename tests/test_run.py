@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gradaccord.harness.case import Case, load
-from gradaccord.harness.engine_loading import CommandError, checked, installed, load as load_engine, version
+from gradaccord.harness.engine_loading import CommandError, checked, installed, version
+from gradaccord.harness.engine_loading import load as load_engine
 from gradaccord.harness.evaluation import Unsupported
 from gradaccord.harness.results import Outcome
 from gradaccord.harness.rows import Row
@@ -146,7 +147,7 @@ def test_an_engine_file_may_get_its_function_by_import(tmp_path: Path) -> None:
     engine.write_text("from gradaccord.engines.backprop import prepare as run_it\n")
     assert checked([f"{engine}:run_it"])
     assert load_engine(f"{engine}:run_it").prepare is not None
-    with pytest.raises(CommandError, match="has no `prepare`. Did you mean|has no `prepare`. It has: run_it"):
+    with pytest.raises(CommandError, match="It has: run_it"):
         checked([str(engine)])
 
 

@@ -34,7 +34,8 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(path.read_text(), str(path), "exec"), scope)
-    found[path.stem] = [np.asarray(g.detach() if hasattr(g, "detach") else g) for g in scope["gradients"]], printed.getvalue()
+    arrays = [np.asarray(g.detach() if hasattr(g, "detach") else g) for g in scope["gradients"]]
+    found[path.stem] = arrays, printed.getvalue()
 pickle.dump(found, open(sys.argv[2], "wb"))
 """
 

@@ -84,9 +84,8 @@ def test_germs_share_nothing_with_the_rules_that_they_prove() -> None:
         reached.add(name)
         for found in imports(ROOT / name):
             parts = found.split(".")
-            for candidate in ("/".join(parts) + ".py", "/".join(parts[:-1]) + ".py"):
-                if (ROOT / candidate).is_file():
-                    waiting.append(candidate)
+            candidates = ("/".join(parts) + ".py", "/".join(parts[:-1]) + ".py")
+            waiting += [candidate for candidate in candidates if (ROOT / candidate).is_file()]
     assert len(reached) > 3
     assert not reached & {"harness/graph/derivatives.py", "harness/graph/gradient.py"}
 

@@ -8,7 +8,7 @@ Imports NumPy and `special`; no SciPy, no framework.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -30,6 +30,10 @@ def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x), by the exponential that does not overflow."""
     e = np.exp(np.copysign(x, -1.0))
     return np.where(x < 0, e, 1.0) / (1.0 + e)
+
+
+def softplus(x: Array) -> Array:
+    return np.logaddexp(x, 0.0)
 
 
 # --- reductions --------------------------------------------------------------------------------------
@@ -100,7 +104,8 @@ def _columns(
     x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int, size: Pair | None = None
 ) -> tuple[Array, Pair]:
     """What the kernel sees at each place, as (groups, channels of a group k l, batch i j), and how many i and j."""
-    padded = pad(x, widths=((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2), value=0) if any(padding) else x
+    rows, columns = padding
+    padded = pad(x, widths=((0, 0), (0, 0), (rows, rows), (columns, columns)), value=0) if any(padding) else x
     seen = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
     windows = np.lib.stride_tricks.sliding_window_view(padded, seen, axis=(2, 3))
     windows = windows[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
@@ -113,6 +118,22 @@ def _columns(
 
 
 # --- shape and selection -----------------------------------------------------------------------------------
+
+
+def permute_dims(x: Array, *, axes: tuple[int, ...]) -> Array:
+    return x.transpose(axes)
+
+
+def matrix_transpose(x: Array) -> Array:
+    return x.mT
+
+
+def reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
+    return x.reshape(shape)
+
+
+def squeeze(x: Array, *, axis: Axis) -> Array:
+    return x.squeeze(axis)
 
 
 def getitem(x: Array, *, index: tuple[Any, ...]) -> Array:
@@ -166,7 +187,7 @@ def stack(*xs: Array, axis: int) -> Array:
     return np.stack(xs, axis=axis)
 
 
-COMMON: Mapping[str, Callable[..., Any]] = {
+COMMON: Mapping[str, Any] = {
     # --- arithmetic
     "add": np.add,
     "subtract": np.subtract,
@@ -209,7 +230,7 @@ COMMON: Mapping[str, Callable[..., Any]] = {
     "digamma": special.digamma,
     "polygamma": special.polygamma,
     "sigmoid": sigmoid,
-    "softplus": lambda x: np.logaddexp(x, 0.0),
+    "softplus": softplus,
     # --- choice
     "maximum": np.maximum,
     "minimum": np.minimum,
@@ -236,12 +257,12 @@ COMMON: Mapping[str, Callable[..., Any]] = {
     "correlate2d_input": correlate2d_input,
     "correlate2d_weight": correlate2d_weight,
     # --- shape and selection
-    "permute_dims": lambda x, *, axes: x.transpose(axes),
-    "matrix_transpose": lambda x: x.mT,
-    "reshape": lambda x, *, shape: x.reshape(shape),
+    "permute_dims": permute_dims,
+    "matrix_transpose": matrix_transpose,
+    "reshape": reshape,
     "broadcast_to": broadcast_to,
     "expand_dims": expand_dims,
-    "squeeze": lambda x, *, axis: x.squeeze(axis),
+    "squeeze": squeeze,
     "concat": concat,
     "stack": stack,
     "getitem": getitem,
@@ -255,7 +276,7 @@ COMMON: Mapping[str, Callable[..., Any]] = {
 
 
 @lru_cache
-def namespace(dtype: str) -> Mapping[str, Callable[..., Any]]:
+def namespace(dtype: str) -> Mapping[str, Any]:
     """Every primitive operation, and what depends on the dtype: constants and what makes floats of indices."""
     number = np.dtype(dtype).type
 

@@ -9,6 +9,7 @@ Imports the standard library and `special`; no framework.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,22 @@ def constant(text: str) -> float:
     """The float nearest to a decimal, `pi`, `e` or `inf`, with or without a sign."""
     sign, name = (-1.0, text[1:]) if text.startswith("-") else (1.0, text)
     return sign * {"pi": math.pi, "e": math.e}[name] if name in ("pi", "e") else float(text)
+
+
+def divide(a: float, b: float) -> float:
+    return a / b
+
+
+def power(a: float, b: float) -> float | complex:
+    return a**b
+
+
+def square(x: float) -> float:
+    return x * x
+
+
+def reciprocal(x: float) -> float:
+    return 1.0 / x
 
 
 def sign(x: float) -> float:
@@ -53,6 +70,20 @@ def logaddexp(a: float, b: float) -> float:
     return maximum(a, b) + math.log1p(math.exp(-math.fabs(a - b)))
 
 
+def softplus(x: float) -> float:
+    return logaddexp(x, 0.0)
+
+
+def floor(x: float) -> float:
+    """The largest whole number up to x; `math.floor` gives an integer, which has no -0."""
+    return math.copysign(math.floor(x), x)
+
+
+def ceil(x: float) -> float:
+    """The smallest whole number from x; -0 as in `floor`."""
+    return math.copysign(math.ceil(x), x)
+
+
 def where(condition: bool, a: float, b: float) -> float:
     return a if condition else b
 
@@ -62,24 +93,32 @@ def _same(x: float, **parameters: object) -> float:
     return x
 
 
+def whole_share(x: float, axis: object) -> float:
+    """The share of the largest of one number."""
+    return 1.0
+
+
 def _on_arrays(function: Callable[..., Any]) -> Callable[..., float]:
-    return lambda x, **parameters: float(function(x, **parameters))
+    def on_a_number(x: float, **parameters: int) -> float:
+        return float(function(x, **parameters))
+
+    return on_a_number
 
 
-NAMESPACE: Mapping[str, Callable[..., Any]] = {
+NAMESPACE: Mapping[str, Any] = {
     "constant": constant,
     # --- arithmetic
-    "add": lambda a, b: a + b,
-    "subtract": lambda a, b: a - b,
-    "multiply": lambda a, b: a * b,
-    "divide": lambda a, b: a / b,
-    "negative": lambda x: -x,
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": divide,
+    "negative": operator.neg,
     "abs": math.fabs,
     "sign": sign,
-    "square": lambda x: x * x,
+    "square": square,
     "sqrt": math.sqrt,
-    "reciprocal": lambda x: 1.0 / x,
-    "pow": lambda a, b: a**b,
+    "reciprocal": reciprocal,
+    "pow": power,
     "hypot": math.hypot,
     # --- exponentials and logarithms
     "exp": math.exp,
@@ -110,26 +149,26 @@ NAMESPACE: Mapping[str, Callable[..., Any]] = {
     "digamma": _on_arrays(special.digamma),
     "polygamma": _on_arrays(special.polygamma),
     "sigmoid": sigmoid,
-    "softplus": lambda x: logaddexp(x, 0.0),
-    # --- choice; `math.floor` gives an integer, which has no -0
+    "softplus": softplus,
+    # --- choice
     "maximum": maximum,
     "minimum": minimum,
     "where": where,
-    "floor": lambda x: math.copysign(math.floor(x), x),
-    "ceil": lambda x: math.copysign(math.ceil(x), x),
-    "less": lambda a, b: a < b,
-    "less_equal": lambda a, b: a <= b,
-    "greater": lambda a, b: a > b,
-    "greater_equal": lambda a, b: a >= b,
-    "equal": lambda a, b: a == b,
-    "not_equal": lambda a, b: a != b,
+    "floor": floor,
+    "ceil": ceil,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
     "stop_gradient": _same,
     "copy": _same,
     "astype": float,
     # --- one number is its own sum, and its own shape
     "sum": _same,
     "max": _same,
-    "max_share": lambda x, axis: 1.0,
+    "max_share": whole_share,
     "reshape": _same,
     "broadcast_to": _same,
     "permute_dims": _same,

@@ -79,7 +79,10 @@ def in_float64(function: Callable[..., Float64]) -> Callable[..., Array]:
 
 
 def _through(function: Callable[[float], float]) -> Callable[..., Array]:
-    return in_float64(lambda x: np.fromiter(map(function, x.tolist()), np.float64, x.size))
+    def each(x: Float64) -> Float64:
+        return np.fromiter(map(function, x.tolist()), np.float64, x.size)
+
+    return in_float64(each)
 
 
 erf = _through(math.erf)  # the C library's: within 1 ulp, and 0.1 microseconds an element

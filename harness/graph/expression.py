@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from difflib import get_close_matches
+from contextlib import suppress
 from functools import lru_cache
 from math import prod
 from typing import cast
 
 from .build import Builder
 from .graph import NAMED_CONSTANTS, Arg, Constant, Graph, GraphError, Node, Param
+from .nearest import nearest
 from .ops import OPERATIONS
 from .parameters import unknown_parameter
 from .shapes import axes_of, index_of
@@ -198,7 +199,7 @@ class Parser:
         if name in NAMED_CONSTANTS:
             return Constant(name)
         known = [*(self.scope if self.scope is not None else self.builder.nodes), *NAMED_CONSTANTS]
-        raise GraphError(f"undefined name `{name}`", "an input, or a node defined above", _nearest(name, known))
+        raise GraphError(f"undefined name `{name}`", "an input, or a node defined above", nearest(name, known))
 
     def _call(self, op: str, operands: list[ast.expr], keywords: list[ast.keyword], base: str, name: str) -> Arg:
         given = {
@@ -213,7 +214,7 @@ class Parser:
                 raise GraphError(f"`{keywords[0].arg}=` in a call of `{op}`", "operands by position alone")
             return self.functions[op].call(self, [self._build(o, base, "") for o in operands], base, name)
         if op not in OPERATIONS:
-            remedy = _nearest(op, [*OPERATIONS, *self.functions])
+            remedy = nearest(op, [*OPERATIONS, *self.functions])
             raise GraphError(
                 f"unknown operation `{op}`",
                 "an operation of the vocabulary",
@@ -301,27 +302,19 @@ class Function:
             raise GraphError(f"{error.found}, inside `{self.name}`", error.expected, error.remedy) from None
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, 1)
-    return f"Did you mean `{near[0]}`?" if near else ""
-
-
 def _index(tree: ast.expr) -> str:
     text = ast.unparse(tree)
     text = text[1:-1] if isinstance(tree, ast.Tuple) and text.startswith("(") else text
-    try:
-        good = all(map(_is_basic, index_of(text)))
-    except ValueError:
-        good = False
-    if not good:
-        raise GraphError(f"index [{_short(text)}]", "integers, slices, `...` and None", "`take` gathers along an axis")
-    return text
+    with suppress(ValueError):
+        if all(map(_is_basic, index_of(text))):
+            return text
+    raise GraphError(f"index [{_short(text)}]", "integers, slices, `...` and None", "`take` gathers along an axis")
 
 
 def _is_basic(item: object) -> bool:
     if isinstance(item, slice):
-        parts = cast("tuple[object, ...]", (item.start, item.stop, item.step))
-        return item.step != 0 and all(part is None or type(part) is int for part in parts)
+        start, stop, step = cast("tuple[object, object, object]", (item.start, item.stop, item.step))
+        return step != 0 and all(part is None or type(part) is int for part in (start, stop, step))
     return item is None or item is Ellipsis or type(item) is int
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import cast
 
 from .graph import GraphError, Param, Params
+from .nearest import nearest
 from .ops import REQUIRED, Operation
 
 Check = Callable[[object], "Param | None"]  # the value in its one form, or None where it does not fit
@@ -74,11 +74,10 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
 
 def unknown_parameter(operation: Operation, name: str) -> GraphError:
     """What is wrong with a parameter that an operation does not have."""
-    near = get_close_matches(name, [*operation.parameters], 1)
     return GraphError(
         f"`{operation.name}` has no parameter `{name}`",
         f"one of: {', '.join(operation.parameters)}" if operation.parameters else "operands alone",
-        f"did you mean `{near[0]}`?" if near else f"its signature is {operation.name}({operation.signature})",
+        nearest(name, operation.parameters) or f"its signature is {operation.name}({operation.signature})",
     )
 
 

@@ -25,7 +25,7 @@ from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
 from ..graph.shapes import axes_of
 from .numbers import balls, to_balls
-from .rounding import SELECTIONS, Format, floats, perturbation, radii, rounded
+from .rounding import EITHER_WAY, SELECTIONS, Format, floats, perturbation, radii, rounded
 
 PRECISION = 128
 MOST_PRECISION = 4096
@@ -37,10 +37,13 @@ Numbers: TypeAlias = NDArray[Any]
 # Rules made of sums and products of g and the operands. The middle of their ball is the exact term, since a
 # ball's product has the product of the middles for its middle; it need not be computed apart.
 LINEAR = frozenset(
-    ("add", "subtract", "multiply", "negative", "copy", "square", "sum", "cumsum", "matmul", "einsum", "correlate2d",
-     "correlate2d_input", "correlate2d_weight", "permute_dims", "matrix_transpose", "reshape", "broadcast_to", "expand_dims",
-     "squeeze", "concat", "stack", "getitem", "place", "take", "scatter_add", "flip", "roll", "pad")
-)  # fmt: skip
+    (
+        *("add", "subtract", "multiply", "negative", "copy", "square", "sum", "cumsum", "matmul", "einsum"),
+        *("correlate2d", "correlate2d_input", "correlate2d_weight", "permute_dims", "matrix_transpose", "reshape"),
+        *("broadcast_to", "expand_dims", "squeeze", "concat", "stack", "getitem", "place", "take", "scatter_add"),
+        *("flip", "roll", "pad"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +126,7 @@ class Step:
         self.op = op
         self.graph = builder.graph(["y"])
         self.operation = OPERATIONS[op]
-        self.positions = tuple(p for p, operand in enumerate(operands) if isinstance(operand, Operand))
-        self.active = tuple(p for p in self.positions if operands[p].active)  # pyright: ignore[reportAttributeAccessIssue]
+        self.active = tuple(p for p, operand in enumerate(operands) if isinstance(operand, Operand) and operand.active)
         self.linear = op in LINEAR
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
@@ -269,11 +271,11 @@ def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residua
 
 def adjoint_of_enclosures(engine: Numerals, terms: Sequence[Any], form: Format) -> Residual:
     """The adjoint link of an engine that shows no terms: the sum of what its terms may be."""
-    zero = np.full(engine.array.shape, flint.arb(0), dtype=object)
-    total = sum(terms, start=zero)
-    size = sum((abs(np.asarray(term, dtype=object)) for term in terms), start=zero)
+    zero: Any = np.full(engine.array.shape, flint.arb(0), dtype=object)
+    total: Any = sum(terms, start=zero)
+    size: Any = sum((abs(np.asarray(term, dtype=object)) for term in terms), start=zero)
     bound = size * (len(terms) * form.unit) + form.smallest
-    return residual(engine, total + bound * flint.arb(0, 1), None)
+    return residual(engine, total + bound * EITHER_WAY, None)
 
 
 def shares(op: str, params: Params, terms: Sequence[Numbers], g: Numbers, form: Format) -> NDArray[np.bool_] | None:

@@ -66,8 +66,7 @@ def _rounding(
     name: str, function: Callable[..., Balls], form: Format, namespace: Mapping[str, Callable[..., Balls]]
 ) -> Callable[..., Balls]:
     if name == "constant":
-        near = perturbation(form)
-        return lambda text: function(text) if exact_in(text, form) else function(text) * near
+        return _constant(function, form)
     if name == "pow":
         return _power(function, form)
     if name in SELECTIONS:
@@ -83,6 +82,15 @@ def _rounding(
         return function
     factor, noise = arb(1, cost * form.unit), arb(0, form.smallest)
     return lambda *operands, **params: function(*operands, **params) * factor + noise
+
+
+def _constant(function: Callable[[str], Balls], form: Format) -> Callable[[str], Balls]:
+    near = perturbation(form)
+
+    def rounded_in(text: str) -> Balls:
+        return function(text) if exact_in(text, form) else function(text) * near
+
+    return rounded_in
 
 
 def exact_in(text: str, form: Format) -> bool:
@@ -103,7 +111,11 @@ def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]
         )
 
     choose = np.frompyfunc(whole, 2, 1)
-    return lambda a, b: function(a, choose(a, b)) * factor + noise
+
+    def widened(a: Balls, b: Balls) -> Balls:
+        return function(a, choose(a, b)) * factor + noise
+
+    return widened
 
 
 def _padded(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
@@ -169,16 +181,36 @@ def _contracted(*shapes: Shape, subscripts: str) -> int:
     return summed + len(terms) - 2 if summed > 1 or len(terms) > 1 else 0
 
 
+def _summed(x: Shape, *, axis: object, keepdims: bool) -> int:
+    return max(prod(x[a] for a in axes_of(axis, len(x))) - 1, 0)
+
+
+def _along(x: Shape, *rest: Shape, axis: int, size: int = 0) -> int:
+    return max(x[axis] - 1, 0)
+
+
+def _window(x: Shape, weight: Shape, **_: object) -> int:
+    return prod(weight[1:])
+
+
+def _window_of_input(g: Shape, weight: Shape, *, groups: int, **_: object) -> int:
+    return weight[0] // groups * prod(weight[2:])
+
+
+def _window_of_weight(g: Shape, x: Shape, **_: object) -> int:
+    return g[0] * prod(g[2:])
+
+
 # How many roundings one element of the result may gather.
 _LENGTHS: Mapping[str, Callable[..., int]] = {
-    "sum": lambda x, axis, keepdims: max(prod(x[a] for a in axes_of(axis, len(x))) - 1, 0),
-    "cumsum": lambda x, axis: max(x[axis] - 1, 0),
+    "sum": _summed,
+    "cumsum": _along,
     "einsum": _contracted,
-    "correlate2d": lambda x, w, **_: prod(w[1:]),
-    "correlate2d_input": lambda g, w, groups, **_: w[0] // groups * prod(w[2:]),
-    "correlate2d_weight": lambda g, x, **_: g[0] * prod(g[2:]),
-    "scatter_add": lambda x, indices, axis, size: max(x[axis] - 1, 0),
-}  # fmt: skip
+    "correlate2d": _window,
+    "correlate2d_input": _window_of_input,
+    "correlate2d_weight": _window_of_weight,
+    "scatter_add": _along,
+}
 
 
 def floats(balls: Balls) -> Floats:

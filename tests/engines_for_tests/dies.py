@@ -1,5 +1,7 @@
 """An engine that kills its own process, as a fault in compiled code does."""
 
+# pyright: basic
+
 import os
 import signal
 

@@ -1,5 +1,7 @@
 """An engine that is sound in float64 and kills its process in float32."""
 
+# pyright: basic
+
 import os
 import signal
 

@@ -1,5 +1,7 @@
 """An engine that leaves Python."""
 
+# pyright: basic
+
 import sys
 
 

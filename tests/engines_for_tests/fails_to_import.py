@@ -1,5 +1,7 @@
 """An engine that raises while it is imported."""
 
+# pyright: basic
+
 raise OSError("the driver is missing")
 
 

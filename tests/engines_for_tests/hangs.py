@@ -1,5 +1,7 @@
 """An engine that never comes back from compiled code: a loop in C that no signal interrupts."""
 
+# pyright: basic
+
 from itertools import repeat
 
 

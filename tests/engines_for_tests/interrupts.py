@@ -1,5 +1,7 @@
 """A sound engine that presses Ctrl-C when it meets an input called `stop`, then hangs."""
 
+# pyright: basic
+
 import os
 import signal
 import time

@@ -1,7 +1,11 @@
 """An engine that needs a package which nobody has."""
 
-import a_package_that_is_not_there
+# pyright: basic
+
+from importlib import import_module
+
+package = import_module("a_package_that_is_not_there")
 
 
 def prepare(graph, dtype):
-    return a_package_that_is_not_there.evaluate
+    return package.evaluate

@@ -1,5 +1,7 @@
 """An engine that raises, with a message of several lines."""
 
+# pyright: basic
+
 
 def prepare(graph, dtype):
     def evaluate(inputs, cotangent):

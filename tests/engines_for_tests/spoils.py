@@ -1,5 +1,7 @@
 """A sound engine whose answers are spoilt in one way each: one function for each way."""
 
+# pyright: basic
+
 from dataclasses import replace
 
 import numpy as np

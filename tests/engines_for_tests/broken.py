@@ -1,3 +1,0 @@
-"""A file that is no Python."""
-
-def prepare(graph, dtype:
