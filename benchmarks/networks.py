@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,8 @@ def jax_jit(arrays: Arrays) -> Call:
 
 
 def hips_autograd(arrays: Arrays) -> Call:
-    import autograd
-    import autograd.numpy as anp
+    autograd: Any = import_module("autograd")
+    anp: Any = import_module("autograd.numpy")
 
     x, w1, b1, w2, b2, t = arrays.values()
 

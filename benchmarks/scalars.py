@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -124,8 +125,8 @@ def torch_eager(chain: list[Step]) -> Callable[[], tuple[float, ...]]:
 
 
 def hips_autograd(chain: list[Step]) -> Callable[[], tuple[float, ...]]:
-    import autograd
-    import autograd.numpy as anp
+    autograd: Any = import_module("autograd")
+    anp: Any = import_module("autograd.numpy")
 
     forward = as_function(chain)
     both = autograd.value_and_grad(lambda a, b, c: forward(anp.tanh, a, b, c), argnum=(0, 1, 2))

@@ -150,7 +150,10 @@ def list_cases(path: tuple[str, ...]) -> None:
 @click.argument("path", nargs=-1)
 @_reports_errors
 def validate(path: tuple[str, ...]) -> None:
-    """Check case files without running them: every error of every file, with line and column."""
+    """Check case files without running them.
+
+    Every error of every file, with line and column.
+    """
     from .selection import select
 
     selected = select(path)
@@ -170,7 +173,9 @@ def validate(path: tuple[str, ...]) -> None:
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
 @_reports_errors
 def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -> None:
-    """Show a case: its graph, its gradient in the case language, and the source that runs.
+    """Show a case and its gradient, written out.
+
+    The graph, the gradient in the case language, and the source that the hand-written engine runs.
 
     CASE is a file or the name of a shipped case.
     """
@@ -195,7 +200,10 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
 @click.argument("name", required=False)
 @_reports_errors
 def ops(name: str | None) -> None:
-    """List the operations of the case language, or tell all about one: NAME."""
+    """List the operations, or tell all about one.
+
+    NAME is an operation: its definition, its rounding and its derivative in the case language.
+    """
     from .showing import operation_text, operations_text
 
     click.echo(operations_text() if name is None else operation_text(name))
@@ -204,7 +212,7 @@ def ops(name: str | None) -> None:
 @main.command()
 @_reports_errors
 def engines() -> None:
-    """List the engines: whether each can be loaded, and what it runs on."""
+    """List the engines and what each runs on."""
     from rich.table import Table
 
     from .engine_loading import LoadingError, installed, load, version

@@ -10,13 +10,13 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
 from .evaluation import Engine, Prepare, Unsupported
+from .graph.nearest import nearest
 
 GROUP = "gradaccord.engines"
 DEFAULT = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
@@ -45,12 +45,14 @@ def checked(names: Iterable[str]) -> tuple[str, ...]:
         if ".py" in name:
             _check_file(name)
         elif name not in installed():
-            near = get_close_matches(name, installed(), 1, 0.5)
-            hint = f"Did you mean `{near[0]}`? " if near else ""
-            raise CommandError(
-                f"unknown engine `{name}`. {hint}Known: {', '.join(installed())}; or a file, `path.py:prepare`."
-            )
+            known = f"Known: {', '.join(installed())}; or a file, `path.py:prepare`."
+            raise CommandError(f"unknown engine `{name}`. {_hint(name, installed())}{known}")
     return names
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    question = nearest(name, known)
+    return f"{question} " if question else ""
 
 
 def split(name: str) -> tuple[Path, str]:
@@ -73,9 +75,9 @@ def _check_file(name: str) -> None:
         raise CommandError(f"{path}: {error}") from None
     names = sorted(_assigned(tree))
     if function not in names and "*" not in names:
-        near = get_close_matches(function, names, 1, 0.5)
-        hint = f"Did you mean `{near[0]}`? " if near else ""
-        raise CommandError(f"{path} has no `{function}`. {hint}It has: {', '.join(names) or 'nothing'}.")
+        raise CommandError(
+            f"{path} has no `{function}`. {_hint(function, names)}It has: {', '.join(names) or 'nothing'}."
+        )
 
 
 def _assigned(tree: ast.Module) -> set[str]:

@@ -83,6 +83,8 @@ def _row(
     blank: Row, quantity: Quantity, name: str, use: str, engine: Array, truth: Number, link: Link, own: Link
 ) -> Row:
     """One quantity: its worst component is its own link's where that is off, else the one furthest from the truth."""
+    if quantity != "gradient" and own.verdict in FINDINGS:
+        link = own  # so that every link that is off has a row of its own, whatever is off upstream of it
     error = truth.error(engine)
     with np.errstate(all="ignore"):
         relative = np.abs(error) / np.abs(truth.high)

@@ -1,7 +1,7 @@
 """The ledger of known disagreements: `accept` entries of a case, applied to the rows of its units.
 
-An entry explains a finding of exactly its engine, quantity, name, point, dtype and verdict. One that ran
-and did not happen, or happened with another verdict, is a finding itself: no stale entry survives.
+An entry explains a finding of exactly its engine, quantity, name, point, dtype and verdict, and the rows
+downstream that inherit it. One that ran and did not happen, or happened with another verdict, is a finding itself: no stale entry survives.
 """
 
 from __future__ import annotations
@@ -59,7 +59,16 @@ def _covers(entry: Acceptance, outcome: Outcome) -> bool:
 
 
 def _names(entry: Acceptance, row: Row) -> bool:
-    return (row.engine, row.quantity) == (entry.engine, entry.quantity) and entry.name in (None, row.name)
+    """Whether an entry is about a row: about its quantity, or about the link that the row inherits its verdict from.
+
+    Every link that is off has a row that names it, so what is inherited hides no second fault.
+    """
+    if row.engine != entry.engine:
+        return False
+    if row.quantity == entry.quantity and entry.name in (None, row.name):
+        return True
+    link = f"{entry.quantity} of {entry.name or ''}"
+    return row.node == link or row.node.startswith(f"{link} in " if entry.name else link)
 
 
 def _stale(case: Case, entry: Acceptance, instead: str) -> Row:

@@ -9,12 +9,12 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from .case import Case, find, load_all, shipped
 from .engine_loading import CommandError
 from .evaluation import DTYPES
+from .graph.nearest import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,8 @@ def _path(word: str) -> Path:
     names = _names()
     if word in names:
         return names[word]
-    near = get_close_matches(word, names, 1)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
-    raise CommandError(f"no file, folder or shipped case `{word}`.{hint} `gradaccord list` shows the shipped cases.")
+    hint = " ".join(filter(None, [nearest(word, names), "`gradaccord list` shows the shipped cases."]))
+    raise CommandError(f"no file, folder or shipped case `{word}`. {hint}")
 
 
 def _names() -> dict[str, Path]:
@@ -72,9 +71,8 @@ def check_dtypes(names: Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(names))
     for name in names:
         if name not in DTYPES:
-            near = get_close_matches(name, DTYPES, 1, 0.5)
-            hint = f"Did you mean `{near[0]}`? " if near else ""
-            raise CommandError(f"unknown dtype `{name}`. {hint}Known: {', '.join(DTYPES)}.")
+            hint = " ".join(filter(None, [nearest(name, DTYPES), f"Known: {', '.join(DTYPES)}."]))
+            raise CommandError(f"unknown dtype `{name}`. {hint}")
     return names
 
 

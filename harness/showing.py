@@ -6,7 +6,6 @@ Imports `graph/` and the loader; no engine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import product
 
 from .case import Case
@@ -17,6 +16,7 @@ from .graph.emit import source
 from .graph.expression import readable_names, text_of
 from .graph.gradient import Gradient, gradient
 from .graph.graph import Constant, Graph, GraphError, Shape
+from .graph.nearest import nearest
 from .graph.ops import OPERATIONS, REQUIRED, Operation
 
 STATEMENTS = 400  # lines of one graph; the case file has them all
@@ -92,9 +92,8 @@ def operations_text() -> str:
 def operation_text(name: str) -> str:
     """One operation: signature, definition, cost, and its derivative in the case language."""
     if name not in OPERATIONS:
-        near = get_close_matches(name, OPERATIONS, 1)
-        hint = f" Did you mean `{near[0]}`?" if near else ""
-        raise CommandError(f"unknown operation `{name}`.{hint} `gradaccord ops` lists all {len(OPERATIONS)}.")
+        hint = " ".join(filter(None, [nearest(name, OPERATIONS), f"`gradaccord ops` lists all {len(OPERATIONS)}."]))
+        raise CommandError(f"unknown operation `{name}`. {hint}")
     operation = OPERATIONS[name]
     lines = [f"{name}({operation.signature})"]
     if operation.operator:

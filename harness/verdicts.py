@@ -64,9 +64,9 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
     if found.engine.size == 0:
         return "agree", 0.0, (), ""
     finite = np.isfinite(found.engine.astype(np.float64))
-    enclosed = np.isfinite(found.radius)
+    enclosed = found.enclosed
     sound = score <= 1
-    if sound.all() and finite.all() and not found.kink.any():
+    if (sound & enclosed).all() and not found.kink.any():
         lost = _lossy(found, form)
         if not lost.any():
             index = place(np.argmax(score), score.shape)
@@ -79,7 +79,7 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
     off = enclosed & finite & ~sound
     if off.any():
         return _off(read, found, form, off)
-    born = enclosed & ~finite
+    born = enclosed & ~finite & ~sound
     if born.any():
         index = place(np.argmax(born), born.shape)
         exact = float(found.exact[index])
@@ -136,6 +136,8 @@ def _off(
 
 def _choice(found: Residual, index: tuple[int, ...]) -> str:
     low, high, engine = float(found.low[index]), float(found.high[index]), float(found.engine[index])
+    # A ball's radius has 30 bits, rounded up: [0, 1] comes back a billionth wider.
+    low, high = (0.0 if abs(end) < 1e-7 * (high - low) else end for end in (low, high))
     share = (engine - low) / (high - low) if high > low else 0.0
     named = {0.0: "the lower end", 0.5: "the middle", 1.0: "the upper end"}
     taken = named.get(round(share, 6), f"{share:.6g} of the way")

@@ -390,3 +390,16 @@ def test_every_pair_of_engines_is_tabulated_on_the_value_and_every_gradient() ->
     assert len(rows) == 3 * 3
     assert {(row.engine_a, row.engine_b) for row in rows if row.ulps} == {("x", "y"), ("y", "z")}
     assert {row.ulps for row in rows} == {0.0, 1.0}
+
+
+# --- two faults -----------------------------------------------------------------------------------------
+
+
+def test_a_second_fault_downstream_of_the_first_has_a_row_that_names_it() -> None:
+    about = subject({"d": "exp(a)", "f": "tanh(d)", "out": "f * f"}, a=0.3)
+    sound = evaluated(about)
+    assert sound.terms is not None
+    first, second = Use("f", 0), Use("d", 0)
+    terms = {**sound.terms, **{use: sound.terms[use] * (1 + 1e-9) for use in (first, second)}}
+    named = first_off(judge(about, "x", replace(sound, terms=terms)))
+    assert {"term of d in f[0]", "term of a in d[0]"} <= named

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
+from gradaccord.harness.answers import walk
 from gradaccord.harness.case import Case, load
 from gradaccord.harness.engine_loading import CommandError, checked, installed, version
 from gradaccord.harness.engine_loading import load as load_engine
@@ -15,10 +18,12 @@ from gradaccord.harness.evaluation import Unsupported
 from gradaccord.harness.results import Outcome
 from gradaccord.harness.rows import Row
 from gradaccord.harness.run import Settings, compared, run, units
+from gradaccord.harness.run import outcome as run_unit
 from gradaccord.harness.workers import Apart, StoppedError
 
 from .conftest import PRODUCT, engine_file
 
+T = TypeVar("T")
 BENT = engine_file("spoils") + ":bent"
 
 
@@ -199,3 +204,34 @@ def test_a_defect_of_the_judge_is_a_row_that_blames_the_judge(
     own = [row for row in outcome.rows if row.engine == "backprop"]
     assert [row.reason for row in own] == ["the judge itself failed, not the engine: ZeroDivisionError: a bug"]
     assert own[0].finding
+
+
+class StopsOnPaths:
+    """A host on which every trajectory runs out of time."""
+
+    def call(self, engine: str, function: Callable[..., T], *args: Any) -> T:
+        if function is walk:
+            raise StoppedError("no answer within 2 seconds: its process was stopped", timed_out=True)
+        return function(engine, *args)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_trajectory_that_hangs_is_a_finding_and_costs_no_other_number(tmp_path: Path) -> None:
+    case = made(tmp_path, PRODUCT + "update: {rule: ascent, step_size: 0.1, steps: 3}\n")
+    found = run_unit(units([case])[0], ["backprop"], StopsOnPaths())
+    assert [(row.verdict, row.finding) for row in found.trajectories] == [("timed out", True)]
+    assert found.summaries[0].first is not None
+    assert {row.verdict for row in found.rows} == {"agree"}
+
+
+def test_a_trajectory_has_a_row_for_each_step_and_input(tmp_path: Path) -> None:
+    case = made(tmp_path, PRODUCT + "update: {rule: ascent, step_size: 0.5, steps: 3}\n")
+    found = next(iter(run(units([case]), Settings(("backprop",)))))
+    # By hand: (2, 3), then a + b/2 and b + a/2 of the old ones: (3.5, 4), (5.5, 5.75), (8.375, 8.5).
+    steps = {(row.step, row.name): row.value for row in found.trajectories}
+    assert [steps[step, "a"] for step in (1, 2, 3)] == [3.5, 5.5, 8.375]
+    assert [steps[step, "b"] for step in (1, 2, 3)] == [4.0, 5.75, 8.5]
+    assert [steps[step, "y"] for step in (0, 3)] == [6.0, 8.375 * 8.5]
+    assert found.summaries[0].kept

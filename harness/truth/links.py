@@ -60,13 +60,15 @@ class Residual:
     """An engine's numbers for one link against the ball of what they may be. Arrays have the link's shape.
 
     `deviation` is |engine - middle of the ball|, `radius` the ball's; `off` is |engine - exact| where
-    exact is the step in exact arithmetic, and `exact` that number, in float64. `kink` marks elements at
-    which the step has no single derivative, and `low`, `high` enclose all that it may be there.
+    exact is the step in exact arithmetic, and `exact` that number, in float64. `enclosed` marks elements
+    whose ball says something: it is finite, or one infinity. `kink` marks elements at which the step has no
+    single derivative, and `low`, `high` enclose all that it may be there.
     """
 
     engine: Numbers
     deviation: NDArray[np.float64]
     radius: NDArray[np.float64]
+    enclosed: NDArray[np.bool_]
     exact: NDArray[np.float64]
     off: NDArray[np.float64]
     kink: NDArray[np.bool_]
@@ -222,24 +224,27 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None) -> Residual:
     """Measure an engine's array against an enclosure and, where it is known apart, the exact value."""
     numbers = engine.array
     own = engine.exact if numbers.dtype.kind == "f" else to_balls(numbers.astype(np.float64))
-    difference = np.broadcast_to(np.asarray(own - enclosure, dtype=object), numbers.shape)
-    deviation = np.abs(floats(difference))
-    radius = radii(difference)
+    ball: Any = np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape)
+    deviation, radius, middle = np.abs(floats(own - ball)), radii(ball), floats(ball)
+    enclosed = np.asarray(_is_finite(ball), dtype=bool)
+    if not enclosed.all():
+        # The ball may be one infinity. An engine that says so is right; arithmetic on it would give NaN.
+        infinite = np.isinf(middle) & (radius == 0)
+        deviation = np.where(infinite & (numbers == middle), 0.0, deviation)
+        enclosed |= infinite
     no_kink = np.zeros(numbers.shape, dtype=bool)
     if exact is None:
-        with np.errstate(all="ignore"):
-            middle = floats(np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape))
-        return Residual(numbers, deviation, radius, middle, deviation, no_kink, middle, middle)
-    exact = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
-    off = np.abs(floats(own - exact))
-    middle = floats(exact)
-    spread = radii(exact)
+        return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle)
+    exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
+    off, middle, spread = np.abs(floats(own - exactly)), floats(exactly), radii(exactly)
     with np.errstate(all="ignore"):
+        off = np.where(numbers == middle, 0.0, off) if np.isinf(middle).any() else off
         kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
-    low, high = (floats(_lower(exact)), floats(_upper(exact))) if kink.any() else (middle, middle)
-    return Residual(numbers, deviation, radius, middle, off, kink, low, high)
+    low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
+    return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high)
 
 
+_is_finite = np.frompyfunc(flint.arb.is_finite, 1, 1)
 _lower = np.frompyfunc(flint.arb.lower, 1, 1)
 _upper = np.frompyfunc(flint.arb.upper, 1, 1)
 
@@ -261,12 +266,13 @@ def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residua
             high = total
             size = size + np.abs(t)
         m = len(terms)
-        deviation = np.abs((engine.array.astype(np.float64) - high) - low)
-        radius = size * (m * (form.unit + m * 2.0**-104)) + form.smallest
         exact = high + low
-    if m == 0:
-        radius = np.zeros(shape)
-    return Residual(engine.array, deviation, radius, exact, deviation, np.zeros(shape, dtype=bool), exact, exact)
+        deviation = np.abs((engine.array.astype(np.float64) - high) - low)
+        radius = size * (m * (form.unit + m * 2.0**-104)) + (form.smallest if m else 0.0)
+        same = ~np.isfinite(size) & (engine.array == high)
+        deviation, radius = np.where(same, 0.0, deviation), np.where(same, 0.0, radius)
+    enclosed, no_kink = np.isfinite(size) | same, np.zeros(shape, dtype=bool)
+    return Residual(engine.array, deviation, radius, enclosed, exact, deviation, no_kink, exact, exact)
 
 
 def adjoint_of_enclosures(engine: Numerals, terms: Sequence[Any], form: Format) -> Residual:
