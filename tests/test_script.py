@@ -61,13 +61,14 @@ def test_scripts_repeat_every_gradient_bit_for_bit_without_gradaccord(engine: st
     import pickle
 
     written: dict[str, tuple[Case, Evaluation]] = {}
-    for case in SMALL:
+    cases = SMALL if engine == "torch" else SMALL[::5]  # JAX compiles every operation at every shape
+    for case in cases:
         dtype = case.dtypes[0]
         told = answer(engine, case.graph, dtype, case.inputs(0, dtype), case.cotangent(dtype)).evaluation
         if told.status == "ok":
             (tmp_path / f"{case.name}.py").write_text(script(case, engine, 0, dtype))
             written[case.name] = case, told
-    assert len(written) > 0.8 * len(SMALL)
+    assert len(written) > 0.8 * len(cases)
     result = tmp_path / "found.pickle"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", RUNNER, str(tmp_path), str(result)],
