@@ -67,7 +67,7 @@ def scalar_table(power: str, counts: tuple[int, ...]) -> Table:
                 f"{ratio(ours, taken[HAND]):.2f}",
                 _time(seconds[PUBLIC]),
                 *(f"{ratio(taken[name], ours):.0f}" if name in taken else "" for name in OTHERS),
-                f"{preparation * 1e3:.3g} ms",
+                _time(preparation),
                 f"{seconds[OURS] / count * 1e9:.0f} ns",
             ]
         )
@@ -132,7 +132,8 @@ def _offer(calls: dict[str, Callable[[], Any]], name: str, make: Callable[[], Ca
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds * 1e6:.3g} µs" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"
+    scale, unit = (1e6, "µs") if seconds < 1e-3 else (1e3, "ms") if seconds < 1 else (1.0, "s")
+    return f"{seconds * scale:.3g} {unit}"
 
 
 def _markdown(table: Table) -> str:

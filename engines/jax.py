@@ -160,7 +160,7 @@ OPERATIONS: dict[str, Any] = {
     "correlate2d_input": correlate2d_input,
     "correlate2d_weight": correlate2d_weight,
     # shape and selection
-    "permute_dims": lambda x, axes: jnp.permute_dims(x, [axis % x.ndim for axis in axes]),
+    "permute_dims": lambda x, axes: jnp.permute_dims(x, tuple(axis % x.ndim for axis in axes)),
     "matrix_transpose": jnp.matrix_transpose,
     "reshape": jnp.reshape,
     "broadcast_to": jnp.broadcast_to,

@@ -35,29 +35,25 @@ def judge(
         "agree", "", "", seconds,
     )  # fmt: skip
     if evaluation.status != "ok":
-        return [_settled(replace(blank, verdict=evaluation.status, reason=evaluation.reason))]
+        finding = evaluation.status in FINDINGS
+        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)]
     if again is not None:
         changed = differs(evaluation, again)
         if changed:
-            return [
-                _settled(replace(blank, verdict="unstable", reason=f"a second run on the same inputs gave {changed}"))
-            ]
+            reason = f"a second run on the same inputs gave {changed}"
+            return [replace(blank, verdict="unstable", reason=reason, finding=True)]
     chain = Chain(subject, evaluation)
     chain.judge()
-    return [_settled(row) for row in _rows(chain, blank) if row.quantity in quantities]
+    return list(_rows(chain, blank, quantities))
 
 
-def _settled(row: Row) -> Row:
-    return replace(row, finding=row.verdict in FINDINGS)
-
-
-def _rows(chain: Chain, blank: Row) -> Iterable[Row]:
+def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:
     subject, evaluation, truth = chain.subject, chain.evaluation, chain.subject.truth
-    for name, link in chain.values.items():
+    for name, link in chain.values.items() if "value" in quantities else ():
         yield _row(
             blank, "value", name, "", evaluation.values[name], truth.values[name], link, chain.own["value", name]
         )
-    for node in subject.graph.wanted:
+    for node in subject.graph.wanted if "gradient" in quantities else ():
         name, engine = node.name, evaluation.gradients[node.name]
         link = chain.adjoints.get(name)
         if link is None:
@@ -69,11 +65,11 @@ def _rows(chain: Chain, blank: Row) -> Iterable[Row]:
             reason = "the plain program's gradient has other bits than that of the program that shows its links"
             row = replace(row, verdict="not judged", reason=reason, score=None, node="")
         yield row
-    for name, link in chain.adjoints.items():
+    for name, link in chain.adjoints.items() if "adjoint" in quantities else ():
         assert evaluation.adjoints is not None
         own = chain.own["adjoint", name]
         yield _row(blank, "adjoint", name, "", evaluation.adjoints[name], truth.adjoints[name], link, own)
-    for use, link in chain.terms.items():
+    for use, link in chain.terms.items() if "term" in quantities else ():
         if evaluation.terms is not None:
             name, own = subject.graph.argument(use), chain.own["term", use]
             yield _row(blank, "term", name, str(use), evaluation.terms[use], truth.terms[use], link, own)
@@ -104,6 +100,7 @@ def _row(
         verdict=link.verdict,
         node="" if sound else str(link),
         reason="" if sound else link.reason,
+        finding=link.verdict in FINDINGS,
     )  # fmt: skip
 
 
@@ -148,6 +145,7 @@ def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, errors: Ma
         error=float(truth.error(engine)[index]),
         score=score, digits=_digits(relative), verdict=verdict, reason=reason,
         node=f"gradient of {name}" if verdict == "wrong" else "",
+        finding=verdict in FINDINGS,
     )  # fmt: skip
 
 

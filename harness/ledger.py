@@ -1,7 +1,8 @@
 """The ledger of known disagreements: `accept` entries of a case, applied to the rows of its units.
 
 An entry explains a finding of exactly its engine, quantity, name, point, dtype and verdict, and the rows
-downstream that inherit it. One that ran and did not happen, or happened with another verdict, is a finding itself: no stale entry survives.
+downstream that inherit it. One that ran and did not happen, or happened with another verdict, is a finding
+itself: no stale entry survives.
 """
 
 from __future__ import annotations

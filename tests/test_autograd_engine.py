@@ -29,7 +29,7 @@ def judged(engine: str, folder: Path, path: str = "") -> pd.DataFrame:
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     rows = pd.read_csv(folder / "report" / "results.csv")
-    return rows[rows["engine"] == engine]
+    return rows.query("engine == @engine")
 
 
 def agrees(rows: pd.DataFrame) -> bool:

@@ -106,6 +106,8 @@ def _arg(operand: Operand) -> Arg:
 def _simplified(builder: Builder, op: str, args: list[Arg]) -> Arg | None:
     if op == "negative":
         return _negated(builder, args[0])
+    if op == "matrix_transpose" and isinstance(args[0], str) and builder.nodes[args[0]].op == op:
+        return builder.nodes[args[0]].args[0]
     if op not in _FOLD:
         return None
     a, b = args

@@ -1,6 +1,7 @@
 """HIPS autograd as an engine: `gradaccord run --engine gradaccord_autograd.py:prepare`."""
 
-# pyright: basic
+# autograd is not annotated.
+# pyright: basic, reportAttributeAccessIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
 
 from importlib.metadata import version
 
