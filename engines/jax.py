@@ -227,7 +227,7 @@ def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
         with _mode():
             inputs = [jax.ShapeDtypeStruct(node.shape, arrays[node.kind]) for node in graph.inputs]
             cotangent = jax.ShapeDtypeStruct(graph.output.shape, DTYPES[dtype])
-            options = UNFUSED if len(graph.nodes) > LARGE else None
+            options = UNFUSED if len(graph.nodes) + len(graph.uses) > LARGE else None
             plain = jax.jit(plain).lower(inputs, cotangent).compile()
             tagged = jax.jit(tagged).lower(inputs, cotangent).compile(options)
     except ERRORS as error:

@@ -13,9 +13,10 @@ import numpy as np
 from .agreement import differs, same_bits
 from .chain import Chain
 from .evaluation import Array, Evaluation
-from .rows import FINDINGS, Quantity, Row
+from .rows import FINDINGS, Quantity, Row, Verdict
 from .subject import Subject
 from .truth.reference import Number
+from .truth.rounding import Format
 from .verdicts import Link, place
 
 __all__ = ["Subject", "judge", "settle"]
@@ -62,8 +63,7 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
         row = _row(blank, "gradient", name, "", engine, truth.adjoints[name], link, chain.own["adjoint", name])
         assert evaluation.adjoints is not None
         if not same_bits(engine, evaluation.adjoints[name]) and row.verdict not in FINDINGS:
-            reason = "the plain program's gradient has other bits than that of the program that shows its links"
-            row = replace(row, verdict="not judged", reason=reason, score=None, node="")
+            row = _plain(row, engine, evaluation.adjoints[name], truth.adjoints[name], subject.form)
         yield row
     for name, link in chain.adjoints.items() if "adjoint" in quantities else ():
         assert evaluation.adjoints is not None
@@ -102,6 +102,32 @@ def _row(
         reason="" if sound else link.reason,
         finding=link.verdict in FINDINGS,
     )  # fmt: skip
+
+
+def _plain(row: Row, plain: Array, shown: Array, truth: Number, form: Format) -> Row:
+    """A gradient whose plain program gives other bits than the one that shows its links, which are sound.
+
+    Only sensitivity can say how far two sound programs may differ. What needs none is said here: the plain
+    one is not finite, or has lost half of the digits where the other has not.
+    """
+    with np.errstate(all="ignore"):
+        most = np.max(np.abs(truth.high), initial=0.0) * form.unit**0.5 + form.smallest / form.unit
+        kept = np.abs(truth.error(shown)) <= most
+        lost = kept & ~(np.abs(truth.error(plain)) <= most)
+    if lost.any():
+        index = place(np.argmax(lost), lost.shape)
+        verdict: Verdict = "wrong" if np.isfinite(plain[index]) else "not finite"
+        reason = (
+            f"gradient of `{row.name}`: the plain program gave {plain[index]!r}, the one that shows its links, "
+            f"all sound, {shown[index]!r}"
+        )
+        return replace(
+            row, verdict=verdict, reason=reason, node=f"gradient of {row.name}", score=None, finding=True,
+            index=", ".join(map(str, index)), engine_value=float(plain[index]), reference=float(truth.high[index]),
+            error=float(truth.error(plain)[index]), digits=0.0,
+        )  # fmt: skip
+    reason = "the plain program's gradient has other bits than that of the program that shows its links"
+    return replace(row, verdict="not judged", reason=reason, score=None, node="")
 
 
 def _digits(relative: float) -> float:

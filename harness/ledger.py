@@ -7,6 +7,7 @@ itself: no stale entry survives.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .case import Acceptance, Case
@@ -28,7 +29,7 @@ class Ledger:
         if not self.case.accept:
             return outcome
         self._notice(outcome)
-        return replace(outcome, rows=tuple(self._explained(row, outcome) for row in outcome.rows))
+        return replace(outcome, rows=settled([self._explained(row, outcome) for row in outcome.rows]))
 
     def _notice(self, outcome: Outcome) -> None:
         ran = {row.engine for row in outcome.rows if row.verdict != "unsupported"}
@@ -53,6 +54,19 @@ class Ledger:
             for k, entry in enumerate(self.case.accept)
             if k in self._ran and k not in self._happened
         ]
+
+
+def settled(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Conventions once more: where all that the ledger leaves unexplained choose alike, they agree."""
+    left: dict[tuple[str, str, str], set[str]] = {}
+    for row in rows:
+        if row.verdict == "convention" and row.finding and not row.accepted:
+            left.setdefault((row.quantity, row.name, row.use), set()).add(row.reason)
+    return tuple(
+        replace(row, finding=False) if len(left.get((row.quantity, row.name, row.use), ())) == 1
+        and row.verdict == "convention" and not row.accepted else row
+        for row in rows
+    )  # fmt: skip
 
 
 def _covers(entry: Acceptance, outcome: Outcome) -> bool:

@@ -356,6 +356,15 @@ def test_a_plain_program_with_other_bits_than_the_tagged_one_is_not_judged() -> 
     assert [row.verdict for row in rows if row.quantity == "gradient"] == ["not judged"]
 
 
+@pytest.mark.parametrize("fault", [float("nan"), float("inf"), 0.0, -2.718281828459045, 2.718281828459045 * (1 + 1e-6)])
+def test_a_plain_program_that_is_grossly_off_is_a_finding_although_its_tagged_twin_is_sound(fault: float) -> None:
+    about = subject({"out": "exp(x)"}, x=1.0)
+    rows = judge(about, "x", replace(evaluated(about), gradients={"x": np.array(fault)}))
+    row = next(row for row in rows if row.quantity == "gradient")
+    assert row.finding and row.node == "gradient of x"
+    assert row.verdict == ("wrong" if np.isfinite(fault) else "not finite")
+
+
 def test_an_answer_that_changes_is_unstable() -> None:
     about = subject({"out": "exp(x)"}, x=1.0)
     first = evaluated(about)

@@ -52,7 +52,7 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
     "axis": (_axis, "an integer or a list of integers"),
     "axes": (_integers, "a list of integers"),
     "shape": (_integers, "a list of integers"),
-    "shift": (_axis, "an integer"),
+    "shift": (_integer(-(2**62)), "an integer"),
     "keepdims": (lambda v: v if isinstance(v, bool) else None, "True or False"),
     "n": (_integer(1), "an integer of at least 1"),
     "size": (_integer(1), "an integer of at least 1"),

@@ -33,7 +33,7 @@ class Number:
         """Engine minus truth."""
         with np.errstate(all="ignore"):
             error = (engine.astype(np.float64) - self.high) - self.low
-            return np.where(engine == self.high, -self.low, error)
+            return np.where(engine == self.high, -self.low, error) + 0.0  # no -0.0
 
     @property
     def tight(self) -> NDArray[np.bool_]:
