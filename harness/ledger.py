@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from .case import Acceptance, Case
 from .results import Outcome
-from .rows import Row
+from .rows import Row, TrajectoryRow
+from .trajectory import Summary
 
 
 class Ledger:
@@ -29,7 +30,10 @@ class Ledger:
         if not self.case.accept:
             return outcome
         self._notice(outcome)
-        return replace(outcome, rows=settled([self._explained(row, outcome) for row in outcome.rows]))
+        rows = settled([self._explained(row, outcome) for row in outcome.rows])
+        path = [self._on_path(row, outcome) for row in outcome.trajectories]
+        summaries = [_told(summary, path) for summary in outcome.summaries]
+        return replace(outcome, rows=rows, trajectories=tuple(path), summaries=tuple(summaries))
 
     def _notice(self, outcome: Outcome) -> None:
         ran = {row.engine for row in outcome.rows if row.verdict != "unsupported"}
@@ -45,6 +49,13 @@ class Ledger:
                     self._happened.add(k)
                     return replace(row, accepted=entry.reason) if row.finding else row
                 self._instead[k] = row.verdict
+        return row
+
+    def _on_path(self, row: TrajectoryRow, outcome: Outcome) -> TrajectoryRow:
+        for k, entry in enumerate(self.case.accept):
+            same = (row.engine, row.verdict) == (entry.engine, entry.verdict) and _inherits(entry, row.node)
+            if same and row.finding and k in self._ran and _covers(entry, outcome):
+                return replace(row, finding=False, accepted=entry.reason)
         return row
 
     def stale(self) -> list[Row]:
@@ -69,6 +80,12 @@ def settled(rows: Sequence[Row]) -> tuple[Row, ...]:
     )  # fmt: skip
 
 
+def _told(summary: Summary, path: Sequence[TrajectoryRow]) -> Summary:
+    own = [row for row in path if row.engine == summary.engine]
+    first = next((row for row in own if row.finding), None)
+    return replace(summary, first=first, known=sum(bool(row.accepted) for row in own))
+
+
 def _covers(entry: Acceptance, outcome: Outcome) -> bool:
     return entry.point in (None, outcome.point) and entry.dtype in (None, outcome.dtype)
 
@@ -82,8 +99,13 @@ def _names(entry: Acceptance, row: Row) -> bool:
         return False
     if row.quantity == entry.quantity and entry.name in (None, row.name):
         return True
+    return _inherits(entry, row.node)
+
+
+def _inherits(entry: Acceptance, node: str) -> bool:
+    """Whether `node`, the first link that is off, is what an entry is about: `term of x in y[0]`."""
     link = f"{entry.quantity} of {entry.name or ''}"
-    return row.node == link or row.node.startswith(f"{link} in " if entry.name else link)
+    return node == link or node.startswith(f"{link} in " if entry.name else link)
 
 
 def _stale(case: Case, entry: Acceptance, instead: str) -> Row:

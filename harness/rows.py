@@ -83,7 +83,10 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True)
 class TrajectoryRow:
-    """One input after one step of one engine: its worst component. `cause` is gradient, state or update."""
+    """One input after one step of one engine: its worst component.
+
+    `cause` is gradient, state, update or value, and `node` the link of the graph that is off.
+    """
 
     case: str
     point: int
@@ -98,4 +101,6 @@ class TrajectoryRow:
     score: float | None
     verdict: Verdict
     cause: str
+    node: str = ""
     finding: bool = False
+    accepted: str = ""

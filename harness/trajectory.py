@@ -41,6 +41,7 @@ class Finding:
     verdict: Verdict
     score: float | None
     index: tuple[int, ...]
+    node: str = ""
 
 
 def trajectory(
@@ -127,7 +128,7 @@ class _Walk:
         """By their links, as in `judge.py` but without the truth of the whole graph, which a path has no use for."""
         if evaluation.adjoints is None:
             rows = judge(here, self.engine, evaluation, quantities=frozenset(("gradient",)))
-            return {row.name: Finding("gradient", row.verdict, row.score, _index(row.index)) for row in rows}
+            return {row.name: Finding("gradient", row.verdict, row.score, _index(row.index), row.node) for row in rows}
         found: dict[str, Finding] = {}
         for name in self.names:
             link, own = chain.adjoints[name], chain.own["adjoint", name]
@@ -135,7 +136,7 @@ class _Walk:
             if link.verdict not in FINDINGS and not same_bits(plain, shown):
                 found[name] = Finding("gradient", "not judged", None, own.index)
             else:
-                found[name] = Finding("gradient", link.verdict, _known(link.score), own.index)
+                found[name] = Finding("gradient", link.verdict, _known(link.score), own.index, str(link))
         return found
 
     def _record_output(self, step: int, name: str, value: Array, link: Link) -> None:
@@ -143,8 +144,9 @@ class _Walk:
             contracted = float(np.sum(value.astype(np.float64) * self.subject.cotangent.astype(np.float64)))
         off = link.verdict in FINDINGS
         blank = self._blank(step, name, contracted)
+        cause, node = ("value", str(link)) if off else ("", "")
         self.found.append(
-            replace(blank, score=_known(link.score), verdict=link.verdict, finding=off, cause="value" if off else "")
+            replace(blank, score=_known(link.score), verdict=link.verdict, finding=off, cause=cause, node=node)
         )
 
     def _blank(self, step: int, name: str, value: float) -> TrajectoryRow:
@@ -202,6 +204,7 @@ class _Walk:
             verdict=worst.verdict,
             cause=worst.cause if off else "",
             finding=off,
+            node=worst.node if off else "",
         )
 
 
@@ -336,6 +339,7 @@ class Summary:
     against: int
     kept: bool | None
     first: TrajectoryRow | None
+    known: int = 0
 
     def __str__(self) -> str:
         went = f"{self.engine}: {self.rule}, {self.steps} step{'s' * (self.steps != 1)}"
@@ -347,7 +351,8 @@ class Summary:
             went += f", output from {self.start:.6g} to {self.end:.6g}, {moved}"
             went += f" ({self.against} of {self.steps} steps the other way)" if self.against else ""
         if self.first is None:
-            return f"{went}; every step is sound"
+            known = f", but for {self.known} known disagreements" if self.known else ""
+            return f"{went}; every step is sound{known}"
         row = self.first
         where = f"{row.name}[{row.index}]" if row.index else row.name
         return f"{went}; first off at step {row.step} in {where}: {row.cause}, {row.verdict}"
