@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import links
 import networks
 import numpy as np
 import scalars
@@ -131,6 +132,16 @@ def _offer(calls: dict[str, Callable[[], Any]], name: str, make: Callable[[], Ca
         print(f"{name} is not installed", file=sys.stderr)
 
 
+def link_table() -> Table:
+    head = "what is judged | values, terms, adjoints | truth, once | links | an element"
+    return "Links: every number of one evaluation judged", head, list(links.link_rows())
+
+
+def suite_table() -> Table:
+    head = "engine | cases | whole run | the harness's own part | share"
+    return "The shipped suite, one engine at a time, trajectories included", head, list(links.suite_rows())
+
+
 def _time(seconds: float) -> str:
     scale, unit = (1e6, "µs") if seconds < 1e-3 else (1e3, "ms") if seconds < 1 else (1.0, "s")
     return f"{seconds * scale:.3g} {unit}"
@@ -175,7 +186,13 @@ def main() -> None:
     """All tables, to the terminal and to docs/benchmarks.md."""
     sizes = (10, 100, 1000, 10_000)
     parts = [PREFACE, f"Machine: {_machine()}\n"]
-    for make in (lambda: scalar_table("**", sizes), lambda: scalar_table("tanh", sizes), network_table):
+    for make in (
+        lambda: scalar_table("**", sizes),
+        lambda: scalar_table("tanh", sizes),
+        network_table,
+        link_table,
+        suite_table,
+    ):
         parts.append(_markdown(make()))
         print(parts[-1], flush=True)
     KEPT.write_text("\n".join(parts), encoding="utf-8")

@@ -80,7 +80,7 @@ def test_conventions_that_still_differ_stay_findings(tmp_path: Path) -> None:
     assert [one.finding and not one.accepted for one in found] == [False, True, True]
 
 
-@pytest.mark.parametrize(("node", "known"), [("term of a in y[0]", True), ("term of b in y[1]", False), ("", False)])
+@pytest.mark.parametrize("node, known", [("term of a in y[0]", True), ("term of b in y[1]", False), ("", False)])
 def test_a_step_of_a_path_is_explained_by_the_link_that_it_inherits(node: str, known: bool, tmp_path: Path) -> None:
     step = TrajectoryRow("made", 0, "float64", "one", 1, "a", "", 1.0, 1.0, 0.0, 2.0, "wrong", "gradient", node, True)
     there = (row("one", "term", "a", "wrong", "term of a in y[0]"),)

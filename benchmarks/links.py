@@ -1,0 +1,111 @@
+"""The judge's own cost: links of a large network and of long chains, and its share of a run of the shipped suite."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from timing import once
+
+from gradaccord.engines.backprop import prepare
+from gradaccord.harness import answers
+from gradaccord.harness.case import find, load_all, shipped
+from gradaccord.harness.engine_loading import load
+from gradaccord.harness.evaluation import Engine, Evaluation
+from gradaccord.harness.graph.build import Builder
+from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.judge import judge
+from gradaccord.harness.run import Settings, run, units
+from gradaccord.harness.subject import Subject
+
+DTYPES = ("float64", "float32")
+
+
+def network(dtype: str, batch: int = 16) -> Subject:
+    """A 784-128-10 classifier: 100,352 + 1,280 weights, cross entropy."""
+    random = np.random.default_rng(0)
+    builder = Builder()
+    builder.input("x", (batch, 784), constant=True)
+    for name, shape in {"w1": (784, 128), "b1": (128,), "w2": (128, 10), "b2": (10,)}.items():
+        builder.input(name, shape)
+    builder.input("target", (batch,), "int")
+    parser = Parser(builder)
+    parser.define("h", "tanh(x @ w1 + b1)")
+    parser.define("y", "cross_entropy(h @ w2 + b2, target)")
+    graph = builder.graph(["y"])
+    inputs: dict[str, Any] = {
+        node.name: (random.normal(size=node.shape) / np.sqrt(node.shape[0])).astype(dtype)
+        for node in graph.inputs
+        if node.kind == "float"
+    }
+    inputs["target"] = random.integers(0, 10, batch)
+    return Subject("network", 0, dtype, graph, inputs, np.ones((), dtype))
+
+
+def chain(nodes: int) -> Subject:
+    builder = Builder()
+    builder.input("x0", ())
+    parser = Parser(builder)
+    for k in range(nodes):
+        parser.define(f"x{k + 1}", f"tanh(x{k})" if k % 2 else f"x{k} * 1.25")
+    return Subject("chain", 0, "float64", builder.graph([f"x{nodes}"]), {"x0": np.array(0.3)}, np.ones(()))
+
+
+def elements(evaluation: Evaluation) -> int:
+    """How many numbers are judged: values, terms and adjoints."""
+    shown = [evaluation.values, evaluation.terms or {}, evaluation.adjoints or {}]
+    return sum(array.size for arrays in shown for array in arrays.values())
+
+
+def link_rows() -> Iterator[list[str]]:
+    subjects = [(f"784-128-10, batch 16, {dtype}", network(dtype)) for dtype in DTYPES]
+    subjects += [(f"chain of {count:,} single numbers", chain(count)) for count in (500, 1000, 2000, 4000)]
+    for name, subject in subjects:
+        evaluation = prepare(subject.graph, subject.dtype)(subject.inputs, subject.cotangent)
+        truth = once(lambda s=subject: s.truth)
+        judge(subject, "backprop", evaluation)  # compiles the steps
+        seconds = min(once(lambda s=subject, e=evaluation: judge(s, "backprop", e)) for _ in range(3))
+        count = elements(evaluation)
+        yield [name, f"{count:,}", f"{truth:.2f} s", f"{seconds:.2f} s", f"{seconds / count * 1e6:.1f} µs"]
+
+
+@contextmanager
+def timed(spent: dict[str, float]) -> Iterator[None]:
+    """Every call into an engine's prepare, evaluate and optimiser is added to `spent`, by engine."""
+
+    def stopwatch(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*args: Any) -> Any:
+            start = time.process_time()
+            try:
+                result = call(*args)
+            finally:
+                spent[name] = spent.get(name, 0.0) + time.process_time() - start
+            return stopwatch(name, result) if callable(result) else result
+
+        return measured
+
+    def loaded(name: str) -> Engine:
+        engine = load(name)
+        optimiser = engine.optimiser and stopwatch(name, engine.optimiser)
+        return replace(engine, prepare=stopwatch(name, engine.prepare), optimiser=optimiser)
+
+    patched, answers.load = answers.load, loaded
+    try:
+        yield
+    finally:
+        answers.load = patched
+
+
+def suite_rows() -> Iterator[list[str]]:
+    """Each engine alone over all shipped cases: processor time, and what of it the engine did not spend."""
+    cases = load_all(find([shipped()]))
+    for engine in ("backprop", "torch", "jax", "jax:jit", "finite_difference"):
+        spent: dict[str, float] = {}
+        with timed(spent):
+            seconds = once(lambda e=engine: sum(1 for _ in run(units(cases), Settings((e,)))))
+        own = seconds - spent.get(engine, 0.0)
+        yield [engine, f"{len(cases)}", f"{seconds:.0f} s", f"{own:.0f} s", f"{own / seconds:.0%}"]
