@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -74,7 +74,7 @@ def link_rows() -> Iterator[list[str]]:
 
 
 @contextmanager
-def timed(spent: dict[str, float]) -> Iterator[None]:
+def timed(spent: dict[str, float]) -> Generator[None]:
     """Every call into an engine's prepare, evaluate and optimiser is added to `spent`, by engine."""
 
     def stopwatch(name: str, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -35,7 +35,7 @@ def pairs(subject: Subject, evaluations: Mapping[str, Evaluation]) -> list[PairR
     rows: list[PairRow] = []
     output = subject.graph.output.name
     named: list[tuple[Quantity, str, str]] = [("value", output, "values")]
-    named += [("gradient", node.name, "gradients") for node in subject.graph.wanted]
+    named.extend(("gradient", node.name, "gradients") for node in subject.graph.wanted)
     usable = {name: e for name, e in evaluations.items() if e.status == "ok" and output in e.values}
     for (a, first), (b, second) in combinations(usable.items(), 2):
         for quantity, name, where in named:

@@ -37,8 +37,8 @@ class Evaluation:
 
     status: Status
     reason: str = ""
-    values: Mapping[str, Array] = field(default_factory=dict)
-    gradients: Mapping[str, Array] = field(default_factory=dict)
+    values: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    gradients: Mapping[str, Array] = field(default_factory=dict[str, Array])
     terms: Mapping[Use, Array] | None = None
     adjoints: Mapping[str, Array] | None = None
     errors: Mapping[str, Array] | None = None

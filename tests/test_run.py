@@ -178,7 +178,8 @@ def double(engine: str, number: int) -> int:
     return 2 * number
 
 
-def test_a_worker_that_died_or_hung_is_replaced() -> None:
+def test_a_worker_that_died_or_hung_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent)  # the worker looks for `double` by its module's name
     host = Apart(2.0)
     try:
         assert host.call("backprop", double, 4) == 8
