@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,12 @@ def differs(first: Evaluation, second: Evaluation) -> str:
     """What two evaluations of one engine disagree in; empty where they agree bit for bit."""
     if second.status != first.status:
         return f"status {second.status}: {second.reason}"
-    numbers = (("value", first.values, second.values), ("gradient", first.gradients, second.gradients))
+    numbers: list[tuple[str, Mapping[Any, Array], Mapping[Any, Array]]] = [
+        ("value", first.values, second.values),
+        ("gradient", first.gradients, second.gradients),
+        ("adjoint", first.adjoints or {}, second.adjoints or {}),
+        ("term", first.terms or {}, second.terms or {}),
+    ]
     for quantity, one, other in numbers:
         for key, array in one.items():
             if key not in other or not same_bits(array, other[key]):

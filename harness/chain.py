@@ -5,7 +5,7 @@ The induction behind it: where all links up to a number are sound, the number is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
@@ -32,6 +32,7 @@ class Chain:
     terms: dict[Use, Link] = field(default_factory=dict)
     adjoints: dict[str, Link] = field(default_factory=dict)
     own: dict[object, Link] = field(default_factory=dict)
+    unseen: set[Use] = field(default_factory=set)
     order: int = 0
 
     def judge(self) -> None:
@@ -71,7 +72,7 @@ class Chain:
     def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
         """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
         graph, evaluation, form = self.subject.graph, self.evaluation, self.subject.form
-        enclosures: dict[str, list[Any]] = {}
+        enclosures: dict[str, list[tuple[Any, Any]]] = {}
         output = graph.output.name
         for node in reversed(graph.nodes):
             if node.name not in shown:
@@ -82,27 +83,32 @@ class Chain:
             if evaluation.terms is not None:
                 read = partial(adjoint, g, [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])])
             else:
-                balls = [*enclosures.pop(node.name, []), *(Numerals(s, form).exact for s in seed)]
-                read = partial(adjoint_of_enclosures, g, balls)
-            link = self._link("adjoint", node.name, None, read)
+                own = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
+                read = partial(adjoint_of_enclosures, g, [*enclosures.pop(node.name, []), *own])
+            if evaluation.terms is None and any(use in self.unseen for use in graph.uses_of[node.name]):
+                link = self._unjudged("adjoint", node.name, None)
+            else:
+                link = self._link("adjoint", node.name, None, read)
             self.own["adjoint", node.name] = link
             self.adjoints[node.name] = worse([link, *upstream])
-            if node.op != "input" and node.name in self.values:
+            if node.op != "input":
                 self._judge_terms(node, g, enclosures)
 
-    def _judge_terms(self, node: Node, g: Numerals, enclosures: dict[str, list[Any]]) -> None:
+    def _judge_terms(self, node: Node, g: Numerals, enclosures: dict[str, list[tuple[Any, Any]]]) -> None:
         graph, terms = self.subject.graph, self.evaluation.terms
         now = self.step(node)
         names = [arg for arg in node.args if isinstance(arg, str)]
-        if not now.active or not all(name in self.numerals for name in names):
+        if not all(name in self.numerals for name in [node.name, *names]):
+            self._blind(node, [Use(node.name, position) for position in now.active])
+            return
+        if not now.active:
             return
         operands, y = [self.numerals[name] for name in names], self.numerals[node.name]
         uses = [Use(node.name, position) for position in now.active]
         before = [self.values[node.name], self.adjoints[node.name]]
         if terms is None:
-            found = now.enclosures(operands, y, g, self.subject.form)
-            for use, ball in zip(uses, found, strict=True):
-                enclosures.setdefault(graph.argument(use), []).append(ball)
+            for use, enclosed in zip(uses, now.enclosed(operands, y, g, self.subject.form), strict=True):
+                enclosures.setdefault(graph.argument(use), []).append(enclosed)
                 self.terms[use] = worse(before)
             return
         engine = [Numerals(terms[use], self.subject.form) for use in uses]
@@ -117,10 +123,23 @@ class Chain:
             self.own["term", use] = link
             self.terms[use] = worse([link, *before])
 
+    def _blind(self, node: Node, uses: Sequence[Use]) -> None:
+        """The terms of a node whose operands or value the engine does not show: nothing can be said of them."""
+        for use in uses:
+            self.unseen.add(use)
+            link = self._unjudged("term", self.subject.graph.argument(use), use)
+            self.own["term", use] = link
+            self.terms[use] = worse([link, self.adjoints[node.name]])
+
+    def _unjudged(self, quantity: Quantity, name: str, use: Use | None) -> Link:
+        self.order += 1
+        reason = f"{quantity} of `{name}`: the engine does not show the values that this step reads"
+        return Link(quantity, name, use, self.order, "not judged", 0.0, (), reason)
+
     def _input(self, node: Node) -> Link:
         """An engine computes on the inputs that it was given, bit for bit."""
         given, used = self.subject.inputs[node.name], self.evaluation.values[node.name]
-        same = np.asarray((given == used) | ((given != given) & (used != used)))
+        same = np.asarray(_same(given, used))
         self.order += 1
         if same.all():
             return Link("value", node.name, None, self.order, "agree", 0.0, (), "")
@@ -139,3 +158,10 @@ class Chain:
             what = f"term of `{name}`" if use is not None else f"{quantity} of `{name}`"
             reason = f"{what}{inside}{at}: {reason}"
         return Link(quantity, name, use, self.order, verdict, score, index, reason)
+
+
+def _same(given: Array, used: Array) -> Array:
+    """Where two arrays agree bit for bit: 0.0 is not -0.0, NaN is NaN."""
+    if given.dtype.kind != "f":
+        return given == used
+    return ((given == used) & (np.signbit(given) == np.signbit(used))) | (np.isnan(given) & np.isnan(used))

@@ -111,9 +111,10 @@ def _plain(row: Row, plain: Array, shown: Array, truth: Number, form: Format) ->
     one is not finite, or has lost half of the digits where the other has not.
     """
     with np.errstate(all="ignore"):
-        most = np.max(np.abs(truth.high), initial=0.0) * form.unit**0.5 + form.smallest / form.unit
+        sizes = np.abs(truth.high)
+        most = np.max(sizes[np.isfinite(sizes)], initial=0.0) * form.unit**0.5 + form.smallest / form.unit
         kept = np.abs(truth.error(shown)) <= most
-        lost = kept & ~(np.abs(truth.error(plain)) <= most)
+        lost = kept & ~(np.abs(truth.error(plain)) <= most) | np.isfinite(shown) & ~np.isfinite(plain)
     if lost.any():
         index = place(np.argmax(lost), lost.shape)
         verdict: Verdict = "wrong" if np.isfinite(plain[index]) else "not finite"
@@ -147,18 +148,20 @@ def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, errors: Ma
         index = place(np.argmax(np.nan_to_num(error, nan=np.inf)), error.shape)
         verdict, reason, score = "not judged", "the engine shows too little: no terms, adjoints or error estimate", None
     else:
+        estimate = errors[name].astype(np.float64)
         with np.errstate(all="ignore"):
-            ratio = np.where(error == 0, 0.0, error / errors[name])
-        ratio = np.where(np.isnan(ratio), np.inf, ratio)
-        index = place(np.argmax(ratio), ratio.shape)
+            ratio = np.where((error == 0) & (estimate >= 0), 0.0, error / estimate)
+        ratio = np.where(np.isnan(ratio) | (estimate < 0), np.inf, ratio)
+        known = truth.tight & np.isfinite(estimate)
+        index = place(np.argmax(np.where(known, ratio, -1.0)), ratio.shape)
         score = float(ratio[index])
-        if not truth.tight.all():
-            verdict, reason, score = "not judged", "the truth is a set here (a kink), or does not exist", None
-        elif not np.isfinite(errors[name]).all():
-            verdict, reason, score = "not judged", "the engine found no step at which its own estimate converges", None
-        elif not (score <= 1):
+        if known[index] and not (score <= 1):
             verdict = "wrong"
-            reason = f"off by {error[index]:.3g}, its own error estimate is {errors[name][index]:.3g}"
+            reason = f"off by {error[index]:.3g}, its own error estimate is {estimate[index]:.3g}"
+        elif not truth.tight.all():
+            verdict, reason, score = "not judged", "the truth is a set here (a kink), or does not exist", None
+        elif not known.all():
+            verdict, reason, score = "not judged", "the engine found no step at which its own estimate converges", None
         else:
             verdict, reason = "agree", ""
     with np.errstate(all="ignore"):

@@ -76,9 +76,18 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile |
     folders: list[Path] | None = config.getini("gradaccord_cases")
     below = folders if folders is not None else [config.rootpath / "cases"]
     named = parent.session.isinitpath(file_path)
-    if named or any(file_path.is_relative_to(folder) for folder in below):
+    if named or (any(file_path.is_relative_to(folder) for folder in below) and _looks_like_a_case(file_path)):
         return CaseFile.from_parent(parent, path=file_path)
     return None
+
+
+def _looks_like_a_case(path: Path) -> bool:
+    """Another project's `cases` may hold YAML of another kind: a case has a graph or inputs."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            return any(line.startswith(("graph:", "inputs:")) for line in lines)
+    except OSError:
+        return True  # loading it says what is wrong
 
 
 class CaseFile(pytest.File):

@@ -340,6 +340,7 @@ class Summary:
     kept: bool | None
     first: TrajectoryRow | None
     known: int = 0
+    unjudged: int = 0
 
     def __str__(self) -> str:
         went = f"{self.engine}: {self.rule}, {self.steps} step{'s' * (self.steps != 1)}"
@@ -351,6 +352,8 @@ class Summary:
             went += f", output from {self.start:.6g} to {self.end:.6g}, {moved}"
             went += f" ({self.against} of {self.steps} steps the other way)" if self.against else ""
         if self.first is None:
+            if self.unjudged:
+                return f"{went}; no step is known to be off, {self.unjudged} could not be judged"
             known = f", but for {self.known} known disagreements" if self.known else ""
             return f"{went}; every step is sound{known}"
         row = self.first
@@ -376,4 +379,5 @@ def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summa
         against=sum(not (move >= 0) for move in moves),
         kept=None if not moves or whole == 0 else bool(whole > 0),
         first=next((row for row in rows if row.finding), None),
+        unjudged=len({row.step for row in rows if row.verdict == "not judged"}),
     )  # fmt: skip

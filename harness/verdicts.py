@@ -135,13 +135,25 @@ def _off(
 
 
 def _choice(found: Residual, index: tuple[int, ...]) -> str:
-    low, high, engine = float(found.low[index]), float(found.high[index]), float(found.engine[index])
-    # A ball's radius has 30 bits, rounded up: [0, 1] comes back a billionth wider.
-    low, high = (0.0 if abs(end) < 1e-7 * (high - low) else end for end in (low, high))
-    share = (engine - low) / (high - low) if high > low else 0.0
-    named = {0.0: "the lower end", 0.5: "the middle", 1.0: "the upper end"}
-    taken = named.get(round(share, 6), f"{share:.6g} of the way")
+    """Which of all possible derivatives the engine took, at every kink of the link."""
+    shares = [_share(found, place(flat, found.kink.shape)) for flat in np.flatnonzero(found.kink)]
+    low, high = _hull(found, index)
+    taken = ", ".join(shares if len(set(shares)) > 1 else shares[:1])
     return f"a kink: of all from {low:.6g} to {high:.6g} the engine took {taken}"
+
+
+def _hull(found: Residual, index: tuple[int, ...]) -> tuple[float, float]:
+    low, high = float(found.low[index]), float(found.high[index])
+    # A ball's radius has 30 bits, rounded up: [0, 1] comes back a billionth wider.
+    snapped = [0.0 if abs(end) < 1e-7 * (high - low) else end for end in (low, high)]
+    return snapped[0], snapped[1]
+
+
+def _share(found: Residual, index: tuple[int, ...]) -> str:
+    low, high = _hull(found, index)
+    share = (float(found.engine[index]) - low) / (high - low) if high > low else 0.0
+    named = {0.0: "the lower end", 0.5: "the middle", 1.0: "the upper end"}
+    return named.get(round(share, 6) + 0.0, f"{share:.6g} of the way")
 
 
 def _show(number: Any) -> str:

@@ -162,6 +162,8 @@ class Step:
             middle = refined(lambda: self.value_program(None)(*exactly))[0]
             return residual(engine, middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
+        if self.op in ("linear", "conv2d") and len(operands) == 3:
+            enclosure = enclosure + self._from_bias(operands[1], operands[2], form) * EITHER_WAY
         if self.operation.primitive:
             # The ball's middle is the exact value, unless the ball is wide; only then is it worth its own program.
             found = residual(engine, enclosure, None)
@@ -170,6 +172,12 @@ class Step:
                     return found
         return residual(engine, enclosure, refined(lambda: self.value_program(None)(*exactly))[0])
 
+    def _from_bias(self, weight: Numerals, bias: Numerals, form: Format) -> Any:
+        """A sum of n products that begins with the bias rounds it n times more than one that ends with it."""
+        n = int(np.prod(weight.array.shape[1:]))
+        sizes = np.asarray(abs(bias.exact), dtype=object) * (n * form.unit)
+        return sizes.reshape(-1, 1, 1) if self.op == "conv2d" else sizes
+
     def enclosures(self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format) -> list[Any]:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
         own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
@@ -177,15 +185,20 @@ class Step:
         twice, noise = flint.arb(1, 2 * form.unit), flint.arb(0, form.smallest)
         return [ball * twice + noise for ball in found]
 
+    def enclosed(self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format) -> list[tuple[Any, Any]]:
+        """For each active operand what its term may be, and what it is exactly."""
+        exact = refined(lambda: self.term_program(None)(*(operand.exact for operand in operands), g.exact))
+        return list(zip(self.enclosures(operands, y, g, form), exact, strict=True))
+
     def terms(
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, engine: Sequence[Numerals], form: Format
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
-        enclosed = self.enclosures(operands, y, g, form)
         if self.linear:
-            return [residual(*link, None) for link in zip(engine, enclosed, strict=True)]
-        exact = refined(lambda: self.term_program(None)(*(operand.exact for operand in operands), g.exact))
-        return [residual(*link) for link in zip(engine, enclosed, exact, strict=True)]
+            enclosures = self.enclosures(operands, y, g, form)
+            return [residual(*link, None) for link in zip(engine, enclosures, strict=True)]
+        both = self.enclosed(operands, y, g, form)
+        return [residual(numbers, *link) for numbers, link in zip(engine, both, strict=True)]
 
 
 @lru_cache(maxsize=4096)
@@ -275,13 +288,14 @@ def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residua
     return Residual(engine.array, deviation, radius, enclosed, exact, deviation, no_kink, exact, exact)
 
 
-def adjoint_of_enclosures(engine: Numerals, terms: Sequence[Any], form: Format) -> Residual:
-    """The adjoint link of an engine that shows no terms: the sum of what its terms may be."""
+def adjoint_of_enclosures(engine: Numerals, terms: Sequence[tuple[Any, Any]], form: Format) -> Residual:
+    """The adjoint link of an engine that shows no terms: the sum of what its terms may be, and of what they are."""
     zero: Any = np.full(engine.array.shape, flint.arb(0), dtype=object)
-    total: Any = sum(terms, start=zero)
-    size: Any = sum((abs(np.asarray(term, dtype=object)) for term in terms), start=zero)
+    total: Any = sum((ball for ball, _ in terms), start=zero)
+    exact: Any = sum((term for _, term in terms), start=zero)
+    size: Any = sum((abs(np.asarray(ball, dtype=object)) for ball, _ in terms), start=zero)
     bound = size * (len(terms) * form.unit) + form.smallest
-    return residual(engine, total + bound * EITHER_WAY, None)
+    return residual(engine, total + bound * EITHER_WAY, exact)
 
 
 def shares(op: str, params: Params, terms: Sequence[Numbers], g: Numbers, form: Format) -> NDArray[np.bool_] | None:
@@ -297,6 +311,11 @@ def shares(op: str, params: Params, terms: Sequence[Numbers], g: Numbers, form: 
         axes, keep = axes_of(chosen["axis"], parts[0].ndim), bool(chosen["keepdims"])
         total, size = (np.sum(x, axis=axes, keepdims=keep) for x in (parts[0], np.abs(parts[0])))
         count = parts[0].size // max(g.size, 1)
+    elif len(parts) == {"maximum": 2, "minimum": 2, "clip": 3}.get(op):
+        # Broadcast operands have summed their shares already; what is left to hold is the sum of everything.
+        total, size = (np.sum([np.sum(f(x)) for x in parts]) for f in (np.asarray, np.abs))
+        count = sum(x.size for x in parts) + g.size
+        g = np.asarray(np.sum(np.asarray(g, dtype=np.float64)))
     else:
         return None
     with np.errstate(all="ignore"):

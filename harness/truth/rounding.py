@@ -81,7 +81,20 @@ def _rounding(
     if cost == 0:
         return function
     factor, noise = arb(1, cost * form.unit), arb(0, form.smallest)
-    return lambda *operands, **params: function(*operands, **params) * factor + noise
+
+    def widened(*operands: Balls, **params: Any) -> Balls:
+        result = function(*operands, **params)
+        wide = result * factor + noise
+        # An infinity is exact: widened it would be a ball that says nothing.
+        if np.all(_is_finite(wide)):
+            return wide
+        mended: Balls = np.where(np.asarray(_is_finite(result), dtype=bool), wide, result)
+        return mended
+
+    return widened
+
+
+_is_finite = np.frompyfunc(arb.is_finite, 1, 1)
 
 
 def _constant(function: Callable[[str], Balls], form: Format) -> Callable[[str], Balls]:
