@@ -315,7 +315,8 @@ def shares(op: str, params: Params, terms: Sequence[Numbers], g: Numbers, form: 
         # Broadcast operands have summed their shares already; what is left to hold is the sum of everything.
         total, size = (np.sum([np.sum(f(x)) for x in parts]) for f in (np.asarray, np.abs))
         count = sum(x.size for x in parts) + g.size
-        g = np.asarray(np.sum(np.asarray(g, dtype=np.float64)))
+        size = size + np.sum(np.abs(g, dtype=np.float64))  # what cancelled inside a broadcast operand's sum
+        g = np.asarray(np.sum(g, dtype=np.float64))
     else:
         return None
     with np.errstate(all="ignore"):

@@ -86,15 +86,13 @@ def _rounding(
         result = function(*operands, **params)
         wide = result * factor + noise
         # An infinity is exact: widened it would be a ball that says nothing.
-        if np.all(_is_finite(wide)):
-            return wide
-        mended: Balls = np.where(np.asarray(_is_finite(result), dtype=bool), wide, result)
-        return mended
+        return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, result)
 
     return widened
 
 
 _is_finite = np.frompyfunc(arb.is_finite, 1, 1)
+_unless_infinite = np.frompyfunc(lambda wide, exact: wide if exact.is_finite() else exact, 2, 1)
 
 
 def _constant(function: Callable[[str], Balls], form: Format) -> Callable[[str], Balls]:
