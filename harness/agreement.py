@@ -16,7 +16,12 @@ from .verdicts import place
 
 
 def same_bits(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and bool(np.all((a == b) | ((a != a) & (b != b))))
+    return a.shape == b.shape and a.dtype == b.dtype and bool(np.all(_equal(a, b)))
+
+
+def _equal(a: Array, b: Array) -> NDArray[np.bool_]:
+    """Elementwise, and NaN is NaN."""
+    return np.asarray((a == b) | ((a != a) & (b != b)))
 
 
 def differs(first: Evaluation, second: Evaluation) -> str:
@@ -73,5 +78,4 @@ def ulps_between(a: Array, b: Array) -> NDArray[np.float64]:
     with np.errstate(all="ignore"):
         unit = np.spacing(np.maximum(np.abs(a), np.abs(b))).astype(np.float64)
         distance = np.abs(a.astype(np.float64) - b.astype(np.float64)) / unit
-    same = (a == b) | ((a != a) & (b != b))
-    return np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
+    return np.where(_equal(a, b), 0.0, np.where(np.isnan(distance), np.inf, distance))

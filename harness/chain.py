@@ -81,14 +81,14 @@ class Chain:
             upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
             seed = [self.subject.cotangent] if node.name == output else []
             if evaluation.terms is not None:
-                read = partial(adjoint, g, [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])])
-            else:
-                own = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
-                read = partial(adjoint_of_enclosures, g, [*enclosures.pop(node.name, []), *own])
-            if evaluation.terms is None and any(use in self.unseen for use in graph.uses_of[node.name]):
+                parts = [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])]
+                link = self._link("adjoint", node.name, None, partial(adjoint, g, parts))
+            elif any(use in self.unseen for use in graph.uses_of[node.name]):
                 link = self._unjudged("adjoint", node.name, None)
             else:
-                link = self._link("adjoint", node.name, None, read)
+                own = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
+                balls = [*enclosures.pop(node.name, []), *own]
+                link = self._link("adjoint", node.name, None, partial(adjoint_of_enclosures, g, balls))
             self.own["adjoint", node.name] = link
             self.adjoints[node.name] = worse([link, *upstream])
             if node.op != "input":
@@ -98,13 +98,13 @@ class Chain:
         graph, terms = self.subject.graph, self.evaluation.terms
         now = self.step(node)
         names = [arg for arg in node.args if isinstance(arg, str)]
-        if not all(name in self.numerals for name in [node.name, *names]):
-            self._blind(node, [Use(node.name, position) for position in now.active])
+        uses = [Use(node.name, position) for position in now.active]
+        if not uses:
             return
-        if not now.active:
+        if not all(name in self.numerals for name in [node.name, *names]):
+            self._blind(node, uses)
             return
         operands, y = [self.numerals[name] for name in names], self.numerals[node.name]
-        uses = [Use(node.name, position) for position in now.active]
         before = [self.values[node.name], self.adjoints[node.name]]
         if terms is None:
             for use, enclosed in zip(uses, now.enclosed(operands, y, g, self.subject.form), strict=True):

@@ -179,14 +179,17 @@ def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, errors: Ma
 
 
 def settle(rows: Sequence[Row]) -> list[Row]:
-    """Conventions, once all engines of a unit are in: where they chose differently each is a finding."""
+    """Conventions, once all engines of a unit are in: where they chose differently each is a finding.
+
+    Those that a ledger has explained are left out of the count, and as they are.
+    """
     choices: dict[tuple[str, str, str], set[str]] = {}
     for row in rows:
-        if row.verdict == "convention":
+        if row.verdict == "convention" and not row.accepted:
             choices.setdefault((row.quantity, row.name, row.use), set()).add(row.reason)
     return [
-        replace(row, finding=True)
-        if row.verdict == "convention" and len(choices[row.quantity, row.name, row.use]) > 1
+        replace(row, finding=len(choices[row.quantity, row.name, row.use]) > 1)
+        if row.verdict == "convention" and not row.accepted
         else row
         for row in rows
     ]

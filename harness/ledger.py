@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .case import Acceptance, Case
+from .judge import settle
 from .results import Outcome
 from .rows import Row, TrajectoryRow
 from .trajectory import Summary
@@ -30,10 +31,10 @@ class Ledger:
         if not self.case.accept:
             return outcome
         self._notice(outcome)
-        rows = settled([self._explained(row, outcome) for row in outcome.rows])
+        rows = settle([self._explained(row, outcome) for row in outcome.rows])
         path = [self._on_path(row, outcome) for row in outcome.trajectories]
         summaries = [_told(summary, path) for summary in outcome.summaries]
-        return replace(outcome, rows=rows, trajectories=tuple(path), summaries=tuple(summaries))
+        return replace(outcome, rows=tuple(rows), trajectories=tuple(path), summaries=tuple(summaries))
 
     def _notice(self, outcome: Outcome) -> None:
         ran = {row.engine for row in outcome.rows if row.verdict != "unsupported"}
@@ -65,19 +66,6 @@ class Ledger:
             for k, entry in enumerate(self.case.accept)
             if k in self._ran and k not in self._happened
         ]
-
-
-def settled(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Conventions once more: where all that the ledger leaves unexplained choose alike, they agree."""
-    left: dict[tuple[str, str, str], set[str]] = {}
-    for row in rows:
-        if row.verdict == "convention" and row.finding and not row.accepted:
-            left.setdefault((row.quantity, row.name, row.use), set()).add(row.reason)
-    return tuple(
-        replace(row, finding=False) if len(left.get((row.quantity, row.name, row.use), ())) == 1
-        and row.verdict == "convention" and not row.accepted else row
-        for row in rows
-    )  # fmt: skip
 
 
 def _told(summary: Summary, path: Sequence[TrajectoryRow]) -> Summary:

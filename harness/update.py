@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from .graph.build import Builder
 from .graph.emit import Namespace, Program, emit
 from .graph.expression import Parser
 from .graph.graph import Arg, Constant, Graph, GraphError, Shape
+from .graph.nearest import nearest
 
 Number: TypeAlias = "float | int | str"
 
@@ -159,12 +159,12 @@ class Update:
 def check(name: str, settings: Mapping[str, Number]) -> Update:
     """A rule with its settings, among them `steps`. Raises GraphError for what the rule does not have or take."""
     if name not in RULES:
-        raise GraphError(f"unknown update rule `{name}`", f"one of: {', '.join(RULES)}", _nearest(name, RULES))
+        raise GraphError(f"unknown update rule `{name}`", f"one of: {', '.join(RULES)}", nearest(name, RULES))
     known = RULES[name].settings
     for given in settings:
         if given not in known and given != "steps":
             expected = f"one of: {', '.join([*known, 'steps'])}"
-            raise GraphError(f"`{given}` in an update by {name}", expected, _nearest(given, [*known, "steps"]))
+            raise GraphError(f"`{given}` in an update by {name}", expected, nearest(given, [*known, "steps"]))
     if "steps" not in settings:
         raise GraphError(f"an update by {name} without `steps`", "how many steps to take", "add `steps: 100`")
     texts: dict[str, str] = {}
@@ -174,11 +174,6 @@ def check(name: str, settings: Mapping[str, Number]) -> Update:
             raise GraphError(f"an update by {name} without `{setting}`", allowed.expected)
         texts[setting] = _decimal(setting, value, allowed)
     return Update(name, texts, _steps(settings["steps"]))
-
-
-def _nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    near = get_close_matches(name, list(known), 1)
-    return f"Did you mean `{near[0]}`?" if near else ""
 
 
 def _decimal(name: str, value: Number, allowed: Setting) -> str:
