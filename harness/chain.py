@@ -5,18 +5,19 @@ The induction behind it: where all links up to a number are sound, the number is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from .batches import Batches, Score
 from .evaluation import Array, Evaluation
-from .graph.graph import Constant, Node, Use
+from .graph.graph import Node, Use
 from .rows import FINDINGS, Quantity
 from .subject import Subject
-from .truth.links import Numerals, Operand, Residual, Step, adjoint, adjoint_of_enclosures, shares, step, working
+from .truth.links import Numerals, Residual, Step, adjoint, adjoint_of_enclosures, shares, working
 from .truth.rounding import Format
 from .verdicts import Link, classify, place, worse
 
@@ -33,14 +34,36 @@ class Chain:
     adjoints: dict[str, Link] = field(default_factory=dict)
     own: dict[object, Link] = field(default_factory=dict)
     unseen: set[Use] = field(default_factory=set)
+    settled: dict[Hashable, Score] = field(default_factory=dict)
     order: int = 0
 
     def judge(self) -> None:
         """Values forwards, then, as far as the engine shows them, adjoints and terms backwards."""
         with working():
+            self.settled = self._batches().settled()
             self.judge_values()
             if self.evaluation.adjoints is not None:
                 self.judge_adjoints(self.evaluation.adjoints)
+
+    def _batches(self) -> Batches:
+        """Every link of this evaluation that may be judged together with others of its kind."""
+        graph, evaluation = self.subject.graph, self.evaluation
+        values, terms, adjoints = evaluation.values, evaluation.terms, evaluation.adjoints
+        batches = Batches(self.subject.form)
+        for node in graph.nodes:
+            if terms is not None and adjoints is not None and node.name in adjoints and node is not graph.output:
+                parts = [terms[use] for use in graph.uses_of[node.name]]
+                batches.adjoint(("adjoint", node.name), adjoints[node.name], parts)
+            names = [node.name, *(arg for arg in node.args if isinstance(arg, str))]
+            if node.op == "input" or not all(name in values for name in names):
+                continue
+            y, *operands = (values[name] for name in names)
+            now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
+            batches.value(("value", node.name), now, operands, y)
+            if terms is not None and adjoints is not None and node.name in adjoints and uses:
+                own = [terms[use] for use in uses]
+                batches.terms([("term", use) for use in uses], now, operands, y, adjoints[node.name], own)
+        return batches
 
     def judge_values(self) -> None:
         graph, values = self.subject.graph, self.evaluation.values
@@ -54,20 +77,15 @@ class Chain:
                 names = [arg for arg in node.args if isinstance(arg, str)]
                 if not all(name in values for name in names):
                     continue
-                operands = [self.numerals[name] for name in names]
-                read = partial(self.step(node).value, operands, self.numerals[node.name])
-                link = self._link("value", node.name, None, read)
+                link = self._settled("value", node.name, None) or self._value(node, names)
             self.own["value", node.name] = link
             upstream = [self.values[arg] for arg in node.args if isinstance(arg, str) and arg in self.values]
             self.values[node.name] = worse([link, *upstream])
 
-    def step(self, node: Node) -> Step:
-        graph = self.subject.graph
-        operands = tuple(
-            arg if isinstance(arg, Constant) else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
-            for arg in node.args
-        )
-        return step(node.op, node.params, operands)
+    def _value(self, node: Node, names: Sequence[str]) -> Link:
+        operands = [self.numerals[name] for name in names]
+        read = partial(self.subject.steps[node.name].value, operands, self.numerals[node.name])
+        return self._link("value", node.name, None, read)
 
     def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
         """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
@@ -81,8 +99,10 @@ class Chain:
             upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
             seed = [self.subject.cotangent] if node.name == output else []
             if evaluation.terms is not None:
-                parts = [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])]
-                link = self._link("adjoint", node.name, None, partial(adjoint, g, parts))
+                link = self._settled("adjoint", node.name, None)
+                if link is None:
+                    parts = [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])]
+                    link = self._link("adjoint", node.name, None, partial(adjoint, g, parts))
             elif any(use in self.unseen for use in graph.uses_of[node.name]):
                 link = self._unjudged("adjoint", node.name, None)
             else:
@@ -96,9 +116,8 @@ class Chain:
 
     def _judge_terms(self, node: Node, g: Numerals, enclosures: dict[str, list[tuple[Any, Any]]]) -> None:
         graph, terms = self.subject.graph, self.evaluation.terms
-        now = self.step(node)
+        now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
         names = [arg for arg in node.args if isinstance(arg, str)]
-        uses = [Use(node.name, position) for position in now.active]
         if not uses:
             return
         if not all(name in self.numerals for name in [node.name, *names]):
@@ -111,17 +130,32 @@ class Chain:
                 enclosures.setdefault(graph.argument(use), []).append(enclosed)
                 self.terms[use] = worse(before)
             return
-        engine = [Numerals(terms[use], self.subject.form) for use in uses]
-        read = cache(partial(now.terms, operands, y, g, engine))
-        lost = shares(node.op, node.params, [numbers.array for numbers in engine], g.array, self.subject.form)
+        read = self._term_residuals(now, operands, y, g, [terms[use] for use in uses])
+        lost = shares(node.op, node.params, [terms[use] for use in uses], g.array, self.subject.form)
         for which, use in enumerate(uses):
-            link = self._link("term", graph.argument(use), use, lambda form, which=which: read(form)[which])
+            link = self._settled("term", graph.argument(use), use) or self._link(
+                "term", graph.argument(use), use, lambda form, which=which: read(form)[which]
+            )
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
                 index = place(np.argmax(lost), lost.shape)
                 reason = f"{link.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
                 link = replace(link, verdict="wrong", score=np.inf, reason=reason)
             self.own["term", use] = link
             self.terms[use] = worse([link, *before])
+
+    def _term_residuals(
+        self, now: Step, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]
+    ) -> Callable[[Format], Sequence[Residual]]:
+        """What reads the residuals of all terms of a step: computed when first asked for, once a format."""
+        found: dict[Format, Sequence[Residual]] = {}
+
+        def read(form: Format) -> Sequence[Residual]:
+            if form not in found:
+                engine = [Numerals(term, self.subject.form) for term in terms]
+                found[form] = now.terms(operands, y, g, engine, form)
+            return found[form]
+
+        return read
 
     def _blind(self, node: Node, uses: Sequence[Use]) -> None:
         """The terms of a node whose operands or value the engine does not show: nothing can be said of them."""
@@ -146,6 +180,14 @@ class Chain:
         index = place(np.argmin(same), same.shape)
         reason = f"the engine computed on {used[index]!r} where the input is {given[index]!r}"
         return Link("value", node.name, None, self.order, "wrong", np.inf, index, reason)
+
+    def _settled(self, quantity: Quantity, name: str, use: Use | None) -> Link | None:
+        """The link, where its batch has found it sound."""
+        sound = self.settled.get((quantity, use or name))
+        if sound is None:
+            return None
+        self.order += 1
+        return Link(quantity, name, use, self.order, "agree", *sound, "")
 
     def _link(self, quantity: Quantity, name: str, use: Use | None, read: Callable[[Format], Residual]) -> Link:
         self.order += 1

@@ -6,7 +6,8 @@ Knows `truth/` and `evaluation.py`; knows no engine and no report.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import isfinite, isnan, log10
 
 import numpy as np
 
@@ -48,59 +49,106 @@ def judge(
     return list(_rows(chain, blank, quantities))
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One quantity of an evaluation: its numbers, the truth, the worst link up to it and its own."""
+
+    quantity: Quantity
+    name: str
+    use: str
+    engine: Array
+    truth: Number
+    link: Link
+    own: Link
+
+
 def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:
+    entries = [entry for entry in _entries(chain) if entry.quantity in quantities]
     subject, evaluation, truth = chain.subject, chain.evaluation, chain.subject.truth
-    for name, link in chain.values.items() if "value" in quantities else ():
-        yield _row(
-            blank, "value", name, "", evaluation.values[name], truth.values[name], link, chain.own["value", name]
-        )
-    for node in subject.graph.wanted if "gradient" in quantities else ():
-        name, engine = node.name, evaluation.gradients[node.name]
-        link = chain.adjoints.get(name)
-        if link is None:
-            yield _by_estimate(blank, name, engine, truth.adjoints[name], evaluation.errors)
-            continue
-        row = _row(blank, "gradient", name, "", engine, truth.adjoints[name], link, chain.own["adjoint", name])
-        assert evaluation.adjoints is not None
-        if not same_bits(engine, evaluation.adjoints[name]) and row.verdict not in FINDINGS:
-            row = _plain(row, engine, evaluation.adjoints[name], truth.adjoints[name], subject.form)
+    for entry, (errors, relative) in zip(entries, _measured(entries), strict=True):
+        row = _row(blank, entry, errors, relative)
+        if entry.quantity == "gradient" and row.verdict not in FINDINGS:
+            assert evaluation.adjoints is not None
+            shown = evaluation.adjoints[entry.name]
+            if not same_bits(entry.engine, shown):
+                row = _plain(row, entry.engine, shown, entry.truth, subject.form)
         yield row
-    for name, link in chain.adjoints.items() if "adjoint" in quantities else ():
+    for node in subject.graph.wanted if "gradient" in quantities else ():
+        name = node.name
+        if name not in chain.adjoints:
+            yield _by_estimate(blank, name, evaluation.gradients[name], truth.adjoints[name], evaluation.errors)
+
+
+def _entries(chain: Chain) -> Iterable[_Entry]:
+    """What has a link: values, gradients, adjoints and terms, as far as the engine shows them."""
+    graph, evaluation, truth, own = chain.subject.graph, chain.evaluation, chain.subject.truth, chain.own
+    for name, link in chain.values.items():
+        yield _Entry("value", name, "", evaluation.values[name], truth.values[name], link, own["value", name])
+    for node in graph.wanted:
+        name, link = node.name, chain.adjoints.get(node.name)
+        if link is not None:
+            engine = evaluation.gradients[name]
+            yield _Entry("gradient", name, "", engine, truth.adjoints[name], link, own["adjoint", name])
+    for name, link in chain.adjoints.items():
         assert evaluation.adjoints is not None
-        own = chain.own["adjoint", name]
-        yield _row(blank, "adjoint", name, "", evaluation.adjoints[name], truth.adjoints[name], link, own)
-    for use, link in chain.terms.items() if "term" in quantities else ():
-        if evaluation.terms is not None:
-            name, own = subject.graph.argument(use), chain.own["term", use]
-            yield _row(blank, "term", name, str(use), evaluation.terms[use], truth.terms[use], link, own)
+        engine = evaluation.adjoints[name]
+        yield _Entry("adjoint", name, "", engine, truth.adjoints[name], link, own["adjoint", name])
+    terms = evaluation.terms
+    for use, link in chain.terms.items() if terms is not None else ():
+        assert terms is not None
+        name = graph.argument(use)
+        yield _Entry("term", name, str(use), terms[use], truth.terms[use], link, own["term", use])
 
 
-def _row(
-    blank: Row, quantity: Quantity, name: str, use: str, engine: Array, truth: Number, link: Link, own: Link
-) -> Row:
-    """One quantity: its worst component is its own link's where that is off, else the one furthest from the truth."""
-    if quantity != "gradient" and own.verdict in FINDINGS:
-        link = own  # so that every link that is off has a row of its own, whatever is off upstream of it
+def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
+    """For each entry its errors against the truth and their sizes relative to it, flat. Computed for all at once."""
+    if not entries:
+        return
+    engine, high, low, radius = (
+        np.concatenate([np.ravel(array) for array in arrays])
+        for arrays in zip(*((e.engine, e.truth.high, e.truth.low, e.truth.radius) for e in entries), strict=True)
+    )
+    truth = Number(high, low, radius)
     error = truth.error(engine)
     with np.errstate(all="ignore"):
-        relative = np.abs(error) / np.abs(truth.high)
+        relative = np.abs(error) / np.abs(high)
     relative = np.where(error == 0, 0.0, np.where(np.isnan(relative), np.inf, relative))
+    start = 0
+    for entry in entries:
+        stop = start + entry.engine.size
+        yield error[start:stop], relative[start:stop]
+        start = stop
+
+
+def _row(blank: Row, entry: _Entry, error: Array, relative: Array) -> Row:
+    """One quantity: its worst component is its own link's where that is off, else the one furthest from the truth."""
+    link, own = entry.link, entry.own
+    if entry.quantity != "gradient" and own.verdict in FINDINGS:
+        link = own  # so that every link that is off has a row of its own, whatever is off upstream of it
     if relative.size == 0:
-        return replace(blank, quantity=quantity, name=name, use=use, verdict=link.verdict, score=link.score)
-    index = own.index if own.verdict in FINDINGS else place(np.argmax(relative), relative.shape)
+        return replace(
+            blank, quantity=entry.quantity, name=entry.name, use=entry.use, verdict=link.verdict, score=link.score
+        )
+    shape = entry.engine.shape
+    if own.verdict in FINDINGS:
+        index, flat = own.index, int(np.ravel_multi_index(own.index, shape)) if shape else 0
+    else:
+        flat = int(relative.argmax()) if shape else 0
+        index = place(flat, shape)
     sound = link.verdict == "agree"
-    return replace(
-        blank, quantity=quantity, name=name, use=use,
-        index=", ".join(map(str, index)),
-        engine_value=float(engine[index]),
-        reference=float(truth.high[index]),
-        error=float(error[index]),
-        score=None if np.isnan(link.score) else link.score,
-        digits=_digits(float(relative[index])),
-        verdict=link.verdict,
-        node="" if sound else str(link),
-        reason="" if sound else link.reason,
-        finding=link.verdict in FINDINGS,
+    return Row(
+        blank.case, blank.point, blank.dtype, blank.engine, entry.quantity, entry.name, entry.use,
+        ", ".join(map(str, index)),
+        float(entry.engine[index]),
+        float(entry.truth.high[index]),
+        float(error[flat]),
+        None if isnan(link.score) else link.score,
+        _digits(float(relative[flat])),
+        link.verdict,
+        "" if sound else str(link),
+        "" if sound else link.reason,
+        blank.seconds,
+        link.verdict in FINDINGS,
     )  # fmt: skip
 
 
@@ -135,7 +183,7 @@ def _digits(relative: float) -> float:
     """Decimal digits in agreement with the truth; 0 to about 32, where the pair of float64 ends."""
     if relative == 0:
         return 32.0
-    return round(float(min(max(-np.log10(relative), 0.0), 32.0)), 2) if np.isfinite(relative) else 0.0
+    return round(min(max(-log10(relative), 0.0), 32.0), 2) if isfinite(relative) else 0.0
 
 
 def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, errors: Mapping[str, Array] | None) -> Row:

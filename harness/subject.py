@@ -8,7 +8,8 @@ from functools import cached_property
 
 from .evaluation import Array, Inputs
 from .graph.expression import text_of
-from .graph.graph import Graph
+from .graph.graph import Constant, Graph
+from .truth.links import Operand, Step, step
 from .truth.reference import Reference, reference
 from .truth.rounding import FORMATS, Format
 
@@ -27,6 +28,24 @@ class Subject:
     @cached_property
     def truth(self) -> Reference:
         return reference(self.graph, self.inputs, self.cotangent)
+
+    @cached_property
+    def steps(self) -> Mapping[str, Step]:
+        """The step of every operation, by the name of its node. Nodes of one operation and shape share theirs."""
+        graph = self.graph
+        return {
+            node.name: step(
+                node.op,
+                node.params,
+                tuple(
+                    arg
+                    if isinstance(arg, Constant)
+                    else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
+                    for arg in node.args
+                ),
+            )
+            for node in graph.operations
+        }
 
     @cached_property
     def texts(self) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ from .truth.rounding import FORMATS, LOWER, Format
 SEVERITY: tuple[Verdict, ...] = (
     "agree", "lossy", "not judged", "undefined", "convention", "imprecise", "wrong", "not finite", "overflow",
 )  # fmt: skip
+_SEVERITIES = {verdict: severity for severity, verdict in enumerate(SEVERITY)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,11 @@ class Link:
 
 def worse(links: Iterable[Link]) -> Link:
     """The link that decides: the gravest verdict; of those off the first, of sound ones the highest score."""
+    return max(links, key=_gravity)
 
-    def gravity(link: Link) -> tuple[int, float]:
-        severity = SEVERITY.index(link.verdict)
-        return severity, -link.order if link.verdict in FINDINGS else link.score
 
-    return max(links, key=gravity)
+def _gravity(link: Link) -> tuple[int, float]:
+    return _SEVERITIES[link.verdict], -link.order if link.verdict in FINDINGS else link.score
 
 
 def place(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -63,23 +63,22 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
     score = found.score
     if found.engine.size == 0:
         return "agree", 0.0, (), ""
+    if sound(found, form).all():
+        index = place(np.argmax(score), score.shape)
+        return "agree", float(score[index]), index, ""
     finite = np.isfinite(found.engine.astype(np.float64))
-    enclosed = found.enclosed
-    sound = score <= 1
-    if (sound & enclosed).all() and not found.kink.any():
+    enclosed, within = found.enclosed, score <= 1
+    if (within & enclosed).all() and not found.kink.any():
         lost = _lossy(found, form)
-        if not lost.any():
-            index = place(np.argmax(score), score.shape)
-            return "agree", float(score[index]), index, ""
         index = place(np.argmax(np.where(lost, score, -1.0)), score.shape)
         return "lossy", float(score[index]), index, (
             f"the usual formula cancels: the engine gave {_show(found.engine[index])}, "
             f"exactly {_show(found.exact[index])}"
         )  # fmt: skip
-    off = enclosed & finite & ~sound
+    off = enclosed & finite & ~within
     if off.any():
         return _off(read, found, form, off)
-    born = enclosed & ~finite & ~sound
+    born = enclosed & ~finite & ~within
     if born.any():
         index = place(np.argmax(born), born.shape)
         exact = float(found.exact[index])
@@ -98,6 +97,11 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
         return "not judged", 0.0, index, reason
     index = place(np.argmax(found.kink), found.kink.shape)
     return "convention", float(score[index]), index, _choice(found, index)
+
+
+def sound(found: Residual, form: Format) -> NDArray[np.bool_]:
+    """Where a link is sound beyond question: within its ball, at no kink, half of its digits right."""
+    return (found.score <= 1) & found.enclosed & ~found.kink & ~_lossy(found, form)
 
 
 def _lossy(found: Residual, form: Format) -> NDArray[np.bool_]:

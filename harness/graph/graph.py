@@ -144,6 +144,14 @@ class Graph:
         return arg
 
     @cached_property
+    def uses_in(self) -> Mapping[str, tuple[Use, ...]]:
+        """For each operation, its uses of active nodes, by position."""
+        found: dict[str, list[Use]] = {node.name: [] for node in self.operations}
+        for use in self.uses:
+            found[use.consumer].append(use)
+        return {name: tuple(uses) for name, uses in found.items()}
+
+    @cached_property
     def uses_of(self) -> Mapping[str, tuple[Use, ...]]:
         """For each active node, its uses in evaluation order."""
         found: dict[str, list[Use]] = {name: [] for name in self.active}

@@ -23,7 +23,7 @@ from ..graph.expand import expanded
 from ..graph.gradient import gradient
 from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
-from ..graph.shapes import axes_of
+from ..graph.shapes import axes_of, elementwise
 from .numbers import balls, to_balls
 from .rounding import EITHER_WAY, SELECTIONS, Format, floats, perturbation, radii, rounded
 
@@ -130,6 +130,7 @@ class Step:
         self.operation = OPERATIONS[op]
         self.active = tuple(p for p, operand in enumerate(operands) if isinstance(operand, Operand) and operand.active)
         self.linear = op in LINEAR
+        self.elementwise = self.operation.shape is elementwise
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
 
@@ -155,11 +156,15 @@ class Step:
         program = Graph(tuple(nodes), tuple(names))
         return emit(program, namespace if form is None else rounded(namespace, form), names, operators=False)
 
-    def value(self, operands: Sequence[Numerals], engine: Numerals, form: Format) -> Residual:
-        """The value link y = op(x): op(x(1 ± u)), each rounding of its formula allowed."""
+    def value(self, operands: Sequence[Numerals], engine: Numerals, form: Format, *, refine: bool = True) -> Residual:
+        """The value link y = op(x): op(x(1 ± u)), each rounding of its formula allowed.
+
+        Without `refine` the exact value has just the precision of the moment: a loose one may look like a kink.
+        """
+        compute = refined if refine else _once
         exactly = [operand.exact for operand in operands]
         if self.operation.kind != "float" or self.op in SELECTIONS:
-            middle = refined(lambda: self.value_program(None)(*exactly))[0]
+            middle = compute(lambda: self.value_program(None)(*exactly))[0]
             return residual(engine, middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
         if self.op in ("linear", "conv2d") and len(operands) == 3:
@@ -170,7 +175,7 @@ class Step:
             with np.errstate(all="ignore"):
                 if not np.any(found.radius > np.abs(found.exact) * form.unit**0.5):
                     return found
-        return residual(engine, enclosure, refined(lambda: self.value_program(None)(*exactly))[0])
+        return residual(engine, enclosure, compute(lambda: self.value_program(None)(*exactly))[0])
 
     def _from_bias(self, weight: Numerals, bias: Numerals, form: Format) -> Any:
         """A sum of n products that begins with the bias rounds it n times more than one that ends with it."""
@@ -185,19 +190,29 @@ class Step:
         twice, noise = flint.arb(1, 2 * form.unit), flint.arb(0, form.smallest)
         return [ball * twice + noise for ball in found]
 
-    def enclosed(self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format) -> list[tuple[Any, Any]]:
+    def enclosed(
+        self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, *, refine: bool = True
+    ) -> list[tuple[Any, Any]]:
         """For each active operand what its term may be, and what it is exactly."""
-        exact = refined(lambda: self.term_program(None)(*(operand.exact for operand in operands), g.exact))
+        compute = refined if refine else _once
+        exact = compute(lambda: self.term_program(None)(*(operand.exact for operand in operands), g.exact))
         return list(zip(self.enclosures(operands, y, g, form), exact, strict=True))
 
     def terms(
-        self, operands: Sequence[Numerals], y: Numerals, g: Numerals, engine: Sequence[Numerals], form: Format
+        self,
+        operands: Sequence[Numerals],
+        y: Numerals,
+        g: Numerals,
+        engine: Sequence[Numerals],
+        form: Format,
+        *,
+        refine: bool = True,
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
         if self.linear:
             enclosures = self.enclosures(operands, y, g, form)
             return [residual(*link, None) for link in zip(engine, enclosures, strict=True)]
-        both = self.enclosed(operands, y, g, form)
+        both = self.enclosed(operands, y, g, form, refine=refine)
         return [residual(numbers, *link) for numbers, link in zip(engine, both, strict=True)]
 
 
@@ -220,6 +235,10 @@ def refined(compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
         with flint.ctx.workprec(precision):
             results = compute()
     return results
+
+
+def _once(compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    return compute()
 
 
 def _loose(ball: Any) -> bool:
