@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from .batches import Batches, Score
 from .evaluation import Array, Evaluation
 from .graph.graph import Node, Use
 from .rows import FINDINGS, Quantity
 from .subject import Subject
+from .truth.batches import Batches
 from .truth.links import Numerals, Residual, Step, adjoint, adjoint_of_enclosures, shares, working
 from .truth.rounding import Format
-from .verdicts import Link, classify, place, worse
+from .verdicts import Link, Score, classify, place, plainly_sound, worse
 
 
 @dataclass
@@ -40,7 +40,8 @@ class Chain:
     def judge(self) -> None:
         """Values forwards, then, as far as the engine shows them, adjoints and terms backwards."""
         with working():
-            self.settled = self._batches().settled()
+            for keys, residual in self._batches().measured(least=2):
+                self.settled.update(plainly_sound(keys, residual, self.subject.form))
             self.judge_values()
             if self.evaluation.adjoints is not None:
                 self.judge_adjoints(self.evaluation.adjoints)

@@ -5,19 +5,19 @@ Knows `truth/` and `evaluation.py`; knows no engine and no report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, isnan, log10
+from math import isnan
 
 import numpy as np
 
 from .agreement import differs, same_bits
+from .bounded import conditioned, digits, of_plain, unseen
 from .chain import Chain
 from .evaluation import Array, Evaluation
 from .rows import FINDINGS, Quantity, Row, Verdict
 from .subject import Subject
 from .truth.reference import Number
-from .truth.rounding import Format
 from .verdicts import Link, place
 
 __all__ = ["Subject", "judge", "settle"]
@@ -69,14 +69,26 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
         row = _row(blank, entry, errors, relative)
         if entry.quantity == "gradient" and row.verdict not in FINDINGS:
             assert evaluation.adjoints is not None
-            shown = evaluation.adjoints[entry.name]
-            if not same_bits(entry.engine, shown):
-                row = _plain(row, entry.engine, shown, entry.truth, subject.form)
+            row = _gradient(row, entry, evaluation.adjoints[entry.name], subject)
         yield row
     for node in subject.graph.wanted if "gradient" in quantities else ():
         name = node.name
         if name not in chain.adjoints:
-            yield _by_estimate(blank, name, evaluation.gradients[name], truth.adjoints[name], evaluation.errors)
+            number, engine = truth.adjoints[name], evaluation.gradients[name]
+            if evaluation.errors is None:
+                yield unseen(blank, name, engine, number, subject.sensitivity[name], subject.form)
+            else:
+                yield _by_estimate(blank, name, engine, number, evaluation.errors[name])
+
+
+def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
+    """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition."""
+    probes, form = subject.sensitivity[entry.name], subject.form
+    if row.verdict == "not judged":
+        return unseen(row, entry.name, entry.engine, entry.truth, probes, form)
+    if not same_bits(entry.engine, shown):
+        return of_plain(row, entry.engine, shown, entry.truth, probes, form)
+    return conditioned(row, entry.truth, probes, form) if row.verdict == "agree" else row
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:
@@ -143,7 +155,7 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array) -> Row:
         float(entry.truth.high[index]),
         float(error[flat]),
         None if isnan(link.score) else link.score,
-        _digits(float(relative[flat])),
+        digits(float(relative[flat])),
         link.verdict,
         "" if sound else str(link),
         "" if sound else link.reason,
@@ -152,66 +164,29 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array) -> Row:
     )  # fmt: skip
 
 
-def _plain(row: Row, plain: Array, shown: Array, truth: Number, form: Format) -> Row:
-    """A gradient whose plain program gives other bits than the one that shows its links, which are sound.
-
-    Only sensitivity can say how far two sound programs may differ. What needs none is said here: the plain
-    one is not finite, or has lost half of the digits where the other has not.
-    """
-    with np.errstate(all="ignore"):
-        sizes = np.abs(truth.high)
-        most = np.max(sizes[np.isfinite(sizes)], initial=0.0) * form.unit**0.5 + form.smallest / form.unit
-        kept = np.abs(truth.error(shown)) <= most
-        lost = kept & ~(np.abs(truth.error(plain)) <= most) | np.isfinite(shown) & ~np.isfinite(plain)
-    if lost.any():
-        index = place(np.argmax(lost), lost.shape)
-        verdict: Verdict = "wrong" if np.isfinite(plain[index]) else "not finite"
-        reason = (
-            f"gradient of `{row.name}`: the plain program gave {plain[index]!r}, the one that shows its links, "
-            f"all sound, {shown[index]!r}"
-        )
-        return replace(
-            row, verdict=verdict, reason=reason, node=f"gradient of {row.name}", score=None, finding=True,
-            index=", ".join(map(str, index)), engine_value=float(plain[index]), reference=float(truth.high[index]),
-            error=float(truth.error(plain)[index]), digits=0.0,
-        )  # fmt: skip
-    reason = "the plain program's gradient has other bits than that of the program that shows its links"
-    return replace(row, verdict="not judged", reason=reason, score=None, node="")
-
-
-def _digits(relative: float) -> float:
-    """Decimal digits in agreement with the truth; 0 to about 32, where the pair of float64 ends."""
-    if relative == 0:
-        return 32.0
-    return round(min(max(-log10(relative), 0.0), 32.0), 2) if isfinite(relative) else 0.0
-
-
-def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, errors: Mapping[str, Array] | None) -> Row:
+def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, estimate: Array) -> Row:
     """A gradient without links: held against the truth by the engine's own error estimate."""
     error = np.abs(truth.error(engine))
     base = replace(blank, quantity="gradient", name=name)
     if engine.size == 0:
         return base
-    if errors is None:
-        index = place(np.argmax(np.nan_to_num(error, nan=np.inf)), error.shape)
-        verdict, reason, score = "not judged", "the engine shows too little: no terms, adjoints or error estimate", None
+    estimate = estimate.astype(np.float64)
+    with np.errstate(all="ignore"):
+        ratio = np.where((error == 0) & (estimate >= 0), 0.0, error / estimate)
+    ratio = np.where(np.isnan(ratio) | (estimate < 0), np.inf, ratio)
+    known = truth.tight & np.isfinite(estimate)
+    index = place(np.argmax(np.where(known, ratio, -1.0)), ratio.shape)
+    verdict: Verdict
+    score: float | None = float(ratio[index])
+    if known[index] and not (score <= 1):
+        verdict = "wrong"
+        reason = f"off by {error[index]:.3g}, its own error estimate is {estimate[index]:.3g}"
+    elif not truth.tight.all():
+        verdict, reason, score = "not judged", "the truth is a set here (a kink), or does not exist", None
+    elif not known.all():
+        verdict, reason, score = "not judged", "the engine found no step at which its own estimate converges", None
     else:
-        estimate = errors[name].astype(np.float64)
-        with np.errstate(all="ignore"):
-            ratio = np.where((error == 0) & (estimate >= 0), 0.0, error / estimate)
-        ratio = np.where(np.isnan(ratio) | (estimate < 0), np.inf, ratio)
-        known = truth.tight & np.isfinite(estimate)
-        index = place(np.argmax(np.where(known, ratio, -1.0)), ratio.shape)
-        score = float(ratio[index])
-        if known[index] and not (score <= 1):
-            verdict = "wrong"
-            reason = f"off by {error[index]:.3g}, its own error estimate is {estimate[index]:.3g}"
-        elif not truth.tight.all():
-            verdict, reason, score = "not judged", "the truth is a set here (a kink), or does not exist", None
-        elif not known.all():
-            verdict, reason, score = "not judged", "the engine found no step at which its own estimate converges", None
-        else:
-            verdict, reason = "agree", ""
+        verdict, reason = "agree", ""
     with np.errstate(all="ignore"):
         relative = float(np.abs(error[index] / truth.high[index])) if error[index] else 0.0
     return replace(
@@ -220,7 +195,7 @@ def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, errors: Ma
         engine_value=float(engine[index]),
         reference=float(truth.high[index]),
         error=float(truth.error(engine)[index]),
-        score=score, digits=_digits(relative), verdict=verdict, reason=reason,
+        score=score, digits=digits(relative), verdict=verdict, reason=reason,
         node=f"gradient of {name}" if verdict == "wrong" else "",
         finding=verdict in FINDINGS,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 Verdict: TypeAlias = Literal[
     "agree",
     "lossy",
+    "ill-conditioned",
     "convention",
     "imprecise",
     "wrong",

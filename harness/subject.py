@@ -12,6 +12,7 @@ from .graph.graph import Constant, Graph
 from .truth.links import Operand, Step, step
 from .truth.reference import Reference, reference
 from .truth.rounding import FORMATS, Format
+from .truth.sensitivity import Probe, sensitivity
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Subject:
             )
             for node in graph.operations
         }
+
+    @cached_property
+    def sensitivity(self) -> Mapping[str, tuple[Probe, ...]]:
+        """How far rounding alone may move each gradient."""
+        return sensitivity(self.graph, self.inputs, self.cotangent, self.truth, self.steps, self.form)
 
     @cached_property
     def texts(self) -> Mapping[str, str]:

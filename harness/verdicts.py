@@ -6,9 +6,9 @@ off. Knows `truth/` alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,11 @@ from .truth.rounding import FORMATS, LOWER, Format
 
 # Ascending: the verdict of a chain of links is that of its worst.
 SEVERITY: tuple[Verdict, ...] = (
-    "agree", "lossy", "not judged", "undefined", "convention", "imprecise", "wrong", "not finite", "overflow",
+    "agree", "lossy", "ill-conditioned", "not judged", "undefined",
+    "convention", "imprecise", "wrong", "not finite", "overflow",
 )  # fmt: skip
+
+Score: TypeAlias = "tuple[float, tuple[int, ...]]"  # the worst of a link, and where
 _SEVERITIES = {verdict: severity for severity, verdict in enumerate(SEVERITY)}
 
 
@@ -72,8 +75,8 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
         lost = _lossy(found, form)
         index = place(np.argmax(np.where(lost, score, -1.0)), score.shape)
         return "lossy", float(score[index]), index, (
-            f"the usual formula cancels: the engine gave {_show(found.engine[index])}, "
-            f"exactly {_show(found.exact[index])}"
+            f"the usual formula cancels: the engine gave {show(found.engine[index])}, "
+            f"exactly {show(found.exact[index])}"
         )  # fmt: skip
     off = enclosed & finite & ~within
     if off.any():
@@ -83,17 +86,17 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
         index = place(np.argmax(born), born.shape)
         exact = float(found.exact[index])
         over = not abs(exact) < form.largest * (1 - form.unit)
-        reason = f"the engine gave {_show(found.engine[index])}, its own numbers give {_show(exact)}"
+        reason = f"the engine gave {show(found.engine[index])}, its own numbers give {show(exact)}"
         if over:
             return "overflow", np.inf, index, f"{reason}, beyond the largest {form.name} {form.largest:.3g}"
         return "not finite", np.inf, index, reason
     nowhere = ~enclosed & ~finite
     if nowhere.any():
         index = place(np.argmax(nowhere), nowhere.shape)
-        return "undefined", 0.0, index, f"no finite truth exists here; the engine says {_show(found.engine[index])}"
+        return "undefined", 0.0, index, f"no finite truth exists here; the engine says {show(found.engine[index])}"
     if (~enclosed).any():
         index = place(np.argmax(~enclosed), enclosed.shape)
-        reason = f"no finite enclosure of this step at these numbers; the engine says {_show(found.engine[index])}"
+        reason = f"no finite enclosure of this step at these numbers; the engine says {show(found.engine[index])}"
         return "not judged", 0.0, index, reason
     index = place(np.argmax(found.kink), found.kink.shape)
     return "convention", float(score[index]), index, _choice(found, index)
@@ -102,6 +105,18 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
 def sound(found: Residual, form: Format) -> NDArray[np.bool_]:
     """Where a link is sound beyond question: within its ball, at no kink, half of its digits right."""
     return (found.score <= 1) & found.enclosed & ~found.kink & ~_lossy(found, form)
+
+
+def plainly_sound(keys: Sequence[Hashable], found: Residual, form: Format) -> Iterator[tuple[Hashable, Score]]:
+    """Of links stacked along the first axis, those that are sound beyond question: the worst score of each."""
+    count, shape = len(keys), found.engine.shape[1:]
+    good = np.asarray(sound(found, form).reshape(count, -1).all(axis=1), dtype=bool)
+    scores = found.score.reshape(count, -1)
+    worst = scores.argmax(axis=1)
+    top = scores[np.arange(count), worst].tolist()
+    for key, fine, score, at in zip(keys, good.tolist(), top, worst.tolist(), strict=True):
+        if fine:
+            yield key, (score, place(at, shape) if shape else ())
 
 
 def _lossy(found: Residual, form: Format) -> NDArray[np.bool_]:
@@ -119,11 +134,11 @@ def _off(
     index = place(np.argmax(score), score.shape)
     allowed = found.radius[index]
     reason = (
-        f"the engine gave {_show(found.engine[index])}, its own numbers give {_show(found.exact[index])}, "
+        f"the engine gave {show(found.engine[index])}, its own numbers give {show(found.exact[index])}, "
         f"one sound step may move it by {allowed:.2g}"
     )
     if found.kink[index]:
-        reason += f"; even at this kink only {_show(found.low[index])} to {_show(found.high[index])} is possible"
+        reason += f"; even at this kink only {show(found.low[index])} to {show(found.high[index])} is possible"
     worst = float(score[index])
     lower = LOWER.get(form.name)
     if lower is not None:
@@ -139,28 +154,37 @@ def _off(
 
 
 def _choice(found: Residual, index: tuple[int, ...]) -> str:
-    """Which of all possible derivatives the engine took, at every kink of the link."""
-    shares = [_share(found, place(flat, found.kink.shape)) for flat in np.flatnonzero(found.kink)]
-    low, high = _hull(found, index)
+    return choice(found.engine, found.low, found.high, found.kink, index)
+
+
+def choice(
+    engine: NDArray[Any],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    kink: NDArray[np.bool_],
+    index: tuple[int, ...],
+) -> str:
+    """Which of all derivatives from `low` to `high` the engine took, at every kink; told for the one at `index`."""
+    places = [place(flat, kink.shape) for flat in np.flatnonzero(kink)]
+    shares = [_share(float(engine[at]), *_hull(float(low[at]), float(high[at]))) for at in places]
     taken = ", ".join(shares if len(set(shares)) > 1 else shares[:1])
-    return f"a kink: of all from {low:.6g} to {high:.6g} the engine took {taken}"
+    least, most = _hull(float(low[index]), float(high[index]))
+    return f"a kink: of all from {least:.6g} to {most:.6g} the engine took {taken}"
 
 
-def _hull(found: Residual, index: tuple[int, ...]) -> tuple[float, float]:
-    low, high = float(found.low[index]), float(found.high[index])
+def _hull(low: float, high: float) -> tuple[float, float]:
     # A ball's radius has 30 bits, rounded up: [0, 1] comes back a billionth wider.
     snapped = [0.0 if abs(end) < 1e-7 * (high - low) else end for end in (low, high)]
     return snapped[0], snapped[1]
 
 
-def _share(found: Residual, index: tuple[int, ...]) -> str:
-    low, high = _hull(found, index)
-    share = (float(found.engine[index]) - low) / (high - low) if high > low else 0.0
+def _share(number: float, low: float, high: float) -> str:
+    share = (number - low) / (high - low) if high > low else 0.0
     named = {0.0: "the lower end", 0.5: "the middle", 1.0: "the upper end"}
     return named.get(round(share, 6) + 0.0, f"{share:.6g} of the way")
 
 
-def _show(number: Any) -> str:
+def show(number: Any) -> str:
     return (
         np.format_float_positional(float(number), unique=True, trim="-")
         if 1e-4 <= abs(float(number)) < 1e10

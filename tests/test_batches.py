@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import prepare
-from gradaccord.harness.batches import Batches
 from gradaccord.harness.case import find, load, shipped
 from gradaccord.harness.evaluation import Evaluation
 from gradaccord.harness.graph.build import Builder
@@ -17,6 +16,7 @@ from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Use
 from gradaccord.harness.judge import judge
 from gradaccord.harness.subject import Subject
+from gradaccord.harness.truth.batches import Batches
 
 CASES = find([shipped() / folder for folder in ("kinks", "saturation", "functions", "layers")])
 
@@ -33,7 +33,7 @@ def test_a_batch_says_what_each_link_alone_would_say(path: Path, monkeypatch: py
         evaluation = evaluated(subject)
         together = judge(subject, "backprop", evaluation)
         with monkeypatch.context() as patch:
-            patch.setattr(Batches, "settled", lambda self: {})
+            patch.setattr(Batches, "measured", lambda self, least: ())
             assert judge(subject, "backprop", evaluation) == together
 
 

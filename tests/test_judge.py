@@ -334,11 +334,14 @@ def test_an_engine_that_shows_adjoints_alone_is_judged_on_the_sum_of_its_term_li
         assert f"adjoint of {name}" in first_off(rows)
 
 
-def test_a_gradient_alone_is_not_judged_unless_the_engine_estimates_its_error() -> None:
+def test_a_gradient_alone_is_judged_by_what_rounding_may_do_or_by_the_engines_own_estimate() -> None:
     about = subject({"out": "exp(x)"}, x=1.0)
     sound = evaluated(about)
     bare = replace(sound, terms=None, adjoints=None)
-    assert [row.verdict for row in judge(about, "x", bare) if row.quantity == "gradient"] == ["not judged"]
+    assert [row.verdict for row in judge(about, "x", bare) if row.quantity == "gradient"] == ["agree"]
+    for fault, verdict in {1e-14: "imprecise", 1e-1: "wrong"}.items():
+        faulty = replace(bare, gradients={"x": sound.gradients["x"] * (1 + fault)})
+        assert [row.verdict for row in judge(about, "x", faulty) if row.quantity == "gradient"] == [verdict]
     off = {"x": sound.gradients["x"] * (1 + 1e-6)}
     honest = replace(bare, gradients=off, errors={"x": np.array(1e-5)})
     assert [row.verdict for row in judge(about, "x", honest) if row.quantity == "gradient"] == ["agree"]
@@ -348,12 +351,12 @@ def test_a_gradient_alone_is_not_judged_unless_the_engine_estimates_its_error() 
     assert [row.verdict for row in judge(about, "x", silent) if row.quantity == "gradient"] == ["wrong"]
 
 
-def test_a_plain_program_with_other_bits_than_the_tagged_one_is_not_judged() -> None:
+def test_a_plain_program_with_other_bits_than_the_tagged_one_is_judged_by_what_rounding_may_do() -> None:
     about = subject({"out": "exp(x)"}, x=1.0)
     sound = evaluated(about)
     plain = {"x": np.nextafter(sound.gradients["x"], 3)}
     rows = judge(about, "x", replace(sound, gradients=plain))
-    assert [row.verdict for row in rows if row.quantity == "gradient"] == ["not judged"]
+    assert [row.verdict for row in rows if row.quantity == "gradient"] == ["agree"]
 
 
 @pytest.mark.parametrize("fault", [float("nan"), float("inf"), 0.0, -2.718281828459045, 2.718281828459045 * (1 + 1e-6)])
@@ -362,7 +365,7 @@ def test_a_plain_program_that_is_grossly_off_is_a_finding_although_its_tagged_tw
     rows = judge(about, "x", replace(evaluated(about), gradients={"x": np.array(fault)}))
     row = next(row for row in rows if row.quantity == "gradient")
     assert row.finding and row.node == "gradient of x"
-    assert row.verdict == ("wrong" if np.isfinite(fault) else "not finite")
+    assert row.verdict == ("not finite" if not np.isfinite(fault) else "imprecise" if fault > 2 else "wrong")
 
 
 def test_an_answer_that_changes_is_unstable() -> None:
@@ -422,11 +425,15 @@ def gradient_rows(rows: list[Row]) -> list[Row]:
 
 
 @pytest.mark.parametrize("terms", [True, False])
-def test_hidden_values_leave_what_reads_them_unjudged(terms: bool) -> None:
+def test_hidden_values_leave_the_gradient_to_what_rounding_may_do(terms: bool) -> None:
     about = subject({"h": "sin(x)", "out": "h * 3"}, x=0.7)
     sound = evaluated(about)
     hidden = replace(sound, values={"out": sound.values["out"]}, terms=sound.terms if terms else None)
-    assert [row.verdict for row in gradient_rows(judge(about, "x", hidden))] == ["not judged"]
+    assert [row.verdict for row in gradient_rows(judge(about, "x", hidden))] == ["agree"]
+    assert sound.adjoints is not None
+    off = {"x": sound.adjoints["x"] * 1.5}
+    hidden = replace(hidden, adjoints={**sound.adjoints, **off}, gradients=off)
+    assert [row.verdict for row in gradient_rows(judge(about, "x", hidden))] == ["wrong"]
 
 
 @pytest.mark.parametrize("estimate", [-1.0, 0.0, 1e-9])

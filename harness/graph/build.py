@@ -57,6 +57,8 @@ class Builder:
     def fresh(self, base: str) -> str:
         """The next free name `base:1`, `base:2`, ..."""
         count = self._counts.get(base, 0) + 1
+        while f"{base}:{count}" in self.nodes:  # a graph that is a gradient already has such names
+            count += 1
         self._counts[base] = count
         return f"{base}:{count}"
 

@@ -30,10 +30,12 @@ class Gradient:
     seed: str
 
 
-def gradient(graph: Graph, *, stable: bool = True, seeded: bool = False) -> Gradient:
+def gradient(graph: Graph, *, stable: bool = True, seeded: bool = False, apart: bool = False) -> Gradient:
     """Differentiate `graph.output` with respect to every node that it depends on.
 
-    `seeded` makes the cotangent of a scalar output an input too.
+    `seeded` makes the cotangent of a scalar output an input too. `apart` gives every term and adjoint that is
+    not constant a node of its own, even where its number is another's too: whoever differentiates the result
+    again can ask for the derivative with respect to just that one.
 
     The result's graph begins with the nodes of `graph`, composites written out by their stable or
     textbook formula, and its outputs are those of `graph`, then the gradient of each wanted input.
@@ -46,14 +48,14 @@ def gradient(graph: Graph, *, stable: bool = True, seeded: bool = False) -> Grad
         seed = builder.input(f"grad_{output.name}", output.shape)
     start = len(builder.order)
     builder.share = True
-    sweep = _Sweep(builder, {output.name: Symbol(builder, seed or ONE)})
+    sweep = _Sweep(builder, {output.name: Symbol(builder, seed or ONE)}, apart)
     terms: dict[Use, Arg] = {}
     adjoints: dict[str, Arg] = {}
     active = graph.active
     for node in reversed(graph.nodes):
         if node.name not in active:
             continue
-        g = sweep.adjoint(node)
+        g = sweep.own(sweep.adjoint(node))
         adjoints[node.name] = g.arg
         if node.op == "input":
             continue
@@ -67,8 +69,9 @@ def gradient(graph: Graph, *, stable: bool = True, seeded: bool = False) -> Grad
 class _Sweep:
     """Adjoints in the making: for each node, the terms that have reached it so far."""
 
-    def __init__(self, builder: Expander, seeds: Mapping[str, Symbol]) -> None:
+    def __init__(self, builder: Expander, seeds: Mapping[str, Symbol], apart: bool = False) -> None:
         self.builder = builder
+        self.apart = apart
         self.pending: dict[str, list[Symbol]] = {name: [seed] for name, seed in seeds.items()}
 
     def adjoint(self, node: Node) -> Symbol:
@@ -78,6 +81,13 @@ class _Sweep:
         for term in terms[1:]:
             total += term
         return total
+
+    def own(self, derivative: Symbol) -> Symbol:
+        """The derivative as a node of its own, where that is asked for."""
+        if not self.apart or isinstance(derivative.arg, Constant):
+            return derivative
+        name = self.builder.fresh(derivative.base)  # a node with a name is never shared
+        return Symbol(self.builder, self.builder.apply("copy", [derivative.arg], {}, name), derivative.base)
 
     def pull(self, node: Node, g: Symbol, active: Set[str], body: Body | None = None) -> Iterable[tuple[int, Symbol]]:
         """The term of each active operand of a node, which is also kept for that operand's adjoint."""
@@ -92,7 +102,7 @@ class _Sweep:
             if isinstance(arg, Constant) or arg not in active:
                 continue
             symbol = term if isinstance(term, Symbol) else Symbol(self.builder, Constant("0"))
-            symbol = summed_to(symbol, self.builder.shape(arg))
+            symbol = self.own(summed_to(symbol, self.builder.shape(arg)))
             self.pending.setdefault(arg, []).append(symbol)
             yield position, symbol
 
