@@ -88,7 +88,7 @@ def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
         return unseen(row, entry.name, entry.engine, entry.truth, probes, form)
     if not same_bits(entry.engine, shown):
         return of_plain(row, entry.engine, shown, entry.truth, probes, form)
-    return conditioned(row, entry.truth, probes, form) if row.verdict == "agree" else row
+    return conditioned(row, entry.truth, probes, form) if row.verdict in ("agree", "lossy") else row
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:

@@ -34,8 +34,8 @@ def gradient(graph: Graph, *, stable: bool = True, seeded: bool = False, apart: 
     """Differentiate `graph.output` with respect to every node that it depends on.
 
     `seeded` makes the cotangent of a scalar output an input too. `apart` gives every term and adjoint that is
-    not constant a node of its own, even where its number is another's too: whoever differentiates the result
-    again can ask for the derivative with respect to just that one.
+    not constant a node of its own, even where its number is another's too, and lets rules compute the result
+    that they read anew: whoever differentiates again gets the derivative with respect to just one of them.
 
     The result's graph begins with the nodes of `graph`, composites written out by their stable or
     textbook formula, and its outputs are those of `graph`, then the gradient of each wanted input.
@@ -96,7 +96,7 @@ class _Sweep:
         elif body is not None:
             found = self._through(node, g, active, body)
         else:
-            y, xs = Symbol(self.builder, node.name, g.base), [Symbol(self.builder, arg, g.base) for arg in node.args]
+            y, xs = self._result(node, g), [Symbol(self.builder, arg, g.base) for arg in node.args]
             found = RULES[node.op](g, y, *xs, **dict(node.params))
         for position, (arg, term) in enumerate(zip(node.args, found, strict=True)):
             if isinstance(arg, Constant) or arg not in active:
@@ -106,9 +106,16 @@ class _Sweep:
             self.pending.setdefault(arg, []).append(symbol)
             yield position, symbol
 
+    def _result(self, node: Node, g: Symbol) -> Symbol:
+        """The result that a rule reads; where all is kept apart, another node that is equal."""
+        if not self.apart:
+            return Symbol(self.builder, node.name, g.base)
+        anew = self.builder.apply(node.op, node.args, dict(node.params), self.builder.fresh(node.name))
+        return Symbol(self.builder, anew, g.base)
+
     def _through(self, node: Node, g: Symbol, active: Set[str], body: Body) -> list[Symbol]:
         """The terms of a composite: a sweep of its inner nodes alone."""
-        inner = _Sweep(self.builder, {node.name: g})
+        inner = _Sweep(self.builder, {node.name: g}, self.apart)
         reached = {arg for arg in body.operands if isinstance(arg, str) and arg in active}
         for new in body.nodes:
             if new.kind == "float" and not new.constant and any(arg in reached for arg in new.args):
