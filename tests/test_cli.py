@@ -57,7 +57,14 @@ def test_a_false_expectation_exits_with_1_and_says_which_digit(product: Path, gr
     done = gradaccord("run", product, "--engine", "backprop")
     assert done.returncode == 1
     assert "significant digit is wrong" in done.stdout
-    assert "product.yaml:7:3" in done.stdout
+    assert "product.yaml:7:6" in done.stdout
+
+
+def test_a_false_number_in_a_list_is_placed_at_itself(tmp_path: Path, gradaccord: Command) -> None:
+    (tmp_path / "list.yaml").write_text(
+        "name: list\ninputs: {a: [[1, 2], [3, 4]]}\ngraph:\n  y: 2 * a\nexpect:\n  y:\n    - [2, 4]\n    - [6, 9]\n"
+    )
+    assert "list.yaml:8:11" in gradaccord("run", "list.yaml", "--engine", "backprop").stdout
 
 
 def test_the_terminal_fits_80_columns(product: Path, gradaccord: Command) -> None:
