@@ -111,7 +111,7 @@ def _expectation(
     source.key = name
     node = assembly.node(name)
     if node is None:
-        if name not in names.failed and name.partition(".")[0] not in names.failed:
+        if not names.excused(name):
             known = [n for n in names.ready if n not in names.failed]
             source.error(key, f"undefined name `{name}`", "an input or a node of the graph", nearest(name, known))
         return None
@@ -160,7 +160,7 @@ def acceptances(
     for place, found in given:
         name = found.get("name")
         point = found.get("point")
-        if name is not None and assembly.node(name[1].text) is None and name[1].text not in assembly.names.failed:
+        if name is not None and assembly.node(name[1].text) is None and not assembly.names.excused(name[1].text):
             known = list(assembly.names.declared)
             source.error(
                 name[0],

@@ -15,7 +15,7 @@ COMMANDS = {
     "missing file": (["run", "nothere.yaml"], "nothere.yaml:1:1: the file does not exist"),
     "missing case": (["run", "nested-nods"], "Did you mean `nested-nodes`?"),
     "empty folder": (["run", "empty"], "the folder holds no case"),
-    "syntax error": (["run", "syntax.yaml"], "syntax.yaml:3:6:"),
+    "syntax error": (["run", "syntax.yaml"], "syntax.yaml:2:9: `{` is never closed"),
     "alias bomb": (["run", "bomb.yaml"], "bomb.yaml:"),
     "10 MB": (["run", "large.yaml"], "large.yaml:"),
     "3,000-fold nesting": (["run", "deep.yaml"], "deep.yaml:"),
