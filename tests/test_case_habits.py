@@ -29,6 +29,7 @@ EXPRESSIONS: dict[str, tuple[str, str]] = {
     "not": ("where(‸not a < 1, a, b)", "`not a < 1` `where(p, y, x)`"),
     "chained comparison": ("where(0 < a ‸< b, a, b)", "`where(0 < a, where(a < b, x, y), y)`"),
     "conditional": ("‸a if b > 0 else 2", "`where(b > 0, a, 2)`"),
+    "conditional without a space": ("‸a if b < 2else 2", "`where(b < 2, a, 2)`"),
     "numpy": ("‸np.tanh(a) * b", "`np.tanh(a)` without a module `tanh(a)`"),
     "torch": ("a * ‸torch.exp(b)", "`exp(b)`"),
     "math": ("‸math.sin(a) * b", "`sin(a)`"),

@@ -7,6 +7,7 @@ back as statements of the language.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -53,7 +54,9 @@ class ExpressionError(GraphError):
 def parsed(text: str) -> ast.Module:
     """Statements `name = expression; ...; expression` as a tree. Raises ExpressionError."""
     try:
-        return ast.parse(text.strip())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about `1else`, which is refused anyway
+            return ast.parse(text.strip())
     except SyntaxError as error:
         remedy = "a product is written `2 * a`" if "decimal literal" in error.msg else ""
         problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`", remedy)
