@@ -67,6 +67,24 @@ def test_a_false_number_in_a_list_is_placed_at_itself(tmp_path: Path, gradaccord
     assert "list.yaml:8:11" in gradaccord("run", "list.yaml", "--engine", "backprop").stdout
 
 
+def test_an_entry_of_an_engine_that_is_not_installed_is_noticed(product: Path, gradaccord: Command) -> None:
+    entry = "accept: [{engine: trch, quantity: value, verdict: wrong, reason: known}]\n"
+    product.write_text(PRODUCT + entry)
+    done = gradaccord("run", product.name, "--engine", "backprop")
+    assert done.returncode == 0
+    assert "product.yaml:9 is for an engine that is not installed" in " ".join(done.stdout.split())
+    assert "Did you mean `torch`?" in " ".join(done.stdout.split())
+    assert "Did you mean `torch`?" in (product.parent / "gradaccord-report" / "report.md").read_text()
+
+
+def test_a_finding_is_repeated_as_it_was_run(product: Path, gradaccord: Command) -> None:
+    product.write_text(PRODUCT.replace("y: 6", "y: 6.25"))
+    done = gradaccord("run", product.name, "-e", "backprop", "-d", "float32", "--timeout", "90")
+    again = "gradaccord run product.yaml --engine backprop --dtype float32 --timeout 90"
+    assert f"repeat: {again}\n" in done.stdout
+    assert f"repeat: `{again}`" in (product.parent / "gradaccord-report" / "report.md").read_text()
+
+
 def test_the_terminal_fits_80_columns(product: Path, gradaccord: Command) -> None:
     done = gradaccord("run", product.name, "nested-nodes", "--engine", "backprop", "--engine", "finite_difference")
     assert max(len(line) for line in done.stdout.splitlines() if "repeat:" not in line) <= 80
