@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .evaluation import DTYPES
-from .graph.graph import Graph, GraphError, Node
+from .graph.graph import Graph, Node
 from .graph.nearest import nearest
 from .inputs import Array, Input, build
 from .keys import CASE, schema, text_in
 from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
 from .statements import Assembly, Statements
-from .update import Update, check
-from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, read, tree
+from .update import RULES, Update, check, faults
+from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, read
+from .yaml_tree import tree
 
 __all__ = [
     "Acceptance",
@@ -198,7 +199,8 @@ class _Loader:
         source, found = self.source, cast("dict[str, Any]", CASE.read(self.source, root))
         inputs = self._inputs(found.get("inputs") or {})
         graph: Statements = found.get("graph") or {}
-        self.assembly.read(inputs, graph, found.get("define") or {})
+        complete = found.get("inputs") is not None and found.get("graph") is not None
+        self.assembly.read(inputs, graph, found.get("define") or {}, complete=complete)
         output = self._output(found, graph)
         good = {name: given for name, (_, given) in inputs.items() if given is not None}
         points = [Point(good, expectations(self.source, self.assembly, found.get("expect")))]
@@ -244,7 +246,7 @@ class _Loader:
             return None
         place: Scalar = found["output"][0]
         node = self.assembly.node(place.text)
-        if node is None and place.text not in names.failed:
+        if node is None and not names.excused(place.text):
             self.source.error(
                 place, f"undefined output `{place.text}`", "a node of the graph", nearest(place.text, list(graph))
             )
@@ -260,7 +262,7 @@ class _Loader:
             if name == "expect":
                 continue
             if name not in base:
-                if name not in self.assembly.names.failed:
+                if not self.assembly.names.excused(name):
                     self.source.error(
                         key, f"unknown input `{name}`", f"one of: {', '.join(base)}", nearest(name, list(base))
                     )
@@ -312,22 +314,20 @@ class _Loader:
         return tuple(dtypes or DTYPES)
 
     def _update(self, given: tuple[Value, Pairs] | None) -> Update | None:
-        if (
-            given is None
-            or not {"rule", "steps"} <= given[1].keys()
-            or any(value is None for _, value in given[1].values())
-        ):
+        if given is None:
             return None
-        pairs = {name: (key, value[0]) for name, (key, value) in given[1].items()}
-        settings = {name: value.text for name, (_, value) in pairs.items() if name != "rule"}
-        try:
-            return check(pairs["rule"][1].text, settings)
-        except GraphError as error:
-            place = given[0]
-            for name, (key, value) in pairs.items():
-                if error.found.startswith(f"{name}: "):
-                    place = value
-                elif error.found.startswith(f"`{name}` "):
-                    place = key
+        form, pairs = given
+        good = {name: (key, value[0]) for name, (key, value) in pairs.items() if value is not None}
+        if "rule" not in good:
+            return None
+        rule = good.pop("rule")[1].text
+        settings = {name: value.text for name, (_, value) in good.items()}
+        wrong = list(faults(rule, settings))
+        for error in wrong:
+            name, place = error.parameter, form
+            if name in good:
+                place = good[name][name in RULES[rule].settings or name == "steps"]
+            elif name in pairs or name == "steps":
+                continue  # the form has told that it is wrong, or missing
             self.source.error(place, error.found, error.expected, error.remedy)
-            return None
+        return None if wrong else check(rule, settings)

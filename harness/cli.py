@@ -84,10 +84,9 @@ def main() -> None:
 @click.option(
     "--jobs",
     "-j",
-    default=0,
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=1),
     metavar="N",
-    help="Run units in N processes; in this one by default.",
+    help="Run units in N processes of their own; in this one by default.",
 )
 @click.option(
     "--timeout",
@@ -97,7 +96,12 @@ def main() -> None:
 )
 @_reports_errors
 def run(
-    path: tuple[str, ...], engine: tuple[str, ...], dtype: tuple[str, ...], out: str, jobs: int, timeout: float | None
+    path: tuple[str, ...],
+    engine: tuple[str, ...],
+    dtype: tuple[str, ...],
+    out: str,
+    jobs: int | None,
+    timeout: float | None,
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
 
@@ -117,7 +121,7 @@ def run(
 
     command = shlex.join(["gradaccord", *sys.argv[1:]]) if sys.argv[1:] else "gradaccord run"
     with progress() as tell:
-        end = session(selected, Settings(engines, jobs, timeout), dtypes, Path(out), command, tell)
+        end = session(selected, Settings(engines, jobs or 0, timeout), dtypes, Path(out), command, tell)
     ended(console(), end, str(Path(out) / "report.md"))
     sys.exit(end.status)
 

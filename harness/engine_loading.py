@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, cast
 
 from .evaluation import Engine, Prepare, Unsupported
@@ -110,7 +111,7 @@ def load(name: str) -> Engine:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "gradaccord"):
             raise LoadingError(f"cannot be loaded: {error}") from None
-        raise Unsupported(f"{missing} is not installed: {_remedy(name, missing)}") from None
+        raise Unsupported(f"{missing} is not installed: {_remedy(name, missing)}{_place(error)}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 a stranger's module may raise anything while it is imported
         raise LoadingError(f"cannot be loaded: {one_line(error)}") from None
 
@@ -123,12 +124,19 @@ def _engine(found: Any, name: str) -> Engine:
     raise LoadingError(f"`{name}` is {type(found).__name__}, expected an Engine or a function prepare(graph, dtype)")
 
 
+_folders: set[Path] = set()  # of the engine files that were loaded
+
+
 def _from_file(name: str) -> Any:
     path, function = split(name)
     module_name = f"gradaccord_engine_{path.stem}"
     specification = importlib.util.spec_from_file_location(module_name, path.resolve())
     if specification is None or specification.loader is None:
         raise LoadingError(f"{path} is no Python file")
+    folder = path.resolve().parent
+    _folders.add(folder)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # for modules beside it; last, so that a file `torch.py` hides no framework
     module = importlib.util.module_from_spec(specification)
     sys.modules[module_name] = module  # dataclasses and pickle look a class's module up there
     specification.loader.exec_module(module)
@@ -155,7 +163,18 @@ def version(name: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception as one line of moderate length: its type and the first line of its message."""
+    """An exception as one line of moderate length: type, first line of the message, place in a user's engine file."""
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."
+    return (text if len(text) <= 200 else text[:197] + "...") + _place(error)
+
+
+def _place(error: BaseException) -> str:
+    """Where in an engine file, or in a module beside it, an exception came from; empty where it came from elsewhere."""
+    frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
+    for path, line in reversed(frames):
+        if path.parent in _folders:
+            here = Path.cwd()
+            shown = path.relative_to(here) if path.is_relative_to(here) else path
+            return f" at {shown.as_posix()}:{line}"
+    return ""

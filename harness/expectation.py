@@ -32,13 +32,13 @@ def expectations(case: Case, point: int) -> list[Row]:
 
 
 def _row(case: Case, point: int, expected: Expectation, truth: Number) -> Row:
-    worst = (Fraction(-1), (), "")
+    worst = (Fraction(-1), 0, (), "")
     for flat, text in enumerate(expected.values.ravel()):
         index = place(flat, expected.values.shape)
         excess, problem = _compare(str(text), truth, index)
         if excess > worst[0]:
-            worst = (excess, index, problem)
-    _, index, problem = worst
+            worst = (excess, flat, index, problem)
+    _, flat, index, problem = worst
     some = expected.values.size > 0
     return Row(
         case.name, point, DTYPE, ENGINE, "expectation", expected.name, "", ", ".join(map(str, index)),
@@ -46,7 +46,7 @@ def _row(case: Case, point: int, expected: Expectation, truth: Number) -> Row:
         float(truth.high[index]) if some else None,
         float(str(expected.values[index])) - float(truth.high[index]) if some else None,
         None, None, "wrong" if problem else "agree",
-        f"{case.path.name}:{expected.line}:{expected.column}" if problem else "", problem, 0.0, bool(problem),
+        ":".join(map(str, (case.path.name, *expected.places[flat]))) if problem else "", problem, 0.0, bool(problem),
     )  # fmt: skip
 
 

@@ -1,14 +1,17 @@
 """Rows gathered into what a reader wants to see: one entry for each bad link, with all that it spoils.
 
-Imports the rows alone; the terminal, the pytest plugin and the reports share it.
+Imports the rows and `graph/`; the terminal, the pytest plugin and the reports share it.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from .graph.expression import readable_names, text_of
+from .graph.graph import Graph
 from .rows import Row, TrajectoryRow, Verdict
 
 NOT_ENGINES = ("", "truth", "ledger")  # names in the engine column that are not an engine's
@@ -17,6 +20,7 @@ NOT_ENGINES = ("", "truth", "ledger")  # names in the engine column that are not
 LEGEND: Mapping[Verdict, str] = {
     "agree": "every step up to this number is a sound evaluation of the engine's own numbers",
     "lossy": "sound, but the usual formula cancels here and loses at least half of the digits",
+    "ill-conditioned": "sound, but rounding alone may move half of the digits or more: the problem, not the engine",
     "convention": "at a kink, where several derivatives are right: says which one the engine took",
     "imprecise": "a step is off, and sound only in a lower precision",
     "wrong": "a step is off in every precision",
@@ -151,9 +155,33 @@ def numbers(row: Row) -> str:
     return text + (f", score {row.score:.3g}" if row.score is not None else "")
 
 
-def repeat(address: str, engine: str, dtype: str) -> str:
-    """A command that shows the same again."""
-    words = ["gradaccord", "run", address]
-    words += ["--engine", engine] if engine not in NOT_ENGINES else []
-    words += ["--dtype", dtype] if dtype not in ("", "exact") else []
-    return shlex.join(words)
+INNER = re.compile(r"[^\W\d]\w*(?:\.\d+)+")
+
+
+def inner(graph: Graph, *texts: str) -> str:
+    """What the inner nodes are that texts mention, such as "`f.1` is `a * b`"; the graph's own text nests them."""
+    names = dict.fromkeys(name for text in texts for name in INNER.findall(text) if name in graph.by_name)
+    written: list[str] = []
+    for name in names:
+        part = graph.pruned([name])
+        written.append(f"`{name}` is `{text_of(part)[readable_names(part)[name]]}`")
+    return ", ".join(written)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The engines, dtypes and time limit that a command named; empty is what it left to the default."""
+
+    engines: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    timeout: float | None = None
+
+    def again(self, address: str, engine: str = "", dtype: str = "") -> str:
+        """A command that shows the same again: of one engine in one dtype, or of all that there were."""
+        engines = self.engines if engine in NOT_ENGINES else (engine,)
+        dtypes = self.dtypes if dtype in ("", "exact") else (dtype,)
+        words = ["gradaccord", "run", address]
+        words += [word for name in engines for word in ("--engine", name)]
+        words += [word for name in dtypes for word in ("--dtype", name)]
+        words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
+        return shlex.join(words)

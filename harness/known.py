@@ -25,13 +25,15 @@ from .yaml_text import Scalar, Source, Value
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expectation:
-    """Numbers that are known for a value or a gradient: decimals as written, in an object array of str."""
+    """Numbers that are known for a value or a gradient: decimals as written, in an object array of str.
+
+    `places` are line and column, from 1, of each number in row-major order.
+    """
 
     quantity: Quantity
     name: str
     values: NDArray[np.object_]
-    line: int
-    column: int
+    places: tuple[tuple[int, int], ...]
 
 
 def half_unit(text: str) -> Fraction:
@@ -109,7 +111,7 @@ def _expectation(
     source.key = name
     node = assembly.node(name)
     if node is None:
-        if name not in names.failed and name.partition(".")[0] not in names.failed:
+        if not names.excused(name):
             known = [n for n in names.ready if n not in names.failed]
             source.error(key, f"undefined name `{name}`", "an input or a node of the graph", nearest(name, known))
         return None
@@ -122,10 +124,14 @@ def _expectation(
         )
         return None
     value = form[0]
-    condition = node.kind == "bool"
-    read_numbers = numbers(
-        source, value, _truth if condition else _finite, "true or false" if condition else "a finite number"
-    )
+    meaning, expected = (_truth, "true or false") if node.kind == "bool" else (_finite, "a finite number")
+    places: list[tuple[int, int]] = []
+
+    def noted(scalar: Scalar) -> str | None:
+        places.append((scalar.line + 1, scalar.column + 1))
+        return meaning(scalar)
+
+    read_numbers = numbers(source, value, noted, expected)
     if read_numbers is None:
         return None
     shape, texts = read_numbers
@@ -134,7 +140,7 @@ def _expectation(
         return None
     values = np.empty(len(texts), dtype=object)
     values[:] = texts
-    return Expectation(quantity, name, values.reshape(shape), key.line + 1, key.column + 1)
+    return Expectation(quantity, name, values.reshape(shape), tuple(places))
 
 
 def _finite(scalar: Scalar) -> str | None:
@@ -154,7 +160,7 @@ def acceptances(
     for place, found in given:
         name = found.get("name")
         point = found.get("point")
-        if name is not None and assembly.node(name[1].text) is None and name[1].text not in assembly.names.failed:
+        if name is not None and assembly.node(name[1].text) is None and not assembly.names.excused(name[1].text):
             known = list(assembly.names.declared)
             source.error(
                 name[0],

@@ -7,13 +7,14 @@ itself: no stale entry survives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from .case import Acceptance, Case
+from .graph.nearest import nearest
 from .judge import settle
 from .results import Outcome
-from .rows import Row, TrajectoryRow
+from .rows import FINDINGS, Row, TrajectoryRow, Verdict
 from .trajectory import Summary
 
 
@@ -67,6 +68,17 @@ class Ledger:
             if k in self._ran and k not in self._happened
         ]
 
+    def idle(self, engines: Collection[str]) -> list[Row]:
+        """A notice for every entry of an engine that is not among these: here it can neither explain nor be stale.
+
+        It may belong to a package that is not installed, so that it is no finding; or its name is wrong.
+        """
+        return [
+            _idle(self.case, entry, nearest(entry.engine, engines))
+            for entry in self.case.accept
+            if entry.engine not in engines and ".py" not in entry.engine
+        ]
+
 
 def _told(summary: Summary, path: Sequence[TrajectoryRow]) -> Summary:
     own = [row for row in path if row.engine == summary.engine]
@@ -103,7 +115,17 @@ def _stale(case: Case, entry: Acceptance, instead: str) -> Row:
         f"stale ledger entry: expected `{entry.verdict}` for {entry.engine}, {what} ({entry.reason}), but {found}; "
         f"remove or correct the entry at {case.path.name}:{entry.line}"
     )
+    return _row(case, entry, "failed", reason)
+
+
+def _idle(case: Case, entry: Acceptance, near: str) -> Row:
+    where = f"the ledger entry at {case.path.name}:{entry.line}"
+    reason = f"{where} is for an engine that is not installed, `{entry.engine}`: nothing tells whether it still holds"
+    return _row(case, entry, "unsupported", f"{reason}. {near}".strip())
+
+
+def _row(case: Case, entry: Acceptance, verdict: Verdict, reason: str) -> Row:
     return Row(
         case.name, entry.point or 0, entry.dtype or "", "ledger", "run", entry.name or "", "", "",
-        None, None, None, None, None, "failed", "", reason, 0.0, finding=True,
+        None, None, None, None, None, verdict, "", reason, 0.0, finding=verdict in FINDINGS,
     )  # fmt: skip

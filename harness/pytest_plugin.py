@@ -137,17 +137,41 @@ class CaseItem(_CaseItem):
 
     def runtest(self) -> None:
         from .findings import unexplained
-        from .selection import address
 
         found = outcome_of(self.session, self.unit, self.engine)
         rows = [row for row in found.rows if row.engine == self.engine]
         paths = [path for path in found.summaries if path.engine == self.engine and path.first is not None]
         off = [row for row in rows if unexplained(row)]
         if off or paths:
-            raise CaseFailure(_failure(off, [str(path) for path in paths], address(self.unit.case.name, self.path)))
+            raise CaseFailure(self._failure(off, [str(path) for path in paths]))
         silent = next((row for row in rows if row.verdict == "unsupported" and row.quantity == "run"), None)
         if silent is not None:
             pytest.skip(silent.reason)
+
+    def _failure(self, rows: Sequence[Row], paths: Sequence[str]) -> str:
+        from .findings import Chosen, entries, inner, numbers, title
+        from .selection import address
+
+        case, lines = self.unit.case, list[str]()
+        for entry in entries(rows):
+            row = entry.row
+            lines.append(f"{title(entry)}: {row.verdict}")
+            rest = entry.affected.partition("; ")[2]
+            shown = (
+                row.node and f"first link that is off: {row.node}",
+                row.reason,
+                numbers(row),
+                rest and f"also off: {rest}",
+                inner(case.graph, entry.affected, row.node, row.reason),
+            )
+            lines += [f"  {text}" for text in shown if text]
+        lines += paths
+        chosen = Chosen(tuple(_chosen(self.config, "engine")), tuple(_chosen(self.config, "dtype")))
+        # A choice at a kink is off beside the choices of the other engines alone.
+        alone = not any(row.verdict == "convention" for row in rows)
+        again = chosen.again(address(case.name, self.path), *((self.engine, self.unit.dtype) if alone else ()))
+        lines.append(f"repeat: {again}")
+        return "\n".join(lines)
 
 
 class LedgerItem(_CaseItem):
@@ -162,11 +186,14 @@ class LedgerItem(_CaseItem):
 
         named = {entry.engine for entry in self.case.accept}
         engines = tuple(engine for engine in self.engines if engine in named)
-        stale = [
+        told = [
             row for outcome in run(self.work, Settings(engines)) for row in outcome.rows if row.engine == "ledger"
         ]  # fmt: skip
+        stale = [row.reason for row in told if row.finding]
         if stale:
-            raise CaseFailure("\n".join(row.reason for row in stale))
+            raise CaseFailure("\n".join(stale))
+        if told:
+            pytest.skip("; ".join(row.reason for row in told))
 
 
 _OUTCOMES = pytest.StashKey["OrderedDict[tuple[str, int, str], Outcome]"]()
@@ -202,26 +229,3 @@ def _selected(session: pytest.Session) -> dict[tuple[str, int, str], list[str]]:
                 found.setdefault(_key(item.unit), []).append(item.engine)
         session.stash[_SELECTED] = found
     return session.stash[_SELECTED]
-
-
-def _failure(rows: Sequence[Row], paths: Sequence[str], address: str) -> str:
-    from .findings import entries, numbers, repeat, title
-
-    lines: list[str] = []
-    for entry in entries(rows):
-        row = entry.row
-        lines.append(f"{title(entry)}: {row.verdict}")
-        rest = entry.affected.partition("; ")[2]
-        shown = (
-            row.node and f"first link that is off: {row.node}",
-            row.reason,
-            numbers(row),
-            rest and f"also off: {rest}",
-        )
-        lines += [f"  {text}" for text in shown if text]
-    lines += paths
-    if rows:
-        lines.append(f"repeat: {repeat(address, rows[0].engine, rows[0].dtype)}")
-    else:
-        lines.append(f"repeat: {repeat(address, paths[0].partition(':')[0], '')}")
-    return "\n".join(lines)

@@ -1,6 +1,6 @@
 """What passes from a run to its reports: the outcome of each unit of work, and what was run.
 
-Knows the rows and the graph; imports no judge, no engine and no report.
+Knows the rows, the findings and the graph; imports no judge, no engine and no report.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from .findings import Chosen, inner
 from .graph.graph import Graph
 from .rows import PairRow, Row, TrajectoryRow
 
@@ -65,6 +66,16 @@ class About:
     units: int
     left: int = 0
     messages: tuple[str, ...] = ()
+    chosen: Chosen = field(default_factory=Chosen)
+
+    def again(self, case: str, engine: str = "", dtype: str = "") -> str:
+        """A command that shows the same again, of one engine in one dtype or as this run was."""
+        address = next((one.address for one in self.cases if one.name == case), case)
+        return self.chosen.again(address, engine, dtype)
+
+    def inner(self, case: str, *texts: str) -> str:
+        """What the inner nodes of a case are that texts mention; empty where they mention none."""
+        return next((inner(one.graph, *texts) for one in self.cases if one.name == case), "")
 
 
 class Report(Protocol):

@@ -19,7 +19,7 @@ from time import perf_counter
 from .agreement import pairs
 from .answers import Answer, answer, walk
 from .case import Case
-from .engine_loading import one_line
+from .engine_loading import installed, one_line
 from .evaluation import Evaluation
 from .expectation import expectations
 from .findings import NOT_ENGINES
@@ -34,7 +34,7 @@ from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
 
 # Verdicts that come of looking at an engine's numbers.
 COMPARED: frozenset[Verdict] = frozenset(
-    ("agree", "lossy", "convention", "imprecise", "wrong", "not finite", "overflow", "unstable")
+    ("agree", "lossy", "ill-conditioned", "convention", "imprecise", "wrong", "not finite", "overflow", "unstable")
 )
 
 
@@ -50,7 +50,9 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`timeout`: seconds an engine may take for one unit; `apart`: each engine in a process of its own."""
+    """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit;
+    `apart`: each engine in a process of its own.
+    """
 
     engines: tuple[str, ...]
     jobs: int = 0
@@ -68,7 +70,7 @@ def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
 
 
 def run(work: Sequence[Unit], settings: Settings) -> Generator[Outcome, None, None]:
-    """The outcome of each unit, in order, as they come; ledgers applied, stale entries as outcomes of their own.
+    """The outcome of each unit, in order, as they come; what is stale or idle in ledgers comes as outcomes of its own.
 
     KeyboardInterrupt is raised again once every outcome that was complete has been given.
     """
@@ -81,9 +83,9 @@ def run(work: Sequence[Unit], settings: Settings) -> Generator[Outcome, None, No
         yield ledger.settle(outcome)
         left[name] -= 1
         if not left[name]:
-            stale = ledger.stale()
-            if stale:
-                yield Outcome(name, stale[0].point, stale[0].dtype, tuple(stale), unit=False)
+            told = [*ledger.stale(), *ledger.idle({**installed(), **dict.fromkeys(settings.engines)})]
+            if told:
+                yield Outcome(name, told[0].point, told[0].dtype, tuple(told), unit=False)
 
 
 def _outcomes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:

@@ -16,6 +16,7 @@ from .yaml_text import List, Map, Scalar, Source, Value, kind_of
 
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+NO_COLON = "write a colon and a space after each name"
 MAX_DIGITS = 1000
 MAX_EXPONENT = 9999
 
@@ -237,7 +238,8 @@ def missing(source: Source, value: Value, keys: Mapping[str, Key], given: Mappin
 def unique(source: Source, value: Value, expected: str) -> dict[str, tuple[Scalar, Value]] | None:
     """The pairs of a mapping by key; a key that comes twice is noted and the first one stays."""
     if not isinstance(value, Map):
-        source.error(value, f"{kind_of(value)} as `{source.key}`", expected)
+        remedy = NO_COLON if isinstance(value, Scalar) and value.text and not value.style else ""
+        source.error(value, f"{kind_of(value)} as `{source.key}`", expected, remedy)
         return None
     pairs: dict[str, tuple[Scalar, Value]] = {}
     for key, entry in value.pairs:
@@ -249,6 +251,7 @@ def unique(source: Source, value: Value, expected: str) -> dict[str, tuple[Scala
                 "each key once",
                 "rename or remove one of them",
             )
+            source.lose(first, entry)
         else:
             pairs[key.text] = (key, entry)
     return pairs

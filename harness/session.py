@@ -16,8 +16,8 @@ from pathlib import Path
 from time import perf_counter
 from types import FrameType
 
-from .engine_loading import CommandError
-from .findings import unexplained
+from .engine_loading import CommandError, installed
+from .findings import Chosen, unexplained
 from .results import About, CaseSummary, Outcome, Report
 from .rows import Row
 from .run import Settings, compared, run, units
@@ -39,6 +39,7 @@ class Tally:
     units: int = 0
     compared: bool = False
     reasons: dict[str, None] = field(default_factory=dict[str, None])
+    notices: dict[str, None] = field(default_factory=dict[str, None])
     versions: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -52,7 +53,9 @@ class Tally:
             if unexplained(row):
                 self.open.append(row)
             self.accepted += bool(row.finding and row.accepted)
-            if row.quantity == "run":
+            if row.engine == "ledger" and not row.finding:
+                self.notices[f"{row.case}: {row.reason}"] = None
+            elif row.quantity == "run":
                 self.reasons[f"{row.engine}: {row.reason}"] = None
         self.paths += outcome.summaries
         self.units += outcome.unit
@@ -113,6 +116,7 @@ def session(
             tuple(_summary(one) for one in selected),
             settings.engines, tally.versions, environment(), {},
             started.isoformat(timespec="seconds"), perf_counter() - start, len(work), left, messages,
+            Chosen(() if settings.engines == tuple(installed()) else settings.engines, tuple(dtypes), settings.timeout),
         )  # fmt: skip
         with interrupts.held(quietly=True):
             for report in reports:

@@ -10,31 +10,38 @@ import ast
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from contextlib import suppress
 from functools import cached_property
 from math import prod
 
 from .graph.build import Builder
 from .graph.expression import ExpressionError, Function, Parser, parsed
 from .graph.graph import NAMED_CONSTANTS, Arg, Graph, GraphError, Node
+from .graph.habits import begins, undefined
+from .graph.mistakes import mistakes
 from .graph.nearest import nearest
 from .graph.ops import OPERATIONS
 from .inputs import MAX_ELEMENTS, Input, offset_of
-from .yaml_text import Scalar, Source, shortened
+from .yaml_text import WORD, Scalar, Source, shortened
 
 Statements = Mapping[str, tuple[Scalar, "tuple[Scalar, Scalar] | None"]]  # name -> (key, (place, text))
 
 RESERVED = {"gradient": "`expect` has a key of that name", "expect": "`points` has a key of that name"}
-WORD = re.compile(r"[^\W\d]\w*")
 MAX_GRAPH = 500_000
 SUGGESTIONS = 50  # looking for a near name among thousands is slow
 
 
 class Names(Mapping[str, Arg]):
-    """The names that a statement may use: those defined so far. Says why another one may not be used."""
+    """The names that a statement may use: those defined so far. Says why another one may not be used.
 
-    def __init__(self, declared: Mapping[str, Scalar], texts: Mapping[str, str]) -> None:
-        self.declared, self.texts = declared, texts
+    `lost` are words of what was not read, which may have defined others; where the file is `partial`, any may be lost.
+    """
+
+    def __init__(
+        self, declared: Mapping[str, Scalar], texts: Mapping[str, str], lost: Set[str], *, partial: bool = False
+    ) -> None:
+        self.declared, self.texts, self.lost, self.partial = declared, texts, lost, partial
         self.ready: set[str] = set()
         self.failed: set[str] = set()
         self.at = ""  # the statement being read
@@ -42,28 +49,39 @@ class Names(Mapping[str, Arg]):
         self._suggestions = SUGGESTIONS
 
     def __contains__(self, name: object) -> bool:
-        return name in self.declared
+        return name in self.declared or (isinstance(name, str) and self.excused(name))
 
     def __getitem__(self, name: str) -> Arg:
         if name in self.ready:
             return name
-        if name in self.failed:
-            self.follows = True
-            raise GraphError(f"`{name}` failed", "")
+        problem = self.problem(name)
+        self.follows = self.follows or problem is None
+        raise problem or GraphError(f"`{name}` failed", "")
+
+    def excused(self, name: str) -> bool:
+        """Whether a name is not there because of a mistake that is told elsewhere."""
+        if name in self.declared:
+            return name in self.failed
+        return (
+            name in self.lost or name.partition(".")[0] in self.failed or (self.partial and name not in NAMED_CONSTANTS)
+        )
+
+    def problem(self, name: str) -> GraphError | None:
+        """Why the statement being read may not use a name; None where it may, or where that is told elsewhere."""
+        if name in self.ready or self.excused(name):
+            return None
+        if name not in self.declared:
+            return None if name in NAMED_CONSTANTS else undefined(name, [*self, *NAMED_CONSTANTS])
         if name == self.at:
-            raise GraphError(f"`{name}` uses itself", "names defined above it", "a graph has no cycles")
+            return GraphError(f"`{name}` uses itself", "names defined above it", "a graph has no cycles")
         place = self.declared[name].line + 1
         self._suggestions -= 1
         cycle = self._path(name, self.at) if self._suggestions > 0 else None
         if cycle:
-            raise GraphError(
-                f"a cycle: {' needs '.join(f'`{n}`' for n in (self.at, *cycle))}",
-                "names defined above",
-                "a graph has no cycles",
-            )
-        raise GraphError(
-            f"`{name}` is used before it is defined on line {place}", "names defined above", f"move `{name}` up"
-        )
+            path = " needs ".join(f"`{n}`" for n in (self.at, *cycle))
+            return GraphError(f"a cycle: {path}", "names defined above", "a graph has no cycles")
+        found = f"`{name}` is used before it is defined on line {place}"
+        return GraphError(found, "names defined above", f"move `{name}` up")
 
     def _path(self, start: str, goal: str) -> list[str] | None:
         """The shortest way from one statement to another by the names that they use."""
@@ -182,47 +200,31 @@ def _check_body(
     except ExpressionError as error:
         expression_error(source, name, place, text, error)
         return False
-    local = {*arguments, *NAMED_CONSTANTS}
+    local, lines = {*arguments, *NAMED_CONSTANTS}, [text.strip()]
 
-    def note(node: ast.AST, found: str, expected: str, remedy: str = "") -> None:
-        column = len(text.strip().encode()[: getattr(node, "col_offset", 0)].decode())
-        source.error(place, f"{found} in `{shortened(f'{name}: {text}')}`", expected, remedy, column)
+    def note(node: ast.AST, error: GraphError) -> None:
+        expression_error(source, name, place, text, ExpressionError(error, *begins(node, lines)))
+
+    def problem(word: str) -> GraphError | None:
+        expected = f"one of: {', '.join(arguments)}"
+        near = nearest(word, sorted(local))
+        return None if word in local else GraphError(f"undefined name `{word}`", expected, near)
 
     for count, statement in enumerate(body):
         last = count == len(body) - 1
         if not isinstance(statement, ast.Expr if last else ast.Assign):
-            note(
-                statement,
-                f"`{shortened(ast.unparse(statement))}`",
-                "an expression at the end" if last else "`local = expression`",
-            )
+            expected = "an expression at the end" if last else "`local = expression`"
+            note(statement, GraphError(f"`{shortened(ast.unparse(statement))}`", expected))
             continue
-        tree = statement.value
-        called = {id(node.func): node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Name):
-                continue
-            if id(node) in called:
-                if node.id not in OPERATIONS and node.id != "size" and node.id not in known:
-                    note(
-                        node,
-                        f"unknown operation `{node.id}`",
-                        "an operation, or a composite defined above",
-                        nearest(node.id, [*OPERATIONS, *known]),
-                    )
-            elif node.id not in local:
-                note(
-                    node,
-                    f"undefined name `{node.id}`",
-                    f"one of: {', '.join(arguments)}",
-                    nearest(node.id, sorted(local)),
-                )
-        if isinstance(statement, ast.Assign):
-            target = statement.targets[0]
-            if len(statement.targets) == 1 and isinstance(target, ast.Name):
-                local.add(target.id)
-            else:
-                note(target, f"`{shortened(ast.unparse(statement))}`", "`local = expression`")
+        for error in mistakes(statement.value, lines, problem, known, local):
+            expression_error(source, name, place, text, error)
+        match statement:
+            case ast.Assign([ast.Name(word)]):
+                local.add(word)
+            case ast.Assign([target, *_]):
+                note(target, GraphError(f"`{shortened(ast.unparse(statement))}`", "`local = expression`"))
+            case _:
+                pass
     return len(source.errors) == errors and not any(called_failed(text, known))
 
 
@@ -250,11 +252,22 @@ class Assembly:
         self.source = source
         self.builder: Builder = _Limited()
         self.texts: dict[str, str] = {}
-        self.names = Names({}, {})
+        self.inputs: Set[str] = frozenset()
+        self.names = Names({}, {}, frozenset())
 
-    def read(self, inputs: Mapping[str, tuple[Scalar, Input | None]], graph: Statements, define: Statements) -> None:
-        """Build every input and every statement that is right; note what is wrong with the others."""
-        source = self.source
+    def read(
+        self,
+        inputs: Mapping[str, tuple[Scalar, Input | None]],
+        graph: Statements,
+        define: Statements,
+        *,
+        complete: bool = True,
+    ) -> None:
+        """Build every input and every statement that is right; note what is wrong with the others.
+
+        Unless `complete` a part of the file could not be read, and names are missing because of that.
+        """
+        source, self.inputs = self.source, inputs.keys()
         keys = {name: key for name, (key, _) in inputs.items()}
         for name, (key, _) in graph.items():
             if name in keys:
@@ -268,9 +281,9 @@ class Assembly:
         for name, (_, value) in graph.items():
             if value is not None and name not in inputs:
                 self.texts[name] = value[1].text
-        self.names = names = Names(keys, self.texts)
+        self.names = names = Names(keys, self.texts, source.lost, partial=not complete)
         for name, (key, given) in inputs.items():
-            if check_name(source, key) and given is not None:
+            if check_name(source, key) and given is not None and key not in source.twice:
                 self.builder.input(name, given.shape, given.kind, constant=given.constant)
                 names.ready.add(name)
             else:
@@ -286,24 +299,40 @@ class Assembly:
         for name, (key, value) in graph.items():
             if name in inputs:
                 continue
-            good = check_name(source, key) and value is not None
-            if good and broken and not broken.isdisjoint(WORD.findall(self.texts[name])):
+            good = check_name(source, key) and key not in source.twice
+            if broken and value is not None and not broken.isdisjoint(WORD.findall(self.texts[name])):
                 good = False
-            if good and value is not None and self._statement(parser, name, value[1]):
+            if value is not None and self._statement(parser, name, value[1], defined, good=good):
                 names.ready.add(name)
             else:
                 names.failed.add(name)
 
-    def _statement(self, parser: Parser, name: str, place: Scalar) -> bool:
+    def _statement(self, parser: Parser, name: str, place: Scalar, functions: Collection[str], *, good: bool) -> bool:
+        """Build a statement, or say all that is wrong with it; unless `good` its text is only looked at."""
         text = plain(self.source, name, place)
         if text is None:
             return False
         names, start = self.names, len(self.builder.order)
         names.at, names.follows = name, False
+        first: ExpressionError | None = None
         try:
-            parser.define(name, text)
+            if good:
+                parser.define(name, text)
         except ExpressionError as error:
-            if not names.follows:
+            first = None if names.follows else error
+            good = False
+        if not good:
+            found: dict[tuple[int, int, str], ExpressionError] = {}
+            with suppress(ExpressionError):  # a text that cannot be parsed is told as `first`
+                match parsed(text).body:
+                    case [ast.Expr(tree)]:
+                        for error in mistakes(tree, [text.strip()], names.problem, functions, names.ready):
+                            found[error.line, error.column, error.found] = error
+                    case _:
+                        pass
+            if first is not None:
+                found.setdefault((first.line, first.column, first.found), first)
+            for error in found.values():
                 expression_error(self.source, name, place, text, error)
             return False
         for node in self.builder.order[start:]:
@@ -324,9 +353,9 @@ class Assembly:
     def unused(self, output: str, asked: Iterable[str]) -> None:
         """Note every input and statement that the output does not need and that nothing asks for."""
         names = self.names
-        if any(name not in self.texts and name not in self.builder.nodes for name in names.failed):
+        if any(name not in self.texts and name not in self.inputs for name in names.failed):
             return  # a statement without text may need anything
-        needed = {output, *asked}
+        needed = {output, *asked, *names.lost}
         for name in names.failed:
             needed.add(name)
             needed.update(WORD.findall(self.texts.get(name, "")))

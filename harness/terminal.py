@@ -16,14 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from .findings import LEGEND, NOT_ENGINES, Entry, Silence, Split, entries, repeat, silences, splits, title
+from .findings import LEGEND, NOT_ENGINES, Entry, Silence, Split, entries, silences, splits, title
+from .results import About
 from .rows import Row
 from .session import Ended
 
 if TYPE_CHECKING:
     from .trajectory import Summary
 
-STYLES = {"agree": "green", "lossy": "cyan", "convention": "cyan", "undefined": "dim", "unsupported": "dim",
+STYLES = {"agree": "green", "lossy": "cyan", "ill-conditioned": "cyan", "convention": "cyan", "undefined": "dim", "unsupported": "dim",
           "not judged": "dim"}  # fmt: skip
 SHOWN = 20  # findings; the report has them all
 PATHS_SHOWN = 6
@@ -59,7 +60,7 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Table:
     return table
 
 
-def finding(screen: Console, entry: Entry, address: str) -> None:
+def finding(screen: Console, entry: Entry, about: About) -> None:
     """What is off, the numbers, and a command that shows it again."""
     row = entry.row
     where = row.case + (f" point {row.point}" if row.point else "")
@@ -67,27 +68,33 @@ def finding(screen: Console, entry: Entry, address: str) -> None:
     _verdict(screen, f"{where}  {title(entry)}  {who}", row)
     rest = entry.affected.partition("; ")[2]
     _paragraphs(screen, row.reason, f"also off: {rest}" if rest else "", row.node if row.engine in NOT_ENGINES else "")
-    screen.print(Text(f"  repeat: {repeat(address, row.engine, row.dtype)}"), soft_wrap=True)
+    _paragraphs(screen, about.inner(row.case, entry.affected, row.reason))
+    _repeat(screen, about.again(row.case, row.engine, row.dtype))
 
 
-def silence(screen: Console, found: Silence, address: str) -> None:
+def silence(screen: Console, found: Silence, about: About) -> None:
     """An engine that gave no numbers, once for all cases in which it did so."""
     _verdict(screen, f"{found.row.engine} in {found.cases} cases, {found.units} units", found.row)
     _paragraphs(screen, found.row.reason)
-    screen.print(Text(f"  repeat: {repeat(address, found.row.engine, found.row.dtype)}"), soft_wrap=True)
+    _repeat(screen, about.again(found.row.case, found.row.engine, found.row.dtype))
 
 
-def split(screen: Console, kink: Split, address: str) -> None:
+def split(screen: Console, kink: Split, about: About) -> None:
     """A kink at which engines chose differently."""
     row = kink.row
     where = row.case + (f" point {row.point}" if row.point else "")
     _verdict(screen, f"{where}  {kink.affected.split(';')[0]}", row)
     _paragraphs(screen, *(f"{engines}: {reason}" for reason, engines in kink.choices.items()))
-    screen.print(Text(f"  repeat: {repeat(address, '', '')}"), soft_wrap=True)
+    _paragraphs(screen, about.inner(row.case, kink.affected))
+    _repeat(screen, about.again(row.case))
 
 
 def _verdict(screen: Console, head: str, row: Row) -> None:
     screen.print(Text.assemble((head, "bold"), "  ", (row.verdict, STYLES.get(row.verdict, "bold red"))))
+
+
+def _repeat(screen: Console, command: str) -> None:
+    screen.print(Text(f"  repeat: {command}"), soft_wrap=True)  # in one piece, to be copied
 
 
 def _paragraphs(screen: Console, *texts: str) -> None:
@@ -99,19 +106,18 @@ def _paragraphs(screen: Console, *texts: str) -> None:
 def ended(screen: Console, end: Ended, report: str) -> None:
     """The end of a run: table, findings, paths, and one line that says it all."""
     tally, about = end.tally, end.about
-    addresses = {case.name: case.address for case in about.cases}
     screen.print(verdicts(tally.counts))
     quiet, rest = silences(tally.open)
     kinks, found = splits(entries(rest))
     for one in quiet:
         screen.print()
-        silence(screen, one, addresses[one.row.case])
+        silence(screen, one, about)
     for kink in kinks[:SHOWN]:
         screen.print()
-        split(screen, kink, addresses[kink.row.case])
+        split(screen, kink, about)
     for entry in found[:SHOWN]:
         screen.print()
-        finding(screen, entry, addresses[entry.row.case])
+        finding(screen, entry, about)
     more = max(len(found) - SHOWN, 0) + max(len(kinks) - SHOWN, 0)
     if more:
         screen.print(f"\nand {more} more in {report}")
@@ -119,6 +125,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
         screen.print()
         _paths(screen, tally.paths)
     screen.print()
+    _paragraphs(screen, *tally.notices)
     for message in about.messages:
         screen.print(Text(message, "bold"))
     screen.print(Text(_last_line(end, len(quiet) + len(kinks) + len(found) + tally.paths_off)))

@@ -7,7 +7,7 @@ walked and judged is the business of `trajectory.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -158,40 +158,45 @@ class Update:
 
 def check(name: str, settings: Mapping[str, Number]) -> Update:
     """A rule with its settings, among them `steps`. Raises GraphError for what the rule does not have or take."""
+    for error in faults(name, settings):
+        raise error
+    given = {setting: settings.get(setting, allowed.default) for setting, allowed in RULES[name].settings.items()}
+    return Update(name, {setting: _text(value) for setting, value in given.items()}, int(settings["steps"]))
+
+
+def faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
+    """Everything that is wrong with the settings of a rule; `parameter` names the setting."""
     if name not in RULES:
-        raise GraphError(f"unknown update rule `{name}`", f"one of: {', '.join(RULES)}", nearest(name, RULES))
+        yield GraphError(f"unknown update rule `{name}`", f"one of: {', '.join(RULES)}", nearest(name, RULES))
+        return
     known = RULES[name].settings
     for given in settings:
         if given not in known and given != "steps":
-            expected = f"one of: {', '.join([*known, 'steps'])}"
-            raise GraphError(f"`{given}` in an update by {name}", expected, nearest(given, [*known, "steps"]))
-    if "steps" not in settings:
-        raise GraphError(f"an update by {name} without `steps`", "how many steps to take", "add `steps: 100`")
-    texts: dict[str, str] = {}
+            expected, near = f"one of: {', '.join([*known, 'steps'])}", nearest(given, [*known, "steps"])
+            yield GraphError(f"`{given}` in an update by {name}", expected, near, parameter=given)
     for setting, allowed in known.items():
         value = settings.get(setting, allowed.default)
         if value is None:
-            raise GraphError(f"an update by {name} without `{setting}`", allowed.expected)
-        texts[setting] = _decimal(setting, value, allowed)
-    return Update(name, texts, _steps(settings["steps"]))
+            yield GraphError(f"an update by {name} without `{setting}`", allowed.expected, parameter=setting)
+        elif not _holds(_text(value), allowed):
+            yield GraphError(f"{setting}: {value}", allowed.expected, parameter=setting)
+    steps = settings.get("steps")
+    if steps is None:
+        found = f"an update by {name} without `steps`"
+        yield GraphError(found, "how many steps to take", "add `steps: 100`", parameter="steps")
+    elif isinstance(steps, bool) or not _text(steps).isdecimal() or int(steps) < 1:
+        yield GraphError(f"steps: {steps}", "a whole number of at least 1", parameter="steps")
 
 
-def _decimal(name: str, value: Number, allowed: Setting) -> str:
-    text = value.strip() if isinstance(value, str) else repr(value)
+def _text(value: Number | None) -> str:
+    return value.strip() if isinstance(value, str) else repr(value)
+
+
+def _holds(text: str, allowed: Setting) -> bool:
     try:
-        inside = allowed.holds(Decimal(text))
+        return allowed.holds(Decimal(text))
     except InvalidOperation:
-        inside = False
-    if not inside:
-        raise GraphError(f"{name}: {value}", allowed.expected)
-    return text
-
-
-def _steps(value: Number) -> int:
-    text = str(value).strip()
-    if isinstance(value, bool) or not text.isdecimal() or int(text) < 1:
-        raise GraphError(f"steps: {value}", "a whole number of at least 1")
-    return int(text)
+        return False
 
 
 # --- a row as a graph -----------------------------------------------------------------------------------

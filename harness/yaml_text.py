@@ -1,27 +1,19 @@
-"""YAML text -> a tree of located values, and the list of everything that is wrong with a file.
+"""The text of a case file: values that know their place, and the list of everything that is wrong with the file.
 
-Reads ruamel.yaml's events (YAML 1.2) without recursion, resolves no tag and runs nothing. Every value
-knows its line and column; a place inside a scalar, however it is quoted or folded, is found again in the
-file. Files, nesting and aliases have limits. Imports `graph/nearest.py` alone.
+A place inside a scalar, however it is quoted or folded, is found again in the file. Imports nothing of the
+project; `yaml_tree.py` makes the values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias, cast
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.reader import ReaderError
-
-from .graph.nearest import nearest
+from typing import ClassVar, TypeAlias
 
 MAX_BYTES = 8_000_000
-MAX_DEPTH = 50
-MAX_NODES = 2_000_000
 
+WORD = re.compile(r"[^\W\d]\w*")
 ESCAPES = {"x": 2, "u": 4, "U": 8}  # in a double-quoted scalar: how many digits follow
 
 
@@ -122,6 +114,8 @@ class Source:
         self.lines = text.split("\n")
         self.errors: list[CaseError] = []
         self.key = ""  # the key whose value is being read
+        self.twice: set[Scalar] = set()  # keys that are given again further down
+        self.lost: set[str] = set()  # words of what stands there, which nothing reads
 
     def error(self, place: Value, found: str, expected: str, remedy: str = "", offset: int | None = None) -> None:
         """Note a mistake at a value; `offset` counts characters into the stripped text of a scalar."""
@@ -129,6 +123,19 @@ class Source:
         if offset is not None and isinstance(place, Scalar):
             line, column = self.locate(place, offset)
         self.errors.append(CaseError(self.path, line + 1, column + 1, found, expected, remedy))
+
+    def lose(self, first: Scalar, value: Value) -> None:
+        """Remember what a second value of a key mentions: what it defines or uses causes no error elsewhere."""
+        self.twice.add(first)
+        waiting = [value]
+        while waiting:
+            match waiting.pop():
+                case Scalar(text):
+                    self.lost.update(WORD.findall(text))
+                case List(items):
+                    waiting += items
+                case Map(pairs):
+                    waiting += (part for pair in pairs for part in pair)
 
     def error_at(self, line: int, column: int, found: str, expected: str, remedy: str = "") -> None:
         self.errors.append(CaseError(self.path, line + 1, column + 1, found, expected, remedy))
@@ -207,161 +214,3 @@ def read(path: Path) -> Source:
         )
         raise CaseErrors([place]) from None
     return Source(path, text.replace("\r\n", "\n"))
-
-
-def tree(source: Source) -> Map:
-    """The one document of a file as a tree. Raises Stop after noting the error where there is none."""
-    try:
-        root = _Composer(source).compose()
-    except ReaderError as error:
-        _unreadable(source, error)
-        raise Stop from None
-    except MarkedYAMLError as error:
-        _syntax(source, error)
-        raise Stop from None
-    if root is None:
-        source.error_at(0, 0, "the file is empty", "a mapping with `name`, `inputs` and `graph`")
-        raise Stop
-    if not isinstance(root, Map):
-        source.error(root, f"the file holds {kind_of(root)}", "a mapping with `name`, `inputs` and `graph`")
-        raise Stop
-    return root
-
-
-def _unreadable(source: Source, error: Any) -> None:
-    before = "\n".join(source.lines)[: error.position].split("\n")
-    character = ascii(chr(error.character) if isinstance(error.character, int) else error.character)
-    source.error_at(len(before) - 1, len(before[-1]), f"the character {character} is not allowed", "printable text")
-
-
-def _syntax(source: Source, error: Any) -> None:
-    ended = "end of stream" in str(error.problem) or "<stream end>" in str(error.problem)
-    mark: Any = error.context_mark if ended and error.context_mark else error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-    problem = str(error.problem or error.context or "a syntax error")
-    row = source.lines[line] if line < len(source.lines) else ""
-    remedy = ""
-    if "\t" in row[: column + 1] or "'\\t'" in problem:
-        remedy = "indent with spaces: YAML allows no tab there"
-    elif "mapping values are not allowed" in problem:
-        remedy = "put quotes around a text that has `: ` in it"
-    elif row.lstrip().startswith(("@", "`", "%")) or "cannot start any token" in problem:
-        remedy = "put quotes around a text that begins with this character"
-    elif any(f": {opening}" in row for opening in "[{*&!\"'"):
-        remedy = "close brackets and quotes; quote an expression that begins with one of [ { * & ! \" '"
-    source.error_at(line, column, f"a YAML syntax error: {problem}", "YAML 1.2", remedy)
-
-
-class _Composer:
-    """Builds the tree from events, with a stack of its own instead of recursion."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.anchors: dict[str, Value | None] = {}
-        self.count = 0
-
-    def compose(self) -> Value | None:
-        yaml: Any = YAML(typ="safe", pure=True)
-        stack: list[tuple[List | Map, str | None]] = []
-        keys: list[Scalar | None] = []
-        root: Value | None = None
-        documents = 0
-        events = cast("Iterator[Any]", yaml.parse("\n".join(self.source.lines)))
-        for event in events:
-            kind = type(event).__name__
-            if kind == "ScalarEvent":
-                mark = event.start_mark
-                value: Value = Scalar(event.value, event.style or "", mark.line, mark.column)
-                if event.anchor or event.tag:
-                    self._properties(event, value)
-                if event.style == '"' and any("\ud800" <= c <= "\udfff" for c in event.value):
-                    self._refuse(value, "half of a surrogate pair in a text", "whole characters")
-                self.count += 1
-            elif kind == "MappingStartEvent" or kind == "SequenceStartEvent":
-                mark = event.start_mark
-                opened = (
-                    Map([], mark.line, mark.column) if kind == "MappingStartEvent" else List([], mark.line, mark.column)
-                )
-                if event.anchor or event.tag:
-                    self._properties(event, None)
-                if len(stack) == MAX_DEPTH:
-                    self._refuse(opened, f"nesting deeper than {MAX_DEPTH} levels", "a flatter file")
-                stack.append((opened, event.anchor))
-                keys.append(None)
-                continue
-            elif kind == "MappingEndEvent" or kind == "SequenceEndEvent":
-                value, anchor = stack.pop()
-                keys.pop()
-                if anchor:
-                    self.anchors[anchor] = value
-                self.count += 1
-            elif kind == "AliasEvent":
-                value = self._alias(event)
-            elif kind == "DocumentStartEvent":
-                documents += 1
-                if documents > 1:
-                    mark = event.start_mark
-                    self.source.error_at(
-                        mark.line,
-                        mark.column,
-                        "a second document",
-                        "one case in a file",
-                        "move it to a file of its own",
-                    )
-                    break
-                continue
-            else:
-                continue
-            if self.count > MAX_NODES:
-                self._refuse(value, f"more than {MAX_NODES:,} values, aliases written out", "a smaller file")
-            if not stack:
-                root = value
-                continue
-            holder = stack[-1][0]
-            if isinstance(holder, List):
-                holder.items.append(value)
-            elif (key := keys[-1]) is not None:
-                if isinstance(value, Scalar) and not value.text and not value.style and kind != "AliasEvent":
-                    value.line = key.line  # nothing stands right after its key
-                    value.column = min(key.column + len(key.text), len(self.source.lines[key.line]))
-                holder.pairs.append((key, value))
-                keys[-1] = None
-            elif isinstance(value, Scalar):
-                keys[-1] = value
-            else:
-                self._refuse(
-                    value, f"{kind_of(value)} as a key", "a name", "quote an expression that begins with `[` or `{`"
-                )
-            holder.size += value.size
-        return root
-
-    def _properties(self, event: Any, value: Value | None) -> None:
-        """The anchor and the tag of an event."""
-        if event.tag and str(event.tag) != "!":
-            mark = event.start_mark
-            self.source.error_at(
-                mark.line, mark.column, f"the tag `{event.tag}`", "no tag: a case is plain data", "remove it"
-            )
-        if event.anchor:
-            self.anchors[event.anchor] = value
-
-    def _alias(self, event: Any) -> Value:
-        mark = event.start_mark
-        place = Scalar("", "", mark.line, mark.column)
-        if event.anchor not in self.anchors:
-            self._refuse(
-                place,
-                f"the alias `*{event.anchor}` of no anchor",
-                f"`&{event.anchor}` above it",
-                nearest(event.anchor, list(self.anchors)),
-            )
-        value = self.anchors[event.anchor]
-        if value is None:
-            self._refuse(place, f"the alias `*{event.anchor}` inside its own anchor", "a finite value")
-            raise AssertionError
-        self.count += value.size
-        return value
-
-    def _refuse(self, place: Value, found: str, expected: str, remedy: str = "") -> None:
-        self.source.error(place, found, expected, remedy)
-        raise Stop

@@ -16,7 +16,6 @@ from ..harness.findings import (
     Silence,
     Split,
     entries,
-    repeat,
     silences,
     splits,
     unexplained,
@@ -61,7 +60,6 @@ class MarkdownReport:
     # --- sections, in order -------------------------------------------------------------------------------
 
     def _sections(self, about: About) -> Iterable[str]:
-        addresses = {case.name: case.address for case in about.cases}
         open_rows = [row for row in self._notable if unexplained(row)]
         accepted = [row for row in self._notable if row.finding and row.accepted]
         passing = [row for row in self._notable if not row.finding]
@@ -72,12 +70,11 @@ class MarkdownReport:
         yield "## What was run\n\n" + _run_table(about)
         yield "## Verdicts\n\n" + self._verdicts()
         yield "## Engine by engine\n\n" + self._pairs.table()
-        yield "## Disagreements\n\n" + _disagreements(open_rows, addresses)
+        yield "## Disagreements\n\n" + _disagreements(open_rows, about)
         if accepted:
-            yield "## Known disagreements\n\nExplained by an `accept` entry of the case.\n\n" + _disagreements(
-                accepted, addresses
-            )
-        yield "## Reported, and no disagreement\n\n" + _passing(passing)
+            explained = _disagreements(accepted, about)
+            yield "## Known disagreements\n\nExplained by an `accept` entry of the case.\n\n" + explained
+        yield "## Reported, and no disagreement\n\n" + _passing(passing, about)
         if self._paths:
             yield "## Trajectories\n\n" + self._trajectories()
         yield "## Cases\n\n" + "\n\n".join(map(_case, about.cases))
@@ -211,23 +208,23 @@ def _version(about: About, engine: str) -> str:
     return f" ({about.versions[engine]})" if about.versions.get(engine) else ""
 
 
-def _disagreements(rows: Sequence[Row], addresses: dict[str, str]) -> str:
+def _disagreements(rows: Sequence[Row], about: About) -> str:
     if not rows:
         return "None."
     quiet, rest = silences(rows)
     by_case: dict[str, list[Row]] = {}
     for row in rest:
         by_case.setdefault(row.case, []).append(row)
-    parts = [_silence(one, addresses.get(one.row.case, one.row.case)) for one in quiet]
+    parts = [_silence(one, about) for one in quiet]
     for case, group in by_case.items():
         parts.append(f"### {case}")
         kinks, found = splits(entries(group))
-        parts += [_split(kink, addresses.get(case, case)) for kink in kinks]
-        parts += [_entry(entry, addresses.get(case, case)) for entry in found]
+        parts += [_split(kink, about) for kink in kinks]
+        parts += [_entry(entry, about) for entry in found]
     return "\n\n".join(parts)
 
 
-def _entry(entry: Entry, address: str) -> str:
+def _entry(entry: Entry, about: About) -> str:
     row = entry.row
     point = f", point {row.point}" if row.point else ""
     lines = [f"- **{row.engine}, {row.dtype or 'every dtype'}{point}: {row.verdict}**: {_escaped(entry.affected)}"]
@@ -240,31 +237,35 @@ def _entry(entry: Entry, address: str) -> str:
         digits = f", {abs(row.digits):.0f} digits agree" if row.digits is not None else ""
         what = f"{row.quantity} of `{row.name}` {component}"
         lines.append(f"{what}is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}")
+    if nodes := about.inner(row.case, entry.affected, row.node, row.reason):
+        lines.append(f"there {_escaped(nodes)}")
     if row.accepted:
         lines.append(f"accepted: {_escaped(row.accepted)}")
-    lines.append(f"repeat: `{repeat(address, row.engine, row.dtype)}`")
+    lines.append(f"repeat: `{about.again(row.case, row.engine, row.dtype)}`")
     return "<br>\n  ".join(lines)
 
 
-def _split(kink: Split, address: str) -> str:
+def _split(kink: Split, about: About) -> str:
     point = f", point {kink.row.point}" if kink.row.point else ""
     lines = [f"- **engines chose differently{point}: convention**: {_escaped(kink.affected)}"]
     lines += [f"{_escaped(engines)}: {_escaped(reason)}" for reason, engines in kink.choices.items()]
-    lines.append(f"repeat: `{repeat(address, '', '')}`")
+    if nodes := about.inner(kink.row.case, kink.affected, kink.row.node):
+        lines.append(f"there {_escaped(nodes)}")
+    lines.append(f"repeat: `{about.again(kink.row.case)}`")
     return "<br>\n  ".join(lines)
 
 
-def _silence(found: Silence, address: str) -> str:
+def _silence(found: Silence, about: About) -> str:
     row = found.row
     lines = [
         f"- **{row.engine}: {row.verdict}** in {_count(found.cases, 'case')}, {_count(found.units, 'unit')}",
         _escaped(row.reason),
-        f"repeat: `{repeat(address, row.engine, row.dtype)}`",
+        f"repeat: `{about.again(row.case, row.engine, row.dtype)}`",
     ]
     return "<br>\n  ".join(lines)
 
 
-def _passing(rows: Sequence[Row]) -> str:
+def _passing(rows: Sequence[Row], about: About) -> str:
     if not rows:
         return "Nothing: every number agreed."
     groups: dict[tuple[Verdict, str], tuple[dict[str, None], dict[str, None]]] = {}
@@ -275,10 +276,11 @@ def _passing(rows: Sequence[Row]) -> str:
         engines, cases = groups.setdefault((row.verdict, reason), ({}, {}))
         engines[row.engine] = cases[row.case] = None
     ordered = sorted(groups.items(), key=lambda item: list(LEGEND).index(item[0][0]))
-    table = [
-        [verdict, _listed(list(engines)), _cases(list(cases)), _escaped(_shortened(reason.rpartition("\0")[2]))]
-        for (verdict, reason), (engines, cases) in ordered
-    ]
+    table: list[list[str]] = []
+    for (verdict, key), (engines, cases) in ordered:
+        case, _, reason = key.rpartition("\0")
+        text = "; ".join(filter(None, [_shortened(reason), about.inner(case, reason)]))
+        table.append([verdict, _listed(list(engines)), _cases(list(cases)), _escaped(text)])
     return _table(["verdict", "engines", "cases", "reason"], table)
 
 

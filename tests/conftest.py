@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.case import Case, load
+from gradaccord.harness.case import Case, CaseErrors, load
 
 pytest_plugins = ["pytester"]
 
@@ -26,6 +26,37 @@ expect:
   y: 6
   gradient: {a: 3, b: 2}
 """
+
+
+MARK = "‸"  # in the text of a case: where an error belongs; the loader never sees it
+
+
+def places(text: str) -> list[tuple[int, int]]:
+    """Line and column, from 1, of each mark."""
+    found: list[tuple[int, int]] = []
+    for line, row in enumerate(text.split("\n"), 1):
+        parts = row.split(MARK)
+        found += [(line, len("".join(parts[:k])) + 1) for k in range(1, len(parts))]
+    return found
+
+
+def errors_of(path: Path) -> CaseErrors:
+    with pytest.raises(CaseErrors) as caught:
+        load(path)
+    return caught.value
+
+
+def assert_told(path: Path, text: str, said: list[str]) -> None:
+    """Loading the text gives errors at its marks and nowhere else, and each says the words expected of it."""
+    path.write_text(text.replace(MARK, ""), encoding="utf-8")
+    errors = errors_of(path).errors
+    assert sorted({(error.line, error.column) for error in errors}) == places(text)
+    assert len(errors) == len(said)
+    for error, words in zip(errors, said, strict=True):
+        message = str(error)
+        assert message.startswith(f"{path}:{error.line}:{error.column}: ")
+        for word in words.split(" "):
+            assert word.lower() in message.lower(), f"{word!r} missing in {message}"
 
 
 def engine_file(name: str) -> str:

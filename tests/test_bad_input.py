@@ -15,7 +15,7 @@ COMMANDS = {
     "missing file": (["run", "nothere.yaml"], "nothere.yaml:1:1: the file does not exist"),
     "missing case": (["run", "nested-nods"], "Did you mean `nested-nodes`?"),
     "empty folder": (["run", "empty"], "the folder holds no case"),
-    "syntax error": (["run", "syntax.yaml"], "syntax.yaml:3:6:"),
+    "syntax error": (["run", "syntax.yaml"], "syntax.yaml:2:9: `{` is never closed"),
     "alias bomb": (["run", "bomb.yaml"], "bomb.yaml:"),
     "10 MB": (["run", "large.yaml"], "large.yaml:"),
     "3,000-fold nesting": (["run", "deep.yaml"], "deep.yaml:"),
@@ -25,6 +25,7 @@ COMMANDS = {
     "too large": (["run", "huge.yaml"], "huge.yaml:2:"),
     "unknown engine": (["run", "good.yaml", "--engine", "trch"], "unknown engine `trch`. Did you mean `torch`?"),
     "unknown dtype": (["run", "good.yaml", "--dtype", "float46"], "unknown dtype `float46`. Did you mean `float64`?"),
+    "no jobs": (["run", "good.yaml", "--jobs", "0"], "Invalid value for '--jobs'"),
     "no engine file": (["run", "good.yaml", "--engine", "gone.py:prepare"], "no engine file gone.py"),
     "no such function": (
         ["run", "good.yaml", "--engine", engine_file("raises") + ":prepar"],
@@ -84,12 +85,18 @@ def test_a_wrong_file_among_good_ones_starts_nothing(gradaccord: Command, tmp_pa
 
 # engine -> verdict and reason of its row; the engine beside it keeps its results.
 MISBEHAVIOUR = {
-    "raises": ("failed", "ValueError: the tape is torn"),
-    "raises_in_prepare": ("failed", "prepare raised RuntimeError: no memory for the plan"),
+    "raises": ("failed", f"ValueError: the tape is torn at {engine_file('raises')}:8"),
+    "raises_in_prepare": (
+        "failed",
+        f"prepare raised RuntimeError: no memory for the plan at {engine_file('raises_in_prepare')}:7",
+    ),
     "exits": ("failed", "SystemExit: 3"),
     "returns_nothing": ("failed", "it returned NoneType, expected an Evaluation"),
     "prepares_nothing": ("failed", "prepare returned NoneType"),
-    "fails_to_import": ("failed", "cannot be loaded: OSError: the driver is missing"),
+    "fails_to_import": (
+        "failed",
+        f"cannot be loaded: OSError: the driver is missing at {engine_file('fails_to_import')}:5",
+    ),
     "needs_a_package": ("unsupported", "a_package_that_is_not_there is not installed: pip install"),
     "spoils:missing": ("failed", "it gave no gradient of `b`"),
     "spoils:unknown": ("failed", "it gave a gradient of `z`, which the graph does not have"),
@@ -173,13 +180,12 @@ def test_an_engine_that_kills_the_whole_run_leaves_what_was_found(product: Path,
     assert set(partial[partial.dtype == "float64"].verdict) == {"agree"}
 
 
-@pytest.mark.parametrize("jobs", ["0", "2"])
-def test_ctrl_c_keeps_what_is_done_and_says_so(jobs: str, product: Path, gradaccord: Command) -> None:
+@pytest.mark.parametrize("jobs", [[], ["--jobs", "2"]], ids=["here", "apart"])
+def test_ctrl_c_keeps_what_is_done_and_says_so(jobs: list[str], product: Path, gradaccord: Command) -> None:
     last = product.parent / "z-last.yaml"
     last.write_text("name: last\ninputs: {stop: 1}\ndtypes: [float64]\ngraph: {y: stop + 1}\n")
     done = gradaccord(
-        "run", product, last, "--engine", f"{engine_file('interrupts')}:{'parent' if jobs != '0' else 'prepare'}",
-        "--jobs", jobs,
+        "run", product, last, "--engine", f"{engine_file('interrupts')}:{'parent' if jobs else 'prepare'}", *jobs,
     )  # fmt: skip
     assert done.returncode == 130
     assert "Interrupted: 1 of 3 units were left; what was complete is in the reports." in done.stdout

@@ -61,7 +61,7 @@ def test_the_nested_nodes_of_the_essay_load(load_text: Load) -> None:
     assert case.inputs(0, "float32") == {"a": 5.0, "b": -3.0, "c": -2.0}
     assert {a.dtype for a in case.inputs(0, "float32").values()} == {np.dtype(np.float32)}
     assert case.exact_inputs(0)["b"][()] == Fraction(-3)
-    assert [(e.quantity, e.name, e.values[()], e.line) for e in case.expect[0]] == [
+    assert [(e.quantity, e.name, e.values[()], e.places[0][0]) for e in case.expect[0]] == [
         ("value", "f", "-4", 11),
         ("gradient", "a", "-2", 12),
         ("gradient", "b", "-2", 12),

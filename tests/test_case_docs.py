@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness import inputs, schema, statements, yaml_text
+from gradaccord.harness import inputs, schema, statements, yaml_text, yaml_tree
 from gradaccord.harness.case import Case, CaseErrors, load
 from gradaccord.harness.keys import KEYS
 
@@ -61,8 +61,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     stated = PAGE.partition("## Limits")[2]
     for limit in (
         f"{yaml_text.MAX_BYTES // 10**6} MB",
-        f"{yaml_text.MAX_DEPTH} levels",
-        f"{yaml_text.MAX_NODES:,} values",
+        f"{yaml_tree.MAX_DEPTH} levels",
+        f"{yaml_tree.MAX_NODES:,} values",
         f"{inputs.MAX_ELEMENTS:,} elements",
         f"{schema.MAX_DIGITS:,} characters",
         f"{statements.MAX_GRAPH:,} nodes",

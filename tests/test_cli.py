@@ -57,7 +57,32 @@ def test_a_false_expectation_exits_with_1_and_says_which_digit(product: Path, gr
     done = gradaccord("run", product, "--engine", "backprop")
     assert done.returncode == 1
     assert "significant digit is wrong" in done.stdout
-    assert "product.yaml:7:3" in done.stdout
+    assert "product.yaml:7:6" in done.stdout
+
+
+def test_a_false_number_in_a_list_is_placed_at_itself(tmp_path: Path, gradaccord: Command) -> None:
+    (tmp_path / "list.yaml").write_text(
+        "name: list\ninputs: {a: [[1, 2], [3, 4]]}\ngraph:\n  y: 2 * a\nexpect:\n  y:\n    - [2, 4]\n    - [6, 9]\n"
+    )
+    assert "list.yaml:8:11" in gradaccord("run", "list.yaml", "--engine", "backprop").stdout
+
+
+def test_an_entry_of_an_engine_that_is_not_installed_is_noticed(product: Path, gradaccord: Command) -> None:
+    entry = "accept: [{engine: trch, quantity: value, verdict: wrong, reason: known}]\n"
+    product.write_text(PRODUCT + entry)
+    done = gradaccord("run", product.name, "--engine", "backprop")
+    assert done.returncode == 0
+    assert "product.yaml:9 is for an engine that is not installed" in " ".join(done.stdout.split())
+    assert "Did you mean `torch`?" in " ".join(done.stdout.split())
+    assert "Did you mean `torch`?" in (product.parent / "gradaccord-report" / "report.md").read_text()
+
+
+def test_a_finding_is_repeated_as_it_was_run(product: Path, gradaccord: Command) -> None:
+    product.write_text(PRODUCT.replace("y: 6", "y: 6.25"))
+    done = gradaccord("run", product.name, "-e", "backprop", "-d", "float32", "--timeout", "90")
+    again = "gradaccord run product.yaml --engine backprop --dtype float32 --timeout 90"
+    assert f"repeat: {again}\n" in done.stdout
+    assert f"repeat: `{again}`" in (product.parent / "gradaccord-report" / "report.md").read_text()
 
 
 def test_the_terminal_fits_80_columns(product: Path, gradaccord: Command) -> None:

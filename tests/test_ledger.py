@@ -80,6 +80,15 @@ def test_conventions_that_still_differ_stay_findings(tmp_path: Path) -> None:
     assert [one.finding and not one.accepted for one in found] == [False, True, True]
 
 
+@pytest.mark.parametrize(
+    "installed, said", [(["two"], "`one`"), (["once", "on", "two"], "Did you mean `on"), (["one", "two"], "")]
+)
+def test_an_entry_of_an_engine_that_is_not_there_is_noticed(installed: list[str], said: str, tmp_path: Path) -> None:
+    found = Ledger(case(tmp_path, "wrong")).idle(installed)
+    assert [(one.engine, one.verdict, one.finding) for one in found] == [("ledger", "unsupported", False)] * bool(said)
+    assert all(said in one.reason and "made.yaml:7" in one.reason for one in found)
+
+
 @pytest.mark.parametrize("node, known", [("term of a in y[0]", True), ("term of b in y[1]", False), ("", False)])
 def test_a_step_of_a_path_is_explained_by_the_link_that_it_inherits(node: str, known: bool, tmp_path: Path) -> None:
     step = TrajectoryRow("made", 0, "float64", "one", 1, "a", "", 1.0, 1.0, 0.0, 2.0, "wrong", "gradient", node, True)

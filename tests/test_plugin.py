@@ -139,6 +139,13 @@ def test_a_stale_ledger_entry_fails(engine: str, failed: int, project: pytest.Py
         result.stdout.fnmatch_lines(["*stale ledger entry*"])
 
 
+def test_a_ledger_entry_of_an_engine_that_is_not_installed_is_told(project: pytest.Pytester) -> None:
+    (project.path / "cases" / "product.yaml").write_text(PRODUCT + LEDGER.replace("ENGINE", "trch"))
+    result = run(project, "-rs", "-k", "ledger")
+    result.assert_outcomes(skipped=1, deselected=3)
+    result.stdout.fnmatch_lines(["*is for an engine that is not installed, `trch`*Did you mean `torch`?*"])
+
+
 def test_pytest_starts_without_loading_the_core(project: pytest.Pytester) -> None:
     project.makepyfile("import sys\n\ndef test_modules():\n    assert 'gradaccord.harness.run' not in sys.modules\n")
     run(project, "test_pytest_starts_without_loading_the_core.py").assert_outcomes(passed=1)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from gradaccord.harness.case import load
+from gradaccord.harness.findings import Chosen
 from gradaccord.harness.results import About, CaseSummary, Outcome
 from gradaccord.harness.rows import PairRow, Row, TrajectoryRow
 from gradaccord.reports import csv, markdown
@@ -142,6 +143,27 @@ def test_engines_that_choose_differently_at_a_kink_are_one_disagreement(tmp_path
     assert "torch, x (float64, float32): the engine took the middle<br>" in page
     assert "jax (float64, float32): the engine took the upper end<br>" in page
     assert page.count("repeat: `") == 1
+
+
+def test_a_difference_between_engines_is_repeated_with_all_of_them(tmp_path: Path, about: About) -> None:
+    report = markdown.write(tmp_path)
+    report.add(Outcome("product", 0, "float64", (replace(kink("torch", "float64", "the middle"), case="product"),)))
+    report.close(replace(about, chosen=Chosen(("torch", "jax"), ("float64",))))
+    again = "gradaccord run product.yaml --engine torch --engine jax --dtype float64"
+    assert f"repeat: `{again}`" in (tmp_path / "report.md").read_text()
+
+
+def test_inner_nodes_that_are_cited_are_written_out(tmp_path: Path, about: About) -> None:
+    path = tmp_path / "nested.yaml"
+    path.write_text("name: nested\ninputs: {a: 2, b: 3}\ngraph:\n  f: exp(a * b) + 1\n")
+    case = load(path)
+    summary = CaseSummary(case.name, "nested.yaml", "", "", (), 1, case.graph)
+    row = replace(ROW, case="nested", name="f.1", use="f.2[0]", node="term of f.1 in f.2[0]", reason="")
+    report = markdown.write(tmp_path)
+    report.add(Outcome("nested", 0, "float64", (replace(row, quantity="term"),)))
+    report.close(replace(about, cases=(summary,)))
+    page = (tmp_path / "report.md").read_text()
+    assert "there `f.1` is `a * b`, `f.2` is `exp(a * b)`<br>" in page
 
 
 def test_an_engine_that_is_silent_everywhere_is_told_once(tmp_path: Path, about: About) -> None:

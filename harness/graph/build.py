@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from .graph import Arg, Constant, Graph, GraphError, Kind, Node, Params, Shape
+from .habits import surplus
 from .ops import OPERATIONS, Operation
 from .parameters import checked
 
@@ -84,6 +85,7 @@ class Builder:
                 raise GraphError(
                     f"{len(args)} operand{'s' * (len(args) != 1)} of `{operation.name}`",
                     f"{count}: {operation.name}({operation.signature})",
+                    surplus(operation) if len(args) > len(operands) else "",
                 )
         for arg, operand in zip(args, operands, strict=False):
             kind = "float" if isinstance(arg, Constant) else self.nodes[arg].kind

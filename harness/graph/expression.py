@@ -7,6 +7,7 @@ back as statements of the language.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -15,7 +16,7 @@ from typing import cast
 
 from .build import Builder
 from .graph import NAMED_CONSTANTS, Arg, Constant, Graph, GraphError, Node, Param
-from .nearest import nearest
+from .habits import place, refused, undefined, unknown_operation
 from .ops import OPERATIONS
 from .parameters import unknown_parameter
 from .shapes import axes_of, index_of
@@ -53,9 +54,12 @@ class ExpressionError(GraphError):
 def parsed(text: str) -> ast.Module:
     """Statements `name = expression; ...; expression` as a tree. Raises ExpressionError."""
     try:
-        return ast.parse(text.strip())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about `1else`, which is refused anyway
+            return ast.parse(text.strip())
     except SyntaxError as error:
-        problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`")
+        remedy = "a product is written `2 * a`" if "decimal literal" in error.msg else ""
+        problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`", remedy)
         raise ExpressionError(problem, (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
     except (RecursionError, MemoryError):
         raise ExpressionError(_too_deep(), 0, 0) from None
@@ -117,9 +121,13 @@ class Parser:
 
     def _single(self, text: str) -> ast.expr:
         statements = self._read(text)
-        if len(statements) != 1 or not isinstance(statements[0], ast.Expr):
-            raise ExpressionError(GraphError(f"`{_short(text)}`", "one expression"), 0, 0)
-        return statements[0].value
+        match statements:
+            case [ast.Expr(tree)]:
+                return tree
+            case [ast.Assign() as assignment]:
+                raise ExpressionError(refused(assignment), 0, 0)
+            case _:
+                raise ExpressionError(GraphError(f"`{_short(text)}`", "one expression"), 0, 0)
 
     def _read(self, text: str) -> list[ast.stmt]:
         self._lines = text.strip().splitlines()
@@ -165,19 +173,14 @@ class Parser:
                 case ast.Call(ast.Name(op), operands, keywords):
                     return self._call(op, operands, keywords, base, name)
                 case _:
-                    raise GraphError(
-                        f"`{_short(ast.unparse(tree))}`",
-                        "names, numbers, + - * / ** @, comparisons, calls and subscripts",
-                    )
+                    raise refused(tree)
         except ExpressionError:
             raise
         except GraphError as error:
             raise self._error(tree, error) from None
 
     def _error(self, tree: ast.expr | ast.keyword, error: GraphError) -> ExpressionError:
-        # ast counts bytes; people count characters.
-        column = len(self._lines[tree.lineno - 1].encode()[: tree.col_offset].decode())
-        return ExpressionError(error, tree.lineno - 1, column)
+        return ExpressionError(error, *place(tree, self._lines))
 
     def _numeral(self, tree: ast.Constant) -> str:
         # ast keeps the value alone; the text keeps every digit that was written.
@@ -198,8 +201,7 @@ class Parser:
             return name
         if name in NAMED_CONSTANTS:
             return Constant(name)
-        known = [*(self.scope if self.scope is not None else self.builder.nodes), *NAMED_CONSTANTS]
-        raise GraphError(f"undefined name `{name}`", "an input, or a node defined above", nearest(name, known))
+        raise undefined(name, [*(self.scope if self.scope is not None else self.builder.nodes), *NAMED_CONSTANTS])
 
     def _call(self, op: str, operands: list[ast.expr], keywords: list[ast.keyword], base: str, name: str) -> Arg:
         given = {
@@ -214,12 +216,7 @@ class Parser:
                 raise GraphError(f"`{keywords[0].arg}=` in a call of `{op}`", "operands by position alone")
             return self.functions[op].call(self, [self._build(o, base, "") for o in operands], base, name)
         if op not in OPERATIONS:
-            remedy = nearest(op, [*OPERATIONS, *self.functions])
-            raise GraphError(
-                f"unknown operation `{op}`",
-                "an operation of the vocabulary",
-                f"{remedy} `gradaccord ops` lists all {len(OPERATIONS)}.".strip(),
-            )
+            raise unknown_operation(op, self.functions, self.builder.nodes)
         for keyword in keywords:
             if keyword.arg in given and keyword.arg not in OPERATIONS[op].parameters:
                 raise self._error(keyword, unknown_parameter(OPERATIONS[op], keyword.arg))
@@ -229,7 +226,13 @@ class Parser:
         flat = [item for o in operands for item in (o.elts if isinstance(o, ast.List) else [o])]
         args = [self._build(o, base, "") for o in flat]
         args += self._keyword_operands(op, len(args), keywords, base)
-        return self._apply(op, args, given, base, name)
+        try:
+            return self._apply(op, args, given, base, name)
+        except GraphError as error:
+            for keyword in keywords:
+                if keyword.arg == error.parameter:
+                    raise self._error(keyword, error) from None
+            raise
 
     def _operand_names(self, op: str) -> list[str]:
         return [operand.name for operand in OPERATIONS[op].operands] if op in OPERATIONS else []

@@ -76,12 +76,16 @@ class Node:
 
 
 class GraphError(ValueError):
-    """A computation that makes no sense: what was found, what was expected, what to do."""
+    """A computation that makes no sense: what was found, what was expected, what to do.
 
-    def __init__(self, found: str, expected: str, remedy: str = "") -> None:
+    `parameter` names the one that is to blame, if one is.
+    """
+
+    def __init__(self, found: str, expected: str, remedy: str = "", *, parameter: str = "") -> None:
         self.found = found
         self.expected = expected
         self.remedy = remedy
+        self.parameter = parameter
         super().__init__("; ".join(part for part in (found, expected, remedy) if part))
 
 

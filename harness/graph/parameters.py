@@ -72,12 +72,17 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
 }  # fmt: skip
 
 
+# Names that other libraries have for parameters.
+ELSEWHERE: Mapping[str, str] = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "ddof": "correction"}
+
+
 def unknown_parameter(operation: Operation, name: str) -> GraphError:
     """What is wrong with a parameter that an operation does not have."""
     return GraphError(
         f"`{operation.name}` has no parameter `{name}`",
         f"one of: {', '.join(operation.parameters)}" if operation.parameters else "operands alone",
-        nearest(name, operation.parameters) or f"its signature is {operation.name}({operation.signature})",
+        nearest(ELSEWHERE.get(name, name), operation.parameters)
+        or f"its signature is {operation.name}({operation.signature})",
     )
 
 
@@ -100,6 +105,6 @@ def checked(operation: Operation, given: Mapping[str, object]) -> Params:
             check, expected = CHECKS[name]
             value = check(value)
             if value is None:
-                raise GraphError(f"{name}={given[name]!r} of `{operation.name}`", f"{expected}")
+                raise GraphError(f"{name}={given[name]!r} of `{operation.name}`", f"{expected}", parameter=name)
         params.append((name, cast(Param, value)))
     return tuple(params)

@@ -41,14 +41,14 @@ def axes_of(axis: object, rank: int) -> tuple[int, ...]:
     given = cast("tuple[int, ...]", axis if isinstance(axis, tuple) else (axis,))
     found = tuple(sorted(one_axis(a, rank) for a in given))
     if len(set(found)) != len(found):
-        raise GraphError(f"axis {axis} names an axis twice", "each axis once")
+        raise GraphError(f"axis {axis} names an axis twice", "each axis once", parameter="axis")
     return found
 
 
-def one_axis(axis: object, rank: int) -> int:
+def one_axis(axis: object, rank: int, parameter: str = "axis") -> int:
     if not isinstance(axis, int) or not -rank <= axis < rank:
         expected = f"an axis from {-rank} to {rank - 1}" if rank else "no axis: the operand is a scalar"
-        raise GraphError(f"axis {axis} of an operand with {rank} axes", expected)
+        raise GraphError(f"axis {axis} of an operand with {rank} axes", expected, parameter=parameter)
     return axis % rank
 
 
@@ -104,7 +104,8 @@ def extremum(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     """A reduction that has no value over an empty axis."""
     empty = [axis for axis in axes_of(p["axis"], len(shapes[0])) if not shapes[0][axis]]
     if empty:
-        raise GraphError(f"axis {empty[0]} of shape {shapes[0]} is empty", "at least one element to choose from")
+        found = f"axis {empty[0]} of shape {shapes[0]} is empty"
+        raise GraphError(found, "at least one element to choose from", parameter="axis")
     return reduction(shapes, p)
 
 
@@ -125,7 +126,7 @@ def matmul(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
 def vecdot(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     axis = p["axis"]
     if not isinstance(axis, int) or axis >= 0:
-        raise GraphError(f"axis={axis}", "a negative axis, counted after broadcasting")
+        raise GraphError(f"axis={axis}", "a negative axis, counted after broadcasting", parameter="axis")
     lengths = [shape[axis] if len(shape) >= -axis else 0 for shape in shapes]
     if lengths[0] != lengths[1]:
         raise GraphError(f"shapes {shapes[0]} and {shapes[1]}", f"the same length along axis {axis}")
@@ -206,8 +207,8 @@ def conv2d(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
 def permute_dims(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     axes = cast("tuple[int, ...]", p["axes"])
     rank = len(shapes[0])
-    if sorted(one_axis(a, rank) for a in axes) != list(range(rank)):
-        raise GraphError(f"axes={list(axes)}", f"each of the {rank} axes once")
+    if sorted(one_axis(a, rank, "axes") for a in axes) != list(range(rank)):
+        raise GraphError(f"axes={list(axes)}", f"each of the {rank} axes once", parameter="axes")
     return tuple(shapes[0][a] for a in axes)
 
 
@@ -227,6 +228,7 @@ def reshape(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
         raise GraphError(
             f"shape={list(shape)} for {total} elements of shape {shapes[0]}",
             f"a shape of {total} elements, at most one -1",
+            parameter="shape",
         )
     return shape
 
@@ -234,7 +236,7 @@ def reshape(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
 def broadcast_to(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     shape = cast(Shape, p["shape"])
     if min(shape, default=0) < 0 or broadcast(shapes[0], shape) != shape:
-        raise GraphError(f"shape={list(shape)}", f"one that {shapes[0]} broadcasts to")
+        raise GraphError(f"shape={list(shape)}", f"one that {shapes[0]} broadcasts to", parameter="shape")
     return shape
 
 
@@ -246,7 +248,7 @@ def expand_dims(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
 def squeeze(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     axes = axes_of(p["axis"], len(shapes[0]))
     if any(shapes[0][a] != 1 for a in axes):
-        raise GraphError(f"axis={p['axis']} of shape {shapes[0]}", "axes of length 1")
+        raise GraphError(f"axis={p['axis']} of shape {shapes[0]}", "axes of length 1", parameter="axis")
     return tuple(n for i, n in enumerate(shapes[0]) if i not in axes)
 
 
@@ -311,7 +313,9 @@ def pad(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     widths = cast("tuple[tuple[int, int], ...]", p["widths"])
     if len(widths) != len(shapes[0]) or any(len(w) != 2 or min(w) < 0 for w in widths):
         raise GraphError(
-            f"widths={list(map(list, widths))}", f"[before, after] for each of {len(shapes[0])} axes, not negative"
+            f"widths={list(map(list, widths))}",
+            f"[before, after] for each of {len(shapes[0])} axes, not negative",
+            parameter="widths",
         )
     return tuple(n + before + after for n, (before, after) in zip(shapes[0], widths, strict=True))
 

@@ -1,0 +1,180 @@
+"""What people write from habit and this language does not have, each with the right way to say it.
+
+Python has more expressions than the language, and other libraries have other names for its operations. Who
+parses asks here for the error to give. Imports `graph.py`, `ops.py` and `nearest.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Mapping, Sequence
+
+from .graph import GraphError
+from .nearest import nearest
+from .ops import OPERATIONS, Operation
+
+LANGUAGE = "names, numbers, + - * / ** @, comparisons, calls and subscripts"
+
+MODULES = frozenset(
+    ("np", "numpy", "onp", "anp", "jnp", "jax", "nn", "lax", "torch", "F", "tf", "math", "cmath", "scipy", "special")
+)
+
+# Names that other libraries and other fields have for operations of the vocabulary.
+ELSEWHERE: Mapping[str, str] = {
+    "absolute": "abs", "fabs": "abs", "neg": "negative", "sgn": "sign", "mul": "multiply", "sub": "subtract",
+    "div": "divide", "power": "pow", "ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
+    "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "gammaln": "lgamma",
+    "psi": "digamma", "expit": "sigmoid", "logistic": "sigmoid", "swish": "silu", "amax": "max", "amin": "min",
+    "fmax": "maximum", "fmin": "minimum", "clamp": "clip", "select": "where", "iif": "where", "average": "mean",
+    "mm": "matmul", "bmm": "matmul", "dot": "matmul", "inner": "vecdot", "transpose": "matrix_transpose",
+    "T": "matrix_transpose", "mT": "matrix_transpose", "permute": "permute_dims", "view": "reshape",
+    "unsqueeze": "expand_dims", "concatenate": "concat", "cat": "concat", "gather": "take", "len": "size",
+    "float": "astype", "detach": "stop_gradient",
+}  # fmt: skip
+
+OPERATORS: Mapping[type[ast.operator], tuple[str, str]] = {
+    ast.BitXor: ("^", "a power is written `a ** b`"),
+    ast.FloorDiv: ("//", "write `floor(a / b)`"),
+    ast.Mod: ("%", "a remainder is `a - b * floor(a / b)`"),
+    ast.BitAnd: ("&", "where both hold: `where(p, where(q, x, y), y)`"),
+    ast.BitOr: ("|", "where either holds: `where(p, x, where(q, x, y))`"),
+    ast.LShift: ("<<", "multiply by a power of 2"),
+    ast.RShift: (">>", "divide by a power of 2"),
+}
+
+# What two operands of a reduction are meant to be.
+PAIRS: Mapping[str, str] = {
+    "max": "the larger of two is `maximum(a, b)`",
+    "min": "the smaller of two is `minimum(a, b)`",
+    "sum": "the sum of two is `a + b`",
+    "prod": "the product of two is `a * b`",
+    "norm": "the length of (a, b) is `hypot(a, b)`",
+}
+
+
+def known_as(name: str, names: Collection[str] = ()) -> str:
+    """The operation, or one of further names, that a name is another library's word for; empty where there is none."""
+    return name if name in OPERATIONS or name in names else ELSEWHERE.get(name, "")
+
+
+def unknown_operation(name: str, further: Collection[str], defined: Collection[str]) -> GraphError:
+    """A call of what is no operation, neither of the vocabulary nor of the file's `further` ones."""
+    listed = f"`gradaccord ops` lists all {len(OPERATIONS)}."
+    if name in defined:
+        return GraphError(
+            f"`{name}` is called, and no operation", "an operation", f"a product is written `{name} * (...)`"
+        )
+    other = known_as(name)
+    near = f"Did you mean `{other}`?" if other else nearest(name, [*OPERATIONS, *further])
+    return GraphError(f"unknown operation `{name}`", "an operation of the vocabulary", f"{near} {listed}".strip())
+
+
+def undefined(name: str, known: Collection[str]) -> GraphError:
+    """The use of a name that nothing has."""
+    return GraphError(f"undefined name `{name}`", "an input, or a node defined above", nearest(name, known))
+
+
+def surplus(operation: Operation) -> str:
+    """What somebody who gives an operation too many operands may have in mind."""
+    axis = f"an axis goes by name: `{operation.name}(x, axis=0)`" if "axis" in operation.parameters else ""
+    return "; ".join(filter(None, [PAIRS.get(operation.name, ""), axis]))
+
+
+def refused(tree: ast.AST) -> GraphError:
+    """Why a piece of Python is no expression of the language, and what to write instead."""
+    text = f"`{_short(tree)}`"
+    match tree:
+        case ast.BinOp(_, operator, _) if type(operator) in OPERATORS:
+            sign, remedy = OPERATORS[type(operator)]
+            return GraphError(f"the operator `{sign}`", "+ - * / ** @ or a comparison", remedy)
+        case ast.BoolOp(ast.And()):
+            return GraphError("the word `and`", LANGUAGE, OPERATORS[ast.BitAnd][1])
+        case ast.BoolOp(ast.Or()):
+            return GraphError("the word `or`", LANGUAGE, OPERATORS[ast.BitOr][1])
+        case ast.UnaryOp(ast.Not() | ast.Invert()):
+            return GraphError(text, LANGUAGE, "swap the branches: `where(p, y, x)`, or turn the comparison around")
+        case ast.UnaryOp(ast.UAdd()):
+            return GraphError(text, LANGUAGE, "take the plus sign away")
+        case ast.Compare(left, [first, second, *_], [middle, right, *_]):
+            one, two = _short(ast.Compare(left, [first], [middle])), _short(ast.Compare(middle, [second], [right]))
+            return GraphError(text, "one comparison at a time", f"write `where({one}, where({two}, x, y), y)`")
+        case ast.IfExp(test, body, other):
+            words = ", ".join(map(_short, (test, body, other)))
+            return GraphError(text, LANGUAGE, f"write `where({words})`")
+        case ast.Call(ast.Attribute(value, name), operands, keywords):
+            return _dotted(text, value, name, list(map(_short, [*operands, *keywords])))
+        case ast.Attribute(value, name):
+            return _dotted(text, value, name, None)
+        case ast.Call():
+            return GraphError(f"{text}, a call of no name", LANGUAGE, "a product is written with `*`")
+        case ast.Lambda():
+            return GraphError(text, LANGUAGE, "functions stand under `define`, as in `swish(x): x * sigmoid(x)`")
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            return GraphError(f"the comprehension {text}", LANGUAGE, "operations work on whole arrays: `sum(a * b)`")
+        case ast.NamedExpr(ast.Name(name), value) | ast.Assign([ast.Name(name)], value):
+            remedy = f"make it a statement of its own: `{name}: {_short(value)}`"
+            return GraphError(f"the assignment {text}", "one expression", remedy)
+        case ast.JoinedStr() | ast.Constant(str()):
+            return GraphError(f"the text {text}", LANGUAGE, "names and numbers stand without quotes")
+        case ast.Constant(bool()):
+            return GraphError(text, LANGUAGE, "a condition is a comparison, or an input of dtype bool")
+        case ast.Constant(complex()):
+            return GraphError(f"the complex number {text}", LANGUAGE, "numbers are real")
+        case ast.List() | ast.Tuple():
+            return GraphError(text, LANGUAGE, "`stack([a, b])` makes an array of scalars")
+        case _:
+            return GraphError(text, LANGUAGE)
+
+
+def _dotted(text: str, value: ast.expr, name: str, operands: list[str] | None) -> GraphError:
+    """`np.tanh(x)`, `np.pi`, `x.sum()` or `x.T`."""
+    root = value
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    module = isinstance(root, ast.Name) and root.id in MODULES
+    if module and operands is None and name in ("pi", "e", "inf"):
+        return GraphError(text, "a name without a module", f"write `{name}`")
+    given = operands or []
+    right = known_as(name, ("size",))
+    remedy = (
+        f"write `{right}({', '.join(given if module else [_short(value), *given])})`"
+        if right
+        else nearest(name, OPERATIONS) or f"`gradaccord ops` lists all {len(OPERATIONS)} operations"
+    )
+    return GraphError(text, "a name without a module" if module else LANGUAGE, remedy)
+
+
+def _short(tree: ast.AST) -> str:
+    try:
+        text = ast.unparse(tree)
+    except RecursionError:
+        return "..."
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def place(tree: ast.AST, lines: Sequence[str]) -> tuple[int, int]:
+    """Line and column, in characters from 0, of what is wrong with a tree: an operator's sign, else where it begins."""
+    match tree:
+        case ast.BinOp(left, operator, right) if type(operator) in OPERATORS:
+            sides = left, right
+        case ast.BoolOp(_, [left, right, *_]) | ast.Compare(_, [_, _, *_], [left, right, *_]):
+            sides = left, right
+        case _:
+            return begins(tree, lines)
+    left, right = sides
+    if left.end_lineno != right.lineno or left.end_col_offset is None:
+        return begins(tree, lines)
+    between = lines[right.lineno - 1].encode()[left.end_col_offset : right.col_offset].decode()
+    line, column = right.lineno - 1, _characters(lines[right.lineno - 1], left.end_col_offset)
+    return line, column + len(between) - len(between.lstrip(") \t"))
+
+
+def begins(tree: ast.AST, lines: Sequence[str]) -> tuple[int, int]:
+    """Line and column, in characters from 0, of the first character of a tree."""
+    line = getattr(tree, "lineno", 1) - 1
+    return line, _characters(lines[line], getattr(tree, "col_offset", 0))
+
+
+def _characters(line: str, count: int) -> int:
+    """How many characters the first bytes of a line are: ast counts bytes, people count characters."""
+    return len(line.encode()[:count].decode())
