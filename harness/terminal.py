@@ -24,8 +24,11 @@ from .session import Ended
 if TYPE_CHECKING:
     from .trajectory import Summary
 
-STYLES = {"agree": "green", "lossy": "cyan", "ill-conditioned": "cyan", "convention": "cyan", "undefined": "dim", "unsupported": "dim",
-          "not judged": "dim"}  # fmt: skip
+STYLES = {
+    "agree": "green",
+    **dict.fromkeys(("lossy", "ill-conditioned", "convention"), "cyan"),
+    **dict.fromkeys(("undefined", "unsupported", "not judged"), "dim"),
+}
 SHOWN = 20  # findings; the report has them all
 PATHS_SHOWN = 6
 
