@@ -28,6 +28,7 @@ LEGEND: Mapping[Verdict, str] = {
     "undefined": "no truth exists here, as for the logarithm of -1",
     "unsupported": "the engine cannot do this, or is not installed",
     "not judged": "the engine shows too little of its inside",
+    "reference unreliable": "two derivations of the truth contradict each other: no engine is judged",
 }
 
 QUANTITIES = ("gradient", "value", "adjoint", "term", "expectation", "run")

@@ -9,6 +9,7 @@ from functools import cached_property
 from .evaluation import Array, Inputs
 from .graph.expression import text_of
 from .graph.graph import Graph
+from .truth.proof import Proof, prove
 from .truth.reference import Reference, reference
 from .truth.rounding import FORMATS, Format
 
@@ -27,6 +28,10 @@ class Subject:
     @cached_property
     def truth(self) -> Reference:
         return reference(self.graph, self.inputs, self.cotangent)
+
+    @cached_property
+    def proof(self) -> Proof:
+        return prove(self.graph, self.inputs, self.cotangent, self.truth)
 
     @cached_property
     def texts(self) -> Mapping[str, str]:
