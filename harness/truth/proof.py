@@ -85,8 +85,8 @@ class Proof:
 
     @property
     def suspect(self) -> str:
-        """What the failure is about: an operation and its node."""
-        return self.apart[0].what if self.apart else self.loose
+        """The check that failed, by the operation and its node; empty where none did."""
+        return self.apart[0].what if self.apart else ""
 
     @property
     def failure(self) -> str:
@@ -110,7 +110,9 @@ def prove(
     does not prove itself, or where `thorough` asks for them."""
     random = np.random.default_rng(seed)
     push = pusher(graph)
-    given = {node.name: np.asarray(inputs[node.name]).astype(PLAIN.get(node.kind, object)) for node in graph.inputs}
+    # Integers and booleans may come as objects; floats stay what they are, decimals as exact as the precision.
+    plain = {node.name: inputs[node.name].astype(PLAIN[node.kind]) for node in graph.inputs if node.kind in PLAIN}
+    given = {**inputs, **plain}
     values: list[Check] = []
     slopes: list[Check] = []
     pulled = {node.name: found.adjoints[node.name].balls for node in graph.wanted}
@@ -210,7 +212,7 @@ def _held(
     valued, sloped = _along(push, inputs, v, values, g, pulled, precision)
     if not v or sloped[0] in ("proved", "apart"):
         return valued, {"": sloped} if v else {}
-    calm: Arrays = {name: v[name] * np.asarray(_is_tight(balls), dtype=bool) for name, balls in pulled.items()}
+    calm: Arrays = {name: np.where(_is_tight(balls), v[name], 0) for name, balls in pulled.items()}
     if not any(part.any() for part in calm.values()):
         return valued, {"": sloped}
     return valued, {"": sloped, STILL: _along(push, inputs, calm, values, g, pulled, precision)[1]}
