@@ -1,4 +1,4 @@
-"""The command line: `gradaccord run`, `list`, `validate`, `show`, `ops`, `engines`, `schema`.
+"""The command line: `gradaccord run`, `list`, `validate`, `show`, `prove`, `ops`, `engines`, `schema`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -198,6 +198,43 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
             click.echo(diagrams.mermaid(one.case.graph))
         else:
             click.echo(case_text(one.case))
+
+
+@main.command()
+@click.argument("case", nargs=-1, required=True)
+@click.option(
+    "--digits", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="Digits to show."
+)
+@click.option("--point", type=click.IntRange(min=0), metavar="K", help="One point; all of each case by default.")
+@click.option(
+    "--directions", default=3, show_default=True, type=click.IntRange(min=1), metavar="K", help="To push forward."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S", help="Of the directions."
+)
+@_reports_errors
+def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int, seed: int) -> None:
+    """Print certified enclosures of a case, and prove them.
+
+    Value and gradient at the decimals as written, to any number of digits: reverse mode held against forward mode
+    by power series, which shares no rule with it, for the whole graph and for each operation.
+
+    CASE is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing contradicts the
+    reference, 1 the reference is unreliable, 2 the input or the command is wrong.
+    """
+    from .proving import proved
+    from .selection import select
+
+    reliable = True
+    for one in select(case):
+        count = len(one.case.points)
+        if point is not None and point >= count:
+            _stop(f"{one.case.name} has no point {point}: it has {count}, counted from 0")
+        for k in range(count) if point is None else (point,):
+            found = proved(one.case, k, digits, directions, seed)
+            click.echo(found.text + "\n")
+            reliable = reliable and found.reliable
+    sys.exit(0 if reliable else 1)
 
 
 @main.command()

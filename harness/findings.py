@@ -31,7 +31,8 @@ LEGEND: Mapping[Verdict, str] = {
     "timed out": "no answer within the time limit",
     "undefined": "no truth exists here, as for the logarithm of -1",
     "unsupported": "the engine cannot do this, or is not installed",
-    "not judged": "the engine shows too little of its inside",
+    "not judged": "the engine shows too little of its inside, or the reference is unreliable",
+    "reference unreliable": "two derivations of the truth contradict each other: no engine is judged",
 }
 
 QUANTITIES = ("gradient", "value", "adjoint", "term", "expectation", "run")

@@ -17,7 +17,7 @@ from .chain import Chain
 from .evaluation import Array, Evaluation
 from .rows import FINDINGS, Quantity, Row, Verdict
 from .subject import Subject
-from .truth.reference import Number
+from .truth.reference import Number, difference
 from .verdicts import Link, place
 
 __all__ = ["Subject", "judge", "settle"]
@@ -116,12 +116,11 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
     """For each entry its errors against the truth and their sizes relative to it, flat. Computed for all at once."""
     if not entries:
         return
-    engine, high, low, radius = (
+    engine, high, low = (
         np.concatenate([np.ravel(array) for array in arrays])
-        for arrays in zip(*((e.engine, e.truth.high, e.truth.low, e.truth.radius) for e in entries), strict=True)
+        for arrays in zip(*((e.engine, e.truth.high, e.truth.low) for e in entries), strict=True)
     )
-    truth = Number(high, low, radius)
-    error = truth.error(engine)
+    error = difference(engine, high, low)
     with np.errstate(all="ignore"):
         relative = np.abs(error) / np.abs(high)
     relative = np.where(error == 0, 0.0, np.where(np.isnan(relative), np.inf, relative))

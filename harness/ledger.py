@@ -29,7 +29,7 @@ class Ledger:
 
     def settle(self, outcome: Outcome) -> Outcome:
         """The outcome with its explained findings marked as accepted."""
-        if not self.case.accept:
+        if not self.case.accept or any(row.verdict == "reference unreliable" for row in outcome.rows):
             return outcome
         self._notice(outcome)
         rows = settle([self._explained(row, outcome) for row in outcome.rows])

@@ -139,7 +139,10 @@ class CaseItem(_CaseItem):
         from .findings import unexplained
 
         found = outcome_of(self.session, self.unit, self.engine)
-        rows = [row for row in found.rows if row.engine == self.engine]
+        # What is wrong with the case or its reference concerns every engine.
+        rows = [
+            row for row in found.rows if row.engine == self.engine or (row.engine, row.quantity) == ("truth", "run")
+        ]
         paths = [path for path in found.summaries if path.engine == self.engine and path.first is not None]
         off = [row for row in rows if unexplained(row)]
         if off or paths:

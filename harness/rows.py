@@ -23,13 +23,14 @@ Verdict: TypeAlias = Literal[
     "undefined",
     "unsupported",
     "not judged",
+    "reference unreliable",
 ]
 Quantity: TypeAlias = Literal["value", "gradient", "adjoint", "term", "expectation", "run"]
 
 # Verdicts that make exit status 1 unless a ledger entry explains them. `convention` is one only
 # where engines chose differently; the judge of a unit, which sees them all, decides that.
 FINDINGS: frozenset[Verdict] = frozenset(
-    ("imprecise", "wrong", "not finite", "overflow", "unstable", "failed", "timed out")
+    ("imprecise", "wrong", "not finite", "overflow", "unstable", "failed", "timed out", "reference unreliable")
 )
 
 

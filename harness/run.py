@@ -173,16 +173,17 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     try:
         inputs, cotangent = case.inputs(unit.point, unit.dtype), case.cotangent(unit.dtype)
         subject = Subject(case.name, unit.point, unit.dtype, case.graph, inputs, cotangent)
-        if unit.expectations:
-            rows += expectations(case, unit.point)
     except Exception as error:  # noqa: BLE001 one case that cannot be set up must not cost the others their results
         rows.append(_failed(blank, "the case could not be set up", error))
         return Outcome(case.name, unit.point, unit.dtype, tuple(rows), seconds=perf_counter() - start)
+    doubt = _doubt(subject, blank)
+    rows += [doubt] if doubt else _expected(unit, blank)
     for engine in engines:
         answers[engine] = found = ask(host, engine, subject)
-        rows += _judged(subject, engine, found, blank)
+        judged = _judged(subject, engine, found, blank)
+        rows += map(_unjudged, judged) if doubt else judged
     rows = settle(rows)
-    if case.update is not None:
+    if case.update is not None and not doubt:
         for engine, found in answers.items():
             if found.evaluation.status == "ok":
                 path = _path(host, engine, subject, case.update)
@@ -229,6 +230,36 @@ def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> list[Ro
         return judge(subject, engine, found.evaluation, found.again, found.seconds)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
         return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+
+
+def _expected(unit: Unit, blank: Row) -> list[Row]:
+    try:
+        return expectations(unit.case, unit.point) if unit.expectations else []
+    except Exception as error:  # noqa: BLE001 see _judged
+        return [_failed(blank, "the expectations could not be checked", error)]
+
+
+def _doubt(subject: Subject, blank: Row) -> Row | None:
+    """The row of a reference that does not stand: then nobody is judged by it."""
+    start, node = perf_counter(), ""
+    try:
+        failure, node = subject.proof.failure, subject.proof.suspect
+    except Exception as error:  # noqa: BLE001 a reference that cannot be computed is one that nobody can be judged by
+        failure = f"it could not be computed: {one_line(error)}"
+    seconds = perf_counter() - start
+    verdict: Verdict = "reference unreliable"
+    row = replace(blank, verdict=verdict, reason=failure, node=node, seconds=seconds, finding=True)
+    return row if failure else None
+
+
+def _unjudged(row: Row) -> Row:
+    """An engine's row without what an unreliable reference says of its numbers."""
+    if row.quantity == "run":
+        return row
+    return replace(
+        row, verdict="not judged", reason="reference unreliable", node="", finding=False,
+        reference=None, error=None, score=None, digits=None,
+    )  # fmt: skip
 
 
 def _failed(blank: Row, what: str, error: Exception) -> Row:

@@ -10,6 +10,7 @@ from .evaluation import Array, Inputs
 from .graph.expression import text_of
 from .graph.graph import Constant, Graph
 from .truth.links import Operand, Step, step
+from .truth.proof import Proof, prove
 from .truth.reference import Reference, reference
 from .truth.rounding import FORMATS, Format
 from .truth.sensitivity import Probe, sensitivity
@@ -52,6 +53,10 @@ class Subject:
     def sensitivity(self) -> Mapping[str, tuple[Probe, ...]]:
         """How far rounding alone may move each gradient."""
         return sensitivity(self.graph, self.inputs, self.cotangent, self.truth, self.steps, self.form)
+
+    @cached_property
+    def proof(self) -> Proof:
+        return prove(self.graph, self.inputs, self.cotangent, self.truth)
 
     @cached_property
     def texts(self) -> Mapping[str, str]:

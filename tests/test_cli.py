@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import PRODUCT, Command
 
-COMMANDS = ["run", "list", "validate", "show", "ops", "engines", "schema"]
+COMMANDS = ["run", "list", "validate", "show", "prove", "ops", "engines", "schema"]
 HEAVY = {"numpy", "torch", "jax", "flint", "rich", "ruamel", "pandas"}
 
 

@@ -7,10 +7,8 @@ compared with closed forms.
 from __future__ import annotations
 
 import importlib
-import runpy
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +23,7 @@ from gradaccord.harness.judge import judge
 from gradaccord.harness.rows import FINDINGS
 from gradaccord.harness.subject import Subject
 
-# The calls and operands of every operation stand beside the proof of the rules.
-EXAMPLES: Mapping[str, Sequence[Any]] = runpy.run_path(str(Path(__file__).with_name("test_rules.py")))["EXAMPLES"]
+from .examples import EXAMPLES
 
 MODULES = {"torch": "pytorch", "jax": "jax", "jax:jit": "jax"}
 # JAX compiles every call of another shape: a third of the examples there, one for whole programs.

@@ -54,6 +54,13 @@ def test_the_ini_key_names_the_folders(project: pytest.Pytester) -> None:
     run(project).assert_outcomes(passed=3)
 
 
+def test_a_reference_that_does_not_stand_fails_the_tests_that_it_cannot_judge(project: pytest.Pytester) -> None:
+    project.path.joinpath("lost.yaml").write_text("name: lost\ninputs: {x: 10000}\ngraph: {y: sin(exp(x))}\n")
+    result = run(project, "lost.yaml")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*reference unreliable*", "*loose at 4,096 bits*"])
+
+
 def test_options_choose_engines_and_dtypes(project: pytest.Pytester) -> None:
     result = run(project, "-v", "--gradaccord-engine", "finite_difference", "--gradaccord-dtype", "float32")
     result.assert_outcomes(passed=2)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from operator import truediv
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -25,12 +26,14 @@ from numpy.typing import NDArray
 from ..graph.emit import emit
 from ..graph.expand import expanded
 from ..graph.graph import Graph
-from .arrays import array, filled, pad, reduced, structural
-from .choice import FALSE, TRUE, choice, comparisons, max_share, ordered, same, shares
+from .arrays import ZERO, array, pad, reduced, structural
+from .choice import FALSE, NAN, TRUE, choice, comparisons, max_share, ordered, same, shares
 from .numbers import Namespace, balls, constant, to_balls
+from .numbers import product as of_balls
 
 Germ: TypeAlias = Any
 Array: TypeAlias = NDArray[Any]
+Push: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], "tuple[dict[str, Array], dict[str, Array]]"]
 
 
 def push(
@@ -41,28 +44,37 @@ def push(
     `inputs` has every input: floats, fractions or balls, and plain integers or booleans where the graph
     reads such. `directions` has the direction of each float input that moves, in the input's shape.
     """
+    return pusher(graph)(inputs, directions)
+
+
+def pusher(graph: Graph) -> Push:
+    """`push` for one graph, compiled once."""
     outputs = graph.outputs
     program = emit(expanded(graph, stable=False), germs(), outputs, operators=False)
-    moving = [
-        _germs(to_balls(inputs[node.name]), to_balls(directions[node.name]))
-        if node.name in directions
-        else to_balls(inputs[node.name])
-        if node.kind == "float"
-        else np.asarray(inputs[node.name])
-        for node in graph.inputs
-    ]
-    results = program(*moving)
-    values = {name: _coefficients(result, 0) for name, result in zip(outputs, results, strict=True)}
-    slopes = {name: _coefficients(result, 1) for name, result in zip(outputs, results, strict=True)}
-    return values, slopes
+
+    def pushed(inputs: Mapping[str, Any], directions: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
+        given = [
+            _germs(to_balls(inputs[node.name]), to_balls(directions[node.name]))
+            if node.name in directions
+            else to_balls(inputs[node.name])
+            if node.kind == "float"
+            else np.asarray(inputs[node.name])
+            for node in graph.inputs
+        ]
+        results = program(*given)
+        values = {name: _coefficients(result, 0) for name, result in zip(outputs, results, strict=True)}
+        slopes = {name: _coefficients(result, 1) for name, result in zip(outputs, results, strict=True)}
+        return values, slopes
+
+    return pushed
 
 
-def _germs(x: Array, dx: Array) -> Array:
-    return array(np.frompyfunc(germ, 2, 1)(x, dx))
+def _germs(x: Any, dx: Any) -> Array:
+    return array(_germ(x, dx))
 
 
 def _coefficients(germs: Array, k: int) -> Array:
-    return array(np.frompyfunc(lambda s: moving(s)[k], 1, 1)(germs))
+    return array(_parts[k](germs))
 
 
 # --- functions of one germ ----------------------------------------------------------------------------
@@ -75,6 +87,13 @@ def germ(x: Any, dx: Any) -> Germ:
 def moving(x: Any) -> Germ:
     """A ball as a germ that stands still."""
     return x if isinstance(x, arb_series) else germ(x, 0)
+
+
+_germ = np.frompyfunc(germ, 2, 1)
+_parts = (
+    np.frompyfunc(lambda s: s[0] if isinstance(s, arb_series) else s, 1, 1),
+    np.frompyfunc(lambda s: s[1] if isinstance(s, arb_series) else ZERO, 1, 1),
+)
 
 
 def _still(function: Callable[[Any], Any]) -> Callable[[Germ], Germ]:
@@ -235,34 +254,58 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
 
 
 def product(a: Array, b: Array) -> Array:
-    """The product of two matrices of germs, element by element."""
-    return a @ b if a.shape[1] else filled((a.shape[0], b.shape[1]))
+    """The product of two matrices of germs: A0 B0 + (A0 B1 + A1 B0) t, each by FLINT."""
+    (a0, a1), (b0, b1) = _split(a), _split(b)
+    value = of_balls(a0, b0)
+    if a1 is None and b1 is None:
+        return value
+    ahead = ZERO if b1 is None else of_balls(a0, b1)
+    behind = ZERO if a1 is None else of_balls(a1, b0)
+    return _germs(value, ahead + behind)
+
+
+def _split(x: Array) -> tuple[Array, Array | None]:
+    """Both coefficients of a matrix; no second one where nothing moves."""
+    still = not any(isinstance(s, arb_series) for s in x.ravel().tolist())
+    return (x, None) if still else (_coefficients(x, 0), _coefficients(x, 1))
 
 
 @cache
 def germs() -> Namespace:
     """Every primitive operation on arrays of germs; a ball among them is a germ that stands still."""
     largest = cast(np.ufunc, np.frompyfunc(lambda a, b: maximum(moving(a), moving(b)), 2, 1))
-    of_balls = balls(ties="decide")
+    decided = balls(ties="decide")
     table: dict[str, Callable[..., Any]] = {
         **structural(product),
         **{name: _elementwise(function, 1) for name, function in UNARY.items()},
         **{name: _elementwise(function, 2) for name, function in BINARY.items()},
-        **{name: _constant_terms(of_balls[name]) for name in ("sign", "floor", "ceil")},
+        **{name: _constant_terms(decided[name]) for name in ("sign", "floor", "ceil")},
         **comparisons(less, equal, decide=True),
-        "divide": np.true_divide,
-        "polygamma": lambda x, *, n: np.frompyfunc(lambda s: polygamma(moving(s), n), 1, 1)(x),
+        "divide": np.frompyfunc(_defined(truediv), 2, 1),
+        "polygamma": lambda x, *, n: _elementwise(lambda s: polygamma(s, n), 1)(x),
         "where": choice(chosen),
         "max": lambda x, *, axis, keepdims: reduced(largest, x, axis, keepdims),
         "max_share": lambda x, *, axis: max_share(_coefficients(x, 0), axis, lambda row: shares(row, decide=True)),
         "pad": lambda x, *, widths, value: pad(x, widths=widths, value=constant(repr(value))),
-        "astype": of_balls["astype"],
+        "astype": decided["astype"],
     }
     return {"constant": constant, **{name: _kept_in_arrays(function) for name, function in table.items()}}
 
 
 def _elementwise(function: Callable[..., Germ], operands: int) -> Callable[..., Any]:
-    return np.frompyfunc(lambda *xs: function(*map(moving, xs)), operands, 1)
+    return np.frompyfunc(_defined(lambda *xs: function(*map(moving, xs))), operands, 1)
+
+
+def _defined(function: Callable[..., Germ]) -> Callable[..., Germ]:
+    """At a pole, where FLINT raises since the quotient is no power series, NaN: as balls say there."""
+
+    def total(*xs: Any) -> Germ:
+        try:
+            return function(*xs)
+        except (ValueError, ZeroDivisionError):
+            return germ(NAN, NAN)
+
+    return total
 
 
 def _constant_terms(function: Callable[..., Any]) -> Callable[..., Any]:

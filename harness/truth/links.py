@@ -226,11 +226,11 @@ def working() -> Any:
     return flint.ctx.workprec(PRECISION)
 
 
-def refined(compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Exact results, the precision doubled until all are tight. What stays loose is a hull, or does not exist."""
+def refined(compute: Callable[[], tuple[Any, ...]], bits: int = 80) -> tuple[Any, ...]:
+    """Exact results, the precision doubled until all have `bits`. What stays loose is a hull, or does not exist."""
     results = compute()
-    precision = PRECISION
-    while precision < MOST_PRECISION and any(np.any(_is_loose(result)) for result in results):
+    precision, most = PRECISION, max(MOST_PRECISION, 4 * bits)
+    while precision < most and any(np.any(is_loose(result, bits)) for result in results):
         precision *= 2
         with flint.ctx.workprec(precision):
             results = compute()
@@ -241,14 +241,14 @@ def _once(compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
     return compute()
 
 
-def _loose(ball: Any) -> bool:
-    """Neither right to 80 bits nor so small that no format could tell it from 0. What is not finite stays so."""
-    if not isinstance(ball, flint.arb) or ball.is_exact() or ball.rel_accuracy_bits() >= 80:
+def _loose(ball: Any, bits: int) -> bool:
+    """Neither right to `bits` nor so small that no format could tell it from 0. What is not finite stays so."""
+    if not isinstance(ball, flint.arb) or ball.is_exact() or ball.rel_accuracy_bits() >= bits:
         return False
     return bool(ball.is_finite() and not abs(ball) < _NOTHING)
 
 
-_is_loose = np.frompyfunc(_loose, 1, 1)
+is_loose = np.frompyfunc(_loose, 2, 1)
 _NOTHING = flint.arb(2) ** -1042  # 2^-20 of the smallest normal float64
 
 

@@ -6,34 +6,35 @@ is a hull: a kink, where the truth is a set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.emit import emit
+from ..graph.emit import Program, emit
 from ..graph.gradient import gradient
 from ..graph.graph import Arg, Constant, Graph, Node, Use
-from .links import refined, working
-from .numbers import balls, to_balls
-from .rounding import floats, radii
+from .arrays import array
+from .links import is_loose, refined, working
+from .numbers import balls, constant, to_balls
+from .rounding import SELECTIONS, floats, radii
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An enclosed array: middle = high + low, an unevaluated pair of float64, and the radius around it."""
+    """An enclosed array: its balls, and in float64 middle = high + low, an unevaluated pair, and the radius."""
 
     high: NDArray[np.float64]
     low: NDArray[np.float64]
     radius: NDArray[np.float64]
+    balls: NDArray[Any]
 
     def error(self, engine: NDArray[Any]) -> NDArray[np.float64]:
         """Engine minus truth."""
-        with np.errstate(all="ignore"):
-            error = (engine.astype(np.float64) - self.high) - self.low
-            return np.where(engine == self.high, -self.low, error) + 0.0  # no -0.0
+        return difference(engine, self.high, self.low)
 
     @property
     def tight(self) -> NDArray[np.bool_]:
@@ -42,42 +43,75 @@ class Number:
             return np.asarray(self.radius <= np.abs(self.high) * 2.0**-70) | (self.radius < 1e-313)
 
 
+def difference(engine: NDArray[Any], high: NDArray[np.float64], low: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Engine minus the pair high + low."""
+    with np.errstate(all="ignore"):
+        error = (engine.astype(np.float64) - high) - low
+        return np.where(engine == high, -low, error) + 0.0  # no -0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
+    """`precision` is what the balls were computed with, in bits. `loose` names the first number that no precision
+    made tight, though no kink explains it: there the reference is of no use. It is empty everywhere else."""
+
     values: Mapping[str, Number]
     adjoints: Mapping[str, Number]
     terms: Mapping[Use, Number]
+    precision: int
+    loose: str
 
 
-def reference(graph: Graph, inputs: Mapping[str, NDArray[Any]], cotangent: NDArray[Any]) -> Reference:
-    """The truth at exactly these numbers: float, int or bool arrays, or object arrays of Fraction."""
+def reference(graph: Graph, inputs: Mapping[str, NDArray[Any]], cotangent: NDArray[Any], bits: int = 80) -> Reference:
+    """The truth at exactly these numbers: float, int or bool arrays, or object arrays of Fraction or balls."""
     found = gradient(graph, stable=False, seeded=True)
     names = [node.name for node in graph.nodes]
     wanted: dict[Arg, None] = dict.fromkeys([*names, *found.adjoints.values(), *found.terms.values()])
     outputs = [arg for arg in wanted if isinstance(arg, str)]
-    program = emit(found.graph, balls(ties="hull"), outputs, operators=False)
-    given = {**inputs, found.seed: cotangent}
+    given, precision = {**inputs, found.seed: cotangent}, 0
 
-    def compute() -> tuple[Any, ...]:
+    def compute(program: Program) -> tuple[Any, ...]:
         # Converted anew each time: a decimal is as exact as the precision.
+        nonlocal precision
+        precision = flint.ctx.prec
         return program(*(_exact(given[node.name], node) for node in found.graph.inputs))
 
+    program = emit(found.graph, balls(ties="hull"), outputs, operators=False)
     with working():
-        numbers = dict(zip(outputs, map(_number, refined(compute)), strict=True))
+        results = refined(lambda: compute(program), bits)
+    with flint.ctx.workprec(precision):
+        numbers = dict(zip(outputs, map(_number, results), strict=True))
+        short = any(np.any(is_loose(result, bits)) for result in results)
+        loose = _exhausted(found.graph, compute, bits) if short else ""
 
-    def number(arg: Arg, name: str) -> Number:
-        if isinstance(arg, Constant):
-            constant = np.full(graph[name].shape, float(arg.text))
-            return Number(constant, np.zeros_like(constant), np.zeros_like(constant))
-        given = numbers[arg]
-        shape = graph[name].shape
-        return Number(*(np.broadcast_to(part, shape) for part in (given.high, given.low, given.radius)))
+        def number(arg: Arg, name: str) -> Number:
+            given = _number(array(constant(arg.text))) if isinstance(arg, Constant) else numbers[arg]
+            parts = (given.high, given.low, given.radius, given.balls)
+            return Number(*(np.broadcast_to(part, graph[name].shape) for part in parts))
 
-    return Reference(
-        {name: numbers[name] for name in names},
-        {name: number(arg, name) for name, arg in found.adjoints.items()},
-        {use: number(arg, graph.argument(use)) for use, arg in found.terms.items()},
-    )
+        return Reference(
+            {name: numbers[name] for name in names},
+            {name: number(arg, name) for name, arg in found.adjoints.items()},
+            {use: number(arg, graph.argument(use)) for use, arg in found.terms.items()},
+            precision,
+            loose,
+        )
+
+
+def _exhausted(graph: Graph, compute: Callable[[Program], tuple[Any, ...]], bits: int) -> str:
+    """The first node that is loose, but no hull: nothing upstream of it is a choice that balls cannot make."""
+    names = [node.name for node in graph.nodes]
+    results = compute(emit(graph, balls(ties="hull"), names, operators=False))
+    hulls: set[Arg] = set()
+    for node, result in zip(graph.nodes, results, strict=True):
+        if not hulls.isdisjoint(node.args) or (node.op in SELECTIONS and np.any(_undecided(result))):
+            hulls.add(node.name)
+        elif np.any(is_loose(result, bits)):
+            return node.name
+    return ""
+
+
+_undecided = np.frompyfunc(lambda x: isinstance(x, flint.arb) and not x.is_exact(), 1, 1)
 
 
 def _exact(array: NDArray[Any], node: Node) -> Any:
@@ -87,11 +121,11 @@ def _exact(array: NDArray[Any], node: Node) -> Any:
 
 
 def _number(result: Any) -> Number:
-    array = np.asarray(result)
-    if array.dtype != object:
-        high = array.astype(np.float64)
-        return Number(high, np.zeros_like(high), np.zeros_like(high))
-    high = floats(array)
+    given = np.asarray(result)
+    if given.dtype != object:
+        high = given.astype(np.float64)
+        return Number(high, np.zeros_like(high), np.zeros_like(high), to_balls(given))
+    high = floats(given)
     finite = np.isfinite(high)
-    low = np.where(finite, floats(array - to_balls(np.where(finite, high, 0.0))), 0.0)
-    return Number(high, low, radii(array))
+    low = np.where(finite, floats(given - to_balls(np.where(finite, high, 0.0))), 0.0)
+    return Number(high, low, radii(given), given)

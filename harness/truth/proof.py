@@ -1,0 +1,269 @@
+"""The proof of a reference: reverse mode held against germs, which share nothing with it.
+
+Along a direction v of random integers, forward mode gives the slope <c, J v> of the output contracted with
+its cotangent c; reverse mode gives <gradient, v>. They are one number, so their enclosures must overlap: for
+the whole graph, and for each operation by itself, <g, J v> = <J^T g, v> with its true adjoint g. The adjoint
+of a node must be the sum of its terms. Values are enclosed twice as well, by balls and by germs.
+
+An overlap proves as much as both enclosures are tight. One that is not finite proves nothing; at a kink the
+gradient is a hull, and the slope of one side must lie in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+
+import flint
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from ..graph.expand import expanded
+from ..graph.graph import Constant, Graph, Kind, Node, Params, Use
+from ..graph.ops import OPERATIONS
+from .arrays import ZERO, array
+from .germs import Push, pusher
+from .links import MOST_PRECISION, PRECISION, Operand, is_loose, step
+from .numbers import ball, to_balls
+from .reference import Reference, reference
+from .rounding import middle
+
+BITS = 60  # of accuracy, from which on an enclosure proves something
+NARROW = arb(2) ** -BITS
+DIGITS = 25  # of enclosures in messages
+STILL = ", kinks standing still"
+PLAIN: Mapping[Kind, Any] = {"int": np.int64, "bool": np.bool_}
+LARGEST = 999  # component of a direction: large, so that two seldom cancel
+
+# proved: both enclosures are tight; contained: they overlap, one is a hull; open: one is not finite;
+# apart: no number is in both. From best to worst.
+Result: TypeAlias = Literal["proved", "contained", "open", "apart"]
+RESULTS: tuple[Result, ...] = ("proved", "contained", "open", "apart")
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+Balls: TypeAlias = Any
+Pair: TypeAlias = tuple[Balls, Balls]
+Found: TypeAlias = tuple[Result, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Numbers enclosed twice, the worst of them: `forward` by germs, `reverse` by the reference. `op` is the
+    operation that answers for them, empty for the whole graph."""
+
+    what: str
+    op: str
+    result: Result
+    forward: str
+    reverse: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: forward mode gives {self.forward}, the reference {self.reverse}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was checked. `operations` is empty where the whole graph proves itself and no more was asked for."""
+
+    loose: str
+    precision: int
+    values: tuple[Check, ...]
+    directions: tuple[Check, ...]
+    operations: tuple[Check, ...] = ()
+
+    @property
+    def proved(self) -> bool:
+        """Whether values and gradient are single numbers that both derivations agree on."""
+        return not self.loose and all(check.result == "proved" for check in (*self.values, *self.directions))
+
+    @property
+    def apart(self) -> tuple[Check, ...]:
+        """The checks that failed, those of operations first."""
+        return tuple(c for c in (*self.operations, *self.values, *self.directions) if c.result == "apart")
+
+    @property
+    def suspect(self) -> str:
+        """The check that failed, by the operation and its node; empty where none did."""
+        return self.apart[0].what if self.apart else ""
+
+    @property
+    def failure(self) -> str:
+        """Why the reference is unreliable; empty where it is not."""
+        if self.apart:
+            return str(self.apart[0])
+        return f"`{self.loose}` is loose at {self.precision:,} bits, and no kink explains it" if self.loose else ""
+
+
+def prove(
+    graph: Graph,
+    inputs: Arrays,
+    cotangent: NDArray[Any],
+    found: Reference,
+    *,
+    directions: int = 2,
+    seed: int = 0,
+    thorough: bool = False,
+) -> Proof:
+    """The proof of what `reference` found, with its own arguments. Operations are checked where the whole graph
+    does not prove itself, or where `thorough` asks for them."""
+    random = np.random.default_rng(seed)
+    push = pusher(graph)
+    # Integers and booleans may come as objects; floats stay what they are, decimals as exact as the precision.
+    plain = {node.name: inputs[node.name].astype(PLAIN[node.kind]) for node in graph.inputs if node.kind in PLAIN}
+    given = {**inputs, **plain}
+    values: list[Check] = []
+    slopes: list[Check] = []
+    pulled = {node.name: found.adjoints[node.name].balls for node in graph.wanted}
+    enclosed = {name: found.values[name].balls for name in graph.outputs}
+    for k in range(max(directions, 1)):
+        valued, along = _held(push, given, enclosed, cotangent, pulled, random, found.precision)
+        slopes += [Check(f"direction {k + 1}{suffix}", "", *one) for suffix, one in along.items()]
+        values = values or [Check(f"value of `{name}`", "", *one) for name, one in valued.items()]
+    whole = Proof(found.loose, found.precision, tuple(values), tuple(slopes))
+    if whole.proved and not thorough:
+        return whole
+    return Proof(
+        found.loose,
+        found.precision,
+        whole.values,
+        whole.directions,
+        tuple(_operations(graph, cotangent, found, random)),
+    )
+
+
+def _direction(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    signs = np.where(random.integers(2, size=shape) == 0, -1, 1)
+    return np.asarray(random.integers(1, LARGEST + 1, size=shape) * signs)
+
+
+# --- one operation after the other ----------------------------------------------------------------------------
+
+
+def _operations(graph: Graph, cotangent: Balls, found: Reference, random: np.random.Generator) -> Iterator[Check]:
+    """The value, the product and the sum of every node, each from the reference's own enclosures."""
+    for node in graph.nodes:
+        if node.op != "input":
+            yield from _operation(graph, node, found, random)
+        if node.name in found.adjoints:
+            yield _sum(graph, node, cotangent, found)
+
+
+def _operation(graph: Graph, node: Node, found: Reference, random: np.random.Generator) -> Iterator[Check]:
+    """y by germs, and <g, J v> = <J^T g, v> along a v of its own."""
+    operands = tuple(
+        arg if isinstance(arg, Constant) else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
+        for arg in node.args
+    )
+    inputs = {
+        f"x{k}": found.values[arg].high.astype(np.int64) if graph[arg].kind == "int" else found.values[arg].balls
+        for k, arg in enumerate(node.args)
+        if isinstance(arg, str)
+    }
+    pulled = {
+        f"x{k}": found.terms[use].balls for k in range(len(node.args)) if (use := Use(node.name, k)) in found.terms
+    }
+    g = found.adjoints[node.name].balls if pulled else np.full(node.shape, ZERO)
+    value = {"y": found.values[node.name].balls}
+    valued, along = _held(_pusher(node.op, node.params, operands), inputs, value, g, pulled, random, found.precision)
+    place, op = f"`{node.op}` in `{node.name}`", node.op
+    yield Check(f"value of {place}", op, *valued["y"])
+    if "apart" in [one[0] for one in along.values()] and not OPERATIONS[op].primitive:
+        op = _culprit(expanded(step(op, node.params, operands).graph, stable=False), inputs, g, found, random) or op
+        place = f"`{op}` inside {place}" if op != node.op else place
+    for suffix, one in along.items():
+        yield Check(f"product of {place}{suffix}", op, *one)
+
+
+@lru_cache(maxsize=4096)
+def _pusher(op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> Push:
+    return pusher(step(op, params, operands).graph)
+
+
+def _culprit(inner: Graph, inputs: Arrays, g: Balls, found: Reference, random: np.random.Generator) -> str:
+    """The operation in the definition of a composite that fails by itself, at the middles of the balls."""
+    exact, seed = {name: np.asarray(middle(balls)) for name, balls in inputs.items()}, np.asarray(middle(g))
+    with flint.ctx.workprec(found.precision):
+        own = reference(inner, exact, seed)
+    return next((check.op for check in _operations(inner, seed, own, random) if check.result == "apart"), "")
+
+
+def _sum(graph: Graph, node: Node, cotangent: Balls, found: Reference) -> Check:
+    """The adjoint of a node is the sum of its terms; the output's begins with the cotangent."""
+    terms = [found.terms[use].balls for use in graph.uses_of[node.name]]
+    start = to_balls(cotangent) if node.name == graph.output.name else np.full(node.shape, ZERO, dtype=object)
+    with flint.ctx.workprec(found.precision):
+        total = array(sum(terms, start=start))
+        return Check(f"adjoint of `{node.name}`", "", *_worst(total, found.adjoints[node.name].balls))
+
+
+# --- two enclosures of the same numbers --------------------------------------------------------------------------
+
+
+def _held(
+    push: Push, inputs: Arrays, values: Arrays, g: Balls, pulled: Arrays, random: np.random.Generator, precision: int
+) -> tuple[dict[str, Found], dict[str, Found]]:
+    """Values and, of each direction, the slope by germs against the reference's.
+
+    Where a random direction proves nothing, a second one moves only what has a single finite derivative.
+    """
+    v: Arrays = {name: _direction(random, np.shape(balls)) for name, balls in pulled.items()}
+    valued, sloped = _along(push, inputs, v, values, g, pulled, precision)
+    if not v or sloped[0] in ("proved", "apart"):
+        return valued, {"": sloped} if v else {}
+    calm: Arrays = {name: np.where(_is_tight(balls), v[name], 0) for name, balls in pulled.items()}
+    if not any(part.any() for part in calm.values()):
+        return valued, {"": sloped}
+    return valued, {"": sloped, STILL: _along(push, inputs, calm, values, g, pulled, precision)[1]}
+
+
+def _along(
+    push: Push, inputs: Arrays, v: Arrays, values: Arrays, g: Balls, pulled: Arrays, precision: int
+) -> tuple[dict[str, Found], Found]:
+    """Values and slope along one direction, the precision doubled while only germs are loose."""
+    with flint.ctx.workprec(precision):
+        reverse, size = _contracted([(balls, v[name].astype(object)) for name, balls in pulled.items()])
+        hull = not (_tight(reverse, size) and all(_tight(x, ZERO) for balls in values.values() for x in balls.flat))
+    precision = PRECISION
+    while True:
+        with flint.ctx.workprec(precision):
+            forward, slopes = push(inputs, v)
+            valued = {name: _worst(forward[name], balls) for name, balls in values.items()}
+            pushed, bound = _contracted([(slopes[next(iter(values))], to_balls(g))])
+            sloped = _compared(pushed, reverse, size + bound)
+        results = {sloped[0], *(one[0] for one in valued.values())}
+        if hull or precision >= MOST_PRECISION or "apart" in results or results == {"proved"}:
+            return valued, sloped
+        precision *= 2
+
+
+def _contracted(pairs: Sequence[Pair]) -> tuple[Balls, Balls]:
+    """The sum of all products of balls and numbers, and the sum of their sizes. What stands still adds nothing."""
+    products = [x * y for balls, numbers in pairs for x, y in zip(balls.flat, numbers.flat, strict=True) if y != 0]
+    return sum(products, start=ZERO), sum([abs(x) for x in products], start=ZERO)
+
+
+def _worst(forward: Balls, reverse: Balls) -> Found:
+    """The gravest of the comparisons, element by element."""
+    found = [_compared(ball(a), b, ZERO) for a, b in zip(forward.flat, reverse.flat, strict=True)]
+    return max(found, key=lambda one: RESULTS.index(one[0]), default=("proved", "", ""))
+
+
+def _compared(forward: Balls, reverse: Balls, size: Balls) -> Found:
+    if forward is reverse:
+        return "proved" if _tight(reverse, size) else "contained" if reverse.is_finite() else "open", "", ""
+    result: Result = "apart"
+    if not (forward.is_finite() and reverse.is_finite()):
+        result = "open"
+    elif forward.overlaps(reverse):
+        result = "proved" if _tight(forward, size) and _tight(reverse, size) else "contained"
+    return result, forward.str(DIGITS), reverse.str(DIGITS)
+
+
+def _tight(x: Balls, size: Balls) -> bool:
+    """Whether a ball is narrow, beside itself or the size of what was summed."""
+    return x.is_finite() and (not is_loose(x, BITS) or bool(x.rad() <= size.mid() * NARROW))
+
+
+_is_tight = np.frompyfunc(lambda x: _tight(x, ZERO), 1, 1)
