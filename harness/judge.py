@@ -19,7 +19,7 @@ from .truth.reference import Number
 from .truth.rounding import Format
 from .verdicts import Link, place
 
-__all__ = ["Subject", "judge", "settle"]
+__all__ = ["Subject", "judge", "judged", "settle"]
 
 
 def judge(
@@ -31,21 +31,33 @@ def judge(
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
 ) -> list[Row]:
     """The rows of one engine for one subject. `again` is a second evaluation of the same inputs."""
+    return judged(subject, engine, evaluation, again, seconds, quantities)[0]
+
+
+def judged(
+    subject: Subject,
+    engine: str,
+    evaluation: Evaluation,
+    again: Evaluation | None = None,
+    seconds: float = 0.0,
+    quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+) -> tuple[list[Row], Mapping[object, Link]]:
+    """The rows, and every link by itself, whatever is upstream of it."""
     blank = Row(
         subject.case, subject.point, subject.dtype, engine, "run", "", "", "", None, None, None, None, None,
         "agree", "", "", seconds,
     )  # fmt: skip
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
-        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)]
+        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
     if again is not None:
         changed = differs(evaluation, again)
         if changed:
             reason = f"a second run on the same inputs gave {changed}"
-            return [replace(blank, verdict="unstable", reason=reason, finding=True)]
+            return [replace(blank, verdict="unstable", reason=reason, finding=True)], {}
     chain = Chain(subject, evaluation)
     chain.judge()
-    return list(_rows(chain, blank, quantities))
+    return list(_rows(chain, blank, quantities)), chain.own
 
 
 def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:

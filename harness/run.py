@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,19 +17,21 @@ from math import nan
 from time import perf_counter
 
 from .agreement import pairs
+from .allowance import used
 from .answers import Answer, answer, walk
 from .case import Case
 from .engine_loading import one_line
 from .evaluation import Evaluation
 from .expectation import expectations
 from .findings import NOT_ENGINES
-from .judge import judge, settle
+from .judge import judged, settle
 from .ledger import Ledger
 from .results import Outcome
-from .rows import Row, TrajectoryRow, Verdict
+from .rows import Quantity, Row, TrajectoryRow, Verdict
 from .subject import Subject
 from .trajectory import Summary, summary
 from .update import Update
+from .verdicts import Link
 from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
 
 # Verdicts that come of looking at an engine's numbers.
@@ -164,6 +166,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     trajectories: list[TrajectoryRow] = []
     summaries: list[Summary] = []
     answers: dict[str, Answer] = {}
+    scores: dict[tuple[str, str, Quantity], tuple[float, ...]] = {}
     blank = Row(
         case.name, unit.point, unit.dtype, "truth", "run", "", "", "", None, None, None, None, None,
         "agree", "", "", 0.0,
@@ -178,7 +181,9 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         return Outcome(case.name, unit.point, unit.dtype, tuple(rows), seconds=perf_counter() - start)
     for engine in engines:
         answers[engine] = found = ask(host, engine, subject)
-        rows += _judged(subject, engine, found, blank)
+        judgement, own = _judged(subject, engine, found, blank)
+        rows += judgement
+        scores |= {(engine, *key): numbers for key, numbers in used(own, subject.graph).items()}
     rows = settle(rows)
     if case.update is not None:
         for engine, found in answers.items():
@@ -197,6 +202,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         tuple(summaries),
         {engine: found.version for engine, found in answers.items() if found.version},
         perf_counter() - start,
+        scores,
     )
 
 
@@ -222,11 +228,11 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> list[Tra
     return [row]
 
 
-def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> list[Row]:
+def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
     try:
-        return judge(subject, engine, found.evaluation, found.again, found.seconds)
+        return judged(subject, engine, found.evaluation, found.again, found.seconds)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
-        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)], {}
 
 
 def _failed(blank: Row, what: str, error: Exception) -> Row:
