@@ -21,7 +21,7 @@ from .allowance import used
 from .answers import Answer, answer, walk
 from .case import Case
 from .engine_loading import one_line
-from .evaluation import Evaluation
+from .evaluation import DEFAULT_DTYPES, DTYPES, Evaluation
 from .expectation import expectations
 from .findings import NOT_ENGINES
 from .judge import judged, settle
@@ -61,10 +61,14 @@ class Settings:
 
 
 def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
-    """The units of the cases, in order; of each case those of its dtypes that are asked for, or all."""
+    """The units of the cases, in order, in all dtypes of each or in those that are asked for.
+
+    A case without a list of its own runs in every dtype that is asked for, others in those of their list alone.
+    """
     found: list[Unit] = []
     for case in cases:
-        chosen = [dtype for dtype in case.dtypes if not dtypes or dtype in dtypes]
+        possible = tuple(DTYPES) if dtypes and case.dtypes == DEFAULT_DTYPES else case.dtypes
+        chosen = [dtype for dtype in possible if not dtypes or dtype in dtypes]
         found += [Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen]
     return found
 
