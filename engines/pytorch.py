@@ -31,12 +31,7 @@ Tensor: TypeAlias = torch.Tensor
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 Settings: TypeAlias = Mapping[str, float]
 
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 # What torch says about a point it cannot do: shapes and values, indices, memory.
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError)
