@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn import grad
 
+from ..harness.evaluation import DTYPES as ARRAYS
 from ..harness.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
 from ..harness.graph.emit import Program, emit, missing
 from ..harness.graph.graph import Graph, Node
@@ -30,7 +31,7 @@ Tensor: TypeAlias = torch.Tensor
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 Settings: TypeAlias = Mapping[str, float]
 
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 # What torch says about a point it cannot do: shapes and values, indices, memory.
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError)
@@ -259,8 +260,10 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
                 gradients = _gradients(graph, plain, inputs, cotangent, dtype)
                 return _inside(graph, tagged, inputs, cotangent, dtype, gradients)
         except ERRORS as error:
-            lines = str(error).strip().splitlines()
-            return Evaluation("failed", f"{type(error).__name__}: {lines[0] if lines else 'no message'}")
+            lines = str(error).strip().splitlines() or ["no message"]
+            if "not implemented for" in lines[0]:  # a kernel that torch lacks for this dtype on this device
+                return Evaluation.unsupported(f"torch: {lines[0]}")
+            return Evaluation("failed", f"{type(error).__name__}: {lines[0]}")
 
     return evaluate
 
@@ -278,8 +281,7 @@ def _leaves(graph: Graph, inputs: Inputs, dtype: str) -> list[Tensor]:
     """The inputs as tensors of their own memory, those that have a gradient as leaves of the tape."""
     leaves: list[Tensor] = []
     for node in graph.inputs:
-        array = inputs[node.name]
-        tensor = torch.from_numpy(np.array(array, order="C", copy=True))
+        tensor = _tensor(inputs[node.name])
         if node.kind == "float":
             tensor = tensor.to(DTYPES[dtype])
         leaves.append(tensor.requires_grad_(_wanted(node)))
@@ -337,7 +339,7 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
 
     autograd refuses what is not on the tape, so that is left out of the call.
     """
-    seed = torch.tensor(np.asarray(cotangent), dtype=output.dtype)
+    seed = _tensor(cotangent).to(output.dtype)
     found = [seed if tensor is output else torch.zeros_like(tensor) for tensor in tensors]
     places = [k for k, tensor in enumerate(tensors) if tensor.requires_grad]
     if output.requires_grad and places:
@@ -347,8 +349,16 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
     return found
 
 
+def _tensor(array: Array) -> Tensor:
+    """A tensor of its own memory. NumPy's bfloat16 and torch's meet in float32, which holds both."""
+    if array.dtype == ARRAYS["bfloat16"]:
+        return torch.from_numpy(array.astype(np.float32)).bfloat16()
+    return torch.from_numpy(np.array(array, order="C", copy=True))
+
+
 def _numpy(tensor: Tensor) -> Array:
-    return tensor.detach().numpy()
+    tensor = tensor.detach()
+    return tensor.float().numpy().astype(ARRAYS["bfloat16"]) if tensor.dtype == torch.bfloat16 else tensor.numpy()
 
 
 # --- the native optimisers --------------------------------------------------------------------------------
@@ -373,12 +383,12 @@ def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step
     if rule not in OPTIMISERS:
         raise Unsupported(f"torch.optim has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
     build, state = OPTIMISERS[rule]
-    parameters = {name: torch.tensor(array, requires_grad=True) for name, array in start.items()}
+    parameters = {name: _tensor(array).requires_grad_() for name, array in start.items()}
     native = build(list(parameters.values()), settings)
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         for name, parameter in parameters.items():
-            parameter.grad = torch.tensor(gradients[name])
+            parameter.grad = _tensor(gradients[name])
         native.step()
         # The optimiser moves its tensors in place, so what leaves is a copy.
         return Moved(

@@ -101,7 +101,7 @@ def _once(evaluate: Evaluate, graph: Graph, dtype: str, inputs: Inputs, cotangen
 
 
 def _equal(a: Array, b: Array) -> bool:
-    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return np.array_equal(a, b, equal_nan=a.dtype.kind not in "bi")
 
 
 def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:

@@ -15,7 +15,7 @@ import numpy as np
 from .evaluation import Array
 from .rows import FINDINGS, Row, Verdict
 from .truth.reference import Number
-from .truth.rounding import FORMATS, LOWER, Format
+from .truth.rounding import LOWER, Format
 from .truth.sensitivity import Key, Probe
 from .verdicts import choice, place, show
 
@@ -118,12 +118,11 @@ def _off(
     what = f"gradient of `{row.name}`{_at(index)}" if probe.index is not None else f"a projection of `{row.name}`"
     by = abs(probe.of(error))
     reason = f"{what} is off by {by:.3g}; rounding alone may move it by {probe.bound:.2g}"
-    lower = LOWER.get(form.name)
-    if lower is not None and score <= FORMATS[lower].unit / form.unit and relative[index] <= 2.0**-8:
-        bits = -np.log2(relative[index]) if relative[index] else -np.log2(form.unit)
-        return _verdict(
-            row, "imprecise", f"{reason}; right to {bits:.0f} bits, sound only as {lower} arithmetic", score
-        )
+    for lower in LOWER.get(form.name, ()):
+        if score <= lower.unit / form.unit and relative[index] <= 2.0**-8:
+            bits = -np.log2(relative[index]) if relative[index] else -np.log2(form.unit)
+            looks = f"right to {bits:.0f} bits, looks like {lower.name} inside {form.name}"
+            return _verdict(row, "imprecise", f"{reason}; {looks}", score)
     return _verdict(row, "wrong", reason, score)
 
 

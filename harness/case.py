@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluation import DTYPES
+from .evaluation import DEFAULT_DTYPES, DTYPES
 from .graph.graph import Graph, Node
 from .graph.nearest import nearest
 from .inputs import Array, Input, build
@@ -311,7 +311,7 @@ class _Loader:
             if name in dtypes:
                 self.source.error(place, f"`{name}` twice", "each dtype once")
             dtypes[name] = None
-        return tuple(dtypes or DTYPES)
+        return tuple(dtypes or DEFAULT_DTYPES)
 
     def _update(self, given: tuple[Value, Pairs] | None) -> Update | None:
         if given is None:

@@ -205,6 +205,6 @@ class Chain:
 
 def _same(given: Array, used: Array) -> Array:
     """Where two arrays agree bit for bit: 0.0 is not -0.0, NaN is NaN."""
-    if given.dtype.kind != "f":
+    if given.dtype.kind in "bi":
         return given == used
     return ((given == used) & (np.signbit(given) == np.signbit(used))) | (np.isnan(given) & np.isnan(used))

@@ -5,7 +5,7 @@ Knows `truth/` and `evaluation.py`; knows no engine and no report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 
@@ -20,7 +20,7 @@ from .subject import Subject
 from .truth.reference import Number, difference
 from .verdicts import Link, place
 
-__all__ = ["Subject", "judge", "settle"]
+__all__ = ["Subject", "judge", "judged", "settle"]
 
 
 def judge(
@@ -32,21 +32,33 @@ def judge(
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
 ) -> list[Row]:
     """The rows of one engine for one subject. `again` is a second evaluation of the same inputs."""
+    return judged(subject, engine, evaluation, again, seconds, quantities)[0]
+
+
+def judged(
+    subject: Subject,
+    engine: str,
+    evaluation: Evaluation,
+    again: Evaluation | None = None,
+    seconds: float = 0.0,
+    quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+) -> tuple[list[Row], Mapping[object, Link]]:
+    """The rows, and every link by itself, whatever is upstream of it."""
     blank = Row(
         subject.case, subject.point, subject.dtype, engine, "run", "", "", "", None, None, None, None, None,
         "agree", "", "", seconds,
     )  # fmt: skip
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
-        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)]
+        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
     if again is not None:
         changed = differs(evaluation, again)
         if changed:
             reason = f"a second run on the same inputs gave {changed}"
-            return [replace(blank, verdict="unstable", reason=reason, finding=True)]
+            return [replace(blank, verdict="unstable", reason=reason, finding=True)], {}
     chain = Chain(subject, evaluation)
     chain.judge()
-    return list(_rows(chain, blank, quantities))
+    return list(_rows(chain, blank, quantities)), chain.own
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +129,7 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
     if not entries:
         return
     engine, high, low = (
-        np.concatenate([np.ravel(array) for array in arrays])
+        np.concatenate([np.ravel(array).astype(np.float64) for array in arrays])  # bfloat16 mixes with nothing
         for arrays in zip(*((e.engine, e.truth.high, e.truth.low) for e in entries), strict=True)
     )
     error = difference(engine, high, low)

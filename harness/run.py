@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,19 +17,21 @@ from math import nan
 from time import perf_counter
 
 from .agreement import pairs
+from .allowance import used
 from .answers import Answer, answer, walk
 from .case import Case
 from .engine_loading import installed, one_line
-from .evaluation import Evaluation
+from .evaluation import DEFAULT_DTYPES, DTYPES, Evaluation
 from .expectation import expectations
 from .findings import NOT_ENGINES
-from .judge import judge, settle
+from .judge import judged, settle
 from .ledger import Ledger
 from .results import Outcome
-from .rows import Row, TrajectoryRow, Verdict
+from .rows import Quantity, Row, TrajectoryRow, Verdict
 from .subject import Subject
 from .trajectory import Summary, summary
 from .update import Update
+from .verdicts import Link
 from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
 
 # Verdicts that come of looking at an engine's numbers.
@@ -61,10 +63,14 @@ class Settings:
 
 
 def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
-    """The units of the cases, in order; of each case those of its dtypes that are asked for, or all."""
+    """The units of the cases, in order, in all dtypes of each or in those that are asked for.
+
+    A case without a list of its own runs in every dtype that is asked for, others in those of their list alone.
+    """
     found: list[Unit] = []
     for case in cases:
-        chosen = [dtype for dtype in case.dtypes if not dtypes or dtype in dtypes]
+        possible = tuple(DTYPES) if dtypes and case.dtypes == DEFAULT_DTYPES else case.dtypes
+        chosen = [dtype for dtype in possible if not dtypes or dtype in dtypes]
         found += [Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen]
     return found
 
@@ -166,6 +172,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     trajectories: list[TrajectoryRow] = []
     summaries: list[Summary] = []
     answers: dict[str, Answer] = {}
+    scores: dict[tuple[str, str, Quantity], tuple[float, ...]] = {}
     blank = Row(
         case.name, unit.point, unit.dtype, "truth", "run", "", "", "", None, None, None, None, None,
         "agree", "", "", 0.0,
@@ -180,8 +187,9 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     rows += [doubt] if doubt else _expected(unit, blank)
     for engine in engines:
         answers[engine] = found = ask(host, engine, subject)
-        judged = _judged(subject, engine, found, blank)
-        rows += map(_unjudged, judged) if doubt else judged
+        judgement, own = _judged(subject, engine, found, blank)
+        rows += map(_unjudged, judgement) if doubt else judgement
+        scores |= {(engine, *key): numbers for key, numbers in used(own, subject.graph).items()}
     rows = settle(rows)
     if case.update is not None and not doubt:
         for engine, found in answers.items():
@@ -200,6 +208,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         tuple(summaries),
         {engine: found.version for engine, found in answers.items() if found.version},
         perf_counter() - start,
+        scores,
     )
 
 
@@ -225,11 +234,11 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> list[Tra
     return [row]
 
 
-def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> list[Row]:
+def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
     try:
-        return judge(subject, engine, found.evaluation, found.again, found.seconds)
+        return judged(subject, engine, found.evaluation, found.again, found.seconds)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
-        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)], {}
 
 
 def _expected(unit: Unit, blank: Row) -> list[Row]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .graph.graph import Use
 from .rows import FINDINGS, Quantity, Verdict
 from .truth.links import Residual
-from .truth.rounding import FORMATS, LOWER, Format
+from .truth.rounding import LOWER, LOWER_FACTORS, Format
 
 # Ascending: the verdict of a chain of links is that of its worst.
 SEVERITY: tuple[Verdict, ...] = (
@@ -140,17 +140,28 @@ def _off(
     if found.kink[index]:
         reason += f"; even at this kink only {show(found.low[index])} to {show(found.high[index])} is possible"
     worst = float(score[index])
-    lower = LOWER.get(form.name)
-    if lower is not None:
-        coarse = read(FORMATS[lower])
-        with np.errstate(all="ignore"):
-            close = coarse.off <= np.abs(coarse.exact) * 2.0**-8
-        if (((coarse.score <= 1) & close) | ~off).all():
+    likely = [(below, f"{below.name} products") for below in LOWER_FACTORS.get(form.name, ()) if found.products]
+    likely += [(below, f"{below.name} inside {form.name}") for below in LOWER.get(form.name, ())]
+    for below, looks in likely:
+        if (_sound_in(read(below), below) | ~off).all():
             with np.errstate(all="ignore"):
                 bits = -np.log2(found.off[index] / abs(found.exact[index]))
-            looks = f"right to {bits:.0f} of {-np.log2(form.unit):.0f} bits"
-            return "imprecise", worst, index, f"{reason}; {looks}, sound only as {lower} arithmetic"
+            right = f"right to {max(bits, 0):.0f} of {-np.log2(form.unit):.0f} bits"
+            return "imprecise", worst, index, f"{reason}; {right}, looks like {looks}"
     return "wrong", worst, index, reason
+
+
+def _sound_in(found: Residual, form: Format) -> NDArray[np.bool_]:
+    """Where a step is sound in a lower format, and right to 8 bits.
+
+    Sums of products may cancel: they have so many bits of the largest of them, with factors in bfloat16 two fewer.
+    """
+    with np.errstate(all="ignore"):
+        size = np.abs(found.exact)
+        close = size * 2.0**-8
+        if found.products:
+            close = np.max(size[np.isfinite(size)], initial=0.0) * max(2.0**-8, 4 * form.unit)
+        return (found.score <= 1) & (found.off <= close)
 
 
 def _choice(found: Residual, index: tuple[int, ...]) -> str:

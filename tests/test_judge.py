@@ -308,7 +308,7 @@ def test_float32_inside_float64_is_imprecise_and_says_how_many_bits_are_right() 
     )
     row = next(row for row in rows if row.quantity == "gradient")
     assert row.verdict == "imprecise" and row.finding
-    assert "sound only as float32 arithmetic" in row.reason and "of 53 bits" in row.reason
+    assert "right to 26 of 53 bits, looks like float32 inside float64" in row.reason
 
 
 def test_digits_count_agreement_with_the_truth_and_the_reference_is_the_truth() -> None:
