@@ -25,7 +25,8 @@ from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
 from ..graph.shapes import axes_of, elementwise
 from .numbers import balls, to_balls
-from .rounding import EITHER_WAY, SELECTIONS, Format, entered, floats, radii, rounded
+from .poles import limits
+from .rounding import EITHER_WAY, SELECTIONS, Format, entered, floats, radii, rounded, unless_infinite
 
 PRECISION = 128
 MOST_PRECISION = 4096
@@ -196,7 +197,7 @@ class Step:
         own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
         found = self.term_program(form)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
         twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
-        return [ball * twice + noise for ball in found]
+        return [unless_infinite(ball * twice + noise, ball) for ball in found]
 
     def existing(self, y: Numerals, found: Sequence[Residual]) -> list[Residual]:
         """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite."""
@@ -232,9 +233,30 @@ class Step:
             enclosures = self.enclosures(operands, y, g, form)
             return [residual(*link, None, self.products) for link in zip(engine, enclosures, strict=True)]
         both = self.enclosed(operands, y, g, form, refine=refine)
+        if refine and self.elementwise:
+            both = [self._at_poles(k, operands, g, *link) for k, link in enumerate(both)]
         return self.existing(
             y, [residual(numbers, *link, self.products) for numbers, link in zip(engine, both, strict=True)]
         )
+
+    def _at_poles(
+        self, which: int, operands: Sequence[Numerals], g: Numerals, enclosure: Any, exact: Any
+    ) -> tuple[Any, Any]:
+        """The enclosure of a term and its exact value, with their limits where they are infinite."""
+        arrays = [x.array for x in (*operands, g)]
+        if np.all(_is_finite(exact)) or any(x.shape != g.array.shape or x.dtype.kind in "bi" for x in arrays):
+            return enclosure, exact
+        finite = [np.isfinite(np.asarray(x, dtype=np.float64)) for x in arrays]
+        poles = ~np.asarray(_is_finite(exact), dtype=bool) & np.all(finite, axis=0) & (g.array != 0)
+        if not poles.any():
+            return enclosure, exact
+        flat = [np.asarray(x[poles], dtype=np.float64) for x in arrays]
+        found = to_balls(limits(self.value_program(None), self.term_program(None), which, flat[:-1], flat[-1]))
+        infinite = np.array([ball.is_nan() for ball in found.flat], dtype=bool)
+        balls = [np.array(np.broadcast_to(np.asarray(one, dtype=object), poles.shape)) for one in (enclosure, exact)]
+        for one in balls:
+            one[poles] = np.where(infinite, one[poles], found)
+        return balls[0], balls[1]
 
 
 def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
@@ -370,7 +392,10 @@ def shares(
         count = sum(x.size for x in parts) + g.size
         size = size + np.sum(np.abs(g, dtype=np.float64))  # what cancelled inside a broadcast operand's sum
         g = np.asarray(np.sum(g, dtype=np.float64))
-        ties = np.any([operands[0] == other for other in operands[1:]])
+        first, *others = operands
+        ties = np.asarray(
+            any(np.any(one == other) for one in (first, *others[:-1]) for other in others if one is not other)
+        )
     else:
         return None
     with np.errstate(all="ignore"):

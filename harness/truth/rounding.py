@@ -110,14 +110,18 @@ def _rounding(
     def widened(*operands: Balls, **params: Any) -> Balls:
         result = function(*operands, **params)
         wide = result * factor + noise
-        # An infinity is exact: widened it would be a ball that says nothing.
-        return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, result)
+        return unless_infinite(wide, result)
 
     return widened
 
 
 _is_finite = np.frompyfunc(arb.is_finite, 1, 1)
 _unless_infinite = np.frompyfunc(lambda wide, exact: wide if exact.is_finite() else exact, 2, 1)
+
+
+def unless_infinite(wide: Balls, exact: Balls) -> Balls:
+    """The wider balls. But an infinity is exact: widened it would be a ball that says nothing."""
+    return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, exact)
 
 
 def _constant(function: Callable[[str], Balls], form: Format) -> Callable[[str], Balls]:
@@ -162,7 +166,7 @@ def _log_of_sum(function: Callable[..., Balls], form: Format) -> Callable[..., B
         wide = result * factor + _around_zero(
             np.abs(np.maximum(floats(a), floats(b))) * (cost * form.unit) + form.smallest
         )
-        return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, result)
+        return unless_infinite(wide, result)
 
     return widened
 
