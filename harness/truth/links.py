@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any, TypeAlias
 
 import flint
@@ -25,6 +25,7 @@ from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
 from ..graph.shapes import axes_of, elementwise
 from .numbers import balls, to_balls
+from .products import PRODUCTS, Estimate, in_floats, suits, term_estimates, value_estimate
 from .rounding import EITHER_WAY, SELECTIONS, Format, entered, floats, radii, rounded
 
 PRECISION = 128
@@ -43,12 +44,6 @@ LINEAR = frozenset(
         *("broadcast_to", "expand_dims", "squeeze", "concat", "stack", "getitem", "place", "take", "scatter_add"),
         *("flip", "roll", "pad"),
     )
-)
-
-
-# Sums of products, which hardware computes from factors of fewer digits.
-PRODUCTS = frozenset(
-    ("matmul", "einsum", "vecdot", "linear", "conv2d", "correlate2d", "correlate2d_input", "correlate2d_weight")
 )
 
 
@@ -138,8 +133,11 @@ class Step:
         self.linear = op in LINEAR
         self.elementwise = self.operation.shape is elementwise
         self.products = op in PRODUCTS
+        self.in_floats = in_floats(op, params)
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
+        self.value_estimate = cache(partial(value_estimate, self.graph))
+        self.term_estimates = cache(partial(term_estimates, self.graph, self.active))
 
     def _value_program(self, form: Format | None) -> Program:
         """`program(x...) -> (y,)`; exact by the textbook formula, or rounded step by step by the stable one."""
@@ -168,14 +166,24 @@ class Step:
 
         Without `refine` the exact value has just the precision of the moment: a loose one may look like a kink.
         """
+        from_bias = self.op in ("linear", "conv2d") and len(operands) == 3
+        if self.in_floats and suits([x.array for x in (*operands, engine)], form):
+            estimate = self.value_estimate(form)(*(operand.array for operand in operands))[0]
+            if from_bias:
+                estimate = estimate.widened(
+                    0, self._from_bias(operands[1], np.abs(operands[2].array.astype(np.float64)), form)
+                )
+            settled = beyond_doubt(engine, estimate)
+            if settled is not None:
+                return settled
         compute = refined if refine else _once
         exactly = [operand.exact for operand in operands]
         if self.operation.kind != "float" or self.op in SELECTIONS:
             middle = compute(lambda: self.value_program(None)(*exactly))[0]
             return residual(engine, middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
-        if self.op in ("linear", "conv2d") and len(operands) == 3:
-            enclosure = enclosure + self._from_bias(operands[1], operands[2], form) * EITHER_WAY
+        if from_bias:
+            enclosure = enclosure + self._from_bias(operands[1], abs(operands[2].exact), form) * EITHER_WAY
         if self.operation.primitive:
             # The ball's middle is the exact value, unless the ball is wide; only then is it worth its own program.
             found = residual(engine, enclosure, None, self.products)
@@ -185,11 +193,10 @@ class Step:
         exact = compute(lambda: self.value_program(None)(*exactly))[0]
         return residual(engine, enclosure, exact, self.products)
 
-    def _from_bias(self, weight: Numerals, bias: Numerals, form: Format) -> Any:
+    def _from_bias(self, weight: Numerals, sizes: Any, form: Format) -> Any:
         """A sum of n products that begins with the bias rounds it n times more than one that ends with it."""
-        n = int(np.prod(weight.array.shape[1:]))
-        sizes = np.asarray(abs(bias.exact), dtype=object) * (n * form.unit)
-        return sizes.reshape(-1, 1, 1) if self.op == "conv2d" else sizes
+        bound = sizes * (int(np.prod(weight.array.shape[1:])) * form.unit)
+        return bound.reshape(-1, 1, 1) if self.op == "conv2d" else bound
 
     def enclosures(self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format) -> list[Any]:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
@@ -217,6 +224,11 @@ class Step:
         refine: bool = True,
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
+        if self.in_floats and suits([x.array for x in (*operands, y, g)], form):
+            estimates = self.term_estimates(form)(*(x.array for x in (*operands, g)))
+            settled = [beyond_doubt(*link) for link in zip(engine, estimates, strict=True)]
+            if None not in settled:
+                return [found for found in settled if found is not None]
         if self.linear:
             enclosures = self.enclosures(operands, y, g, form)
             return [residual(*link, None, self.products) for link in zip(engine, enclosures, strict=True)]
@@ -287,6 +299,16 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool
 _is_finite = np.frompyfunc(flint.arb.is_finite, 1, 1)
 _lower = np.frompyfunc(flint.arb.lower, 1, 1)
 _upper = np.frompyfunc(flint.arb.upper, 1, 1)
+
+
+def beyond_doubt(engine: Numerals, found: Estimate) -> Residual | None:
+    """The residual of a sum of products, if float64 is enough to tell that each of the engine's numbers is sound."""
+    deviation, within = found.deviation(engine.array)
+    if not within.all():
+        return None
+    exact, no_kink = found.high + found.low, np.zeros(engine.array.shape, dtype=bool)
+    radius = np.broadcast_to(found.radius, no_kink.shape)
+    return Residual(engine.array, deviation, radius, ~no_kink, exact, deviation, no_kink, exact, exact, products=True)
 
 
 def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residual:
