@@ -34,7 +34,7 @@ def conditioned(row: Row, truth: Number, probes: Sequence[Probe], form: Format) 
         if probe.index is None or not truth.tight[probe.index]:
             continue
         size = abs(float(truth.high[probe.index]))
-        if size > form.smallest / form.unit and probe.condition >= lost * size:
+        if form.smallest / form.unit < size < inf and probe.condition >= lost * size:
             worst, lost = probe, probe.condition / size
     if worst is None or worst.index is None:
         return row
@@ -77,8 +77,10 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
     kinks = ~tight & np.isfinite(truth.high) & np.isfinite(truth.radius)
     if not seen and not kinks.any():
         index = place(np.argmax(relative), relative.shape)
-        why = "the truth does not exist here" if probes else "the gradient was not among those sampled"
-        return replace(_measured(row, engine, truth, error, relative, index), verdict="not judged", reason=why)
+        row = _measured(row, engine, truth, error, relative, index)
+        if probes:
+            return replace(row, verdict="undefined", reason="the truth does not exist here")
+        return replace(row, verdict="not judged", reason="the gradient was not among those sampled")
     outside = kinks & ~(np.abs(error) <= truth.radius + max((probe.bound for probe in probes), default=0.0))
     if outside.any():
         index = place(np.argmax(outside), outside.shape)

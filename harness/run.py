@@ -36,7 +36,18 @@ from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
 
 # Verdicts that come of looking at an engine's numbers.
 COMPARED: frozenset[Verdict] = frozenset(
-    ("agree", "lossy", "ill-conditioned", "convention", "imprecise", "wrong", "not finite", "overflow", "unstable")
+    (
+        "agree",
+        "lossy",
+        "ill-conditioned",
+        "convention",
+        "imprecise",
+        "kink artefact",
+        "wrong",
+        "not finite",
+        "overflow",
+        "unstable",
+    )
 )
 
 

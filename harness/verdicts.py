@@ -21,7 +21,7 @@ from .truth.rounding import LOWER, LOWER_FACTORS, Format
 # Ascending: the verdict of a chain of links is that of its worst.
 SEVERITY: tuple[Verdict, ...] = (
     "agree", "lossy", "ill-conditioned", "not judged", "undefined",
-    "convention", "imprecise", "wrong", "not finite", "overflow",
+    "convention", "imprecise", "kink artefact", "wrong", "not finite", "overflow",
 )  # fmt: skip
 
 Score: TypeAlias = "tuple[float, tuple[int, ...]]"  # the worst of a link, and where
@@ -53,7 +53,9 @@ def worse(links: Iterable[Link]) -> Link:
 
 
 def _gravity(link: Link) -> tuple[int, float]:
-    return _SEVERITIES[link.verdict], -link.order if link.verdict in FINDINGS else link.score
+    # Of those undefined the first too: there NaN is born.
+    first = link.verdict in FINDINGS or link.verdict == "undefined"
+    return _SEVERITIES[link.verdict], -link.order if first else link.score
 
 
 def place(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
