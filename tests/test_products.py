@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradaccord.harness.graph.graph import Params
+from gradaccord.harness.graph.graph import Constant, Params
 from gradaccord.harness.rows import FINDINGS
 from gradaccord.harness.truth import links, products
 from gradaccord.harness.truth.links import Numerals, Operand, Residual, Step, beyond_doubt, step, working
@@ -28,15 +28,18 @@ IMAGES: Params = (("stride", (2, 1)), ("padding", (1, 0)), ("dilation", (1, 2)),
 STEPS: Mapping[str, tuple[str, Params, tuple[tuple[int, ...], ...]]] = {
     "matrices": ("matmul", (), ((20, 30), (30, 10))),
     "a square": ("matmul", (), ((12, 12), (12, 12))),
-    "one long sum": ("matmul", (), ((2, 3000), (3000, 2))),
+    "one long sum": ("matmul", (), ((2, 1000), (1000, 2))),
     "batches": ("matmul", (), ((3, 8, 9), (3, 9, 7))),
     "a batch and a matrix": ("matmul", (), ((2, 3, 8, 9), (9, 7))),
+    "batches that broadcast": ("matmul", (), ((3, 1, 8, 9), (2, 9, 7))),
+    "batches and a vector": ("matmul", (), ((2, 3, 8, 9), (9,))),
     "a vector and a matrix": ("matmul", (), ((40,), (40, 20))),
     "a matrix and a vector": ("matmul", (), ((20, 40), (40,))),
     "two vectors": ("matmul", (), ((100,), (100,))),
     "vecdot": ("vecdot", (("axis", -1),), ((10, 20), (10, 20))),
     "linear": ("linear", (), ((4, 5, 20), (10, 20), (10,))),
     "linear without bias": ("linear", (), ((5, 20), (10, 20))),
+    "linear of a vector": ("linear", (), ((20,), (10, 20), (10,))),
     "conv2d": ("conv2d", IMAGES, ((2, 4, 7, 8), (6, 2, 3, 2), (6,))),
     "correlate2d": ("correlate2d", IMAGES, ((2, 4, 7, 8), (6, 2, 3, 2))),
     "correlate2d_input": ("correlate2d_input", (("shape", (2, 4, 7, 8)), *IMAGES), ((2, 6, 4, 6), (6, 2, 3, 2))),
@@ -146,7 +149,7 @@ def test_float64_gives_the_residual_that_balls_give(
 def test_sound_numbers_need_no_balls(name: str, data: str, dtype: str, settled: list[bool]) -> None:
     case = Case(name, dtype, data)
     case.residuals()
-    assert len(settled) == 1 + len(case.operands) ** 2
+    assert len(settled) == 1 + len(case.operands) ** 2  # every term is measured anew to read one
     assert all(settled)
 
 
@@ -221,6 +224,11 @@ def test_the_bound_holds_for_every_step_its_terms_and_their_sums(name: str, data
         middles = [*case.step.value_program(None)(*exact[:-1]), *case.step.term_program(None)(*exact)]
         for estimate, middle in zip(found, middles, strict=True):
             assert np.all(abs(middle - to_balls(estimate.high) - to_balls(estimate.low)) <= to_balls(estimate.error))
+
+
+def test_a_constant_factor_is_left_to_balls() -> None:
+    factor = step("einsum", (("subscripts", ",ij->ij"),), (Constant("0.1"), Operand((9, 9), "float", True)))
+    assert not factor.in_floats
 
 
 def test_leading_parts_are_whole_numbers_of_units_and_nothing_is_lost() -> None:

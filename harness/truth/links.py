@@ -133,7 +133,7 @@ class Step:
         self.linear = op in LINEAR
         self.elementwise = self.operation.shape is elementwise
         self.products = op in PRODUCTS
-        self.in_floats = in_floats(op, params)
+        self.in_floats = in_floats(op, params) and len(self.graph.inputs) == len(operands)
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
         self.value_estimate = cache(partial(value_estimate, self.graph))
@@ -167,7 +167,7 @@ class Step:
         Without `refine` the exact value has just the precision of the moment: a loose one may look like a kink.
         """
         from_bias = self.op in ("linear", "conv2d") and len(operands) == 3
-        if self.in_floats and suits([x.array for x in (*operands, engine)], form):
+        if self.in_floats and suits([x.array for x in operands], form):
             estimate = self.value_estimate(form)(*(operand.array for operand in operands))[0]
             if from_bias:
                 estimate = estimate.widened(
@@ -224,7 +224,7 @@ class Step:
         refine: bool = True,
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
-        if self.in_floats and suits([x.array for x in (*operands, y, g)], form):
+        if self.in_floats and suits([x.array for x in (*operands, g)], form):
             estimates = self.term_estimates(form)(*(x.array for x in (*operands, g)))
             settled = [beyond_doubt(*link) for link in zip(engine, estimates, strict=True)]
             if None not in settled:

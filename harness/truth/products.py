@@ -40,7 +40,7 @@ Along: TypeAlias = "tuple[int, int] | tuple[tuple[()], tuple[()]] | None"  # the
 PRODUCTS = frozenset(
     ("matmul", "einsum", "vecdot", "linear", "conv2d", "correlate2d", "correlate2d_input", "correlate2d_weight")
 )
-SMALLEST = 64  # numbers that a step reads and gives: with fewer, balls are as fast
+SMALLEST = 32  # numbers that a step reads: with fewer, balls are as fast
 HALF = 2.0**-53  # float64's own unit roundoff
 COARSE = 2.0**-30  # formats of fewer digits need no leading parts
 MOST_PARTS = 3
@@ -67,7 +67,7 @@ class Estimate:
     def deviation(self, engine: NDArray[Any]) -> tuple[Floats, NDArray[np.bool_]]:
         """How far an engine's numbers are from the middles, and which of them are in the balls beyond doubt."""
         with np.errstate(all="ignore"):
-            apart = engine.astype(np.float64) - self.high
+            apart = engine.astype(np.float64, copy=False) - self.high
             found = np.abs(apart - self.low)
             doubt = self.error + HALF * (np.abs(apart) + found)
             return found, found + doubt * (1 + SLACK) <= self.radius * (1 - SLACK)
@@ -82,7 +82,7 @@ def in_floats(op: str, params: Params) -> bool:
 
 
 def suits(arrays: Sequence[NDArray[Any]], form: Format) -> bool:
-    """Whether these numbers of a step, its results included, are many enough, and may be multiplied in float64."""
+    """Whether the numbers that a step reads are many enough, and may be multiplied in float64."""
     if form.gradual or sum(array.size for array in arrays) < SMALLEST:
         return False
     return all(map(_ordinary, arrays)) and faithful()
@@ -91,8 +91,8 @@ def suits(arrays: Sequence[NDArray[Any]], form: Format) -> bool:
 def _ordinary(array: NDArray[Any]) -> bool:
     if array.dtype.kind in "bi" or not 0 < array.size < LONGEST:
         return False
-    sizes = np.abs(array.astype(np.float64))
-    return bool(np.max(sizes) < MOST and np.min(sizes, where=sizes > 0, initial=1.0) > LEAST)
+    sizes = np.abs(array.astype(np.float64, copy=False))
+    return bool(np.max(sizes) < MOST and np.min(np.where(sizes == 0, 1.0, sizes)) > LEAST)
 
 
 @cache
@@ -117,18 +117,24 @@ def term_estimates(graph: Graph, active: Sequence[int], form: Format) -> Callabl
 
 def _on_floats(graph: Graph, names: Sequence[str], form: Format) -> Callable[..., Sequence[Estimate]]:
     program = emit(graph, _namespace(form), names, operators=False)
-    return lambda *arrays: program(*(array.astype(np.float64) for array in arrays))
+
+    def run(*arrays: NDArray[Any]) -> list[Estimate]:
+        results = program(*(array.astype(np.float64, copy=False) for array in arrays))
+        return [_meant(result, form) for result in results]
+
+    return run
+
+
+def _meant(x: Any, form: Format) -> Estimate:
+    if isinstance(x, Estimate):
+        return x
+    nothing = np.zeros_like(x)
+    return Estimate(x, nothing, nothing, form.unit * np.abs(x))
 
 
 def _namespace(form: Format) -> Mapping[str, Function]:
     """What an emitted step runs on: plain arrays, each number meant as x(1 ± u), and estimates."""
     plain = structural(np.matmul)
-
-    def meant(x: Any) -> Estimate:
-        if isinstance(x, Estimate):
-            return x
-        nothing = np.zeros_like(x)
-        return Estimate(x, nothing, nothing, form.unit * np.abs(x))
 
     def moved(move: Function) -> Function:
         def moving(x: Any, **params: Any) -> Any:
@@ -139,7 +145,7 @@ def _namespace(form: Format) -> Mapping[str, Function]:
         return moving
 
     def added(a: Any, b: Any) -> Estimate:
-        a, b = meant(a), meant(b)
+        a, b = _meant(a, form), _meant(b, form)
         high, lost = two_sum(a.high, b.high)
         rest = a.low + b.low
         low = lost + rest
@@ -148,7 +154,8 @@ def _namespace(form: Format) -> Mapping[str, Function]:
         return Estimate(high, low, error, a.radius + b.radius).widened(cost, form.smallest)
 
     def summed(x: Any, *, axis: Any, keepdims: bool) -> Estimate:
-        x, axes = meant(x), axes_of(axis, x.ndim if isinstance(x, np.ndarray) else x.high.ndim)
+        x = _meant(x, form)
+        axes = axes_of(axis, x.high.ndim)
         n = prod(x.high.shape[i] for i in axes)
 
         def total(part: Floats) -> Any:
@@ -237,10 +244,10 @@ def _middle(
     bits = (53 - (n - 1).bit_length()) // 2
     first, rest_a, unit_a = split(a, parts, bits, _axes(along, 0, a))
     second, rest_b, unit_b = split(b, parts, bits, _axes(along, 1, b))
-    high, low = np.zeros_like(size), times(rest_a[parts], b)
+    high, low = times(first[0], second[0]) if parts else np.zeros_like(size), times(rest_a[parts], b)
     for i in range(parts):
         low = low + times(first[i], rest_b[parts - i])
-        for j in range(parts - i):
+        for j in range(0 if i else 1, parts - i):
             high, lost = two_sum(high, times(first[i], second[j]))
             low = low + lost
     # Each of the parts + 1 inexact products has n addends, of at most half of 2^bits last units, and 2 |a||b|.
