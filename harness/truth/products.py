@@ -45,6 +45,7 @@ HALF = 2.0**-53  # float64's own unit roundoff
 COARSE = 2.0**-30  # formats of fewer digits need no leading parts
 MOST_PARTS = 3
 ENOUGH = 2.0**-12  # of a radius: how well a score is known
+KNOWN = 2.0**-10  # of a middle that is told as the exact number
 SLACK = 2.0**-20  # the rounding of bounds themselves, sums of up to 2^30 numbers
 LONGEST = 2**30
 LEAST, MOST = 2.0**-400, 2.0**400  # between them no product and no sum of products leaves the normal range
@@ -65,12 +66,13 @@ class Estimate:
         return Estimate(self.high, self.low, self.error, self.radius + spread + noise)
 
     def deviation(self, engine: NDArray[Any]) -> tuple[Floats, NDArray[np.bool_]]:
-        """How far an engine's numbers are from the middles, and which of them are in the balls beyond doubt."""
+        """How far an engine's numbers are from the middles, and which are in balls of known middles beyond doubt."""
         with np.errstate(all="ignore"):
             apart = engine.astype(np.float64, copy=False) - self.high
             found = np.abs(apart - self.low)
             doubt = self.error + HALF * (np.abs(apart) + found)
-            return found, found + doubt * (1 + SLACK) <= self.radius * (1 - SLACK)
+            known = (found == 0) | (self.error <= KNOWN * np.abs(self.high + self.low))
+            return found, known & (found + doubt * (1 + SLACK) <= self.radius * (1 - SLACK))
 
 
 def in_floats(op: str, params: Params) -> bool:
