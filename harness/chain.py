@@ -132,7 +132,8 @@ class Chain:
                 self.terms[use] = worse(before)
             return
         read = self._term_residuals(now, operands, y, g, [terms[use] for use in uses])
-        lost = shares(node.op, node.params, [terms[use] for use in uses], g.array, self.subject.form)
+        read_from = [operand.array for operand in operands]
+        lost = shares(node.op, node.params, read_from, [terms[use] for use in uses], g.array, self.subject.form)
         for which, use in enumerate(uses):
             link = self._settled("term", graph.argument(use), use) or self._link(
                 "term", graph.argument(use), use, lambda form, which=which: read(form)[which]

@@ -19,7 +19,7 @@ from .kinks import at_kinks
 from .rows import FINDINGS, Quantity, Row, Verdict
 from .subject import Subject
 from .truth.reference import Number, difference
-from .verdicts import Link, place
+from .verdicts import Link, place, taken
 
 __all__ = ["Subject", "judge", "judged", "settle"]
 
@@ -226,7 +226,7 @@ def settle(rows: Sequence[Row]) -> list[Row]:
     choices: dict[tuple[str, str, str], set[str]] = {}
     for row in rows:
         if row.verdict == "convention" and not row.accepted:
-            choices.setdefault((row.quantity, row.name, row.use), set()).add(row.reason)
+            choices.setdefault((row.quantity, row.name, row.use), set()).add(taken(row.reason))
     return [
         replace(row, finding=len(choices[row.quantity, row.name, row.use]) > 1)
         if row.verdict == "convention" and not row.accepted

@@ -185,6 +185,11 @@ def choice(
     return f"a kink: of all from {least:.6g} to {most:.6g} the engine took {taken}"
 
 
+def taken(reason: str) -> str:
+    """Which derivative a convention's reason says was taken: the ends of its hull depend on the engine's numbers."""
+    return reason.rpartition("the engine took ")[2]
+
+
 def _hull(low: float, high: float) -> tuple[float, float]:
     # A ball's radius has 30 bits, rounded up: [0, 1] comes back a billionth wider.
     snapped = [0.0 if abs(end) < 1e-7 * (high - low) else end for end in (low, high)]

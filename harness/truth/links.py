@@ -9,7 +9,7 @@ neither engines nor verdicts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache, partial
 from typing import Any, TypeAlias
 
@@ -167,12 +167,12 @@ class Step:
         Without `refine` the exact value has just the precision of the moment: a loose one may look like a kink.
         """
         from_bias = self.op in ("linear", "conv2d") and len(operands) == 3
-        if self.in_floats and suits([x.array for x in operands], form):
-            estimate = self.value_estimate(form)(*(operand.array for operand in operands))[0]
+        arrays = [operand.array for operand in operands]
+        if self.in_floats and suits(arrays, form):
+            estimate = self.value_estimate(form)(*arrays)[0]
             if from_bias:
-                estimate = estimate.widened(
-                    0, self._from_bias(operands[1], np.abs(operands[2].array.astype(np.float64)), form)
-                )
+                sizes = np.abs(arrays[2].astype(np.float64))
+                estimate = estimate.widened(0, self._from_bias(operands[1], sizes, form))
             settled = beyond_doubt(engine, estimate)
             if settled is not None:
                 return settled
@@ -205,6 +205,17 @@ class Step:
         twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
         return [ball * twice + noise for ball in found]
 
+    def existing(self, y: Numerals, found: Sequence[Residual]) -> list[Residual]:
+        """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite."""
+        born = np.isnan(y.array) if self.elementwise and y.array.dtype.kind not in "bi" else np.zeros((), dtype=bool)
+        if self.linear or not born.any():
+            return list(found)
+        alive = [~_gathered(born, one.engine.shape) for one in found]
+        return [
+            replace(one, enclosed=one.enclosed & here, kink=one.kink & here)
+            for one, here in zip(found, alive, strict=True)
+        ]
+
     def enclosed(
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, *, refine: bool = True
     ) -> list[tuple[Any, Any]]:
@@ -224,16 +235,25 @@ class Step:
         refine: bool = True,
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
-        if self.in_floats and suits([x.array for x in (*operands, g)], form):
-            estimates = self.term_estimates(form)(*(x.array for x in (*operands, g)))
-            settled = [beyond_doubt(*link) for link in zip(engine, estimates, strict=True)]
-            if None not in settled:
-                return [found for found in settled if found is not None]
+        arrays = [x.array for x in (*operands, g)]
+        if self.in_floats and suits(arrays, form):
+            settled = [found for found in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if found]
+            if len(settled) == len(engine):
+                return settled
         if self.linear:
             enclosures = self.enclosures(operands, y, g, form)
             return [residual(*link, None, self.products) for link in zip(engine, enclosures, strict=True)]
         both = self.enclosed(operands, y, g, form, refine=refine)
-        return [residual(numbers, *link, self.products) for numbers, link in zip(engine, both, strict=True)]
+        return self.existing(
+            y, [residual(numbers, *link, self.products) for numbers, link in zip(engine, both, strict=True)]
+        )
+
+
+def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
+    """Marks of a result, gathered to an operand of a shape that was broadcast to it."""
+    whole = np.asarray(marked.any(axis=tuple(range(marked.ndim - len(shape)))))
+    axes = tuple(i for i, n in enumerate(shape) if n == 1 != whole.shape[i])
+    return np.asarray(whole.any(axis=axes, keepdims=True))
 
 
 @lru_cache(maxsize=4096)
@@ -307,8 +327,7 @@ def beyond_doubt(engine: Numerals, found: Estimate) -> Residual | None:
     if not within.all():
         return None
     exact, no_kink = found.high + found.low, np.zeros(engine.array.shape, dtype=bool)
-    radius = np.broadcast_to(found.radius, no_kink.shape)
-    return Residual(engine.array, deviation, radius, ~no_kink, exact, deviation, no_kink, exact, exact, products=True)
+    return Residual(engine.array, deviation, found.radius, ~no_kink, exact, deviation, no_kink, exact, exact, True)
 
 
 def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residual:
@@ -347,27 +366,34 @@ def adjoint_of_enclosures(engine: Numerals, terms: Sequence[tuple[Any, Any]], fo
     return residual(engine, total + bound * EITHER_WAY, exact)
 
 
-def shares(op: str, params: Params, terms: Sequence[Numbers], g: Numbers, form: Format) -> NDArray[np.bool_] | None:
-    """Where the terms of a maximum's operands do not sum to its adjoint g; None for other operations.
+def shares(
+    op: str, params: Params, operands: Sequence[Numbers], terms: Sequence[Numbers], g: Numbers, form: Format
+) -> NDArray[np.bool_] | None:
+    """Where the terms of a maximum's tied operands do not sum to its adjoint g; None for other operations.
 
     Each term alone may lie anywhere between 0 and g at a tie. Together they must hand on all of g.
     """
     parts = [np.asarray(term, dtype=np.float64) for term in terms]
     if op in ("maximum", "minimum") and len(parts) == 2 and parts[0].shape == parts[1].shape == g.shape:
         total, size, count = parts[0] + parts[1], np.abs(parts[0]) + np.abs(parts[1]), 2
+        ties = operands[0] == operands[1]
     elif op in ("max", "min") and parts:
         chosen = dict(params)
         axes, keep = axes_of(chosen["axis"], parts[0].ndim), bool(chosen["keepdims"])
         total, size = (np.sum(x, axis=axes, keepdims=keep) for x in (parts[0], np.abs(parts[0])))
         count = parts[0].size // max(g.size, 1)
+        extremum = np.max if op == "max" else np.min
+        largest = operands[0] == extremum(operands[0], axis=axes, keepdims=True)
+        ties = np.sum(largest, axis=axes, keepdims=keep) > 1
     elif len(parts) == {"maximum": 2, "minimum": 2, "clip": 3}.get(op):
         # Broadcast operands have summed their shares already; what is left to hold is the sum of everything.
         total, size = (np.sum([np.sum(f(x)) for x in parts]) for f in (np.asarray, np.abs))
         count = sum(x.size for x in parts) + g.size
         size = size + np.sum(np.abs(g, dtype=np.float64))  # what cancelled inside a broadcast operand's sum
         g = np.asarray(np.sum(g, dtype=np.float64))
+        ties = np.any([operands[0] == other for other in operands[1:]])
     else:
         return None
     with np.errstate(all="ignore"):
         sound = np.abs(total - g) <= 2 * count * form.unit * size + count * form.smallest
-        return ~(sound | ~np.isfinite(g))
+        return np.asarray(ties & ~(sound | ~np.isfinite(g)))

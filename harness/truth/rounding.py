@@ -94,6 +94,8 @@ def _rounding(
         return _power(function, form)
     if name in SELECTIONS:
         return lambda *operands, **params: function(*map(middle, operands), **params)
+    if name == "logaddexp":
+        return _log_of_sum(function, form)
     if name == "matmul":
         return _product(function, form)
     if name == "pad":
@@ -146,6 +148,21 @@ def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]
 
     def widened(a: Balls, b: Balls) -> Balls:
         return function(a, choose(a, b)) * factor + noise
+
+    return widened
+
+
+def _log_of_sum(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """max + log1p(e^-|a - b|): next to the root, e^a + e^b = 1, they cancel, and what each was rounded by is left."""
+    cost = OPERATIONS["logaddexp"].cost
+    factor = arb(1, cost * form.unit)
+
+    def widened(a: Balls, b: Balls) -> Balls:
+        result = function(a, b)
+        wide = result * factor + _around_zero(
+            np.abs(np.maximum(floats(a), floats(b))) * (cost * form.unit) + form.smallest
+        )
+        return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, result)
 
     return widened
 
