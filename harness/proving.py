@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .case import Case
-from .truth.links import is_loose
+from .truth.precision import is_loose
 from .truth.proof import RESULTS, Check, Proof, prove
 from .truth.reference import Number, reference
 

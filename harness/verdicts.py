@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .graph.graph import Use
 from .rows import FINDINGS, Quantity, Verdict
-from .truth.links import Residual
+from .truth.residuals import Residual
 from .truth.rounding import LOWER, LOWER_FACTORS, Format
 
 # Ascending: the verdict of a chain of links is that of its worst.

@@ -24,7 +24,6 @@ POLES = {
     "acos(x)": (-1.0, -inf),
     "acosh(x)": (1.0, inf),
     "log(x)": (0.0, inf),
-    "reciprocal(x)": (0.0, -inf),
     "1 / x": (0.0, None),
 }
 

@@ -100,8 +100,8 @@ def _rounding(
         return _product(function, form)
     if name == "pad":
         return _padded(function, form)
-    if name in _LENGTHS:
-        return _accumulation(function, _LENGTHS[name], form, namespace["abs"])
+    if name in LENGTHS:
+        return _accumulation(function, LENGTHS[name], form, namespace["abs"])
     cost = OPERATIONS[name].cost
     if cost == 0:
         return function
@@ -260,7 +260,7 @@ def _window_of_weight(g: Shape, x: Shape, **_: object) -> int:
 
 
 # How many roundings one element of the result may gather.
-_LENGTHS: Mapping[str, Callable[..., int]] = {
+LENGTHS: Mapping[str, Callable[..., int]] = {
     "sum": _summed,
     "cumsum": _along,
     "einsum": _contracted,
