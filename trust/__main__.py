@@ -24,8 +24,10 @@ SECTIONS: Mapping[str, Callable[[argparse.Namespace], tables.Section]] = {
     "planted": tables.planted,
     "fakes": tables.fakes,
     "alarms": tables.alarms,
+    "shipped": tables.shipped,
     "rivals": tables.rivals,
     "closed": tables.closed,
+    "known": tables.known,
 }
 PREFACE = """# Trust
 

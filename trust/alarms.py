@@ -24,6 +24,7 @@ from gradaccord.harness.evaluation import Evaluate, Prepare, Unsupported
 from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.judge import judge, settle
 from gradaccord.harness.rows import Row
+from gradaccord.harness.run import Settings, run, units
 
 UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 DTYPES = ("float64", "float32")
@@ -191,3 +192,13 @@ def smallest(kind: Kind, dtype: str, tries: int = 4000) -> RandomGraph:
         )
 
     return find(random_graphs(), has, settings=settings(max_examples=tries, database=None, deadline=None))
+
+
+def shipped_cases() -> tuple[int, Counter[str], list[Row]]:
+    """Every shipped case at every point: units, rows by engine, and the findings that no ledger entry explains."""
+    work = units([load(path) for path in sorted(shipped().rglob("*.yaml"))])
+    rows, left = Counter[str](), list[Row]()
+    for outcome in run(work, Settings(("backprop", "torch", "jax", "jax:jit"))):
+        rows.update(row.engine for row in outcome.rows)
+        left += [row for row in outcome.rows if row.finding and not row.accepted]
+    return len(work), rows, left

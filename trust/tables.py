@@ -173,11 +173,25 @@ that are known of the judge: {"; ".join(f"*{name}*: {what}" for name, what in KN
     return Section("False alarms", text, not unexplained, given)
 
 
+def shipped(options: Namespace) -> Section:
+    from alarms import shipped_cases
+
+    start = process_time()
+    count, rows, left = shipped_cases()
+    judged = ", ".join(f"{engine} {n:,}" for engine, n in rows.items())
+    text = f"""All shipped cases, {count} units (a case at one point in one dtype), rows by engine: {judged};
+{process_time() - start:.0f} s of processor time. Findings beyond what the ledger explains: {len(left)}.
+
+{"".join(f"- {row.case}, {row.dtype}, {row.engine}: {row.verdict}, {row.reason}" + chr(10) for row in left)}"""
+    return Section("No false alarm on the shipped cases", text, not left)
+
+
 def rivals(options: Namespace) -> Section:
     from rivals import detection_table, false_alarm_table
 
     text = f"""The smallest relative error planted in one derivative that a checker notices at its defaults, found by
-halving the exponent between 1e-16 and 1: in the whole rule, and in a single entry of a term.
+halving the exponent between 1e-16 and 1: in the whole rule, and in a single entry of a term. Reverse mode alone, since
+the rules of one's own have no other. *Not even 1*: twice the derivative is accepted.
 
 {table(*detection_table())}
 What each says of functions that are right:
@@ -198,3 +212,20 @@ runs here on balls of {BITS} bits. *Sound*: within 2^-100 (7.9e-31) of the close
 
 {table(("function", "points", "entries", "reference", f"{BITS} bits", "sound"), lines)}"""
     return Section("The reference against closed forms", text, sound)
+
+
+def known(options: Namespace) -> Section:
+    from known import OF_ENGINES, OF_THE_JUDGE, UNSEEN, rows
+
+    head = ("case", "engine", "the judge names", "what is so", "still")
+    judges, engines = list(rows(OF_THE_JUDGE)), list(rows(OF_ENGINES))
+    text = f"""The smallest case of each defect that these searches met, run again each time. Of the judge, waiting for a
+remedy:
+
+{table(head, judges)}
+{UNSEEN}
+
+Of engines, rightly named:
+
+{table(head, engines)}"""
+    return Section("Known", text, all(line[-1] == "yes" for line in [*judges, *engines]))
