@@ -23,7 +23,8 @@ KNOWN: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    title: str
+    """Markdown, whether all is well, and what the command takes to say the same again."""
+
     text: str
     sound: bool
     options: str = ""
@@ -102,7 +103,7 @@ What was missed:
 {table(("row, argument", "fault", "where", "moved"), _grouped(found for found in every if found.result == "missed"))}
 Known of the judge: {"; ".join(f"{row}: {why}" for row, why in KNOWN.items())}.
 """
-    return Section("Planted faults", text, not unknown and not silent)
+    return Section(text, not unknown and not silent)
 
 
 def _counted(run: Sequence[Outcome]) -> list[int]:
@@ -139,7 +140,7 @@ def fakes(options: Namespace) -> Section:
 points: {len(FAKES)} ways, {len(FAKES) - len(passed)} caught.
 
 {table(("fake", "verdict", "what the row says"), lines)}"""
-    return Section("Fake engines", text, not passed)
+    return Section(text, not passed)
 
 
 def alarms(options: Namespace) -> Section:
@@ -170,7 +171,7 @@ that are known of the judge: {"; ".join(f"*{name}*: {what}" for name, what in KN
 
 {unexplained}"""
     given = f" --points {options.points} --graphs {options.graphs} --seed {options.seed}"
-    return Section("False alarms", text, not unexplained, given)
+    return Section(text, not unexplained, given)
 
 
 def shipped(options: Namespace) -> Section:
@@ -183,7 +184,7 @@ def shipped(options: Namespace) -> Section:
 {process_time() - start:.0f} s of processor time. Findings beyond what the ledger explains: {len(left)}.
 
 {"".join(f"- {row.case}, {row.dtype}, {row.engine}: {row.verdict}, {row.reason}" + chr(10) for row in left)}"""
-    return Section("No false alarm on the shipped cases", text, not left)
+    return Section(text, not left)
 
 
 def rivals(options: Namespace) -> Section:
@@ -197,7 +198,7 @@ the rules of one's own have no other. *Not even 1*: twice the derivative is acce
 What each says of functions that are right:
 
 {table(*false_alarm_table())}"""
-    return Section("Sensitivity of checks, side by side", text, True)
+    return Section(text, True)
 
 
 def closed(options: Namespace) -> Section:
@@ -211,7 +212,7 @@ and a radius, and the graph that it evaluates also
 runs here on balls of {BITS} bits. *Sound*: within 2^-100 (7.9e-31) of the closed form, or within the radius.
 
 {table(("function", "points", "entries", "reference", f"{BITS} bits", "sound"), lines)}"""
-    return Section("The reference against closed forms", text, sound)
+    return Section(text, sound)
 
 
 def known(options: Namespace) -> Section:
@@ -219,8 +220,7 @@ def known(options: Namespace) -> Section:
 
     head = ("case", "engine", "the judge names", "what is so", "still")
     judges, engines = list(rows(OF_THE_JUDGE)), list(rows(OF_ENGINES))
-    text = f"""The smallest case of each defect that these searches met, run again each time. Of the judge, waiting for a
-remedy:
+    text = f"""The smallest case of each defect that these searches met, run again each time. Of the judge:
 
 {table(head, judges)}
 {UNSEEN}
@@ -228,4 +228,4 @@ remedy:
 Of engines, rightly named:
 
 {table(head, engines)}"""
-    return Section("Known", text, all(line[-1] == "yes" for line in [*judges, *engines]))
+    return Section(text, all(line[-1] == "yes" for line in [*judges, *engines]))
