@@ -93,6 +93,11 @@ OF_THE_JUDGE = (
         more={"l": "log(b)"}, engines=("torch",),
     ),
     Known(
+        "logaddexp(a, b)", {"a": -0.9143483591340287, "b": -0.5036147495878182}, links("value of y"),
+        "a false alarm: next to the root e^a + e^b = 1 the usual formula, max + log1p(e^-|a - b|), cancels",
+        engines=ALL,
+    ),
+    Known(
         "acosh(x)", {"x": -1e30}, links("term of x in y[0]"),
         "a false alarm: the function does not exist there, yet its derivative's formula is asked for",
         engines=ALL, dtype="float32",
@@ -118,6 +123,11 @@ OF_ENGINES = (
     ),
     Known(
         "lgamma(x)", {"x": -1e-200}, links("value of y"), "460.517, not infinity: -log |x|",
+    ),
+    Known(
+        "l / c", {"a": 1e5, "b": 1e20, "c": 1e20}, links("value of y"),
+        "1e-35, not 0: XLA makes a / (b c) of (a / b) / c, and b c overflows",
+        engines=("jax:jit",), dtype="float32", more={"l": "a / b"},
     ),
     Known(
         "layer_norm(x)", {"x": [1.0, 1.001, 1.002]}, links("value of y"),

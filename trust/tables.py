@@ -144,7 +144,7 @@ points: {len(FAKES)} ways, {len(FAKES) - len(passed)} caught.
 
 
 def alarms(options: Namespace) -> Section:
-    from alarms import CHECKED, EVERY, KNOWN, survey
+    from alarms import CHECKED, EVERY, KNOWN, smallest, survey
 
     start = process_time()
     tally = survey(options.graphs, options.points, options.seed)
@@ -155,7 +155,12 @@ def alarms(options: Namespace) -> Section:
         for why, seen in sorted(tally.found.items())
         for kind, count in sorted(seen.items())
     ]
-    unexplained = "".join(f"- {kind.engine}, {kind.op}: {text}\n" for kind, text in tally.examples.items())
+    unexplained = ""
+    for kind, text in tally.examples.items():
+        shrunk = smallest(kind, text.partition(",")[0])
+        unexplained += (
+            f"- {', '.join(kind)}: `{shrunk}`; seen in {text}\n" if shrunk else f"- {', '.join(kind)}: {text}\n"
+        )
     text = f"""{tally.points:,} random points on {tally.graphs} random graphs of up to twelve operations, both
 precisions, inputs scaled by 1e-3, 1 and 1e3; evaluations: {asked} (eager JAX at every {EVERY["jax"]}th point).
 {tally.rows:,} rows, {process_time() - start:.0f} s of processor time.
