@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from alarms import engines
+from alarms import ALL, engines
 from planting import Plant, in_backprop
 
 from gradaccord.harness.graph.build import Builder
@@ -21,8 +21,6 @@ from gradaccord.harness.graph.graph import Use
 from gradaccord.harness.judge import judge
 from gradaccord.harness.rows import FINDINGS
 from gradaccord.harness.subject import Subject
-
-ALL = ("backprop", "torch", "jax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +96,11 @@ OF_THE_JUDGE = (
         engines=ALL,
     ),
     Known(
+        "s * 1.7", {"a": [0.3, 0.8, 0.7]}, links("gradient of a"),
+        "a false alarm: 1/a - a/a^2 cancels to 0 in the program that shows its links, to a rounding in the plain one",
+        engines=("jax:jit",), dtype="float32", more={"r": "reciprocal(a)", "s": "a * r"},
+    ),
+    Known(
         "acosh(x)", {"x": -1e30}, links("term of x in y[0]"),
         "a false alarm: the function does not exist there, yet its derivative's formula is asked for",
         engines=ALL, dtype="float32",
@@ -128,6 +131,14 @@ OF_ENGINES = (
         "l / c", {"a": 1e5, "b": 1e20, "c": 1e20}, links("value of y"),
         "1e-35, not 0: XLA makes a / (b c) of (a / b) / c, and b c overflows",
         engines=("jax:jit",), dtype="float32", more={"l": "a / b"},
+    ),
+    Known(
+        "p * c", {"a": 0.01, "b": -18.9, "c": 1e-30}, links("term of a in p[0]"),
+        "-1.19e11, not infinity: a^(b - 1) overflows before b and the adjoint make it small",
+        engines=ALL, dtype="float32", more={"p": "a ** b"},
+    ),
+    Known(
+        "digamma(x)", {"x": 1e200}, links("term of x in y[0]"), "1e-200, not 0", engines=("jax",),
     ),
     Known(
         "layer_norm(x)", {"x": [1.0, 1.001, 1.002]}, links("value of y"),

@@ -157,7 +157,7 @@ def alarms(options: Namespace) -> Section:
     ]
     unexplained = ""
     for kind, text in tally.examples.items():
-        shrunk = smallest(kind, text.partition(",")[0])
+        shrunk = smallest(kind, text.partition(",")[0]) if options.shrink else ""
         unexplained += (
             f"- {', '.join(kind)}: `{shrunk}`; seen in {text}\n" if shrunk else f"- {', '.join(kind)}: {text}\n"
         )
