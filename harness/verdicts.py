@@ -201,7 +201,8 @@ def _hull(low: float, high: float) -> tuple[float, float]:
 def _share(number: float, low: float, high: float) -> str:
     share = (number - low) / (high - low) if high > low else 0.0
     named = {0.0: "the lower end", 0.5: "the middle", 1.0: "the upper end"}
-    return named.get(round(share, 6) + 0.0, f"{share:.6g} of the way")
+    # In float32 the ends are known to seven digits: a share to four.
+    return named.get(round(share, 4) + 0.0, f"{share:.3f} of the way")
 
 
 def show(number: Any) -> str:

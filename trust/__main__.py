@@ -1,0 +1,87 @@
+"""The judge is judged: `python trust` measures how far it can be trusted and keeps the tables in docs/trust.md.
+
+    python trust                              every section
+    python trust planted fakes                these alone; the others stay as they are on the page
+    python trust alarms --points 20000 --graphs 200 --seed 1
+
+Exit status 1 where a fault got past the judge, or a finding is a false alarm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import tables
+
+KEPT = Path(__file__).parent.parent / "docs" / "trust.md"
+SECTIONS: Mapping[str, tuple[str, Callable[[argparse.Namespace], tables.Section]]] = {
+    "planted": ("Planted faults", tables.planted),
+    "fakes": ("Fake engines", tables.fakes),
+    "alarms": ("False alarms on random graphs", tables.alarms),
+    "shipped": ("False alarms on the shipped cases", tables.shipped),
+    "rivals": ("Sensitivity of checks, side by side", tables.rivals),
+    "closed": ("The reference against closed forms", tables.closed),
+    "known": ("Known defects", tables.known),
+}
+PREFACE = """# Trust
+
+How far the judge can be trusted: it is judged itself. Kept by `tox run -e trust` (or `python trust`), which overwrites
+this page section by section.
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python trust", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
+    parser.add_argument("--points", type=int, default=20_000, help="random points in all")
+    parser.add_argument("--graphs", type=int, default=200, help="random graphs that they are spread over")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shrink", action="store_true", help="shrink what nothing explains, minutes for each kind")
+    options = parser.parse_args(words)
+    if unknown := [name for name in options.sections if name not in SECTIONS]:
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    sound = True
+    for name in options.sections or SECTIONS:
+        title, measure = SECTIONS[name]
+        section = measure(options)
+        text = f"## {title}\n\n`python trust {name}{section.options}`: {_machine()}\n\n{section.text.strip()}\n"
+        print(text, flush=True)
+        kept = {**dict(_kept()), title: text}
+        parts = [kept[title] for title, _ in SECTIONS.values() if title in kept]
+        KEPT.write_text("\n".join([PREFACE, *parts]), encoding="utf-8")
+        sound &= section.sound
+    return 0 if sound else 1
+
+
+def _kept() -> Iterator[tuple[str, str]]:
+    """The sections of the page as it is, by title."""
+    if KEPT.exists():
+        for text in KEPT.read_text(encoding="utf-8").split("\n## ")[1:]:
+            yield text.partition("\n")[0], f"## {text.strip()}\n"
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        found = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = found[0] if found else model
+    packages = ("numpy", "python-flint", "torch", "jax", "hypothesis")
+    versions = ", ".join(f"{name} {number}" for name in packages if (number := _version(name)))
+    return f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}."
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

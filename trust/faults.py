@@ -1,0 +1,49 @@
+"""What is planted: ways in which a derivative goes wrong, each one small function.
+
+Most bend one term as an array, with arithmetic that NumPy, torch, JAX and Python floats share. The others
+say what they do to a whole sweep; `planting.py` does it in each engine. Imports nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf, nan
+from typing import Any
+
+TRANSPOSED, SWAPPED = "transposed", "operands swapped"
+UNSUMMED, OVERWRITTEN = "broadcast sum missing", "overwritten, not added"
+SLIGHT = {"float64": 1e-12, "float32": 1e-5}
+
+Bend = Callable[[Any], Any]
+
+
+def transposed(term: Any) -> Any:
+    """The last two axes swapped, the numbers in a shape that fits."""
+    if len(getattr(term, "shape", ())) < 2:
+        return term
+    return term.swapaxes(-1, -2).reshape(term.shape)
+
+
+def bends(dtype: str) -> Mapping[str, Bend]:
+    return {
+        "sign flipped": lambda term: -term,
+        "factor 2": lambda term: 2 * term,
+        f"factor 1 + {SLIGHT[dtype]:g}": lambda term: term * (1 + SLIGHT[dtype]),
+        "zero": lambda term: term * 0,
+        "NaN": lambda term: term * nan,
+        "infinity": lambda term: term * 0 + inf,
+        "constant": lambda term: term * 0 + 1,
+        TRANSPOSED: transposed,
+    }
+
+
+def names(dtype: str) -> list[str]:
+    return [*bends(dtype), SWAPPED, UNSUMMED, OVERWRITTEN]
+
+
+def first_slice(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[Any, ...]:
+    """The index that takes the first instead of the sum where an operand of shape `target` was repeated to `shape`."""
+    extra = len(shape) - len(target)
+    return (0,) * extra + tuple(
+        slice(0, 1) if n != 1 and m == 1 else slice(None) for n, m in zip(shape[extra:], target, strict=True)
+    )

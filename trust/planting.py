@@ -1,0 +1,301 @@
+"""How a fault is planted inside an engine: for one use of one node, while the engine prepares and runs.
+
+In the hand-written engine the sweep itself goes wrong: `gradient.py` hands on another term, sums another
+way. In torch and JAX the consumer reads its operand through an identity whose backward pass bends what
+comes back. What follows in the engine follows from the bent numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from faults import OVERWRITTEN, SWAPPED, TRANSPOSED, UNSUMMED, Bend, bends, first_slice
+
+from gradaccord.harness.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare
+from gradaccord.harness.graph import gradient as sweep
+from gradaccord.harness.graph.emit import emit
+from gradaccord.harness.graph.graph import Constant, Graph, Node, Shape, Use
+from gradaccord.harness.graph.symbol import Symbol, f
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """A fault, by its name, at one use in a graph of one dtype; a bend of one's own where the name says nothing."""
+
+    graph: Graph
+    dtype: str
+    use: Use
+    fault: str
+    own: Bend | None = None
+
+    @property
+    def argument(self) -> str:
+        return self.graph.argument(self.use)
+
+    @property
+    def bend(self) -> Bend:
+        return self.own or bends(self.dtype)[self.fault]
+
+    @property
+    def bent(self) -> bool:
+        """Whether the term itself is bent, instead of how terms are put together."""
+        return self.fault not in (SWAPPED, UNSUMMED, OVERWRITTEN)
+
+    @property
+    def possible(self) -> bool:
+        """Whether this use has what the fault needs: a twin to be swapped with, a broadcast, further terms."""
+        shape = self.graph[self.argument].shape
+        if self.fault == SWAPPED:
+            return self.twin is not None
+        if self.fault == UNSUMMED:
+            broadcast = self.graph[self.use.consumer].shape
+            return _elementwise(self.graph[self.use.consumer]) and shape != broadcast and 0 not in broadcast
+        if self.fault == OVERWRITTEN:
+            return len(self.graph.uses_of[self.argument]) > 1
+        if self.fault == TRANSPOSED:
+            return len(shape) >= 2 and shape[-1] > 1 and shape[-2] > 1
+        return True
+
+    @property
+    def shown(self) -> bool:
+        """Whether an exchange of what is shown leaves every other link as it was: both operands are inputs."""
+        uses = [self.use, self.twin or self.use]
+        return all(self.graph[self.graph.argument(use)].op == "input" for use in uses)
+
+    @property
+    def twin(self) -> Use | None:
+        """Another use by the same consumer, of an operand of the same shape."""
+        shape = self.graph[self.argument].shape
+        uses = self.graph.uses_in[self.use.consumer]
+        others = [use for use in uses if use != self.use and self.graph[self.graph.argument(use)].shape == shape]
+        return others[0] if others else None
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The links that are off, as the judge should name them."""
+        if self.fault == OVERWRITTEN:
+            return frozenset((f"adjoint of {self.argument}",))
+        uses = [self.use, self.twin] if self.fault == SWAPPED else [self.use]
+        if self.fault == UNSUMMED:
+            uses = self.graph.uses_in[self.use.consumer]
+        return frozenset(f"term of {self.graph.argument(use)} in {use}" for use in uses if use is not None)
+
+
+def _elementwise(node: Node) -> bool:
+    from gradaccord.harness.graph.ops import OPERATIONS
+    from gradaccord.harness.graph.shapes import elementwise
+
+    return OPERATIONS[node.op].shape is elementwise
+
+
+# --- the hand-written engine -------------------------------------------------------------------------------
+
+MARK = "floor"  # an operation that no graph here differentiates through: where it stands in a sweep, the term is bent
+
+
+@contextmanager
+def in_backprop(plant: Plant) -> Generator[Prepare]:
+    from gradaccord.engines import backprop
+    from gradaccord.harness.arithmetic import arrays, floats
+
+    namespace = arrays.namespace
+    with ExitStack() as patches:
+        for patched in _patched_sweep(plant):
+            patches.enter_context(patched)
+        if plant.bent:
+            mark = {MARK: plant.bend}
+            patches.enter_context(patch.object(floats, "NAMESPACE", {**floats.NAMESPACE, **mark}))
+            patches.enter_context(patch.object(arrays, "namespace", lambda dtype: {**namespace(dtype), **mark}))
+        yield backprop.prepare
+
+
+def _patched_sweep(plant: Plant) -> list[AbstractContextManager[Any]]:
+    kind, victim = sweep._Sweep, plant.use.consumer
+    pull, adjoint, summed_to = kind.pull, kind.adjoint, sweep.summed_to
+    inside, outermost = False, None
+
+    def bent(self: Any, node: Node, *rest: Any) -> Iterator[tuple[int, Symbol]]:
+        nonlocal inside
+        here = node is plant.graph[victim]  # a composite's inner nodes are others
+        inside = inside or here
+        found = list(pull(self, node, *rest))
+        inside = inside and not here
+        terms = dict(found)
+        if here and plant.fault == SWAPPED and plant.twin is not None:
+            a, b = plant.use.position, plant.twin.position
+            terms[a], terms[b] = terms[b], terms[a]
+        elif here and plant.bent:
+            terms[plant.use.position] = _marked(terms[plant.use.position], self.builder.shape(plant.argument))
+        for position, _ in reversed(found):  # what was handed on is taken back, in the order it came
+            self.pending[node.args[position]].pop()
+        for position, term in terms.items():
+            self.pending[node.args[position]].append(term)
+        yield from terms.items()
+
+    def overwritten(self: Any, node: Node) -> Symbol:
+        nonlocal outermost
+        outermost = outermost or self
+        if self is outermost and node.name == plant.argument:
+            self.pending[node.name] = self.pending[node.name][-1:]
+        return adjoint(self, node)
+
+    def unsummed(term: Symbol, shape: Shape) -> Symbol:
+        if not inside or isinstance(term.arg, Constant) or term.shape == shape or len(term.shape) < len(shape):
+            return summed_to(term, shape)
+        index = ", ".join("0" if i == 0 else "0:1" if i.stop else ":" for i in first_slice(term.shape, shape))
+        return f.getitem(term, index=index or "...")
+
+    patches: list[AbstractContextManager[Any]] = [patch.object(kind, "pull", bent)]
+    if plant.fault == OVERWRITTEN:
+        patches.append(patch.object(kind, "adjoint", overwritten))
+    if plant.fault == UNSUMMED:
+        patches.append(patch.object(sweep, "summed_to", unsummed))
+    return patches
+
+
+def _marked(term: Symbol, shape: Shape) -> Symbol:
+    if isinstance(term.arg, Constant):
+        term = Symbol(term.builder, term.builder.apply("broadcast_to", [term.arg], {"shape": shape}))
+    return getattr(f, MARK)(term)
+
+
+# --- the frameworks ----------------------------------------------------------------------------------------
+
+# Planted in what the engine shows: an exchange needs both terms at once, which no identity sees, and JAX's adapter
+# reads a node that is used many times only once.
+SHOWN = {"pytorch": (SWAPPED,), "jax": (SWAPPED, OVERWRITTEN)}
+
+Identity = Callable[[Any, Shape, Bend], Any]  # (x, the shape that it is repeated to, what bends its cotangent)
+
+
+@contextmanager
+def in_torch(plant: Plant) -> Generator[Prepare]:
+    from gradaccord.engines import pytorch
+
+    with _reading(plant, pytorch, _torch_identity()) as prepare:
+        yield prepare
+
+
+@contextmanager
+def in_jax(plant: Plant) -> Generator[Prepare]:
+    from gradaccord.engines import jax
+
+    with _reading(plant, jax, _jax_identity()) as prepare:
+        yield prepare
+
+
+@contextmanager
+def _reading(plant: Plant, engine: Any, identity: Identity) -> Generator[Prepare]:
+    if plant.fault in SHOWN[engine.__name__.rpartition(".")[2]]:
+        yield lambda graph, dtype: _showing(plant, engine.prepare(graph, dtype))
+    else:
+        with patch.object(engine, "emit", _emitting(plant, identity)):
+            yield engine.prepare
+
+
+def _showing(plant: Plant, evaluate: Evaluate) -> Evaluate:
+    """A sound engine that shows its terms exchanged, or an adjoint that is its last term alone."""
+
+    def shown(inputs: Inputs, cotangent: Array) -> Evaluation:
+        found = evaluate(inputs, cotangent)
+        assert found.terms is not None and found.adjoints is not None
+        terms, adjoints, name = dict(found.terms), dict(found.adjoints), plant.argument
+        if plant.fault == OVERWRITTEN:
+            adjoints[name] = terms[plant.graph.uses_of[name][-1]]
+        elif plant.twin is not None:
+            terms[plant.use], terms[plant.twin] = terms[plant.twin], terms[plant.use]
+            for use in (plant.use, plant.twin):
+                name = plant.graph.argument(use)
+                adjoints[name] = sum((terms[u] for u in plant.graph.uses_of[name]), start=np.zeros_like(adjoints[name]))
+        return replace(found, terms=terms, adjoints=adjoints)
+
+    return shown
+
+
+def _emitting(plant: Plant, identity: Identity) -> Callable[..., Any]:
+    """`emit` whose programs, tagged and plain, read through the identity where the fault is planted."""
+    graph = plant.graph
+    shape = graph[plant.argument].shape
+    victims = [graph.uses.index(plant.use)]
+    if plant.fault == UNSUMMED:
+        wide = graph[plant.use.consumer].shape
+        index = first_slice(wide, shape)
+
+        def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
+            return identity(use(k, x), wide, lambda g: g[index])
+
+    elif plant.fault == OVERWRITTEN:
+        *lost, _ = graph.uses_of[plant.argument]
+        victims = [graph.uses.index(use) for use in lost]
+
+        def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
+            return use(k, identity(x, shape, lambda g: g * 0))
+
+    else:
+        bend = plant.bend
+
+        def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
+            return identity(use(k, x), shape, bend)
+
+    def emitting(graph: Graph, functions: Any, names: Sequence[str], *, tagged: bool = False) -> Any:
+        program = emit(graph, functions, names, tagged=True)
+
+        def run(use: Callable[[int, Any], Any], *inputs: Any) -> Any:
+            return program(lambda k, x: read(use, k, x) if k in victims else use(k, x), *inputs)
+
+        return run if tagged else lambda *inputs: run(lambda k, x: x, *inputs)
+
+    return emitting
+
+
+@cache
+def _torch_identity() -> Identity:
+    import torch
+
+    class Identity(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, shape: Shape, bend: Bend) -> Any:
+            ctx.bend = bend
+            return x.expand(shape).clone()
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            return ctx.bend(grads[0]), None, None
+
+    return Identity.apply  # pyright: ignore[reportReturnType]
+
+
+@cache
+def _jax_identity() -> Identity:
+    import jax
+    import jax.numpy as jnp
+
+    def identity(x: Any, shape: Shape, bend: Bend) -> Any:
+        @jax.custom_vjp
+        def same(x: Any) -> Any:
+            return jnp.broadcast_to(x, shape)
+
+        same.defvjp(lambda x: (jnp.broadcast_to(x, shape), None), lambda _, g: (bend(g),))
+        return same(x)
+
+    return identity
+
+
+ENGINES: dict[str, Callable[[Plant], AbstractContextManager[Prepare]]] = {
+    "backprop": in_backprop,
+    "torch": in_torch,
+    "jax": in_jax,
+}
+
+
+def moved(sound: Any, bent: Any) -> Any:
+    """How far every number of a term has moved; infinite where it is no longer a number."""
+    with np.errstate(all="ignore"):
+        distance = np.abs(np.asarray(bent, np.float64) - np.asarray(sound, np.float64))
+    return np.where(np.isnan(distance), np.inf, distance)
