@@ -243,10 +243,7 @@ def namespace(dtype: str) -> dict[str, Any]:
 
 def prepare(graph: Graph, dtype: str) -> Evaluate:
     """Compile the graph's plain and tagged programs. Raises Unsupported."""
-    if dtype not in DTYPES:
-        raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
-    functions = namespace(dtype)
-    _check(graph, functions)
+    functions = checked_functions(graph, dtype)
     names = [node.name for node in graph.nodes]
     plain = emit(graph, functions, [graph.output.name])
     tagged = emit(graph, functions, names, tagged=True)
@@ -265,13 +262,18 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     return evaluate
 
 
-def _check(graph: Graph, functions: Mapping[str, Any]) -> None:
+def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
+    """The namespace, which has every operation of the graph. Raises Unsupported."""
+    if dtype not in DTYPES:
+        raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
+    functions = namespace(dtype)
     for op in missing(graph, functions):
         raise Unsupported(f"torch has no `{op}`: {ABSENT[op]}")
     for node in graph.operations:
         index = dict(node.params).get("index")
         if any(isinstance(item, slice) and (item.step or 1) < 0 for item in index_of(str(index)) if index):
             raise Unsupported(f"torch has no slice with a negative step, as in [{index}]; use flip")
+    return functions
 
 
 def _leaves(graph: Graph, inputs: Inputs, dtype: str) -> list[Tensor]:

@@ -1,0 +1,117 @@
+"""Derivatives along a direction: what engines are asked, the subject that has the truth of it, and its rows.
+
+The tangent of a case is the value of its gradient graph contracted with the direction, its Hessian-vector
+product the gradient of that graph (`graph/directional.py`). So truth, proof, links and bounds are those of any
+other graph. Knows no engine and no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from .bounded import unseen
+from .evaluation import Array, Derivative, Evaluation, Inputs
+from .graph.directional import Directional, directional
+from .judge import judge
+from .rows import Quantity, Row
+from .subject import Subject
+
+SECOND = "second order: "  # before the name of a link, which is one of the contracted gradient graph
+
+
+@dataclass(frozen=True)
+class Question:
+    """A subject and a direction for each of its wanted inputs."""
+
+    subject: Subject
+    direction: Inputs
+
+    @cached_property
+    def along(self) -> Subject:
+        """The contracted gradient graph as a subject: its value is the tangent, its gradient the Hessian product."""
+        subject = self.subject
+        found = directional(subject.graph)
+        inputs = given(found, subject.inputs, subject.cotangent, self.direction)
+        one = np.ones((), subject.cotangent.dtype)
+        return Subject(subject.case, subject.point, subject.dtype, found.graph, inputs, one)
+
+
+def given(found: Directional, inputs: Inputs, cotangent: Array, direction: Inputs) -> Inputs:
+    """The inputs of the contracted gradient graph."""
+    seed = {found.seed: cotangent} if found.seed else {}
+    return {**inputs, **seed, **{found.directions[name]: v for name, v in direction.items()}}
+
+
+def judge_along(
+    question: Question,
+    engine: str,
+    evaluation: Evaluation,
+    again: Evaluation | None,
+    seconds: float,
+    asked: Collection[Derivative],
+) -> list[Row]:
+    """The rows of one engine's evaluation of `question.along`, as far as it goes: its links where it shows them,
+    and else the tangent and the Hessian product against what rounding alone may do."""
+    subject, s = question.along, question.along.graph.output.name
+    shown = evaluation.adjoints is not None
+    quantities = {"value"} if shown else set[Quantity]()
+    quantities |= {"gradient"} if evaluation.gradients else set[Quantity]()
+    rows = judge(subject, engine, evaluation, again, seconds, frozenset(quantities))
+    if any(row.quantity == "run" for row in rows):
+        return rows
+    rows = [row for row in rows if row.quantity == "gradient" or row.name == s]
+    if s in evaluation.values and not shown:
+        rows.append(_value(subject, _blank(subject, engine, seconds), evaluation))
+    kinks = [row.verdict == "convention" for row in rows]
+    rows = [_unseen(subject, row, evaluation) if kink else row for kink, row in zip(kinks, rows, strict=True)]
+    named = [_named(row, s, question.subject.graph.output.name) for row in rows]
+    return [row for row in named if row.quantity in asked]
+
+
+def _unseen(subject: Subject, row: Row, evaluation: Evaluation) -> Row:
+    """A choice at a kink told as every other engine's, by the number that came of it."""
+    if row.quantity == "value":
+        return _value(subject, row, evaluation)
+    name, truth = row.name, subject.truth.adjoints[row.name]
+    return unseen(row, name, evaluation.gradients[name], truth, subject.sensitivity[name], subject.form)
+
+
+def _value(subject: Subject, blank: Row, evaluation: Evaluation) -> Row:
+    s = subject.graph.output.name
+    row = unseen(blank, s, evaluation.values[s], subject.truth.values[s], subject.sensitivity[s], subject.form)
+    return replace(row, quantity="value")
+
+
+def _blank(subject: Subject, engine: str, seconds: float) -> Row:
+    return Row(
+        subject.case, subject.point, subject.dtype, engine, "value", "", "", "", None, None, None, None, None,
+        "agree", "", "", seconds,
+    )  # fmt: skip
+
+
+def _named(row: Row, s: str, output: str) -> Row:
+    """The row under the quantity and the name that the user knows."""
+    quantity, name = ("tangent", output) if row.name == s else ("hessian_product", row.name)
+    old, new = f"gradient of {row.name}", f"{quantity} of {name}"
+    reason = row.reason.replace(f"gradient of `{row.name}`", f"{quantity} of `{name}`").replace(
+        f"a projection of `{row.name}`", f"a projection of the {quantity} of `{name}`"
+    )
+    node = new if row.node == old else row.node and SECOND + row.node
+    return replace(row, quantity=quantity, name=name, reason=reason, node=node)
+
+
+def numbers(
+    question: Question, evaluation: Evaluation, asked: Sequence[Derivative]
+) -> dict[tuple[Quantity, str], Array]:
+    """What an engine found, by quantity and name."""
+    s, output = question.along.graph.output.name, question.subject.graph.output.name
+    found: dict[tuple[Quantity, str], Array] = {}
+    if "tangent" in asked and s in evaluation.values:
+        found["tangent", output] = evaluation.values[s]
+    if "hessian_product" in asked:
+        found |= {("hessian_product", name): array for name, array in evaluation.gradients.items()}
+    return found
