@@ -150,13 +150,12 @@ def _once_along(
 ) -> Evaluation:
     def read(given: Inputs, seed: Array, v: Inputs) -> Evaluation:
         shown: object = along(given, seed, v)
+        s, needed = found.graph.output.name, list(found.directions)
         if quantity == "tangent":
-            shown, needed = {found.graph.output.name: shown}, [found.graph.output.name]
-        else:
-            needed = list(found.directions)
+            shown, needed = {s: shown}, [s]
         problem = _problem(quantity, shown, needed, found.graph, dtype)
         if problem:
-            return Evaluation("failed", problem)
+            return Evaluation("failed", problem.replace(f" of `{s}`", ""))
         arrays = {name: np.asarray(array) for name, array in cast("Inputs", shown).items()}
         return Evaluation("ok", values=arrays) if quantity == "tangent" else Evaluation("ok", gradients=arrays)
 

@@ -17,8 +17,9 @@ from .bounded import unseen
 from .evaluation import Array, Derivative, Evaluation, Inputs
 from .graph.directional import Directional, directional
 from .judge import judge
-from .rows import Quantity, Row
+from .rows import FINDINGS, Quantity, Row
 from .subject import Subject
+from .truth.reference import Number
 
 SECOND = "second order: "  # before the name of a link, which is one of the contracted gradient graph
 
@@ -58,26 +59,36 @@ def judge_along(
     and else the tangent and the Hessian product against what rounding alone may do."""
     subject, s = question.along, question.along.graph.output.name
     shown = evaluation.adjoints is not None
-    quantities = {"value"} if shown else set[Quantity]()
-    quantities |= {"gradient"} if evaluation.gradients else set[Quantity]()
-    rows = judge(subject, engine, evaluation, again, seconds, frozenset(quantities))
+    quantities: dict[Quantity, bool] = {"value": shown, "gradient": bool(evaluation.gradients)}
+    chosen = frozenset(quantity for quantity, there in quantities.items() if there)
+    rows = judge(subject, engine, evaluation, again, seconds, chosen)
     if any(row.quantity == "run" for row in rows):
         return rows
     rows = [row for row in rows if row.quantity == "gradient" or row.name == s]
     if s in evaluation.values and not shown:
         rows.append(_value(subject, _blank(subject, engine, seconds), evaluation))
-    kinks = [row.verdict == "convention" for row in rows]
-    rows = [_unseen(subject, row, evaluation) if kink else row for kink, row in zip(kinks, rows, strict=True)]
+    rows = [_unseen(subject, row, evaluation) if shown and _kinked(subject, row) else row for row in rows]
     named = [_named(row, s, question.subject.graph.output.name) for row in rows]
     return [row for row in named if row.quantity in asked]
 
 
+def _kinked(subject: Subject, row: Row) -> bool:
+    """Whether the truth of a row that is no finding is a set."""
+    truth = _truth(subject, row)
+    return row.verdict not in FINDINGS and bool(np.any(~truth.tight & np.isfinite(truth.radius)))
+
+
+def _truth(subject: Subject, row: Row) -> Number:
+    return (subject.truth.values if row.quantity == "value" else subject.truth.adjoints)[row.name]
+
+
 def _unseen(subject: Subject, row: Row, evaluation: Evaluation) -> Row:
-    """A choice at a kink told as every other engine's, by the number that came of it."""
+    """A choice at a kink told as every other engine's, by the number that came of it. The links do not tell it: those
+    of the gradient graph read comparisons, which an engine makes as it likes."""
     if row.quantity == "value":
         return _value(subject, row, evaluation)
-    name, truth = row.name, subject.truth.adjoints[row.name]
-    return unseen(row, name, evaluation.gradients[name], truth, subject.sensitivity[name], subject.form)
+    name = row.name
+    return unseen(row, name, evaluation.gradients[name], _truth(subject, row), subject.sensitivity[name], subject.form)
 
 
 def _value(subject: Subject, blank: Row, evaluation: Evaluation) -> Row:
