@@ -88,12 +88,17 @@ def along_by(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivat
                 warnings.simplefilter("ignore")
                 found = said(lambda: way(contracted, x, v))
             if quantity == "tangent":
-                return found.detach().numpy()
-            return {name: product.detach().numpy() for name, product in zip(names, found, strict=True)}
+                return array(found)
+            return dict(zip(names, map(array, found), strict=True))
 
         return evaluate
 
     return prepare
+
+
+def array(tensor: Tensor) -> Array:
+    # Of what does not depend on the inputs, torch hands out zeros without memory: `force` gives them some.
+    return tensor.detach().numpy(force=True)
 
 
 def said(compute: Callable[[], Any]) -> Any:

@@ -19,6 +19,8 @@ from .truth.rounding import FORMATS, LOWER, Format
 from .truth.sensitivity import Key, Probe
 from .verdicts import choice, place, show
 
+UNBOUNDED = "no finite bound is known of how far rounding alone may move it"
+
 
 def digits(relative: float) -> float:
     """Decimal digits in agreement with the truth; 0 to about 32, where the pair of float64 ends."""
@@ -72,12 +74,14 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
         index = place(np.argmax(lost), lost.shape)
         reason = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
         return _verdict(_measured(row, engine, truth, error, relative, index), "not finite", reason, inf)
-    seen = [probe for probe in probes if (tight[probe.index] if probe.index is not None else tight.all())]
+    known = [probe for probe in probes if (tight[probe.index] if probe.index is not None else tight.all())]
+    seen = [probe for probe in known if isfinite(probe.bound)]
     scores = [_score(abs(probe.of(error)), probe.bound) for probe in seen]
     kinks = ~tight & np.isfinite(truth.high) & np.isfinite(truth.radius)
     if not seen and not kinks.any():
         index = place(np.argmax(relative), relative.shape)
         why = "the truth does not exist here" if probes else "the gradient was not among those sampled"
+        why = UNBOUNDED if known else why
         return replace(_measured(row, engine, truth, error, relative, index), verdict="not judged", reason=why)
     outside = kinks & ~(np.abs(error) <= truth.radius + max((probe.bound for probe in probes), default=0.0))
     if outside.any():
@@ -96,6 +100,8 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
     row = _measured(
         row, engine, truth, error, relative, seen[worst].index or place(np.argmax(relative), relative.shape)
     )
+    if len(seen) < len(known):
+        return replace(row, verdict="not judged", reason=UNBOUNDED)
     return conditioned(replace(row, score=scores[worst], reason=_sampled(probes, engine)), truth, probes, form)
 
 

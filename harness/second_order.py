@@ -59,9 +59,10 @@ def judge_along(
     and else the tangent and the Hessian product against what rounding alone may do."""
     subject, s = question.along, question.along.graph.output.name
     shown = evaluation.adjoints is not None
-    quantities: dict[Quantity, bool] = {"value": shown, "gradient": bool(evaluation.gradients)}
-    chosen = frozenset(quantity for quantity, there in quantities.items() if there)
-    rows = judge(subject, engine, evaluation, again, seconds, chosen)
+    quantities: set[Quantity] = {"value"} if shown else set()
+    if evaluation.gradients:
+        quantities.add("gradient")
+    rows = judge(subject, engine, evaluation, again, seconds, frozenset(quantities))
     if any(row.quantity == "run" for row in rows):
         return rows
     rows = [row for row in rows if row.quantity == "gradient" or row.name == s]

@@ -165,7 +165,8 @@ class Step:
         exactly = [operand.exact for operand in operands]
         if self.operation.kind != "float" or self.op in SELECTIONS:
             middle = compute(lambda: self.value_program(None)(*exactly))[0]
-            return residual(engine, middle, middle)
+            # A share, such as a third, is a quotient; whatever else selects is exact.
+            return residual(engine, middle * perturbation(form) if self.op == "max_share" else middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
         if self.op in ("linear", "conv2d") and len(operands) == 3:
             enclosure = enclosure + self._from_bias(operands[1], operands[2], form) * EITHER_WAY
