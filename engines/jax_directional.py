@@ -86,7 +86,7 @@ def said(compute: Callable[[], Any]) -> Any:
         return compute()
     except (NotImplementedError, TypeError, ValueError) as error:
         text = str(error).strip()
-        if isinstance(error, NotImplementedError) or "-mode differentiation" in text:
+        if isinstance(error, NotImplementedError) or "-mode " in text:
             raise Unsupported(text.splitlines()[0] if text else type(error).__name__) from None
         raise
 
