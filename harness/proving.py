@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from .case import Case
+from .graph.directional import directional
+from .second_order import given
 from .truth.links import is_loose
 from .truth.proof import RESULTS, Check, Proof, prove
 from .truth.reference import Number, reference
@@ -33,16 +35,32 @@ class Proved:
 def proved(case: Case, point: int, digits: int, directions: int, seed: int) -> Proved:
     """The enclosures of value and gradient at one point of a case, and all that was checked of them."""
     inputs, cotangent = case.exact_inputs(point), case.exact_cotangent()
-    truth = reference(case.graph, inputs, cotangent, max(BITS, ceil((digits + 1) * log2(10))))
+    bits = max(BITS, ceil((digits + 1) * log2(10)))
+    truth = reference(case.graph, inputs, cotangent, bits)
     proof = prove(case.graph, inputs, cotangent, truth, directions=directions, seed=seed, thorough=True)
     numbers = {f"value of {name}": truth.values[name] for name in case.graph.outputs}
     numbers |= {f"gradient of {node.name}": truth.adjoints[node.name] for node in case.graph.wanted}
+    proofs = {"": proof}
+    if case.derivatives:
+        beyond, proofs["second order"] = _beyond(case, point, bits, directions, seed)
+        numbers |= {what: number for what, number in beyond.items() if what.split()[0] in case.derivatives}
     width = max(map(len, numbers)) + 2
     lines = [f"{case.name}, point {point}, at the decimals as written", ""]
     for what, number in numbers.items():
         lines += _enclosures(what.ljust(width), number, digits)
-    lines += ["", *_checked(proof, seed), "", f"  {_conclusion(proof)}"]
-    return Proved("\n".join(line.rstrip() for line in lines), not proof.failure)
+    for title, one in proofs.items():
+        lines += [title and f"\n  {title}", *_checked(one, seed), "", f"  {_conclusion(one)}"]
+    return Proved("\n".join(line.rstrip() for line in lines), not any(one.failure for one in proofs.values()))
+
+
+def _beyond(case: Case, point: int, bits: int, directions: int, seed: int) -> tuple[dict[str, Number], Proof]:
+    """The tangent and the Hessian-vector products, as the value and the gradient of the contracted gradient graph."""
+    found, one = directional(case.graph), np.ones(())
+    inputs = given(found, case.exact_inputs(point), case.exact_cotangent(), case.direction("float64"))
+    truth = reference(found.graph, inputs, one, bits)
+    proof = prove(found.graph, inputs, one, truth, directions=directions, seed=seed, thorough=True)
+    numbers = {f"tangent of {case.graph.output.name}": truth.values[found.graph.output.name]}
+    return numbers | {f"hessian_product of {name}": truth.adjoints[name] for name in found.directions}, proof
 
 
 def _enclosures(what: str, number: Number, digits: int) -> Iterator[str]:

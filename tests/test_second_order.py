@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -29,7 +30,7 @@ from gradaccord.harness.truth.numbers import to_balls
 from gradaccord.harness.truth.reference import reference
 from gradaccord.harness.workers import Here
 
-from .conftest import assert_told
+from .conftest import Command, assert_told
 
 ASKING = [path for path in find([shipped()]) if "\nderivatives:" in path.read_text(encoding="utf-8")]
 SMOOTH = [path for path in ASKING if "kinks" not in path.parts]
@@ -221,6 +222,23 @@ def test_only_those_that_a_case_asks_for_say_anything(load_text: Callable[[str],
     assert found == {(engine, "tangent") for engine in ("backprop", *forward)}
     with pytest.raises(Unsupported, match="tangent alone"):
         load_engine("torch:forward")
+
+
+def test_variants_alone_where_no_case_asks_for_them_are_a_wrong_command(gradaccord: Command, product: Path) -> None:
+    done = gradaccord("run", product, "--engine", "torch:forward")
+    assert done.returncode == 2
+    assert "derivatives: [gradient, tangent," in done.stderr
+
+
+def test_prove_prints_the_tangent_and_the_products(gradaccord: Command) -> None:
+    """Rosenbrock at (-6/5, 1) along (1/2, -13/16): f_x = -1078/5, f_y = -88; f_xx = 1330, f_xy = 480, f_yy = 200."""
+    done = gradaccord("prove", shipped() / "functions" / "rosenbrock.yaml")
+    assert done.returncode == 0
+    told = dict(re.findall(r"^  (\w+ of \w)\s+\[?([-\d.]+)", done.stdout, re.MULTILINE))
+    assert float(told["tangent of f"]) == pytest.approx(-215.6 / 2 + 88 * 13 / 16)
+    assert float(told["hessian_product of x"]) == pytest.approx(1330 / 2 - 480 * 13 / 16)
+    assert float(told["hessian_product of y"]) == pytest.approx(480 / 2 - 200 * 13 / 16)
+    assert done.stdout.count("proved: forward and reverse mode") == 2
 
 
 def test_pairs_compare_engines_on_tangents_and_products() -> None:
