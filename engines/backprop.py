@@ -69,8 +69,9 @@ def value_and_gradient(graph: Graph, dtype: str = "float64") -> Callable[..., tu
     """
     found = gradient(graph)
     names = [graph.output.name, *found.graph.outputs[len(graph.outputs) :]]
-    space = floats.NAMESPACE if _on_floats(found.graph, dtype) else arrays.namespace(dtype)
-    return emit(found.graph, space, names, nested=True)
+    if _on_floats(found.graph, dtype):
+        return emit(found.graph, floats.NAMESPACE, names, nested=True)
+    return _on_arrays(found.graph, dtype, names)
 
 
 def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Array]], tuple[Any, ...]]:
@@ -79,7 +80,7 @@ def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Ar
 
     def run_arrays(given: list[Array]) -> tuple[Any, ...]:
         if not on_arrays:  # compiled when first needed
-            on_arrays.append(emit(graph, arrays.namespace(dtype), names, nested=True))
+            on_arrays.append(_on_arrays(graph, dtype, names))
         with np.errstate(all="ignore"):
             # `[()]` makes a NumPy scalar of a zero-dimensional array, which is much faster.
             return on_arrays[0](*[array[()] for array in given])
@@ -98,6 +99,10 @@ def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Ar
         return run_arrays(given) if complex in map(type, numbers) else numbers
 
     return run_floats
+
+
+def _on_arrays(graph: Graph, dtype: str, names: Sequence[str]) -> Program:
+    return emit(graph, arrays.namespace(dtype), names, operators=dtype not in arrays.HALVES, nested=True)
 
 
 def _on_floats(graph: Graph, dtype: str) -> bool:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..harness.arithmetic import arrays
-from ..harness.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
+from ..harness.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
 from ..harness.graph.emit import emit, missing
 from ..harness.graph.expand import expanded
 from ..harness.graph.graph import Graph, Node
@@ -40,6 +40,7 @@ FIRST_STEP = 0.2718  # times the scale of x; no multiple of any likely period
 NOISE = 16.0  # half to all of so many units roundoff is how far noise moves an operand: more than any one rounding
 SAMPLES = 4
 TRUST = 2.0  # the largest of few samples, taken for a bound
+DTYPES = ("float64", "float32")  # fewer digits leave none to subtract
 COMPLEX_STEP = {"float64": 2.0**-100, "float32": 2.0**-30}  # times the scale of x: its square vanishes
 COMPLEX = {"float64": np.complex128, "float32": np.complex64}
 
@@ -81,7 +82,9 @@ ON_COMPLEX: Mapping[str, Any] = {"log1p": log1p, "sigmoid": sigmoid, "softplus":
 
 
 def prepare(graph: Graph, dtype: str) -> Evaluate:
-    """The forward program alone. Raises `Unsupported` for too many components."""
+    """The forward program alone. Raises `Unsupported` for too many components or too few digits."""
+    if dtype not in DTYPES:
+        raise Unsupported(f"a difference of two numbers in {dtype} has too few digits left")
     plain = expanded(graph, stable=True)
     count = sum(int(np.prod(node.shape)) for node in graph.wanted)
     if count > LIMIT:
@@ -95,7 +98,7 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     free = _held_constant(plain)
     on_line = _programs(free, namespace)
     on_plane = _programs(free, {**namespace, **ON_COMPLEX}) if _analytic(free) else None
-    kinds = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+    kinds = {"float": np.dtype(dtype), "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
         with np.errstate(all="ignore"):
@@ -107,7 +110,7 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
             if on_plane is not None:
                 objective = _objective(free, on_plane, given, cotangent, COMPLEX[dtype])
                 slope, error = _by_complex_step(objective, x, dtype)
-            objective = _objective(free, on_line, given, cotangent, DTYPES[dtype].type)
+            objective = _objective(free, on_line, given, cotangent, np.dtype(dtype).type)
             for scale in (np.where(np.abs(x) > 0.125, np.abs(x), 1.0), np.where(np.abs(x) > 0.125, 1.0, np.abs(x))):
                 # The first scale serves nearly all; the other is for a function much steeper or flatter than x.
                 poor = np.flatnonzero(~(error <= np.sqrt(_unit(dtype)) * np.abs(slope)) & (scale > 0))

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn import grad
 
+from ..harness.evaluation import DTYPES as ARRAYS
 from ..harness.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
 from ..harness.graph.emit import Program, emit, missing
 from ..harness.graph.graph import Graph, Node
@@ -30,7 +31,7 @@ Tensor: TypeAlias = torch.Tensor
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 Settings: TypeAlias = Mapping[str, float]
 
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 # What torch says about a point it cannot do: shapes and values, indices, memory.
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError)
@@ -256,8 +257,10 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
                 gradients = _gradients(graph, plain, inputs, cotangent, dtype)
                 return _inside(graph, tagged, inputs, cotangent, dtype, gradients)
         except ERRORS as error:
-            lines = str(error).strip().splitlines()
-            return Evaluation("failed", f"{type(error).__name__}: {lines[0] if lines else 'no message'}")
+            lines = str(error).strip().splitlines() or ["no message"]
+            if "not implemented for" in lines[0]:  # a kernel that torch lacks for this dtype on this device
+                return Evaluation.unsupported(f"torch: {lines[0]}")
+            return Evaluation("failed", f"{type(error).__name__}: {lines[0]}")
 
     return evaluate
 
@@ -280,8 +283,7 @@ def _leaves(graph: Graph, inputs: Inputs, dtype: str) -> list[Tensor]:
     """The inputs as tensors of their own memory, those that have a gradient as leaves of the tape."""
     leaves: list[Tensor] = []
     for node in graph.inputs:
-        array = inputs[node.name]
-        tensor = torch.from_numpy(np.array(array, order="C", copy=True))
+        tensor = to_torch(inputs[node.name])
         if node.kind == "float":
             tensor = tensor.to(DTYPES[dtype])
         leaves.append(tensor.requires_grad_(_wanted(node)))
@@ -298,7 +300,7 @@ def _gradients(graph: Graph, plain: Program, inputs: Inputs, cotangent: Array, d
     (output,) = plain(*leaves)
     wanted = [leaf for leaf, node in zip(leaves, graph.inputs, strict=True) if _wanted(node)]
     found = _pulled_back(output, wanted, cotangent)
-    return dict(zip((node.name for node in graph.wanted), map(_numpy, found), strict=True))
+    return dict(zip((node.name for node in graph.wanted), map(to_numpy, found), strict=True))
 
 
 def _inside(
@@ -320,11 +322,11 @@ def _inside(
         return tags[k]
 
     tensors = tagged(tag, *_leaves(graph, inputs, dtype))
-    values = {node.name: _numpy(tensor) for node, tensor in zip(graph.nodes, tensors, strict=True)}
+    values = {node.name: to_numpy(tensor) for node, tensor in zip(graph.nodes, tensors, strict=True)}
     taped = {node.name: tensor for node, tensor in zip(graph.nodes, tensors, strict=True)}
     active = [node.name for node in graph.nodes if node.name in graph.active]
     found = _pulled_back(taped[graph.output.name], [*tags, *(taped[name] for name in active)], cotangent)
-    arrays = [_numpy(tensor) for tensor in found]
+    arrays = [to_numpy(tensor) for tensor in found]
     return Evaluation(
         "ok",
         values=values,
@@ -339,7 +341,7 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
 
     autograd refuses what is not on the tape, so that is left out of the call.
     """
-    seed = torch.tensor(np.asarray(cotangent), dtype=output.dtype)
+    seed = to_torch(cotangent).to(output.dtype)
     found = [seed if tensor is output else torch.zeros_like(tensor) for tensor in tensors]
     places = [k for k, tensor in enumerate(tensors) if tensor.requires_grad]
     if output.requires_grad and places:
@@ -349,8 +351,17 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
     return found
 
 
-def _numpy(tensor: Tensor) -> Array:
-    return tensor.detach().numpy()
+def to_torch(array: Array) -> Tensor:
+    """A tensor of its own memory. NumPy's bfloat16 and torch's meet in float32, which holds both."""
+    if array.dtype == ARRAYS["bfloat16"]:
+        return torch.from_numpy(array.astype(np.float32)).bfloat16()
+    return torch.from_numpy(np.array(array, order="C", copy=True))
+
+
+def to_numpy(tensor: Tensor) -> Array:
+    """The same the other way, but for memory that is shared where it can be."""
+    tensor = tensor.detach()
+    return tensor.float().numpy().astype(ARRAYS["bfloat16"]) if tensor.dtype == torch.bfloat16 else tensor.numpy()
 
 
 # --- the native optimisers --------------------------------------------------------------------------------
@@ -375,18 +386,18 @@ def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step
     if rule not in OPTIMISERS:
         raise Unsupported(f"torch.optim has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
     build, state = OPTIMISERS[rule]
-    parameters = {name: torch.tensor(array, requires_grad=True) for name, array in start.items()}
+    parameters = {name: to_torch(array).requires_grad_() for name, array in start.items()}
     native = build(list(parameters.values()), settings)
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         for name, parameter in parameters.items():
-            parameter.grad = torch.tensor(gradients[name])
+            parameter.grad = to_torch(gradients[name])
         native.step()
         # The optimiser moves its tensors in place, so what leaves is a copy.
         return Moved(
-            {name: _numpy(parameter).copy() for name, parameter in parameters.items()},
+            {name: to_numpy(parameter).copy() for name, parameter in parameters.items()},
             {
-                variable: {name: _numpy(native.state[p][attribute]).copy() for name, p in parameters.items()}
+                variable: {name: to_numpy(native.state[p][attribute]).copy() for name, p in parameters.items()}
                 for variable, attribute in state.items()
             },
         )

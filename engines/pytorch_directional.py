@@ -14,13 +14,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 
 from ..harness.evaluation import Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from ..harness.graph.emit import emit
 from ..harness.graph.graph import Graph
-from .pytorch import checked_functions, version
+from .pytorch import checked_functions, to_numpy, to_torch, version
 
 Tensor: TypeAlias = torch.Tensor
 Tensors: TypeAlias = tuple[Tensor, ...]
@@ -66,24 +65,19 @@ def along_by(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivat
 
     def prepare(graph: Graph, dtype: str) -> Along:
         functions = checked_functions(graph, dtype)
-        kind = functions["constant"]("0").dtype
         program = emit(graph, functions, [graph.output.name])
         names = [node.name for node in graph.wanted]
 
-        def tensor(array: Array) -> Tensor:
-            made = torch.from_numpy(np.array(array, order="C", copy=True))
-            return made.to(kind) if made.is_floating_point() else made
-
         def evaluate(inputs: Inputs, cotangent: Array, direction: Inputs) -> Array | Mapping[str, Array]:
-            given = {node.name: tensor(inputs[node.name]) for node in graph.inputs}
-            seed = tensor(cotangent)
+            given = {node.name: to_torch(inputs[node.name]) for node in graph.inputs}
+            seed = to_torch(cotangent)
 
             def contracted(*wanted: Tensor) -> Tensor:
                 arrays = given | dict(zip(names, wanted, strict=True))
                 (output,) = program(*arrays.values())
                 return torch.sum(seed * output) if output.ndim else output
 
-            x, v = tuple(given[name] for name in names), tuple(tensor(direction[name]) for name in names)
+            x, v = tuple(given[name] for name in names), tuple(to_torch(direction[name]) for name in names)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = said(lambda: way(contracted, x, v))
@@ -97,8 +91,8 @@ def along_by(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivat
 
 
 def array(tensor: Tensor) -> Array:
-    # Of what does not depend on the inputs, torch hands out zeros without memory: `force` gives them some.
-    return tensor.detach().numpy(force=True)
+    # Of what does not depend on the inputs, torch hands out zeros without memory: a copy has some.
+    return to_numpy(tensor.clone())
 
 
 def said(compute: Callable[[], Any]) -> Any:

@@ -187,7 +187,7 @@ def _copies(arrays: Inputs) -> dict[str, Array]:
 
 
 def _equal(a: Array, b: Array) -> bool:
-    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return np.array_equal(a, b, equal_nan=a.dtype.kind not in "bi")
 
 
 def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:

@@ -15,7 +15,7 @@ import numpy as np
 from .evaluation import Array
 from .rows import FINDINGS, Row, Verdict
 from .truth.reference import Number
-from .truth.rounding import FORMATS, LOWER, Format
+from .truth.rounding import LOWER, Format
 from .truth.sensitivity import Key, Probe
 from .verdicts import choice, place, show
 
@@ -36,7 +36,7 @@ def conditioned(row: Row, truth: Number, probes: Sequence[Probe], form: Format) 
         if probe.index is None or not truth.tight[probe.index]:
             continue
         size = abs(float(truth.high[probe.index]))
-        if size > form.smallest / form.unit and probe.condition >= lost * size:
+        if form.smallest / form.unit < size < inf and probe.condition >= lost * size:
             worst, lost = probe, probe.condition / size
     if worst is None or worst.index is None:
         return row
@@ -80,9 +80,12 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
     kinks = ~tight & np.isfinite(truth.high) & np.isfinite(truth.radius)
     if not seen and not kinks.any():
         index = place(np.argmax(relative), relative.shape)
-        why = "the truth does not exist here" if probes else "the gradient was not among those sampled"
-        why = UNBOUNDED if known else why
-        return replace(_measured(row, engine, truth, error, relative, index), verdict="not judged", reason=why)
+        row = _measured(row, engine, truth, error, relative, index)
+        if known:
+            return replace(row, verdict="not judged", reason=UNBOUNDED)
+        if probes:
+            return replace(row, verdict="undefined", reason="the truth does not exist here")
+        return replace(row, verdict="not judged", reason="the gradient was not among those sampled")
     outside = kinks & ~(np.abs(error) <= truth.radius + max((probe.bound for probe in probes), default=0.0))
     if outside.any():
         index = place(np.argmax(outside), outside.shape)
@@ -124,12 +127,11 @@ def _off(
     what = f"gradient of `{row.name}`{_at(index)}" if probe.index is not None else f"a projection of `{row.name}`"
     by = abs(probe.of(error))
     reason = f"{what} is off by {by:.3g}; rounding alone may move it by {probe.bound:.2g}"
-    lower = LOWER.get(form.name)
-    if lower is not None and score <= FORMATS[lower].unit / form.unit and relative[index] <= 2.0**-8:
-        bits = -np.log2(relative[index]) if relative[index] else -np.log2(form.unit)
-        return _verdict(
-            row, "imprecise", f"{reason}; right to {bits:.0f} bits, sound only as {lower} arithmetic", score
-        )
+    for lower in LOWER.get(form.name, ()):
+        if score <= lower.unit / form.unit and relative[index] <= 2.0**-8:
+            bits = -np.log2(relative[index]) if relative[index] else -np.log2(form.unit)
+            looks = f"right to {bits:.0f} bits, looks like {lower.name} inside {form.name}"
+            return _verdict(row, "imprecise", f"{reason}; {looks}", score)
     return _verdict(row, "wrong", reason, score)
 
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluation import DTYPES, Derivative
+from .evaluation import DEFAULT_DTYPES, DTYPES, Derivative
 from .graph.graph import Graph, Node
 from .graph.nearest import nearest
 from .inputs import Array, Input, build
@@ -222,7 +222,7 @@ class _Loader:
         weights = self._weights(found.get("cotangent"), output)
         accept = acceptances(self.source, self.assembly, found.get("accept") or [], len(points))
         update = self._update(found.get("update"))
-        dtypes = tuple(self._distinct(found.get("dtypes")) or DTYPES)
+        dtypes = tuple(self._distinct(found.get("dtypes")) or DEFAULT_DTYPES)
         derivatives = cast("list[Any]", self._distinct(found.get("derivatives")))
         asked = [e.name for point in points for e in point.expect if e.quantity == "value"]
         self._unused(found, graph, asked)

@@ -132,7 +132,8 @@ class Chain:
                 self.terms[use] = worse(before)
             return
         read = self._term_residuals(now, operands, y, g, [terms[use] for use in uses])
-        lost = shares(node.op, node.params, [terms[use] for use in uses], g.array, self.subject.form)
+        read_from = [operand.array for operand in operands]
+        lost = shares(node.op, node.params, read_from, [terms[use] for use in uses], g.array, self.subject.form)
         for which, use in enumerate(uses):
             link = self._settled("term", graph.argument(use), use) or self._link(
                 "term", graph.argument(use), use, lambda form, which=which: read(form)[which]
@@ -205,6 +206,6 @@ class Chain:
 
 def _same(given: Array, used: Array) -> Array:
     """Where two arrays agree bit for bit: 0.0 is not -0.0, NaN is NaN."""
-    if given.dtype.kind != "f":
+    if given.dtype.kind in "bi":
         return given == used
     return ((given == used) & (np.signbit(given) == np.signbit(used))) | (np.isnan(given) & np.isnan(used))

@@ -22,6 +22,7 @@ LEGEND: Mapping[Verdict, str] = {
     "lossy": "sound, but the usual formula cancels here and loses at least half of the digits",
     "ill-conditioned": "sound, but rounding alone may move half of the digits or more: the problem, not the engine",
     "convention": "at a kink, where several derivatives are right: says which one the engine took",
+    "kink artefact": "conventions combined into a gradient outside the true one-sided derivatives",
     "imprecise": "a step is off, and sound only in a lower precision",
     "wrong": "a step is off in every precision",
     "not finite": "NaN or infinity where the truth is finite",

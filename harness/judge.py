@@ -5,7 +5,7 @@ Knows `truth/` and `evaluation.py`; knows no engine and no report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 
@@ -15,12 +15,13 @@ from .agreement import differs, same_bits
 from .bounded import conditioned, digits, of_plain, unseen
 from .chain import Chain
 from .evaluation import Array, Evaluation
+from .kinks import at_kinks
 from .rows import FINDINGS, Quantity, Row, Verdict
 from .subject import Subject
 from .truth.reference import Number, difference
-from .verdicts import Link, place
+from .verdicts import Link, place, taken
 
-__all__ = ["Subject", "judge", "settle"]
+__all__ = ["Subject", "judge", "judged", "settle"]
 
 
 def judge(
@@ -32,21 +33,33 @@ def judge(
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
 ) -> list[Row]:
     """The rows of one engine for one subject. `again` is a second evaluation of the same inputs."""
+    return judged(subject, engine, evaluation, again, seconds, quantities)[0]
+
+
+def judged(
+    subject: Subject,
+    engine: str,
+    evaluation: Evaluation,
+    again: Evaluation | None = None,
+    seconds: float = 0.0,
+    quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+) -> tuple[list[Row], Mapping[object, Link]]:
+    """The rows, and every link by itself, whatever is upstream of it."""
     blank = Row(
         subject.case, subject.point, subject.dtype, engine, "run", "", "", "", None, None, None, None, None,
         "agree", "", "", seconds,
     )  # fmt: skip
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
-        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)]
+        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
     if again is not None:
         changed = differs(evaluation, again)
         if changed:
             reason = f"a second run on the same inputs gave {changed}"
-            return [replace(blank, verdict="unstable", reason=reason, finding=True)]
+            return [replace(blank, verdict="unstable", reason=reason, finding=True)], {}
     chain = Chain(subject, evaluation)
     chain.judge()
-    return list(_rows(chain, blank, quantities))
+    return list(_rows(chain, blank, quantities)), chain.own
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ class _Entry:
 
 def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:
     entries = [entry for entry in _entries(chain) if entry.quantity in quantities]
-    subject, evaluation, truth = chain.subject, chain.evaluation, chain.subject.truth
+    subject, evaluation = chain.subject, chain.evaluation
     for entry, (errors, relative) in zip(entries, _measured(entries), strict=True):
         row = _row(blank, entry, errors, relative)
         if entry.quantity == "gradient" and row.verdict not in FINDINGS:
@@ -74,21 +87,26 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
     for node in subject.graph.wanted if "gradient" in quantities else ():
         name = node.name
         if name not in chain.adjoints:
-            number, engine = truth.adjoints[name], evaluation.gradients[name]
+            engine = evaluation.gradients[name]
             if evaluation.errors is None:
-                yield unseen(blank, name, engine, number, subject.sensitivity[name], subject.form)
+                number = subject.truth.adjoints[name]
+                row = unseen(blank, name, engine, number, subject.sensitivity[name], subject.form)
+                link = Link("gradient", name, None, 0, row.verdict, 0.0, (), "")
+                yield at_kinks(row, engine, subject.sides[name], link, subject.form)
             else:
-                yield _by_estimate(blank, name, engine, number, evaluation.errors[name])
+                yield _by_estimate(blank, name, engine, subject.gradients[name], evaluation.errors[name])
 
 
 def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
     """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition."""
-    probes, form = subject.sensitivity[entry.name], subject.form
+    probes, form, truth = subject.sensitivity[entry.name], subject.form, subject.truth.adjoints[entry.name]
     if row.verdict == "not judged":
-        return unseen(row, entry.name, entry.engine, entry.truth, probes, form)
-    if not same_bits(entry.engine, shown):
-        return of_plain(row, entry.engine, shown, entry.truth, probes, form)
-    return conditioned(row, entry.truth, probes, form) if row.verdict in ("agree", "lossy") else row
+        row = unseen(row, entry.name, entry.engine, truth, probes, form)
+    elif not same_bits(entry.engine, shown):
+        row = of_plain(row, entry.engine, shown, truth, probes, form)
+    elif row.verdict in ("agree", "lossy"):
+        row = conditioned(row, entry.truth, probes, form)
+    return at_kinks(row, entry.engine, subject.sides[entry.name], entry.link, form)
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:
@@ -99,8 +117,8 @@ def _entries(chain: Chain) -> Iterable[_Entry]:
     for node in graph.wanted:
         name, link = node.name, chain.adjoints.get(node.name)
         if link is not None:
-            engine = evaluation.gradients[name]
-            yield _Entry("gradient", name, "", engine, truth.adjoints[name], link, own["adjoint", name])
+            engine, number = evaluation.gradients[name], chain.subject.gradients[name]
+            yield _Entry("gradient", name, "", engine, number, link, own["adjoint", name])
     for name, link in chain.adjoints.items():
         assert evaluation.adjoints is not None
         engine = evaluation.adjoints[name]
@@ -117,7 +135,7 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
     if not entries:
         return
     engine, high, low = (
-        np.concatenate([np.ravel(array) for array in arrays])
+        np.concatenate([np.ravel(array).astype(np.float64) for array in arrays])  # bfloat16 mixes with nothing
         for arrays in zip(*((e.engine, e.truth.high, e.truth.low) for e in entries), strict=True)
     )
     error = difference(engine, high, low)
@@ -208,7 +226,7 @@ def settle(rows: Sequence[Row]) -> list[Row]:
     choices: dict[tuple[str, str, str], set[str]] = {}
     for row in rows:
         if row.verdict == "convention" and not row.accepted:
-            choices.setdefault((row.quantity, row.name, row.use), set()).add(row.reason)
+            choices.setdefault((row.quantity, row.name, row.use), set()).add(taken(row.reason))
     return [
         replace(row, finding=len(choices[row.quantity, row.name, row.use]) > 1)
         if row.verdict == "convention" and not row.accepted

@@ -2,7 +2,8 @@
 
 An entry explains a finding of exactly its engine, quantity, name, point, dtype and verdict, and the rows
 downstream that inherit it. One that ran and did not happen, or happened with another verdict, is a finding
-itself: no stale entry survives.
+itself: no stale entry survives. In a dtype that the case does not list, an entry that names none explains
+but promises nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Ledger:
     def __init__(self, case: Case) -> None:
         self.case = case
         self._ran: set[int] = set()
+        self._due: set[int] = set()  # those of them that must come true
         self._happened: set[int] = set()
         self._instead: dict[int, str] = {}
 
@@ -43,6 +45,8 @@ class Ledger:
             version = outcome.versions.get(entry.engine, "")
             if entry.engine in ran and _covers(entry, outcome) and entry.covers(version):
                 self._ran.add(k)
+                if entry.dtype is not None or outcome.dtype in self.case.dtypes:
+                    self._due.add(k)
 
     def _explained(self, row: Row, outcome: Outcome) -> Row:
         for k, entry in enumerate(self.case.accept):
@@ -65,7 +69,7 @@ class Ledger:
         return [
             _stale(self.case, entry, self._instead.get(k, ""))
             for k, entry in enumerate(self.case.accept)
-            if k in self._ran and k not in self._happened
+            if k in self._due and k not in self._happened
         ]
 
     def idle(self, engines: Collection[str]) -> list[Row]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .findings import Chosen, inner
 from .graph.graph import Graph
-from .rows import PairRow, Row, TrajectoryRow
+from .rows import PairRow, Quantity, Row, TrajectoryRow
 
 if TYPE_CHECKING:
     from .trajectory import Summary
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Outcome:
     """Everything found in one unit of work: a case at one point in one dtype, on every engine.
 
-    `versions` says for each engine that was loaded what it ran on; `seconds` is the whole unit's time.
+    `versions` says for each engine that was loaded what it ran on; `seconds` is the whole unit's time; `used` has
+    for each engine, operation and quantity the scores of the sound links themselves.
     """
 
     case: str
@@ -34,6 +35,9 @@ class Outcome:
     summaries: tuple[Summary, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     seconds: float = 0.0
+    used: Mapping[tuple[str, str, Quantity], tuple[float, ...]] = field(
+        default_factory=dict[tuple[str, str, Quantity], tuple[float, ...]]
+    )
     unit: bool = True  # False: what was found once all units of a case were in
 
 

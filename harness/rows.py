@@ -14,6 +14,7 @@ Verdict: TypeAlias = Literal[
     "ill-conditioned",
     "convention",
     "imprecise",
+    "kink artefact",
     "wrong",
     "not finite",
     "overflow",
@@ -32,7 +33,17 @@ Quantity: TypeAlias = Literal[
 # Verdicts that make exit status 1 unless a ledger entry explains them. `convention` is one only
 # where engines chose differently; the judge of a unit, which sees them all, decides that.
 FINDINGS: frozenset[Verdict] = frozenset(
-    ("imprecise", "wrong", "not finite", "overflow", "unstable", "failed", "timed out", "reference unreliable")
+    (
+        "imprecise",
+        "kink artefact",
+        "wrong",
+        "not finite",
+        "overflow",
+        "unstable",
+        "failed",
+        "timed out",
+        "reference unreliable",
+    )
 )
 
 

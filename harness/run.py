@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter, deque
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,25 +17,38 @@ from math import nan
 from time import perf_counter
 
 from .agreement import Named, pairs, pairs_of
+from .allowance import used
 from .answers import Answer, answer, answer_along, walk
 from .case import Case
 from .engine_loading import installed, one_line, variants
-from .evaluation import Array, Derivative, Evaluation
+from .evaluation import DEFAULT_DTYPES, DTYPES, Array, Derivative, Evaluation
 from .expectation import expectations
 from .findings import NOT_ENGINES
-from .judge import judge, settle
+from .judge import judged, settle
 from .ledger import Ledger
 from .results import Outcome
-from .rows import PairRow, Row, TrajectoryRow, Verdict
+from .rows import PairRow, Quantity, Row, TrajectoryRow, Verdict
 from .second_order import SECOND, Question, judge_along, numbers
 from .subject import Subject
 from .trajectory import Summary, summary
 from .update import Update
+from .verdicts import Link
 from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
 
 # Verdicts that come of looking at an engine's numbers.
 COMPARED: frozenset[Verdict] = frozenset(
-    ("agree", "lossy", "ill-conditioned", "convention", "imprecise", "wrong", "not finite", "overflow", "unstable")
+    (
+        "agree",
+        "lossy",
+        "ill-conditioned",
+        "convention",
+        "imprecise",
+        "kink artefact",
+        "wrong",
+        "not finite",
+        "overflow",
+        "unstable",
+    )
 )
 
 
@@ -62,10 +75,14 @@ class Settings:
 
 
 def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
-    """The units of the cases, in order; of each case those of its dtypes that are asked for, or all."""
+    """The units of the cases, in order, in all dtypes of each or in those that are asked for.
+
+    A case without a list of its own runs in every dtype that is asked for, others in those of their list alone.
+    """
     found: list[Unit] = []
     for case in cases:
-        chosen = [dtype for dtype in case.dtypes if not dtypes or dtype in dtypes]
+        possible = tuple(DTYPES) if dtypes and case.dtypes == DEFAULT_DTYPES else case.dtypes
+        chosen = [dtype for dtype in possible if not dtypes or dtype in dtypes]
         found += [Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen]
     return found
 
@@ -167,6 +184,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     trajectories: list[TrajectoryRow] = []
     summaries: list[Summary] = []
     answers: dict[str, Answer] = {}
+    scores: dict[tuple[str, str, Quantity], tuple[float, ...]] = {}
     blank = Row(
         case.name, unit.point, unit.dtype, "truth", "run", "", "", "", None, None, None, None, None,
         "agree", "", "", 0.0,
@@ -181,8 +199,9 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     rows += [doubt] if doubt else _expected(unit, blank)
     for engine in (name for name in engines if name not in variants()):
         answers[engine] = found = ask(host, engine, subject)
-        judged = _judged(subject, engine, found, blank)
-        rows += map(_unjudged, judged) if doubt else judged
+        judgement, own = _judged(subject, engine, found, blank)
+        rows += map(_unjudged, judgement) if doubt else judgement
+        scores |= {(engine, *key): numbers for key, numbers in used(own, subject.graph).items()}
     versions = {engine: found.version for engine, found in answers.items()}
     both = pairs(subject, {engine: found.evaluation for engine, found in answers.items()})
     if case.derivatives:
@@ -207,6 +226,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         tuple(summaries),
         {engine: running for engine, running in versions.items() if running},
         perf_counter() - start,
+        scores,
     )
 
 
@@ -234,10 +254,10 @@ def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, bl
         if reply is None:
             continue
         try:
-            judged = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked)
+            own = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked)
         except Exception as error:  # noqa: BLE001 see _judged
-            judged = [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
-        found.rows.extend(map(_unjudged, judged) if doubt else judged)
+            own = [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+        found.rows.extend(map(_unjudged, own) if doubt else own)
         if reply.version:
             found.versions[engine] = reply.version
         if reply.evaluation.status == "ok":
@@ -279,11 +299,11 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> list[Tra
     return [row]
 
 
-def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> list[Row]:
+def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
     try:
-        return judge(subject, engine, found.evaluation, found.again, found.seconds)
+        return judged(subject, engine, found.evaluation, found.again, found.seconds)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
-        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)], {}
 
 
 def _expected(unit: Unit, blank: Row) -> list[Row]:

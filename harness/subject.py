@@ -11,9 +11,10 @@ from .graph.expression import text_of
 from .graph.graph import Constant, Graph
 from .truth.links import Operand, Step, step
 from .truth.proof import Proof, prove
-from .truth.reference import Reference, reference
+from .truth.reference import Number, Reference, reference
 from .truth.rounding import FORMATS, Format
 from .truth.sensitivity import Probe, sensitivity
+from .truth.sides import Index, Sides, settled, sides
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,18 @@ class Subject:
             )
             for node in graph.operations
         }
+
+    @cached_property
+    def sides(self) -> Mapping[str, Mapping[Index, Sides]]:
+        """Of each gradient, the components that reverse mode leaves open: their one-sided derivatives."""
+        gradients = {node.name: self.truth.adjoints[node.name] for node in self.graph.wanted}
+        value = self.truth.values[self.graph.output.name]
+        return sides(self.graph, self.inputs, self.cotangent, value, gradients)
+
+    @cached_property
+    def gradients(self) -> Mapping[str, Number]:
+        """The true gradients: single numbers where both sides agree, hulls at kinks."""
+        return {name: settled(self.truth.adjoints[name], known) for name, known in self.sides.items()}
 
     @cached_property
     def sensitivity(self) -> Mapping[str, tuple[Probe, ...]]:

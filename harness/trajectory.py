@@ -28,7 +28,7 @@ from .rows import FINDINGS, TrajectoryRow, Verdict
 from .subject import Subject
 from .truth.links import Numerals, Residual, residual, working
 from .truth.numbers import balls
-from .truth.rounding import Format, perturbation, rounded
+from .truth.rounding import Format, entered, rounded
 from .update import RULES, Formula, Rule, Update, formula_graph, row_optimiser
 from .verdicts import SEVERITY, Link, classify
 
@@ -284,10 +284,9 @@ def _namespace(form: Format | None) -> Namespace:
     if form is None:
         return exact
     wide = rounded(exact, form)
-    near = perturbation(form)
 
     def constant(text: str) -> Any:
-        return exact["constant"](text) if _holds(form, text) else exact["constant"](text) * near
+        return exact["constant"](text) if _holds(form, text) else entered(exact["constant"](text), form)
 
     def sqrt(x: Any) -> Any:
         """What is under a root is a sum of squares: its ball may blur below 0, where no engine's number is."""

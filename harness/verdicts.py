@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from .graph.graph import Use
 from .rows import FINDINGS, Quantity, Verdict
 from .truth.links import Residual
-from .truth.rounding import FORMATS, LOWER, Format
+from .truth.rounding import LOWER, LOWER_FACTORS, Format
 
 # Ascending: the verdict of a chain of links is that of its worst.
 SEVERITY: tuple[Verdict, ...] = (
     "agree", "lossy", "ill-conditioned", "not judged", "undefined",
-    "convention", "imprecise", "wrong", "not finite", "overflow",
+    "convention", "imprecise", "kink artefact", "wrong", "not finite", "overflow",
 )  # fmt: skip
 
 Score: TypeAlias = "tuple[float, tuple[int, ...]]"  # the worst of a link, and where
@@ -53,7 +53,9 @@ def worse(links: Iterable[Link]) -> Link:
 
 
 def _gravity(link: Link) -> tuple[int, float]:
-    return _SEVERITIES[link.verdict], -link.order if link.verdict in FINDINGS else link.score
+    # Of those undefined the first too: there NaN is born.
+    first = link.verdict in FINDINGS or link.verdict == "undefined"
+    return _SEVERITIES[link.verdict], -link.order if first else link.score
 
 
 def place(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -140,17 +142,28 @@ def _off(
     if found.kink[index]:
         reason += f"; even at this kink only {show(found.low[index])} to {show(found.high[index])} is possible"
     worst = float(score[index])
-    lower = LOWER.get(form.name)
-    if lower is not None:
-        coarse = read(FORMATS[lower])
-        with np.errstate(all="ignore"):
-            close = coarse.off <= np.abs(coarse.exact) * 2.0**-8
-        if (((coarse.score <= 1) & close) | ~off).all():
+    likely = [(below, f"{below.name} products") for below in LOWER_FACTORS.get(form.name, ()) if found.products]
+    likely += [(below, f"{below.name} inside {form.name}") for below in LOWER.get(form.name, ())]
+    for below, looks in likely:
+        if (_sound_in(read(below), below) | ~off).all():
             with np.errstate(all="ignore"):
                 bits = -np.log2(found.off[index] / abs(found.exact[index]))
-            looks = f"right to {bits:.0f} of {-np.log2(form.unit):.0f} bits"
-            return "imprecise", worst, index, f"{reason}; {looks}, sound only as {lower} arithmetic"
+            right = f"right to {max(bits, 0):.0f} of {-np.log2(form.unit):.0f} bits"
+            return "imprecise", worst, index, f"{reason}; {right}, looks like {looks}"
     return "wrong", worst, index, reason
+
+
+def _sound_in(found: Residual, form: Format) -> NDArray[np.bool_]:
+    """Where a step is sound in a lower format, and right to 8 bits.
+
+    Sums of products may cancel: they have so many bits of the largest of them, with factors in bfloat16 two fewer.
+    """
+    with np.errstate(all="ignore"):
+        size = np.abs(found.exact)
+        close = size * 2.0**-8
+        if found.products:
+            close = np.max(size[np.isfinite(size)], initial=0.0) * max(2.0**-8, 4 * form.unit)
+        return (found.score <= 1) & (found.off <= close)
 
 
 def _choice(found: Residual, index: tuple[int, ...]) -> str:
@@ -170,6 +183,11 @@ def choice(
     taken = ", ".join(shares if len(set(shares)) > 1 else shares[:1])
     least, most = _hull(float(low[index]), float(high[index]))
     return f"a kink: of all from {least:.6g} to {most:.6g} the engine took {taken}"
+
+
+def taken(reason: str) -> str:
+    """Which derivative a convention's reason says was taken: the ends of its hull depend on the engine's numbers."""
+    return reason.rpartition("the engine took ")[2]
 
 
 def _hull(low: float, high: float) -> tuple[float, float]:

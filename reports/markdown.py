@@ -24,6 +24,7 @@ from ..harness.graph.expression import text_of
 from ..harness.mermaid import LARGEST, boxes, mermaid
 from ..harness.results import About, CaseSummary, Outcome
 from ..harness.rows import PairRow, Row, Verdict
+from .allowance import Allowance
 from .whole import Whole
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class MarkdownReport:
         self._counts: dict[str, Counter[Verdict]] = {}
         self._notable: list[Row] = []
         self._pairs = _Agreement()
+        self._allowance = Allowance()
         self._paths: list[Summary] = []
         self._seconds: Counter[str] = Counter()
 
@@ -50,6 +52,7 @@ class MarkdownReport:
                 self._notable.append(row)
         for pair in outcome.pairs:
             self._pairs.add(pair)
+        self._allowance.add(outcome)
         self._paths += outcome.summaries
 
     def close(self, about: About) -> None:
@@ -77,6 +80,7 @@ class MarkdownReport:
         yield "## Reported, and no disagreement\n\n" + _passing(passing, about)
         if self._paths:
             yield "## Trajectories\n\n" + self._trajectories()
+        yield "## Allowances\n\n" + self._allowances()
         yield "## Cases\n\n" + "\n\n".join(map(_case, about.cases))
         yield "## To repeat this\n\n" + _repeat(about)
 
@@ -123,6 +127,19 @@ class MarkdownReport:
             for path in self._paths
         ]
         return text + _table(head, rows)
+
+    def _allowances(self) -> str:
+        head, rows = self._allowance.table()
+        exact = f"Exact on every engine: {_listed(self._allowance.exact)}."
+        if not rows:
+            return exact
+        return (
+            "How much of what its rounding may move it a sound step really uses: of all links of an operation the "
+            "median and the worst score, and whose. A bound that no engine comes near is wider than it need be; a "
+            f"score of 1 is the edge. {exact}\n\n<details><summary>{_count(len(rows), 'operation')}</summary>\n\n"
+            + _table(head, rows)
+            + "\n\n</details>"
+        )
 
 
 class _Agreement:

@@ -14,7 +14,7 @@ import pytest
 from gradaccord.harness.case import load
 from gradaccord.harness.findings import Chosen
 from gradaccord.harness.results import About, CaseSummary, Outcome
-from gradaccord.harness.rows import PairRow, Row, TrajectoryRow
+from gradaccord.harness.rows import PairRow, Quantity, Row, TrajectoryRow
 from gradaccord.reports import csv, markdown
 from gradaccord.reports import json as json_report
 
@@ -175,3 +175,16 @@ def test_an_engine_that_is_silent_everywhere_is_told_once(tmp_path: Path, about:
     page = (tmp_path / "report.md").read_text()
     assert "**mine: failed** in 3 cases, 3 units<br>" in page
     assert page.count("no driver") == 1
+
+
+def test_the_table_of_allowances_has_median_and_worst_and_whose_it_is(tmp_path: Path, about: About) -> None:
+    report = markdown.write(tmp_path)
+    for engine, scores in (("torch", (0.125, 0.25)), ("jax", (0.5,))):
+        used: dict[tuple[str, str, Quantity], tuple[float, ...]]
+        used = {(engine, "exp", "value"): scores, (engine, "flip", "value"): (0.0,)}
+        report.add(Outcome("product", 0, "bfloat16", (AGREES,), used=used))
+    report.close(about)
+    text = (tmp_path / "report.md").read_text()
+    assert "Exact on every engine: `flip`." in text
+    assert "| operation | cost | value, bfloat16 |" in text
+    assert "| `exp` | 4 | 0.25, 0.5 jax |" in text

@@ -200,7 +200,7 @@ def test_a_defect_of_the_judge_is_a_row_that_blames_the_judge(
     def broken(*_: object, **__: object) -> list[Row]:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("gradaccord.harness.run.judge", broken)
+    monkeypatch.setattr("gradaccord.harness.run.judged", broken)
     outcome: Outcome = next(iter(run(units([two_points]), Settings(("backprop",)))))
     own = [row for row in outcome.rows if row.engine == "backprop"]
     assert [row.reason for row in own] == ["the judge itself failed, not the engine: ZeroDivisionError: a bug"]

@@ -40,7 +40,7 @@ def allowed(path: Path) -> tuple[str, ...] | None:
     if name.startswith("harness/truth/"):
         return (graph, "harness.truth", "harness.arithmetic")
     if name.startswith("harness/arithmetic/"):
-        return ("harness.arithmetic",)
+        return ("harness.arithmetic", "harness.evaluation")
     if name in ("harness/rows.py", "harness/workers.py"):
         return ("harness.engine_loading",) if "workers" in name else ()
     if name == "harness/evaluation.py":

@@ -1,20 +1,22 @@
 """NumPy arrays and scalars: the namespace that `emit` runs on, one for each dtype.
 
 Enters: arrays of the run's dtype, conditions (bool) and indices (int64). What comes out has the dtype of
-what came in: a constant is a number of the run's dtype, and no function widens float32. Nothing here
+what came in: a constant is a number of the run's dtype, and no function widens float32. Each operation in
+bfloat16 or float16 runs in float32 and rounds its result once, as hardware and libraries do. Nothing here
 silences a warning for good: where IEEE arithmetic may give inf or NaN, the caller opens `np.errstate`.
 Imports NumPy and `special`; no SciPy, no framework.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.evaluation import DTYPES
 from . import special
 
 Array: TypeAlias = NDArray[Any]
@@ -187,6 +189,8 @@ def stack(*xs: Array, axis: int) -> Array:
     return np.stack(xs, axis=axis)
 
 
+HALVES = ("bfloat16", "float16")
+
 COMMON: Mapping[str, Any] = {
     # --- arithmetic
     "add": np.add,
@@ -277,8 +281,11 @@ COMMON: Mapping[str, Any] = {
 
 @lru_cache
 def namespace(dtype: str) -> Mapping[str, Any]:
-    """Every primitive operation, and what depends on the dtype: constants and what makes floats of indices."""
-    number = np.dtype(dtype).type
+    """Every primitive operation, and what depends on the dtype: constants and what makes floats of indices.
+
+    NumPy's bfloat16 becomes float32 beside a Python number, so programs in it are emitted without operators.
+    """
+    number = DTYPES[dtype].type
 
     def constant(text: str) -> Any:
         sign, name = (-1, text[1:]) if text.startswith("-") else (1, text)
@@ -290,4 +297,15 @@ def namespace(dtype: str) -> Mapping[str, Any]:
     def one_hot(indices: Array, *, size: int) -> Array:
         return (np.asarray(indices)[..., None] == np.arange(size)).astype(number)
 
-    return {**COMMON, "constant": constant, "astype": astype, "one_hot": one_hot}
+    common = {name: in_float32(function, number) for name, function in COMMON.items()} if dtype in HALVES else COMMON
+    return {**common, "constant": constant, "astype": astype, "one_hot": one_hot}
+
+
+def in_float32(function: Callable[..., Array], half: Any) -> Callable[..., Array]:
+    """The same function of half precision: of its operands as float32, the result rounded once."""
+
+    def wrapped(*operands: Array, **parameters: Any) -> Array:
+        result = function(*(x.astype(np.float32) if x.dtype == half else x for x in operands), **parameters)
+        return result.astype(half) if result.dtype == np.float32 else result
+
+    return wrapped

@@ -125,7 +125,12 @@ def halved_product(p: Bound) -> str:
     return "; ".join(lines)
 
 
-# --- arithmetic: correctly rounded by IEEE 754; division and what contains one are allowed 2 -------
+# A cost c: how many units roundoff, relative to its result, one sound computation of the operation may be off.
+# 0: exact, only signs or places change. A composite has none: it is rounded step by step in its stable formula.
+# What engines really use stands in every report.
+
+# --- arithmetic: + - * are correctly rounded by IEEE 754 (1); quotients and roots may be formed by a refined reciprocal (2), powers
+# and lengths go through an exponential or several roundings (4) ------------------------------------------------------------------
 row("add", "a, b", cost=1, operator="+", meaning="a + b")
 row("subtract", "a, b", cost=1, operator="-", meaning="a - b")
 row("multiply", "a, b", cost=1, operator="*", meaning="a * b")
@@ -139,7 +144,7 @@ row("reciprocal", "x", cost=2, meaning="1 / x")
 row("pow", "a, b", cost=4, operator="**", meaning="a^b")
 row("hypot", "a, b", cost=4, meaning="sqrt(a^2 + b^2)")
 
-# --- exponentials and logarithms: libraries promise 1 to 4 ulp ---------------------------------------
+# --- exponentials and logarithms: libraries promise 1 to 4 ulp; logaddexp is two of them (8) ------------------------------------
 row("exp", "x", cost=4, meaning="e^x")
 row("expm1", "x", cost=4, meaning="e^x - 1")
 row("log", "x", cost=4, meaning="ln x")
@@ -148,7 +153,7 @@ row("log2", "x", cost=4, meaning="ln x / ln 2")
 row("log10", "x", cost=4, meaning="ln x / ln 10")
 row("logaddexp", "a, b", cost=8, meaning="ln(e^a + e^b)")
 
-# --- trigonometric and hyperbolic: 4; those built from several exponentials 8 -------------------------
+# --- trigonometric and hyperbolic: libraries promise up to 4 ulp; those built from several exponentials or logarithms 8 ---------
 row("sin", "x", cost=4, meaning="sine of x in radians")
 row("cos", "x", cost=4, meaning="cosine of x in radians")
 row("tan", "x", cost=4, meaning="sin x / cos x")
@@ -163,14 +168,14 @@ row("asinh", "x", cost=8, meaning="ln(x + sqrt(x^2 + 1))")
 row("acosh", "x", cost=8, meaning="ln(x + sqrt(x^2 - 1))")
 row("atanh", "x", cost=8, meaning="ln((1 + x) / (1 - x)) / 2")
 
-# --- special functions: rational approximations, 8; sums of a dozen terms, 16 ------------------------------------------------------
+# --- special functions: rational approximations and recurrences of a few steps, 8; polygamma sums a dozen powers, 16 -------------
 row("erf", "x", cost=8, meaning="2/sqrt(pi) * integral of e^(-t^2) from 0 to x")
 row("erfc", "x", cost=8, meaning="1 - erf(x)")
 row("lgamma", "x", cost=8, meaning="ln |Gamma(x)|")
 row("digamma", "x", cost=8, meaning="d/dx ln |Gamma(x)|")
 row("polygamma", "x, *, n", cost=16, meaning="n-th derivative of digamma, n >= 1")
 
-# --- activations ----------------------------------------------------------------------------------------
+# --- activations: an exponential and a quotient, whose errors partly cancel (4); softplus like logaddexp (8) --------------------
 row("sigmoid", "x", cost=4, meaning="1 / (1 + e^-x)")
 row("softplus", "x", cost=8, meaning="ln(1 + e^x)")
 row("relu", "x", definition="where(x > 0, x, 0)")
@@ -200,7 +205,7 @@ row("not_equal", "a, b -> bool", operator="!=", differentiable=False, meaning="a
 row("stop_gradient", "x", differentiable=False, meaning="x, held constant by every derivative")
 row("copy", "x", meaning="x")
 
-# --- reductions: a sum of n terms may lose (n - 1) u sum|terms|, which the judge adds by itself ----------
+# --- reductions: a sum of n terms may lose (n - 1) u sum|terms|, which the judge adds by itself; 1 for each addition -------------
 row("sum", "x, *, axis=None, keepdims=False", shapes.reduction, cost=1, meaning="sum over the axes")
 row("mean", "x, *, axis=None, keepdims=False", shapes.reduction,
     definition="sum(x, axis=axis, keepdims=keepdims) / size(x, axis=axis)")  # fmt: skip
@@ -225,7 +230,7 @@ row("log_softmax", "x, *, axis=-1", shapes.same,
     stable="c = x - stop_gradient(max(x, axis=axis, keepdims=True)); c - log(sum(exp(c), axis=axis, keepdims=True))")  # fmt: skip
 row("cumsum", "x, *, axis", shapes.same, cost=1, meaning="running sum along the axis")
 
-# --- linear algebra: a product of inner length n may lose n u |X||Y| -------------------------------------
+# --- linear algebra: a product of inner length n may lose n u |X||Y|: 1 for each product and addition ----------------------------
 row("matmul", "a, b", shapes.matmul, cost=1, operator="@", meaning="matrix product of the last two axes; a vector is a row or a column")
 row("vecdot", "a, b, *, axis=-1", shapes.vecdot, definition="sum(a * b, axis=axis)")
 row("outer", "a, b", shapes.outer, definition="expand_dims(a, axis=1) * expand_dims(b, axis=0)")
@@ -242,7 +247,7 @@ row("correlate2d_input", "g, weight, *, shape, stride=(1, 1), padding=(0, 0), di
 row("correlate2d_weight", "g, x, *, shape, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1", shapes.given,
     cost=1, meaning="the transpose of correlate2d in its weight, of the given shape")  # fmt: skip
 
-# --- shape and selection: exact ---------------------------------------------------------------------------
+# --- shape and selection: exact; scatter_add sums what meets at an index, 1 for each addition --------------------------------------
 row("permute_dims", "x, *, axes", shapes.permute_dims, meaning="axis i of the result is axis axes[i] of x")
 row("matrix_transpose", "x", shapes.matrix_transpose, meaning="the last two axes swapped")
 row("reshape", "x, *, shape", shapes.reshape, meaning="the same elements in row-major order; one -1 is inferred")

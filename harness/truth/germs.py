@@ -1,12 +1,13 @@
 """Germs: forward mode by power series, the derivation that the hand-written rules are held against.
 
-A germ is a number that moves: x + t dx, a power series in t cut after its first power (python-flint's
+A germ is a number that moves: x + t dx, a power series in t cut after its first power, or a later one (python-flint's
 `arb_series`, whose coefficients are balls). FLINT's own formulas push it through a graph; what FLINT
 lacks is built here once from what it has. Shares nothing with reverse mode: imports neither
 `derivatives.py` nor `gradient.py`, and reads composites in their textbook definitions.
 
-At a kink a germ looks ahead: a comparison of equal constant terms is decided by the slopes, as it
-stands for small t > 0, so that derivatives are one-sided. What stays open gives the hull.
+At a kink a germ looks ahead: a comparison of equal constant terms is decided by the first coefficients that
+differ, as it stands for small t > 0, so that derivatives are one-sided. What stays open gives the hull. Longer
+germs see through what vanishes to first order: sqrt(x^2) at 0 is |x|.
 """
 
 # The namespace has lambdas of one to many operands, more than a type of fixed arity can say.
@@ -33,6 +34,7 @@ from .numbers import product as of_balls
 
 Germ: TypeAlias = Any
 Array: TypeAlias = NDArray[Any]
+Move: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], "dict[str, Array]"]
 Push: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], "tuple[dict[str, Array], dict[str, Array]]"]
 
 
@@ -49,35 +51,52 @@ def push(
 
 def pusher(graph: Graph) -> Push:
     """`push` for one graph, compiled once."""
-    outputs = graph.outputs
-    program = emit(expanded(graph, stable=False), germs(), outputs, operators=False)
+    run = mover(graph)
 
     def pushed(inputs: Mapping[str, Any], directions: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
+        germs = run(inputs, directions)
+        values = {name: coefficient(germ, 0) for name, germ in germs.items()}
+        return values, {name: coefficient(germ, 1) for name, germ in germs.items()}
+
+    return pushed
+
+
+def mover(graph: Graph, power: int = 1, length: int = 2) -> Move:
+    """The germs of the outputs where each input moves as x + dx t^power, to `length` coefficients at most.
+
+    With t^2 in place of t square roots of what moves are power series too.
+    """
+    outputs = graph.outputs
+    program = emit(expanded(graph, stable=False), germs(), outputs, operators=False)
+    begin = np.frompyfunc(lambda x, dx: arb_series([x, *[0] * (power - 1), dx], prec=length), 2, 1)
+
+    def moved(inputs: Mapping[str, Any], directions: Mapping[str, Any]) -> dict[str, Array]:
         given = [
-            _germs(to_balls(inputs[node.name]), to_balls(directions[node.name]))
+            array(begin(to_balls(inputs[node.name]), to_balls(directions[node.name])))
             if node.name in directions
             else to_balls(inputs[node.name])
             if node.kind == "float"
             else np.asarray(inputs[node.name])
             for node in graph.inputs
         ]
-        results = program(*given)
-        values = {name: _coefficients(result, 0) for name, result in zip(outputs, results, strict=True)}
-        slopes = {name: _coefficients(result, 1) for name, result in zip(outputs, results, strict=True)}
-        return values, slopes
+        return dict(zip(outputs, program(*given), strict=True))
 
-    return pushed
+    return moved
 
 
-def _germs(x: Any, dx: Any) -> Array:
-    return array(_germ(x, dx))
+def coefficient(germs: Array, k: int) -> Array:
+    return array(_coefficient(germs, k))
 
 
-def _coefficients(germs: Array, k: int) -> Array:
-    return array(_parts[k](germs))
+_coefficient = np.frompyfunc(
+    lambda s, k: (s[k] if k < s.prec else NAN) if isinstance(s, arb_series) else ZERO if k else s, 2, 1
+)
 
 
 # --- functions of one germ ----------------------------------------------------------------------------
+
+
+LONGEST = 8  # coefficients
 
 
 def germ(x: Any, dx: Any) -> Germ:
@@ -86,24 +105,35 @@ def germ(x: Any, dx: Any) -> Germ:
 
 def moving(x: Any) -> Germ:
     """A ball as a germ that stands still."""
-    return x if isinstance(x, arb_series) else germ(x, 0)
-
-
-_germ = np.frompyfunc(germ, 2, 1)
-_parts = (
-    np.frompyfunc(lambda s: s[0] if isinstance(s, arb_series) else s, 1, 1),
-    np.frompyfunc(lambda s: s[1] if isinstance(s, arb_series) else ZERO, 1, 1),
-)
+    return x if isinstance(x, arb_series) else arb_series([x], prec=LONGEST)
 
 
 def _still(function: Callable[[Any], Any]) -> Callable[[Germ], Germ]:
     """A function of the constant term alone: a step, which has no slope."""
-    return lambda s: germ(function(s[0]), 0)
+    return lambda s: arb_series([function(s[0])], prec=s.prec)
 
 
 def _from(value: Any, s: Germ) -> Germ:
     """The germ with its constant term replaced by an equal ball that is tighter."""
-    return germ(value, s[1])
+    return arb_series([value, *s.coeffs()[1:]], prec=s.prec)
+
+
+def sqrt(s: Germ) -> Germ:
+    """The square root; of t^(2k) a it is t^k times that of a."""
+    if not s[0].is_zero() or s.length() > s.prec:
+        return s.sqrt()
+    order = s.valuation() if s.length() else s.prec
+    if order >= s.prec:
+        return arb_series([0], prec=max((s.prec + 1) // 2, 1))
+    root = arb_series(s.coeffs()[order:], prec=s.prec - order).sqrt()
+    if order % 2:
+        return germ(0, NAN) if root[0] > 0 else germ(NAN, NAN)
+    return _shifted(root, order // 2, s.prec - order // 2)
+
+
+def _shifted(s: Germ, order: int, length: int) -> Germ:
+    """t^order s."""
+    return arb_series([0] * order + s.coeffs(), prec=length)
 
 
 def expm1(s: Germ) -> Germ:
@@ -129,31 +159,31 @@ def tanh(s: Germ) -> Germ:
 
 
 def asinh(s: Germ) -> Germ:
-    return _from(s[0].asinh(), (s + (s * s + 1).sqrt()).log())
+    return _from(s[0].asinh(), (s + sqrt(s * s + 1)).log())
 
 
 def acosh(s: Germ) -> Germ:
-    return (s + (s * s - 1).sqrt()).log()
+    return (s + sqrt(s * s - 1)).log()
 
 
 def atanh(s: Germ) -> Germ:
     return _from(s[0].atanh(), ((1 + s) / (1 - s)).log() / 2)
 
 
-def log_gamma(s: Germ, length: int = 2) -> Germ:
-    """ln |Gamma|, by reflection left of 0; to `length` coefficients."""
-    x = s if length == 2 else arb_series([s[0], 1], prec=length)
+def log_gamma(s: Germ) -> Germ:
+    """ln |Gamma|, by reflection left of 0."""
     if s[0] > 0:
-        return x.lgamma()
-    sine = x.sin_pi()
-    return (arb.pi() / (sine if sine[0] > 0 else -sine)).log() - (1 - x).lgamma()
+        return s.lgamma()
+    sine = s.sin_pi()
+    return (arb.pi() / (sine if sine[0] > 0 else -sine)).log() - (1 - s).lgamma()
 
 
 def polygamma(s: Germ, n: int) -> Germ:
-    """The derivatives n + 1 and n + 2 of ln |Gamma|, as Taylor coefficients."""
-    taylor = log_gamma(s, n + 3)
-    value = taylor[n + 1] * arb(n + 1).fac()
-    return germ(value, taylor[n + 2] * arb(n + 2).fac() * s[1])
+    """The derivative n + 1 of ln |Gamma|, by its Taylor series at the constant term."""
+    taylor = log_gamma(arb_series([s[0], 1], prec=n + 1 + s.prec))
+    for _ in range(n + 1):
+        taylor = taylor.derivative()
+    return taylor(s - s[0])
 
 
 def absolute(s: Germ) -> Germ:
@@ -163,7 +193,7 @@ def absolute(s: Germ) -> Germ:
 UNARY: Mapping[str, Callable[[Germ], Germ]] = {
     "abs": absolute,
     "square": lambda s: s * s,
-    "sqrt": arb_series.sqrt,
+    "sqrt": sqrt,
     "reciprocal": lambda s: 1 / s,
     "exp": arb_series.exp,
     "expm1": expm1,
@@ -198,10 +228,14 @@ UNARY: Mapping[str, Callable[[Germ], Germ]] = {
 
 def power(a: Germ, b: Germ) -> Germ:
     """a^b; for a whole exponent that stands still by multiplication, so for a negative base too."""
-    n = b[0].unique_fmpz() if b[1].is_zero() and b[0].is_exact() else None
+    n = b[0].unique_fmpz() if b.length() <= 1 and b[0].is_exact() else None
     if n is not None:
         return a ** int(n) if n >= 0 else 1 / a ** int(-n)
-    return (b * a.log()).exp()
+    order = a.valuation() if a[0].is_zero() and a.length() else 0
+    if order == 0 or b.length() > 1 or not (b[0] * order).is_integer() or not b[0] > 0:
+        return (b * a.log()).exp()
+    rest = arb_series(a.coeffs()[order:], prec=a.prec - order)
+    return _shifted((b * rest.log()).exp(), int((b[0] * order).unique_fmpz()), a.prec - order)
 
 
 def atan2(y: Germ, x: Germ) -> Germ:
@@ -219,7 +253,7 @@ def minimum(a: Germ, b: Germ) -> Germ:
 
 BINARY: Mapping[str, Callable[[Germ, Germ], Germ]] = {
     "pow": power,
-    "hypot": lambda a, b: (a * a + b * b).sqrt(),
+    "hypot": lambda a, b: sqrt(a * a + b * b),
     "logaddexp": lambda a, b: (a.exp() + b.exp()).log(),
     "atan2": atan2,
     "maximum": maximum,
@@ -231,14 +265,21 @@ BINARY: Mapping[str, Callable[[Germ, Germ], Germ]] = {
 
 
 def less(a: Any, b: Any, at_tie: Any) -> Any:
-    """Whether a < b for small t > 0; `at_tie` where both terms are equal."""
-    a, b = moving(a), moving(b)
-    return ordered(a[1], b[1], at_tie) if a[0] == b[0] else ordered(a[0], b[0], at_tie)
+    """Whether a < b for small t > 0; `at_tie` where all coefficients are equal."""
+    return ordered(*_first_to_differ(a, b), at_tie)
 
 
 def equal(a: Any, b: Any, at_tie: Any) -> Any:
+    return same(*_first_to_differ(a, b), at_tie)
+
+
+def _first_to_differ(a: Any, b: Any) -> tuple[Any, Any]:
     a, b = moving(a), moving(b)
-    return same(a[1], b[1], at_tie) if a[0] == b[0] else same(a[0], b[0], at_tie)
+    for k in range(min(a.prec, b.prec, max(a.length(), b.length()))):
+        if a[k] == b[k]:
+            continue
+        return a[k], b[k]
+    return ZERO, ZERO
 
 
 def chosen(condition: Any, a: Any, b: Any) -> Any:
@@ -247,27 +288,31 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
     if condition.is_exact():
         return b if condition.is_zero() else a
     a, b = moving(a), moving(b)
-    return germ(a[0].union(b[0]), a[1].union(b[1]))
+    length = min(a.prec, b.prec)
+    return arb_series([a[k].union(b[k]) for k in range(length)], prec=length)
 
 
 # --- the namespace ------------------------------------------------------------------------------------------
 
 
 def product(a: Array, b: Array) -> Array:
-    """The product of two matrices of germs: A0 B0 + (A0 B1 + A1 B0) t, each by FLINT."""
-    (a0, a1), (b0, b1) = _split(a), _split(b)
-    value = of_balls(a0, b0)
-    if a1 is None and b1 is None:
-        return value
-    ahead = ZERO if b1 is None else of_balls(a0, b1)
-    behind = ZERO if a1 is None else of_balls(a1, b0)
-    return _germs(value, ahead + behind)
+    """The product of two matrices of germs: A0 B0 + (A0 B1 + A1 B0) t + ..., each product by FLINT."""
+    ahead, behind = _split(a), _split(b)
+    length = min(len(part) for part in (ahead, behind) if len(part) > 1) if len(ahead) + len(behind) > 2 else 1
+    terms = [
+        sum(of_balls(ahead[i], behind[k - i]) for i in range(k + 1) if i < len(ahead) and k - i < len(behind))
+        for k in range(length)
+    ]
+    if length == 1:
+        return array(terms[0])
+    gathered = np.frompyfunc(lambda *coefficients: arb_series(list(coefficients), prec=length), length, 1)
+    return array(gathered(*terms))
 
 
-def _split(x: Array) -> tuple[Array, Array | None]:
-    """Both coefficients of a matrix; no second one where nothing moves."""
-    still = not any(isinstance(s, arb_series) for s in x.ravel().tolist())
-    return (x, None) if still else (_coefficients(x, 0), _coefficients(x, 1))
+def _split(x: Array) -> list[Array]:
+    """The coefficients of a matrix, as matrices; only the first where nothing moves."""
+    lengths = [s.prec for s in x.ravel().tolist() if isinstance(s, arb_series)]
+    return [coefficient(x, k) for k in range(min(lengths, default=1))]
 
 
 @cache
@@ -285,7 +330,7 @@ def germs() -> Namespace:
         "polygamma": lambda x, *, n: _elementwise(lambda s: polygamma(s, n), 1)(x),
         "where": choice(chosen),
         "max": lambda x, *, axis, keepdims: reduced(largest, x, axis, keepdims),
-        "max_share": lambda x, *, axis: max_share(_coefficients(x, 0), axis, lambda row: shares(row, decide=True)),
+        "max_share": lambda x, *, axis: max_share(coefficient(x, 0), axis, lambda row: shares(row, decide=True)),
         "pad": lambda x, *, widths, value: pad(x, widths=widths, value=constant(repr(value))),
         "astype": decided["astype"],
     }
@@ -309,7 +354,7 @@ def _defined(function: Callable[..., Germ]) -> Callable[..., Germ]:
 
 
 def _constant_terms(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: function(_coefficients(x, 0))
+    return lambda x: function(coefficient(x, 0))
 
 
 def _kept_in_arrays(function: Callable[..., Any]) -> Callable[..., Array]:

@@ -9,7 +9,7 @@ neither engines nor verdicts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import Any, TypeAlias
 
@@ -25,7 +25,7 @@ from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
 from ..graph.shapes import axes_of, elementwise
 from .numbers import balls, to_balls
-from .rounding import EITHER_WAY, SELECTIONS, Format, floats, perturbation, radii, rounded
+from .rounding import EITHER_WAY, SELECTIONS, Format, entered, floats, radii, rounded
 
 PRECISION = 128
 MOST_PRECISION = 4096
@@ -46,6 +46,12 @@ LINEAR = frozenset(
 )
 
 
+# Sums of products, which hardware computes from factors of fewer digits.
+PRODUCTS = frozenset(
+    ("matmul", "einsum", "vecdot", "linear", "conv2d", "correlate2d", "correlate2d_input", "correlate2d_weight")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Operand:
     """What a step knows of a node that it reads: all static."""
@@ -62,7 +68,7 @@ class Residual:
     `deviation` is |engine - middle of the ball|, `radius` the ball's; `off` is |engine - exact| where
     exact is the step in exact arithmetic, and `exact` that number, in float64. `enclosed` marks elements
     whose ball says something: it is finite, or one infinity. `kink` marks elements at which the step has no
-    single derivative, and `low`, `high` enclose all that it may be there.
+    single derivative, and `low`, `high` enclose all that it may be there. `products`: the step is a sum of products.
     """
 
     engine: Numbers
@@ -74,6 +80,7 @@ class Residual:
     kink: NDArray[np.bool_]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    products: bool = False
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -93,17 +100,16 @@ class Numerals:
 
     @cached_property
     def exact(self) -> Any:
-        return to_balls(self.array) if self.array.dtype.kind == "f" else self.array
+        return self.array if self.array.dtype.kind in "bi" else to_balls(self.array)
 
     @cached_property
     def widened(self) -> Any:
         return self.widened_by(self._form)
 
     def widened_by(self, form: Format, cost: float = 1) -> Any:
-        if self.array.dtype.kind != "f":
+        if self.array.dtype.kind in "bi":
             return self.array
-        near = perturbation(form) if cost <= 1 else flint.arb(1, cost * form.unit)
-        widened = np.asarray(self.exact * near, dtype=object)
+        widened = np.asarray(entered(self.exact, form, cost), dtype=object)
         if not np.isfinite(self.array).all():
             widened = np.where(np.isfinite(self.array), widened, self.exact)
         return widened
@@ -131,6 +137,7 @@ class Step:
         self.active = tuple(p for p, operand in enumerate(operands) if isinstance(operand, Operand) and operand.active)
         self.linear = op in LINEAR
         self.elementwise = self.operation.shape is elementwise
+        self.products = op in PRODUCTS
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
 
@@ -166,17 +173,18 @@ class Step:
         if self.operation.kind != "float" or self.op in SELECTIONS:
             middle = compute(lambda: self.value_program(None)(*exactly))[0]
             # A share, such as a third, is a quotient; whatever else selects is exact.
-            return residual(engine, middle * perturbation(form) if self.op == "max_share" else middle, middle)
+            return residual(engine, entered(middle, form) if self.op == "max_share" else middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
         if self.op in ("linear", "conv2d") and len(operands) == 3:
             enclosure = enclosure + self._from_bias(operands[1], operands[2], form) * EITHER_WAY
         if self.operation.primitive:
             # The ball's middle is the exact value, unless the ball is wide; only then is it worth its own program.
-            found = residual(engine, enclosure, None)
+            found = residual(engine, enclosure, None, self.products)
             with np.errstate(all="ignore"):
                 if not np.any(found.radius > np.abs(found.exact) * form.unit**0.5):
                     return found
-        return residual(engine, enclosure, compute(lambda: self.value_program(None)(*exactly))[0])
+        exact = compute(lambda: self.value_program(None)(*exactly))[0]
+        return residual(engine, enclosure, exact, self.products)
 
     def _from_bias(self, weight: Numerals, bias: Numerals, form: Format) -> Any:
         """A sum of n products that begins with the bias rounds it n times more than one that ends with it."""
@@ -188,8 +196,19 @@ class Step:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
         own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
         found = self.term_program(form)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
-        twice, noise = flint.arb(1, 2 * form.unit), flint.arb(0, form.smallest)
+        twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
         return [ball * twice + noise for ball in found]
+
+    def existing(self, y: Numerals, found: Sequence[Residual]) -> list[Residual]:
+        """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite."""
+        born = np.isnan(y.array) if self.elementwise and y.array.dtype.kind not in "bi" else np.zeros((), dtype=bool)
+        if self.linear or not born.any():
+            return list(found)
+        alive = [~_gathered(born, one.engine.shape) for one in found]
+        return [
+            replace(one, enclosed=one.enclosed & here, kink=one.kink & here)
+            for one, here in zip(found, alive, strict=True)
+        ]
 
     def enclosed(
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, *, refine: bool = True
@@ -212,9 +231,18 @@ class Step:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
         if self.linear:
             enclosures = self.enclosures(operands, y, g, form)
-            return [residual(*link, None) for link in zip(engine, enclosures, strict=True)]
+            return [residual(*link, None, self.products) for link in zip(engine, enclosures, strict=True)]
         both = self.enclosed(operands, y, g, form, refine=refine)
-        return [residual(numbers, *link) for numbers, link in zip(engine, both, strict=True)]
+        return self.existing(
+            y, [residual(numbers, *link, self.products) for numbers, link in zip(engine, both, strict=True)]
+        )
+
+
+def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
+    """Marks of a result, gathered to an operand of a shape that was broadcast to it."""
+    whole = np.asarray(marked.any(axis=tuple(range(marked.ndim - len(shape)))))
+    axes = tuple(i for i, n in enumerate(shape) if n == 1 != whole.shape[i])
+    return np.asarray(whole.any(axis=axes, keepdims=True))
 
 
 @lru_cache(maxsize=4096)
@@ -253,10 +281,10 @@ is_loose = np.frompyfunc(_loose, 2, 1)
 _NOTHING = flint.arb(2) ** -1042  # 2^-20 of the smallest normal float64
 
 
-def residual(engine: Numerals, enclosure: Any, exact: Any | None) -> Residual:
+def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool = False) -> Residual:
     """Measure an engine's array against an enclosure and, where it is known apart, the exact value."""
     numbers = engine.array
-    own = engine.exact if numbers.dtype.kind == "f" else to_balls(numbers.astype(np.float64))
+    own = to_balls(numbers.astype(np.float64)) if numbers.dtype.kind in "bi" else engine.exact
     ball: Any = np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape)
     deviation, radius, middle = np.abs(floats(own - ball)), radii(ball), floats(ball)
     enclosed = np.asarray(_is_finite(ball), dtype=bool)
@@ -267,14 +295,14 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None) -> Residual:
         enclosed |= infinite
     no_kink = np.zeros(numbers.shape, dtype=bool)
     if exact is None:
-        return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle)
+        return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
     exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
     off, middle, spread = np.abs(floats(own - exactly)), floats(exactly), radii(exactly)
     with np.errstate(all="ignore"):
         off = np.where(numbers == middle, 0.0, off) if np.isinf(middle).any() else off
         kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
     low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
-    return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high)
+    return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high, products)
 
 
 _is_finite = np.frompyfunc(flint.arb.is_finite, 1, 1)
@@ -318,27 +346,34 @@ def adjoint_of_enclosures(engine: Numerals, terms: Sequence[tuple[Any, Any]], fo
     return residual(engine, total + bound * EITHER_WAY, exact)
 
 
-def shares(op: str, params: Params, terms: Sequence[Numbers], g: Numbers, form: Format) -> NDArray[np.bool_] | None:
-    """Where the terms of a maximum's operands do not sum to its adjoint g; None for other operations.
+def shares(
+    op: str, params: Params, operands: Sequence[Numbers], terms: Sequence[Numbers], g: Numbers, form: Format
+) -> NDArray[np.bool_] | None:
+    """Where the terms of a maximum's tied operands do not sum to its adjoint g; None for other operations.
 
     Each term alone may lie anywhere between 0 and g at a tie. Together they must hand on all of g.
     """
     parts = [np.asarray(term, dtype=np.float64) for term in terms]
     if op in ("maximum", "minimum") and len(parts) == 2 and parts[0].shape == parts[1].shape == g.shape:
         total, size, count = parts[0] + parts[1], np.abs(parts[0]) + np.abs(parts[1]), 2
+        ties = operands[0] == operands[1]
     elif op in ("max", "min") and parts:
         chosen = dict(params)
         axes, keep = axes_of(chosen["axis"], parts[0].ndim), bool(chosen["keepdims"])
         total, size = (np.sum(x, axis=axes, keepdims=keep) for x in (parts[0], np.abs(parts[0])))
         count = parts[0].size // max(g.size, 1)
+        extremum = np.max if op == "max" else np.min
+        largest = operands[0] == extremum(operands[0], axis=axes, keepdims=True)
+        ties = np.sum(largest, axis=axes, keepdims=keep) > 1
     elif len(parts) == {"maximum": 2, "minimum": 2, "clip": 3}.get(op):
         # Broadcast operands have summed their shares already; what is left to hold is the sum of everything.
         total, size = (np.sum([np.sum(f(x)) for x in parts]) for f in (np.asarray, np.abs))
         count = sum(x.size for x in parts) + g.size
         size = size + np.sum(np.abs(g, dtype=np.float64))  # what cancelled inside a broadcast operand's sum
         g = np.asarray(np.sum(g, dtype=np.float64))
+        ties = np.any([operands[0] == other for other in operands[1:]])
     else:
         return None
     with np.errstate(all="ignore"):
         sound = np.abs(total - g) <= 2 * count * form.unit * size + count * form.smallest
-        return ~(sound | ~np.isfinite(g))
+        return np.asarray(ties & ~(sound | ~np.isfinite(g)))

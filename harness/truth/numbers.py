@@ -141,6 +141,14 @@ def lgamma(x: Ball) -> Ball:
     return x.lgamma() if x > 0 else (arb.pi() / abs(x.sin_pi())).log() - (1 - x).lgamma()
 
 
+def digamma(x: Ball) -> Ball:
+    """Between its poles it increases from end to end of a ball, of which FLINT's enclosure is wide left of 0."""
+    low, high = x.lower(), x.upper()
+    if x.is_exact() or x > 0 or low.floor() != high.floor():
+        return x.digamma()
+    return low.digamma().union(high.digamma())
+
+
 def polygamma(x: Ball, n: int) -> Ball:
     """The n-th derivative of digamma by Hurwitz' zeta (A&S 6.4.10), by reflection left of 0 (6.4.7)."""
     if x > 0:
@@ -231,9 +239,9 @@ UNARY: Mapping[str, Callable[[Ball], Ball]] = {
     "log1p": _ends(log1p, NAN, INFINITY),
     "log2": _ends(lambda x: log(x) / arb.const_log2(), NAN, INFINITY),
     "log10": _ends(lambda x: log(x) / arb.const_log10(), NAN, INFINITY),
-    "sin": arb.sin,
-    "cos": arb.cos,
-    "tan": arb.tan,
+    "sin": _ends(arb.sin, NAN, NAN),
+    "cos": _ends(arb.cos, NAN, NAN),
+    "tan": _ends(arb.tan, NAN, NAN),
     "asin": _within(arb.asin, -1, 1),
     "acos": _within(arb.acos, -1, 1),
     "atan": arb.atan,
@@ -246,7 +254,7 @@ UNARY: Mapping[str, Callable[[Ball], Ball]] = {
     "erf": _ends(arb.erf, -ONE, ONE),
     "erfc": _ends(arb.erfc, arb(2), ZERO),
     "lgamma": _ends(lgamma, INFINITY, INFINITY),
-    "digamma": _ends(arb.digamma, NAN, INFINITY),
+    "digamma": _ends(digamma, NAN, INFINITY),
     "sigmoid": _ends(sigmoid, ZERO, ONE),
     "softplus": _ends(softplus, ZERO, INFINITY),
     "floor": floor,

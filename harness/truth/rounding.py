@@ -2,14 +2,15 @@
 
 The bounds are the textbook's (Higham 2002, "Accuracy and Stability of Numerical Algorithms"): fl(a op b) =
 (a op b)(1 + d) with |d| <= u (2.4); a sum of n terms in any order loses at most (n - 1) u sum|terms|
-(4.4); a product of inner length n loses n u |X||Y| (3.13). To first order in u, which the costs c in
-`ops.py` leave room for.
+(4.4); a product of inner length n loses n u |X||Y| (3.13). Both hold as they stand, without higher powers
+of u and for every n, in any order of summation (Jeannerod & Rump 2013, "Improved error bounds for inner
+products in floating-point arithmetic"): so in bfloat16 too, where n u is soon above 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, TypeAlias
 
@@ -33,21 +34,43 @@ EITHER_WAY = arb(0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A floating-point format: unit roundoff 2^-p and the smallest normal number."""
+    """A floating-point format: unit roundoff 2^-p, and the smallest number that all hardware keeps.
+
+    That is the smallest normal one where subnormals may be flushed. Those of float16 never are: it is the smallest
+    of these, and a number that enters near zero may have moved by half of it.
+    """
 
     name: str
     unit: float
     smallest: float
     largest: float
+    gradual: bool = False  # subnormals are kept
+    result: float = 0.0  # unit roundoff of what an operation gives, where that is finer than of what it takes
+
+    @property
+    def step(self) -> float:
+        return self.result or self.unit
 
 
 FORMATS: Mapping[str, Format] = {
     "float64": Format("float64", 2.0**-53, 2.0**-1022, 1.7976931348623157e308),
     "float32": Format("float32", 2.0**-24, 2.0**-126, 3.4028234663852886e38),
     "bfloat16": Format("bfloat16", 2.0**-8, 2.0**-126, 3.3895313892515355e38),
+    "float16": Format("float16", 2.0**-11, 2.0**-24, 65504.0, gradual=True),
 }
-# What arithmetic looks like that is a precision too low.
-LOWER: Mapping[str, str] = {"float64": "float32", "float32": "bfloat16"}
+# What tensor cores do to the factors of a float32 product, whose sum they keep in float32.
+TF32 = Format("TF32", 2.0**-11, 2.0**-126, 3.4011621342146535e38, result=2.0**-24)
+BFLOAT16_FACTORS = replace(FORMATS["bfloat16"], result=2.0**-24)
+# What a step looks like that is a precision too low; and what the factors of its products may be, the best first.
+LOWER: Mapping[str, Sequence[Format]] = {
+    "float64": (FORMATS["float32"],),
+    "float32": (FORMATS["bfloat16"],),
+    "float16": (FORMATS["bfloat16"],),
+}
+LOWER_FACTORS: Mapping[str, Sequence[Format]] = {
+    "float64": (FORMATS["float32"], TF32, BFLOAT16_FACTORS),
+    "float32": (TF32, BFLOAT16_FACTORS),
+}
 
 
 def middle(ball: Balls) -> Balls:
@@ -71,6 +94,8 @@ def _rounding(
         return _power(function, form)
     if name in SELECTIONS:
         return lambda *operands, **params: function(*map(middle, operands), **params)
+    if name == "logaddexp":
+        return _log_of_sum(function, form)
     if name == "matmul":
         return _product(function, form)
     if name == "pad":
@@ -80,7 +105,7 @@ def _rounding(
     cost = OPERATIONS[name].cost
     if cost == 0:
         return function
-    factor, noise = arb(1, cost * form.unit), arb(0, form.smallest)
+    factor, noise = arb(1, cost * form.step), arb(0, form.smallest)
 
     def widened(*operands: Balls, **params: Any) -> Balls:
         result = function(*operands, **params)
@@ -96,10 +121,8 @@ _unless_infinite = np.frompyfunc(lambda wide, exact: wide if exact.is_finite() e
 
 
 def _constant(function: Callable[[str], Balls], form: Format) -> Callable[[str], Balls]:
-    near = perturbation(form)
-
     def rounded_in(text: str) -> Balls:
-        return function(text) if exact_in(text, form) else function(text) * near
+        return function(text) if exact_in(text, form) else entered(function(text), form)
 
     return rounded_in
 
@@ -114,7 +137,7 @@ def exact_in(text: str, form: Format) -> bool:
 
 def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """a^b of a base that is not positive exists for whole b alone: there the exponent is read unperturbed."""
-    factor, noise = arb(1, OPERATIONS["pow"].cost * form.unit), arb(0, form.smallest)
+    factor, noise = arb(1, OPERATIONS["pow"].cost * form.step), arb(0, form.smallest)
 
     def whole(base: Any, exponent: Any) -> Any:
         return (
@@ -129,19 +152,39 @@ def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]
     return widened
 
 
+def _log_of_sum(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """max + log1p(e^-|a - b|): next to the root, e^a + e^b = 1, they cancel, and what each was rounded by is left."""
+    cost = OPERATIONS["logaddexp"].cost
+    factor = arb(1, cost * form.unit)
+
+    def widened(a: Balls, b: Balls) -> Balls:
+        result = function(a, b)
+        wide = result * factor + _around_zero(
+            np.abs(np.maximum(floats(a), floats(b))) * (cost * form.unit) + form.smallest
+        )
+        return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, result)
+
+    return widened
+
+
 def _padded(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """The value that is padded with is a constant, rounded on its way in like every other."""
 
     def widened(x: Balls, *, widths: Any, value: float) -> Balls:
         result = function(x, widths=widths, value=value)
-        return result if exact_in(repr(value), form) else result * perturbation(form)
+        return result if exact_in(repr(value), form) else entered(result, form)
 
     return widened
 
 
-def perturbation(form: Format) -> arb:
-    """The ball 1 ± u: one rounding of every number that enters, since compilers fuse and fold."""
-    return arb(1, form.unit)
+def entered(x: Balls, form: Format, units: float = 1) -> Balls:
+    """One rounding of every number that enters, since compilers fuse and fold: x (1 ± u), and near zero x ± eta / 2."""
+    wide = x * arb(1, units * form.unit)
+    if not form.gradual:
+        return wide
+    half = form.smallest / 2
+    near_zero: Balls = abs(x) * form.unit < half
+    return wide + near_zero * arb(0, half)
 
 
 def _accumulation(
@@ -155,7 +198,7 @@ def _accumulation(
         if n == 0:
             return exact
         sizes = [absolute(operand) if np.asarray(operand).dtype == object else operand for operand in operands]
-        bound = function(*sizes, **params) * (n * form.unit) + n * form.smallest
+        bound = function(*sizes, **params) * (n * form.step) + n * form.smallest
         return exact + bound * EITHER_WAY
 
     return widened
@@ -172,7 +215,7 @@ def _product(function: Callable[..., Balls], form: Format) -> Callable[..., Ball
             radius_a, radius_b = radii(a), radii(b)
             size_a, size_b = np.abs(floats(a)) + radius_a, np.abs(floats(b)) + radius_b
             n = np.shape(a)[-1]
-            spread = size_a @ radius_b + radius_a @ size_b + n * form.unit * (size_a @ size_b)
+            spread = size_a @ radius_b + radius_a @ size_b + n * form.step * (size_a @ size_b)
             bound = spread * (1 + (n + 4) * 2.0**-52) + (n * form.smallest + 5e-324)
         return function(_mid(a), _mid(b)) + _around_zero(bound)
 

@@ -74,7 +74,7 @@ def sensitivity(
     sweeps = _sweeps(graph)
     radii = dict(_radii(graph, truth, steps, form))
     steady = {key: _steady(key, radius, truth, steps, form) for key, radius in radii.items()}
-    given = {name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in inputs.items()}
+    given = {name: array if array.dtype.kind in "bi" else array.astype(np.float64) for name, array in inputs.items()}
     given |= {name: truth.values[name].high for name in sweeps.fixed}
     given[sweeps.seed] = cotangent.astype(np.float64)
     still = {node.name: np.zeros(node.shape) for node in contracted}

@@ -1,0 +1,66 @@
+"""Gradients where reverse mode alone does not tell the truth: at kinks, at infinite slopes, where 0 meets infinity.
+
+One-sided derivatives (`truth/sides.py`) say what is true there. An engine's number between both sides is a convention,
+one outside of them an artefact of conventions combined; NaN where the derivative exists is not finite, however sound
+each step by itself. Knows `truth/` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import isfinite, isinf, isnan
+
+from .evaluation import Array
+from .rows import FINDINGS, Row, Verdict
+from .truth.rounding import Format
+from .truth.sides import Index, Sides
+from .verdicts import SEVERITY, Link, show
+
+
+def at_kinks(row: Row, engine: Array, known: Mapping[Index, Sides], link: Link, form: Format) -> Row:
+    """The row of a gradient, its open components held against their one-sided derivatives.
+
+    `link` is the worst link upstream: what is found here is laid at it.
+    """
+    if row.verdict in FINDINGS or not known:
+        return row
+    found = [(index, *_found(float(engine[index]), one, form)) for index, one in known.items()]
+    index, verdict, reason = max(found, key=lambda one: SEVERITY.index(one[1]))
+    if row.verdict == "undefined" and any(isnan(one.left) and isnan(one.right) for one in known.values()):
+        verdict = verdict if verdict in FINDINGS else "undefined"
+    if verdict in FINDINGS:
+        place = f" at {list(index)}" if index else ""
+        cause = f"; the first step in question: {link.reason}" if link.reason else ""
+        node = str(link) if link.verdict != "agree" else f"gradient of {row.name}"
+        return replace(
+            row, verdict=verdict, reason=f"gradient of `{row.name}`{place}: {reason}{cause}", node=node,
+            index=", ".join(map(str, index)), engine_value=float(engine[index]), finding=True,
+        )  # fmt: skip
+    if row.verdict == "undefined":
+        sound = verdict == "agree"
+        return replace(row, verdict=verdict, reason="" if sound else reason, node="" if sound else row.node)
+    return replace(row, reason=f"{row.reason}; {reason}") if row.verdict == "convention" and reason else row
+
+
+def _found(number: float, one: Sides, form: Format) -> tuple[Verdict, str]:
+    """What one component is, by its sides alone."""
+    single = one.single
+    if isinf(single):
+        if number == single:
+            return "agree", ""
+        return "not finite", f"the engine gave {show(number)}, the derivative is {show(single)}"
+    if isnan(one.left) or isnan(one.right) or isinf(one.left) or isinf(one.right):
+        return "undefined", ""
+    if not isfinite(number):
+        truth = (
+            show(single) if one.left == one.right else f"{show(one.left)} on the left, {show(one.right)} on the right"
+        )
+        return "not finite", f"the engine gave {show(number)}, the derivative is {truth}"
+    slack = form.unit**0.5 * (abs(one.left) + abs(one.right)) + form.smallest / form.unit
+    if not (one.outside(number) <= slack):
+        return "kink artefact", (
+            f"the engine gave {show(number)}, outside the one-sided derivatives {one.left:.6g} and {one.right:.6g}: "
+            "conventions combined into what no choice of side gives"
+        )
+    return ("agree", "") if one.left == one.right else ("convention", one.choice(number))

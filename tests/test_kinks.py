@@ -1,0 +1,147 @@
+"""What is true at kinks, at infinite slopes and where 0 meets infinity, and how an engine's choice there is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf, nan, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradaccord.engines.backprop import prepare
+from gradaccord.harness.graph.build import Builder
+from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.judge import judge
+from gradaccord.harness.rows import Row
+from gradaccord.harness.subject import Subject
+from gradaccord.harness.truth.sides import Sides
+
+
+def subject(text: str, **inputs: Any) -> Subject:
+    builder = Builder()
+    arrays = {name: np.asarray(value, dtype=np.float64) for name, value in inputs.items()}
+    for name, array in arrays.items():
+        builder.input(name, array.shape)
+    Parser(builder).define("f", text)
+    return Subject("kink", 0, "float64", builder.graph(["f"]), arrays, np.ones(()))
+
+
+# Left and right derivative at 0, as a pupil would work them out.
+SIDES = {
+    "relu(x)": (0, 1),
+    "abs(x)": (-1, 1),
+    "leaky_relu(x)": (0.01, 1),
+    "elu(x)": (1, 1),
+    "clip(x, 0, 1)": (0, 1),
+    "clip(x, -1, 0)": (1, 0),
+    "relu(x) - relu(-x)": (1, 1),
+    "maximum(x, x)": (1, 1),
+    "maximum(x, -2 * x)": (-2, 1),
+    "minimum(x, 3 * x)": (3, 1),
+    "max(stack(x, -x, 2 * x))": (-1, 2),
+    "sqrt(x ** 2)": (-1, 1),
+    "sqrt(x * x)": (-1, 1),
+    "hypot(x, x)": (-sqrt(2), sqrt(2)),
+    "norm(stack(x, 2 * x))": (-sqrt(5), sqrt(5)),
+    "std(stack(x, -x))": (-1, 1),
+    "log(1 + sqrt(x ** 2))": (-1, 1),
+    "silu(abs(x))": (-0.5, 0.5),
+    "where(x > 0, 3 * x, 2 * x)": (2, 3),
+    "where(x < 1, 2 * x, sqrt(x - 3))": (2, 2),
+    "x * sqrt(abs(x))": (0, 0),
+    "sqrt(x)": (nan, inf),
+    "-sqrt(x)": (nan, -inf),
+    "exp(sqrt(x))": (nan, inf),
+    "x ** 0.5": (nan, inf),
+    "sqrt(abs(x))": (-inf, inf),
+    "log(x)": (nan, nan),
+    "1 / x": (nan, nan),
+    "x / abs(x)": (nan, nan),
+}
+
+
+@pytest.mark.parametrize("text", SIDES)
+def test_one_sided_derivatives_at_0(text: str) -> None:
+    found = subject(text, x=0.0).sides["x"]
+    if not found:  # reverse mode knows it as a single number
+        left, right = SIDES[text]
+        assert left == right
+        return
+    np.testing.assert_allclose((found[()].left, found[()].right), SIDES[text], rtol=1e-15)
+
+
+@pytest.mark.parametrize("sides, single", [
+    ((1, 1), 1), ((0, 1), nan), ((nan, inf), inf), ((-inf, nan), -inf), ((-inf, inf), nan), ((nan, 2), nan),
+])  # fmt: skip
+def test_a_derivative_is_single_where_both_sides_agree_or_the_only_side_is_infinite(
+    sides: tuple[float, float], single: float
+) -> None:
+    np.testing.assert_equal(Sides(*sides).single, single)
+
+
+def told(about: Subject, number: Any, *, links: bool = True) -> Row:
+    """The gradient row of an engine that gives this number for x: all it shows is sound but the last sum."""
+    found = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    gradient = {"x": np.broadcast_to(np.asarray(number, dtype=np.float64), about.inputs["x"].shape).copy()}
+    if not links:
+        found = replace(found, terms=None, adjoints=None)
+    rows = judge(about, "x", replace(found, gradients=gradient))
+    return next(row for row in rows if row.quantity == "gradient")
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("text, number, verdict", [
+    ("relu(x)", 0.0, "convention"),
+    ("relu(x)", 1.0, "convention"),
+    ("relu(x)", 0.25, "convention"),
+    ("relu(x)", nan, "not finite"),
+    ("relu(x) - relu(-x)", 0.0, "kink artefact"),
+    ("relu(x) - relu(-x)", 2.0, "kink artefact"),
+    ("elu(x)", 1.5, "kink artefact"),  # inside the hull, whose parts are opened one by one
+    ("leaky_relu(x)", 0.005, "kink artefact"),
+    ("sqrt(x ** 2)", nan, "not finite"),
+    ("sqrt(x ** 2)", 0.0, "convention"),
+    ("sqrt(x ** 2)", 1.5, "kink artefact"),
+    ("norm(stack(x, x))", nan, "not finite"),
+    ("norm(stack(x, x))", 0.0, "convention"),
+    ("sqrt(x)", inf, "agree"),
+    ("sqrt(x)", 1e300, "not finite"),
+    ("sqrt(x)", nan, "not finite"),
+    ("sqrt(x)", -inf, "not finite"),
+    ("x * sqrt(abs(x))", nan, "not finite"),
+])  # fmt: skip
+def test_what_an_engine_may_say_at_0(text: str, number: float, verdict: str, links: bool) -> None:
+    row = told(subject(text, x=0.0), number, links=links)
+    assert (row.verdict, row.finding) == (verdict, verdict not in ("convention", "agree")), row.reason
+
+
+def test_nan_out_of_the_branch_that_was_not_taken_is_found_and_laid_where_it_is_born() -> None:
+    """The classic one: the slope of where(x > 0, sqrt(x), 0) at -1 is 0, every engine says 0 * NaN."""
+    about = subject("where(x > 0, sqrt(x), 0)", x=-1.0)
+    found = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    assert np.isnan(found.gradients["x"])
+    row = next(row for row in judge(about, "x", found) if row.quantity == "gradient")
+    assert (row.verdict, row.finding) == ("not finite", True)
+    assert "the derivative is 0" in row.reason and row.node == "value of f.2"  # the square root
+    assert told(about, 0.0).verdict != "not finite"
+
+
+@pytest.mark.parametrize(
+    "number, choice", [(0.0, "the left one"), (1.0, "the right one"), (0.5, "the middle"), (0.3, "another")]
+)
+def test_a_convention_says_which_side_it_took(number: float, choice: str) -> None:
+    assert f"the engine took {choice}" in told(subject("relu(x)", x=0.0), number, links=False).reason.split("; ")[-1]
+
+
+def test_an_artefact_names_the_kink_that_it_comes_from() -> None:
+    about = subject("relu(x) - relu(-x)", x=0.0)
+    row = told(about, prepare(about.graph, about.dtype)(about.inputs, about.cotangent).gradients["x"])
+    assert row.verdict == "kink artefact" and row.node.startswith("term of ")
+
+
+def test_of_an_array_the_component_at_the_kink_is_named() -> None:
+    about = subject("sum(relu(x) - relu(-x))", x=[1.0, 0.0, -2.0])
+    row = told(about, [1.0, 0.0, 1.0])
+    assert (row.verdict, row.index) == ("kink artefact", "1")
+    assert told(about, [1.0, 1.0, 1.0]).verdict == "convention"
