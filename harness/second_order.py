@@ -19,7 +19,6 @@ from .graph.directional import Directional, directional
 from .judge import judge
 from .rows import FINDINGS, Quantity, Row
 from .subject import Subject
-from .truth.reference import Number
 
 SECOND = "second order: "  # before the name of a link, which is one of the contracted gradient graph
 
@@ -68,28 +67,21 @@ def judge_along(
     rows = [row for row in rows if row.quantity == "gradient" or row.name == s]
     if s in evaluation.values and not shown:
         rows.append(_value(subject, _blank(subject, engine, seconds), evaluation))
-    rows = [_unseen(subject, row, evaluation) if shown and _kinked(subject, row) else row for row in rows]
+    if shown and any(_kinked(subject, row) for row in rows):
+        # A choice at a kink is told as every other engine's, by the number that came of it. The links do not tell it:
+        # those of the gradient graph read comparisons, which an engine makes as it likes.
+        bare = Evaluation("ok", values={s: evaluation.values[s]}, gradients=evaluation.gradients)
+        told = {row.name: row for row in judge(subject, engine, bare, None, seconds, frozenset({"gradient"}))}
+        told[s] = _value(subject, _blank(subject, engine, seconds), evaluation)
+        rows = [told[row.name] if _kinked(subject, row) else row for row in rows]
     named = [_named(row, s, question.subject.graph.output.name) for row in rows]
     return [row for row in named if row.quantity in asked]
 
 
 def _kinked(subject: Subject, row: Row) -> bool:
     """Whether the truth of a row that is no finding is a set."""
-    truth = _truth(subject, row)
+    truth = (subject.truth.values if row.quantity == "value" else subject.truth.adjoints)[row.name]
     return row.verdict not in FINDINGS and bool(np.any(~truth.tight & np.isfinite(truth.radius)))
-
-
-def _truth(subject: Subject, row: Row) -> Number:
-    return (subject.truth.values if row.quantity == "value" else subject.truth.adjoints)[row.name]
-
-
-def _unseen(subject: Subject, row: Row, evaluation: Evaluation) -> Row:
-    """A choice at a kink told as every other engine's, by the number that came of it. The links do not tell it: those
-    of the gradient graph read comparisons, which an engine makes as it likes."""
-    if row.quantity == "value":
-        return _value(subject, row, evaluation)
-    name = row.name
-    return unseen(row, name, evaluation.gradients[name], _truth(subject, row), subject.sensitivity[name], subject.form)
 
 
 def _value(subject: Subject, blank: Row, evaluation: Evaluation) -> Row:
