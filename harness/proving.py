@@ -18,7 +18,7 @@ from .case import Case
 from .graph.directional import directional
 from .second_order import given
 from .truth.links import is_loose
-from .truth.proof import RESULTS, Check, Proof, prove
+from .truth.proof import RESULTS, Check, Proof, prove, prove_second
 from .truth.reference import Number, reference
 
 SHOWN = 12  # elements of an array
@@ -58,9 +58,13 @@ def _beyond(case: Case, point: int, bits: int, directions: int, seed: int) -> tu
     found, one = directional(case.graph), np.ones(())
     inputs = given(found, case.exact_inputs(point), case.exact_cotangent(), case.direction("float64"))
     truth = reference(found.graph, inputs, one, bits)
-    proof = prove(found.graph, inputs, one, truth, directions=directions, seed=seed, thorough=True)
-    numbers = {f"tangent of {case.graph.output.name}": truth.values[found.graph.output.name]}
-    return numbers | {f"hessian_product of {name}": truth.adjoints[name] for name in found.directions}, proof
+    whole = prove(found.graph, inputs, one, truth, directions=directions, seed=seed, thorough=True)
+    tangent, products = truth.values[found.graph.output.name], {n: truth.adjoints[n] for n in found.directions}
+    numbers = {f"tangent of {case.graph.output.name}": tangent}
+    numbers |= {f"hessian_product of {name}": number for name, number in products.items()}
+    balls = {name: number.balls for name, number in products.items()}
+    exactly, cotangent, v = case.exact_inputs(point), case.exact_cotangent(), case.direction("float64")
+    return numbers, prove_second(whole, case.graph, exactly, cotangent, v, tangent.balls[()], balls, seed=seed)
 
 
 def _enclosures(what: str, number: Number, digits: int) -> Iterator[str]:

@@ -244,7 +244,7 @@ def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, bl
     asked = unit.case.derivatives
     question = Question(subject, unit.case.direction(unit.dtype))
     try:
-        doubt = _doubt(question.along, blank)
+        doubt = _doubt(question, blank)
     except Exception as error:  # noqa: BLE001 see _judged
         return _Beyond([_failed(blank, "the gradient graph could not be set up", error)], [], {})
     found = _Beyond([replace(doubt, reason=SECOND + doubt.reason)] if doubt else [], [], {})
@@ -313,7 +313,7 @@ def _expected(unit: Unit, blank: Row) -> list[Row]:
         return [_failed(blank, "the expectations could not be checked", error)]
 
 
-def _doubt(subject: Subject, blank: Row) -> Row | None:
+def _doubt(subject: Subject | Question, blank: Row) -> Row | None:
     """The row of a reference that does not stand: then nobody is judged by it."""
     start, node = perf_counter(), ""
     try:

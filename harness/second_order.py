@@ -19,6 +19,7 @@ from .graph.directional import Directional, directional
 from .judge import judge
 from .rows import FINDINGS, Quantity, Row
 from .subject import Subject
+from .truth.proof import Proof, prove_second
 
 SECOND = "second order: "  # before the name of a link, which is one of the contracted gradient graph
 
@@ -38,6 +39,15 @@ class Question:
         inputs = given(found, subject.inputs, subject.cotangent, self.direction)
         one = np.ones((), subject.cotangent.dtype)
         return Subject(subject.case, subject.point, subject.dtype, found.graph, inputs, one)
+
+    @cached_property
+    def proof(self) -> Proof:
+        """That of the gradient graph, and of its being the gradient graph."""
+        subject, along = self.subject, self.along
+        tangent = along.truth.values[along.graph.output.name].balls[()]
+        products = {name: along.truth.adjoints[name].balls for name in self.direction}
+        inputs, cotangent, v = subject.inputs, subject.cotangent, self.direction
+        return prove_second(along.proof, subject.graph, inputs, cotangent, v, tangent, products)
 
 
 def given(found: Directional, inputs: Inputs, cotangent: Array, direction: Inputs) -> Inputs:

@@ -18,15 +18,17 @@ from gradaccord.harness.answers import answer, answer_along, prepared_along
 from gradaccord.harness.case import Case, find, load, schema, shipped
 from gradaccord.harness.engine_loading import Unsupported, variants
 from gradaccord.harness.engine_loading import load as load_engine
-from gradaccord.harness.evaluation import Evaluation
+from gradaccord.harness.evaluation import Evaluation, Inputs
 from gradaccord.harness.findings import unexplained
+from gradaccord.harness.graph.directional import Directional
 from gradaccord.harness.ledger import Ledger
 from gradaccord.harness.rows import FINDINGS, Row
 from gradaccord.harness.run import Unit, outcome
-from gradaccord.harness.second_order import SECOND, Question, judge_along
+from gradaccord.harness.second_order import SECOND, Question, given, judge_along
 from gradaccord.harness.subject import Subject
 from gradaccord.harness.truth.germs import push
 from gradaccord.harness.truth.numbers import to_balls
+from gradaccord.harness.truth.proof import prove_second
 from gradaccord.harness.truth.reference import reference
 from gradaccord.harness.workers import Here
 
@@ -154,7 +156,38 @@ def test_the_product_is_the_limit_of_differences_of_the_gradient(path: Path) -> 
 
 @pytest.mark.parametrize("path", SMOOTH, ids=name_of)
 def test_the_truth_of_a_smooth_case_is_proved_in_second_order_too(path: Path) -> None:
-    assert question(load(path)).along.proof.proved
+    proof = question(load(path)).proof
+    assert proof.proved
+    assert [check.what for check in proof.directions[-2:]] == ["tangent", "Hessian-vector product"]
+
+
+@pytest.mark.parametrize("spoiled", BOTH)
+def test_a_truth_that_is_off_by_a_hair_is_not_proved(spoiled: str) -> None:
+    asked = question(load(shipped() / "layers" / "attention.yaml"))
+    subject, along = asked.subject, asked.along
+    with ctx.workprec(128):
+        off = {quantity: 1 + arb(2) ** -55 if quantity == spoiled else arb(1) for quantity in BOTH}
+        tangent = along.truth.values[along.graph.output.name].balls[()] * off["tangent"]
+        products = {name: along.truth.adjoints[name].balls * off["hessian_product"] for name in asked.direction}
+    proof = prove_second(
+        along.proof, subject.graph, subject.inputs, subject.cotangent, asked.direction, tangent, products
+    )
+    assert [check.what for check in proof.apart] == ["tangent" if spoiled == "tangent" else "Hessian-vector product"]
+
+
+def test_a_gradient_graph_of_something_else_is_noticed_and_nobody_is_judged_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own proof cannot tell: it is the gradient graph of the case along another direction."""
+
+    def doubled(found: Directional, inputs: Inputs, cotangent: Any, direction: Inputs) -> Inputs:
+        return given(found, inputs, cotangent, {name: 2 * v for name, v in direction.items()})
+
+    monkeypatch.setattr("gradaccord.harness.second_order.given", doubled)
+    rows = rows_of(load(shipped() / "layers" / "attention.yaml"), ("torch:forward-reverse",), "float64")
+    (doubt,) = (row for row in rows if row.verdict == "reference unreliable")
+    assert doubt.engine == "truth" and doubt.reason.startswith(SECOND)
+    assert {row.verdict for row in second(rows, "torch:forward-reverse")} == {"not judged"}
 
 
 # --- the engines -----------------------------------------------------------------------------------------------
