@@ -137,6 +137,11 @@ def link_table() -> Table:
     return "Links: every number of one evaluation judged", head, list(links.link_rows())
 
 
+def product_table() -> Table:
+    head = "product of | values, terms, adjoints | links in balls | value's link | all links | an element"
+    return "Links of a product of matrices", head, list(links.product_rows())
+
+
 def suite_table() -> Table:
     head = "engine | cases | whole run | the harness's own part | share"
     return "The shipped suite, one engine at a time, trajectories included", head, list(links.suite_rows())
@@ -191,6 +196,7 @@ def main() -> None:
         lambda: scalar_table("tanh", sizes),
         network_table,
         link_table,
+        product_table,
         suite_table,
     ):
         parts.append(_markdown(make()))

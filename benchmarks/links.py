@@ -14,6 +14,7 @@ from timing import once
 from gradaccord.engines.backprop import prepare
 from gradaccord.harness import answers
 from gradaccord.harness.case import find, load_all, shipped
+from gradaccord.harness.chain import Chain
 from gradaccord.harness.engine_loading import load
 from gradaccord.harness.evaluation import Engine, Evaluation
 from gradaccord.harness.graph.build import Builder
@@ -21,6 +22,9 @@ from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.judge import judge
 from gradaccord.harness.run import Settings, run, units
 from gradaccord.harness.subject import Subject
+from gradaccord.harness.truth import products
+from gradaccord.harness.truth.precision import working
+from gradaccord.harness.truth.residuals import Numerals, Residual
 
 DTYPES = ("float64", "float32")
 
@@ -55,6 +59,24 @@ def chain(nodes: int) -> Subject:
     return Subject("chain", 0, "float64", builder.graph([f"x{nodes}"]), {"x0": np.array(0.3)}, np.ones(()))
 
 
+def elementwise(count: int) -> Subject:
+    builder = Builder()
+    builder.input("x", (count,))
+    Parser(builder).define("y", "tanh(x) * x")
+    x = np.random.default_rng(0).normal(size=count)
+    return Subject("elementwise", 0, "float64", builder.graph(["y"]), {"x": x}, np.ones(count))
+
+
+def product(size: int, dtype: str) -> Subject:
+    random = np.random.default_rng(0)
+    builder = Builder()
+    inputs = {name: random.normal(size=(size, size)).astype(dtype) for name in "ab"}
+    for name in inputs:
+        builder.input(name, (size, size))
+    Parser(builder).define("y", "a @ b")
+    return Subject("product", 0, dtype, builder.graph(["y"]), inputs, random.normal(size=(size, size)).astype(dtype))
+
+
 def elements(evaluation: Evaluation) -> int:
     """How many numbers are judged: values, terms and adjoints."""
     shown = [evaluation.values, evaluation.terms or {}, evaluation.adjoints or {}]
@@ -63,6 +85,7 @@ def elements(evaluation: Evaluation) -> int:
 
 def link_rows() -> Iterator[list[str]]:
     subjects = [(f"784-128-10, batch 16, {dtype}", network(dtype)) for dtype in DTYPES]
+    subjects += [(f"tanh(x) * x of {count:,} numbers", elementwise(count)) for count in (25_000, 100_000)]
     subjects += [(f"chain of {count:,} single numbers", chain(count)) for count in (500, 1000, 2000, 4000)]
     for name, subject in subjects:
         evaluation = prepare(subject.graph, subject.dtype)(subject.inputs, subject.cotangent)
@@ -71,6 +94,38 @@ def link_rows() -> Iterator[list[str]]:
         seconds = min(once(lambda s=subject, e=evaluation: judge(s, "backprop", e)) for _ in range(3))
         count = elements(evaluation)
         yield [name, f"{count:,}", f"{truth:.2f} s", f"{seconds:.2f} s", f"{seconds / count * 1e6:.1f} µs"]
+
+
+def product_rows() -> Iterator[list[str]]:
+    """A product of two square matrices: its value's link, and all of its links with and without balls."""
+    for size in (64, 128, 256, 512):
+        for dtype in DTYPES:
+            subject = product(size, dtype)
+            evaluation, form = prepare(subject.graph, dtype)(subject.inputs, subject.cotangent), subject.form
+
+            def value(s: Subject = subject, e: Evaluation = evaluation) -> Residual:
+                a, b, y = (Numerals(e.values[name], s.form) for name in ("a", "b", "y"))
+                with working():
+                    return s.steps["y"].value([a, b], y, s.form)
+
+            def links(s: Subject = subject, e: Evaluation = evaluation) -> None:
+                Chain(s, e).judge()
+
+            fewest = products.SMALLEST
+            products.SMALLEST = 10**9
+            slow = once(links)
+            products.SMALLEST = fewest
+            links()  # compiles the steps
+            one, fast = (min(once(call) for _ in range(5)) for call in (value, links))
+            each = fast / elements(evaluation) * 1e6
+            yield [
+                f"{size} by {size}, {form.name}",
+                f"{elements(evaluation):,}",
+                f"{slow:.2f} s",
+                f"{one * 1e3:.1f} ms",
+                f"{fast * 1e3:.1f} ms",
+                f"{each:.2f} µs",
+            ]
 
 
 @contextmanager

@@ -16,8 +16,11 @@ from .evaluation import Array, Evaluation
 from .graph.graph import Node, Use
 from .rows import FINDINGS, Quantity
 from .subject import Subject
+from .truth.adjoints import adjoint, adjoint_of_enclosures, shares
 from .truth.batches import Batches
-from .truth.links import Numerals, Residual, Step, adjoint, adjoint_of_enclosures, shares, working
+from .truth.links import Step
+from .truth.precision import working
+from .truth.residuals import Numerals, Residual
 from .truth.rounding import Format
 from .verdicts import Link, Score, classify, place, plainly_sound, worse
 

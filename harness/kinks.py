@@ -37,10 +37,13 @@ def at_kinks(row: Row, engine: Array, known: Mapping[Index, Sides], link: Link, 
             row, verdict=verdict, reason=f"gradient of `{row.name}`{place}: {reason}{cause}", node=node,
             index=", ".join(map(str, index)), engine_value=float(engine[index]), finding=True,
         )  # fmt: skip
+    if row.verdict == verdict == "undefined":
+        return row
     if row.verdict == "undefined":
         sound = verdict == "agree"
         return replace(row, verdict=verdict, reason="" if sound else reason, node="" if sound else row.node)
-    return replace(row, reason=f"{row.reason}; {reason}") if row.verdict == "convention" and reason else row
+    unseen = row.verdict == "convention" and not link.reason  # a link has told already what it took
+    return replace(row, reason=f"{row.reason}; {reason}") if unseen and reason else row
 
 
 def _found(number: float, one: Sides, form: Format) -> tuple[Verdict, str]:

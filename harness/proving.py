@@ -17,7 +17,7 @@ import numpy as np
 from .case import Case
 from .graph.directional import directional
 from .second_order import given
-from .truth.links import is_loose
+from .truth.precision import is_loose
 from .truth.proof import RESULTS, Check, Proof, prove, prove_second
 from .truth.reference import Number, reference
 

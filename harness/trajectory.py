@@ -26,8 +26,9 @@ from .graph.graph import Constant, Shape
 from .judge import judge
 from .rows import FINDINGS, TrajectoryRow, Verdict
 from .subject import Subject
-from .truth.links import Numerals, Residual, residual, working
 from .truth.numbers import balls
+from .truth.precision import working
+from .truth.residuals import Numerals, Residual, residual
 from .truth.rounding import Format, entered, rounded
 from .update import RULES, Formula, Rule, Update, formula_graph, row_optimiser
 from .verdicts import SEVERITY, Link, classify

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .graph.graph import Use
 from .rows import FINDINGS, Quantity, Verdict
-from .truth.links import Residual
+from .truth.residuals import Residual
 from .truth.rounding import LOWER, LOWER_FACTORS, Format
 
 # Ascending: the verdict of a chain of links is that of its worst.
@@ -86,12 +86,14 @@ def classify(read: Callable[[Format], Residual], form: Format) -> tuple[Verdict,
     born = enclosed & ~finite & ~within
     if born.any():
         index = place(np.argmax(born), born.shape)
-        exact = float(found.exact[index])
-        over = not abs(exact) < form.largest * (1 - form.unit)
-        reason = f"the engine gave {show(found.engine[index])}, its own numbers give {show(exact)}"
-        if over:
-            return "overflow", np.inf, index, f"{reason}, beyond the largest {form.name} {form.largest:.3g}"
-        return "not finite", np.inf, index, reason
+        engine, exact = found.engine[index], float(found.exact[index])
+        if np.isinf(engine) and not exact * np.sign(float(engine)) < form.largest * (1 - form.unit):
+            own = show(exact) if np.isfinite(exact) else "a number"
+            return "overflow", np.inf, index, (
+                f"the engine gave {show(engine)}, its own numbers give {own}, beyond the largest {form.name} "
+                f"{form.largest:.3g}"
+            )  # fmt: skip
+        return "not finite", np.inf, index, f"the engine gave {show(engine)}, its own numbers give {show(exact)}"
     nowhere = ~enclosed & ~finite
     if nowhere.any():
         index = place(np.argmax(nowhere), nowhere.shape)

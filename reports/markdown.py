@@ -284,7 +284,7 @@ def _silence(found: Silence, about: About) -> str:
 
 def _passing(rows: Sequence[Row], about: About) -> str:
     if not rows:
-        return "Nothing: every number agreed."
+        return "Nothing."
     groups: dict[tuple[Verdict, str], tuple[dict[str, None], dict[str, None]]] = {}
     for entry in entries(rows):
         row = entry.row

@@ -550,3 +550,8 @@ def test_engines_that_choose_alike_agree_though_the_ends_of_their_hulls_differ_i
     ]
     assert any(row.verdict == "convention" for row in rows)
     assert not any(row.finding for row in settle(rows))
+
+
+def test_a_tie_of_bounds_of_other_shapes_is_judged() -> None:
+    about = subject({"y": "sum(clip(x, low, high))"}, x=[0.5, 2.0], low=0.0, high=[1.0, 2.0])
+    assert not [row for row in judge(about, "x", evaluated(about)) if row.verdict in ("failed", "wrong")]

@@ -483,3 +483,11 @@ def test_choices_at_a_kink_are_told_alike_by_all_engines() -> None:
     assert {row.verdict for row in rows} == {"convention"}
     assert len({row.reason for row in rows}) == 1
     assert not any(unexplained(row) for row in rows)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_third_as_a_share_of_the_largest_is_rounded_and_no_fault(dtype: str) -> None:
+    case = replace(load(shipped() / "kinks" / "largest-ties.yaml"), derivatives=BOTH, accept=())
+    rows = second(rows_of(case, ("backprop",), dtype), "backprop")
+    assert rows
+    assert not [row for row in rows if row.verdict in FINDINGS]

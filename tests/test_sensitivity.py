@@ -17,7 +17,9 @@ from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.judge import judge
 from gradaccord.harness.rows import Row
 from gradaccord.harness.subject import Subject
-from gradaccord.harness.truth.links import Numerals, adjoint, working
+from gradaccord.harness.truth.adjoints import adjoint
+from gradaccord.harness.truth.precision import working
+from gradaccord.harness.truth.residuals import Numerals
 from gradaccord.harness.truth.sensitivity import (  # pyright: ignore[reportPrivateUsage]
     Key,
     _contracted,

@@ -1,7 +1,7 @@
 """Arrays of exact numbers: the operations that move, add and multiply elements and nothing else.
 
-They hold for every kind of number in NumPy object arrays that has `+` and `*`; `structural` is told
-how two matrices of it are multiplied. Operands are arrays or, for shape (), bare numbers; indices are
+They hold for every kind of number in NumPy object arrays that has `+` and `*`, and for float64; `structural` is
+told how two matrices of it are multiplied. Operands are arrays or, for shape (), bare numbers; indices are
 NumPy integer arrays. Parameters follow the rows of `graph/ops.py`, shapes were checked there.
 """
 
@@ -37,8 +37,10 @@ def array(x: Any) -> Array:
     return cell
 
 
-def filled(shape: Sequence[int], value: Any = ZERO) -> Array:
-    result = np.empty(tuple(shape), dtype=object)
+def filled(shape: Sequence[int], value: Any = ZERO, like: Array | None = None) -> Array:
+    """An array of one number; of floats where it goes with an array `like` that has floats."""
+    plain = like is not None and like.dtype.kind == "f"
+    result = np.empty(tuple(shape), dtype=np.float64 if plain else object)
     result.fill(value)
     return result
 
@@ -113,7 +115,7 @@ def reduced(function: np.ufunc, x: Any, axis: object, keepdims: bool) -> Any:
 
 def _total(x: Array, axis: object, keepdims: bool) -> Any:
     axes = axes_of(axis, x.ndim)
-    return np.add.reduce(x, axis=axes, keepdims=keepdims, initial=ZERO) if axes else x
+    return np.add.reduce(x, axis=axes, keepdims=keepdims, initial=0 if x.dtype.kind == "f" else ZERO) if axes else x
 
 
 # --- products -----------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ def _batched(product: Callable[[Array, Array], Array], a: Array, b: Array) -> Ar
     count = prod(batch)
     a = np.broadcast_to(a, batch + a.shape[-2:]).reshape(count, *a.shape[-2:])
     b = np.broadcast_to(b, batch + b.shape[-2:]).reshape(count, *b.shape[-2:])
-    result = np.empty((count, rows, columns), dtype=object)
+    result = filled((count, rows, columns), like=a)
     for k in range(count):
         result[k] = product(a[k], b[k])
     return result.reshape(*batch, rows, columns)
@@ -196,7 +198,7 @@ def _convolution(product: Callable[[Array, Array], Array]) -> dict[str, Function
     ) -> Any:
         outputs, channels, height, width = weight.shape
         n, _, rows, columns = g.shape
-        image = filled((shape[0], shape[1], shape[2] + 2 * padding[0], shape[3] + 2 * padding[1]))
+        image = filled((shape[0], shape[1], shape[2] + 2 * padding[0], shape[3] + 2 * padding[1]), like=g)
         for k in range(groups):
             part = weight[k * (outputs // groups) : (k + 1) * (outputs // groups)]
             spread = product(_rows(g, groups, k).T, part.reshape(outputs // groups, -1))
@@ -238,7 +240,7 @@ def _rows(g: Array, groups: int, k: int) -> Array:
 
 def pad(x: Any, *, widths: Sequence[Sequence[int]], value: Any) -> Any:
     x = array(x)
-    result = filled([n + sum(around) for n, around in zip(x.shape, widths, strict=True)], value)
+    result = filled([n + sum(around) for n, around in zip(x.shape, widths, strict=True)], value, like=x)
     result[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths, strict=True))] = x
     return result
 

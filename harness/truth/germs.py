@@ -166,6 +166,11 @@ def acosh(s: Germ) -> Germ:
     return (s + sqrt(s * s - 1)).log()
 
 
+def asin(s: Germ) -> Germ:
+    """At the ends of its domain by the half angle (Abramowitz & Stegun 4.3.20), whose root FLINT's series lacks."""
+    return 2 * (s / (1 + sqrt(1 - s * s))).atan() if abs(s[0]) == 1 else s.asin()
+
+
 def atanh(s: Germ) -> Germ:
     return _from(s[0].atanh(), ((1 + s) / (1 - s)).log() / 2)
 
@@ -204,8 +209,8 @@ UNARY: Mapping[str, Callable[[Germ], Germ]] = {
     "sin": arb_series.sin,
     "cos": arb_series.cos,
     "tan": arb_series.tan,
-    "asin": arb_series.asin,
-    "acos": arb_series.acos,
+    "asin": asin,
+    "acos": lambda s: arb.pi() / 2 - asin(s) if abs(s[0]) == 1 else s.acos(),
     "atan": arb_series.atan,
     "sinh": sinh,
     "cosh": cosh,

@@ -8,10 +8,10 @@ neither engines nor verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache
-from typing import Any, TypeAlias
+from functools import cache, lru_cache, partial
+from typing import Any
 
 import flint
 import numpy as np
@@ -23,16 +23,13 @@ from ..graph.expand import expanded
 from ..graph.gradient import gradient
 from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
-from ..graph.shapes import axes_of, elementwise
+from ..graph.shapes import elementwise
 from .numbers import balls, to_balls
-from .rounding import EITHER_WAY, SELECTIONS, Format, entered, floats, radii, rounded
-
-PRECISION = 128
-MOST_PRECISION = 4096
-
-Balls: TypeAlias = NDArray[Any]
-Numbers: TypeAlias = NDArray[Any]
-
+from .poles import limits
+from .precision import once, refined
+from .products import PRODUCTS, in_floats, suits, term_estimates, value_estimate
+from .residuals import Numerals, Residual, beyond_doubt, is_finite, residual
+from .rounding import EITHER_WAY, SELECTIONS, Format, entered, rounded, unless_infinite
 
 # Rules made of sums and products of g and the operands. The middle of their ball is the exact term, since a
 # ball's product has the product of the middles for its middle; it need not be computed apart.
@@ -46,12 +43,6 @@ LINEAR = frozenset(
 )
 
 
-# Sums of products, which hardware computes from factors of fewer digits.
-PRODUCTS = frozenset(
-    ("matmul", "einsum", "vecdot", "linear", "conv2d", "correlate2d", "correlate2d_input", "correlate2d_weight")
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Operand:
     """What a step knows of a node that it reads: all static."""
@@ -59,63 +50,6 @@ class Operand:
     shape: Shape
     kind: Kind
     active: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Residual:
-    """An engine's numbers for one link against the ball of what they may be. Arrays have the link's shape.
-
-    `deviation` is |engine - middle of the ball|, `radius` the ball's; `off` is |engine - exact| where
-    exact is the step in exact arithmetic, and `exact` that number, in float64. `enclosed` marks elements
-    whose ball says something: it is finite, or one infinity. `kink` marks elements at which the step has no
-    single derivative, and `low`, `high` enclose all that it may be there. `products`: the step is a sum of products.
-    """
-
-    engine: Numbers
-    deviation: NDArray[np.float64]
-    radius: NDArray[np.float64]
-    enclosed: NDArray[np.bool_]
-    exact: NDArray[np.float64]
-    off: NDArray[np.float64]
-    kink: NDArray[np.bool_]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    products: bool = False
-
-    @property
-    def score(self) -> NDArray[np.float64]:
-        """Deviation over radius: sound up to 1, NaN where the ball or the engine's number is not finite."""
-        with np.errstate(all="ignore"):
-            return np.where(
-                self.deviation == 0, np.where(np.isnan(self.radius), np.nan, 0.0), self.deviation / self.radius
-            )
-
-
-class Numerals:
-    """An engine's array as balls, converted once: as it is, and widened by one rounding."""
-
-    def __init__(self, array: Numbers, form: Format) -> None:
-        self.array = array
-        self._form = form
-
-    @cached_property
-    def exact(self) -> Any:
-        return self.array if self.array.dtype.kind in "bi" else to_balls(self.array)
-
-    @cached_property
-    def widened(self) -> Any:
-        return self.widened_by(self._form)
-
-    def widened_by(self, form: Format, cost: float = 1) -> Any:
-        if self.array.dtype.kind in "bi":
-            return self.array
-        widened = np.asarray(entered(self.exact, form, cost), dtype=object)
-        if not np.isfinite(self.array).all():
-            widened = np.where(np.isfinite(self.array), widened, self.exact)
-        return widened
-
-    def in_form(self, form: Format) -> Any:
-        return self.widened if form is self._form else self.widened_by(form)
 
 
 class Step:
@@ -138,8 +72,11 @@ class Step:
         self.linear = op in LINEAR
         self.elementwise = self.operation.shape is elementwise
         self.products = op in PRODUCTS
+        self.in_floats = in_floats(op, params) and len(self.graph.inputs) == len(operands)
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
+        self.value_estimate = cache(partial(value_estimate, self.graph))
+        self.term_estimates = cache(partial(term_estimates, self.graph, self.active))
 
     def _value_program(self, form: Format | None) -> Program:
         """`program(x...) -> (y,)`; exact by the textbook formula, or rounded step by step by the stable one."""
@@ -168,15 +105,25 @@ class Step:
 
         Without `refine` the exact value has just the precision of the moment: a loose one may look like a kink.
         """
-        compute = refined if refine else _once
+        from_bias = self.op in ("linear", "conv2d") and len(operands) == 3
+        arrays = [operand.array for operand in operands]
+        if self.in_floats and suits(arrays, form):
+            estimate = self.value_estimate(form)(*arrays)[0]
+            if from_bias:
+                sizes = np.abs(arrays[2].astype(np.float64))
+                estimate = estimate.widened(0, self._from_bias(operands[1], sizes, form))
+            settled = beyond_doubt(engine, estimate)
+            if settled is not None:
+                return settled
+        compute = refined if refine else once
         exactly = [operand.exact for operand in operands]
         if self.operation.kind != "float" or self.op in SELECTIONS:
             middle = compute(lambda: self.value_program(None)(*exactly))[0]
             # A share, such as a third, is a quotient; whatever else selects is exact.
             return residual(engine, entered(middle, form) if self.op == "max_share" else middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
-        if self.op in ("linear", "conv2d") and len(operands) == 3:
-            enclosure = enclosure + self._from_bias(operands[1], operands[2], form) * EITHER_WAY
+        if from_bias:
+            enclosure = enclosure + self._from_bias(operands[1], abs(operands[2].exact), form) * EITHER_WAY
         if self.operation.primitive:
             # The ball's middle is the exact value, unless the ball is wide; only then is it worth its own program.
             found = residual(engine, enclosure, None, self.products)
@@ -186,18 +133,17 @@ class Step:
         exact = compute(lambda: self.value_program(None)(*exactly))[0]
         return residual(engine, enclosure, exact, self.products)
 
-    def _from_bias(self, weight: Numerals, bias: Numerals, form: Format) -> Any:
+    def _from_bias(self, weight: Numerals, sizes: Any, form: Format) -> Any:
         """A sum of n products that begins with the bias rounds it n times more than one that ends with it."""
-        n = int(np.prod(weight.array.shape[1:]))
-        sizes = np.asarray(abs(bias.exact), dtype=object) * (n * form.unit)
-        return sizes.reshape(-1, 1, 1) if self.op == "conv2d" else sizes
+        bound = sizes * (int(np.prod(weight.array.shape[1:])) * form.unit)
+        return bound.reshape(-1, 1, 1) if self.op == "conv2d" else bound
 
     def enclosures(self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format) -> list[Any]:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
         own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
         found = self.term_program(form)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
         twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
-        return [ball * twice + noise for ball in found]
+        return [unless_infinite(ball * twice + noise, ball) for ball in found]
 
     def existing(self, y: Numerals, found: Sequence[Residual]) -> list[Residual]:
         """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite."""
@@ -214,7 +160,7 @@ class Step:
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, *, refine: bool = True
     ) -> list[tuple[Any, Any]]:
         """For each active operand what its term may be, and what it is exactly."""
-        compute = refined if refine else _once
+        compute = refined if refine else once
         exact = compute(lambda: self.term_program(None)(*(operand.exact for operand in operands), g.exact))
         return list(zip(self.enclosures(operands, y, g, form), exact, strict=True))
 
@@ -229,13 +175,39 @@ class Step:
         refine: bool = True,
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
+        arrays = [x.array for x in (*operands, g)]
+        if self.in_floats and suits(arrays, form):
+            settled = [found for found in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if found]
+            if len(settled) == len(engine):
+                return settled
         if self.linear:
             enclosures = self.enclosures(operands, y, g, form)
             return [residual(*link, None, self.products) for link in zip(engine, enclosures, strict=True)]
         both = self.enclosed(operands, y, g, form, refine=refine)
+        if refine and self.elementwise:
+            both = [self._at_poles(k, operands, g, *link) for k, link in enumerate(both)]
         return self.existing(
             y, [residual(numbers, *link, self.products) for numbers, link in zip(engine, both, strict=True)]
         )
+
+    def _at_poles(
+        self, which: int, operands: Sequence[Numerals], g: Numerals, enclosure: Any, exact: Any
+    ) -> tuple[Any, Any]:
+        """The enclosure of a term and its exact value, with their limits where they are infinite."""
+        arrays = [x.array for x in (*operands, g)]
+        if np.all(is_finite(exact)) or any(x.shape != g.array.shape or x.dtype.kind in "bi" for x in arrays):
+            return enclosure, exact
+        finite = [np.isfinite(np.asarray(x, dtype=np.float64)) for x in arrays]
+        poles = ~np.asarray(is_finite(exact), dtype=bool) & np.all(finite, axis=0) & (g.array != 0)
+        if not poles.any():
+            return enclosure, exact
+        flat = [np.asarray(x[poles], dtype=np.float64) for x in arrays]
+        found = to_balls(limits(self.value_program(None), self.term_program(None), which, flat[:-1], flat[-1]))
+        infinite = np.array([ball.is_nan() for ball in found.flat], dtype=bool)
+        balls = [np.array(np.broadcast_to(np.asarray(one, dtype=object), poles.shape)) for one in (enclosure, exact)]
+        for one in balls:
+            one[poles] = np.where(infinite, one[poles], found)
+        return balls[0], balls[1]
 
 
 def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
@@ -248,132 +220,3 @@ def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
 @lru_cache(maxsize=4096)
 def step(op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> Step:
     return Step(op, params, operands)
-
-
-def working() -> Any:
-    """A context in which balls carry the precision that the truth starts from."""
-    return flint.ctx.workprec(PRECISION)
-
-
-def refined(compute: Callable[[], tuple[Any, ...]], bits: int = 80) -> tuple[Any, ...]:
-    """Exact results, the precision doubled until all have `bits`. What stays loose is a hull, or does not exist."""
-    results = compute()
-    precision, most = PRECISION, max(MOST_PRECISION, 4 * bits)
-    while precision < most and any(np.any(is_loose(result, bits)) for result in results):
-        precision *= 2
-        with flint.ctx.workprec(precision):
-            results = compute()
-    return results
-
-
-def _once(compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
-    return compute()
-
-
-def _loose(ball: Any, bits: int) -> bool:
-    """Neither right to `bits` nor so small that no format could tell it from 0. What is not finite stays so."""
-    if not isinstance(ball, flint.arb) or ball.is_exact() or ball.rel_accuracy_bits() >= bits:
-        return False
-    return bool(ball.is_finite() and not abs(ball) < _NOTHING)
-
-
-is_loose = np.frompyfunc(_loose, 2, 1)
-_NOTHING = flint.arb(2) ** -1042  # 2^-20 of the smallest normal float64
-
-
-def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool = False) -> Residual:
-    """Measure an engine's array against an enclosure and, where it is known apart, the exact value."""
-    numbers = engine.array
-    own = to_balls(numbers.astype(np.float64)) if numbers.dtype.kind in "bi" else engine.exact
-    ball: Any = np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape)
-    deviation, radius, middle = np.abs(floats(own - ball)), radii(ball), floats(ball)
-    enclosed = np.asarray(_is_finite(ball), dtype=bool)
-    if not enclosed.all():
-        # The ball may be one infinity. An engine that says so is right; arithmetic on it would give NaN.
-        infinite = np.isinf(middle) & (radius == 0)
-        deviation = np.where(infinite & (numbers == middle), 0.0, deviation)
-        enclosed |= infinite
-    no_kink = np.zeros(numbers.shape, dtype=bool)
-    if exact is None:
-        return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
-    exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
-    off, middle, spread = np.abs(floats(own - exactly)), floats(exactly), radii(exactly)
-    with np.errstate(all="ignore"):
-        off = np.where(numbers == middle, 0.0, off) if np.isinf(middle).any() else off
-        kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
-    low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
-    return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high, products)
-
-
-_is_finite = np.frompyfunc(flint.arb.is_finite, 1, 1)
-_lower = np.frompyfunc(flint.arb.lower, 1, 1)
-_upper = np.frompyfunc(flint.arb.upper, 1, 1)
-
-
-def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residual:
-    """The adjoint link: the sum of the engine's own terms, with m u sum|terms| for m of them.
-
-    The exact sum is kept as an unevaluated pair of float64 (Knuth's TwoSum; its own error is below
-    m 2^-104 sum|terms|, far under the bound).
-    """
-    shape = engine.array.shape
-    high, low, size = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    with np.errstate(all="ignore"):
-        for term in terms:
-            t = term.astype(np.float64)
-            total = high + t
-            back = total - high
-            low = low + ((high - (total - back)) + (t - back))
-            high = total
-            size = size + np.abs(t)
-        m = len(terms)
-        exact = high + low
-        deviation = np.abs((engine.array.astype(np.float64) - high) - low)
-        radius = size * (m * (form.unit + m * 2.0**-104)) + (form.smallest if m else 0.0)
-        same = ~np.isfinite(size) & (engine.array == high)
-        deviation, radius = np.where(same, 0.0, deviation), np.where(same, 0.0, radius)
-    enclosed, no_kink = np.isfinite(size) | same, np.zeros(shape, dtype=bool)
-    return Residual(engine.array, deviation, radius, enclosed, exact, deviation, no_kink, exact, exact)
-
-
-def adjoint_of_enclosures(engine: Numerals, terms: Sequence[tuple[Any, Any]], form: Format) -> Residual:
-    """The adjoint link of an engine that shows no terms: the sum of what its terms may be, and of what they are."""
-    zero: Any = np.full(engine.array.shape, flint.arb(0), dtype=object)
-    total: Any = sum((ball for ball, _ in terms), start=zero)
-    exact: Any = sum((term for _, term in terms), start=zero)
-    size: Any = sum((abs(np.asarray(ball, dtype=object)) for ball, _ in terms), start=zero)
-    bound = size * (len(terms) * form.unit) + form.smallest
-    return residual(engine, total + bound * EITHER_WAY, exact)
-
-
-def shares(
-    op: str, params: Params, operands: Sequence[Numbers], terms: Sequence[Numbers], g: Numbers, form: Format
-) -> NDArray[np.bool_] | None:
-    """Where the terms of a maximum's tied operands do not sum to its adjoint g; None for other operations.
-
-    Each term alone may lie anywhere between 0 and g at a tie. Together they must hand on all of g.
-    """
-    parts = [np.asarray(term, dtype=np.float64) for term in terms]
-    if op in ("maximum", "minimum") and len(parts) == 2 and parts[0].shape == parts[1].shape == g.shape:
-        total, size, count = parts[0] + parts[1], np.abs(parts[0]) + np.abs(parts[1]), 2
-        ties = operands[0] == operands[1]
-    elif op in ("max", "min") and parts:
-        chosen = dict(params)
-        axes, keep = axes_of(chosen["axis"], parts[0].ndim), bool(chosen["keepdims"])
-        total, size = (np.sum(x, axis=axes, keepdims=keep) for x in (parts[0], np.abs(parts[0])))
-        count = parts[0].size // max(g.size, 1)
-        extremum = np.max if op == "max" else np.min
-        largest = operands[0] == extremum(operands[0], axis=axes, keepdims=True)
-        ties = np.sum(largest, axis=axes, keepdims=keep) > 1
-    elif len(parts) == {"maximum": 2, "minimum": 2, "clip": 3}.get(op):
-        # Broadcast operands have summed their shares already; what is left to hold is the sum of everything.
-        total, size = (np.sum([np.sum(f(x)) for x in parts]) for f in (np.asarray, np.abs))
-        count = sum(x.size for x in parts) + g.size
-        size = size + np.sum(np.abs(g, dtype=np.float64))  # what cancelled inside a broadcast operand's sum
-        g = np.asarray(np.sum(g, dtype=np.float64))
-        ties = np.any([operands[0] == other for other in operands[1:]])
-    else:
-        return None
-    with np.errstate(all="ignore"):
-        sound = np.abs(total - g) <= 2 * count * form.unit * size + count * form.smallest
-        return np.asarray(ties & ~(sound | ~np.isfinite(g)))

@@ -26,8 +26,9 @@ from ..graph.graph import Constant, Graph, Kind, Node, Params, Use
 from ..graph.ops import OPERATIONS
 from .arrays import ZERO, array
 from .germs import Push, coefficient, mover, pusher
-from .links import MOST_PRECISION, PRECISION, Operand, is_loose, step
+from .links import Operand, step
 from .numbers import ball, to_balls
+from .precision import MOST_PRECISION, PRECISION, is_loose
 from .reference import Reference, reference
 from .rounding import middle
 

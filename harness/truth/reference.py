@@ -18,8 +18,8 @@ from ..graph.emit import Program, emit
 from ..graph.gradient import gradient
 from ..graph.graph import Arg, Constant, Graph, Node, Use
 from .arrays import array
-from .links import is_loose, refined, working
 from .numbers import balls, constant, to_balls
+from .precision import is_loose, refined, working
 from .rounding import SELECTIONS, floats, radii
 
 

@@ -100,8 +100,8 @@ def _rounding(
         return _product(function, form)
     if name == "pad":
         return _padded(function, form)
-    if name in _LENGTHS:
-        return _accumulation(function, _LENGTHS[name], form, namespace["abs"])
+    if name in LENGTHS:
+        return _accumulation(function, LENGTHS[name], form, namespace["abs"])
     cost = OPERATIONS[name].cost
     if cost == 0:
         return function
@@ -110,14 +110,18 @@ def _rounding(
     def widened(*operands: Balls, **params: Any) -> Balls:
         result = function(*operands, **params)
         wide = result * factor + noise
-        # An infinity is exact: widened it would be a ball that says nothing.
-        return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, result)
+        return unless_infinite(wide, result)
 
     return widened
 
 
 _is_finite = np.frompyfunc(arb.is_finite, 1, 1)
 _unless_infinite = np.frompyfunc(lambda wide, exact: wide if exact.is_finite() else exact, 2, 1)
+
+
+def unless_infinite(wide: Balls, exact: Balls) -> Balls:
+    """The wider balls. But an infinity is exact: widened it would be a ball that says nothing."""
+    return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, exact)
 
 
 def _constant(function: Callable[[str], Balls], form: Format) -> Callable[[str], Balls]:
@@ -162,7 +166,7 @@ def _log_of_sum(function: Callable[..., Balls], form: Format) -> Callable[..., B
         wide = result * factor + _around_zero(
             np.abs(np.maximum(floats(a), floats(b))) * (cost * form.unit) + form.smallest
         )
-        return wide if np.all(_is_finite(wide)) else _unless_infinite(wide, result)
+        return unless_infinite(wide, result)
 
     return widened
 
@@ -256,7 +260,7 @@ def _window_of_weight(g: Shape, x: Shape, **_: object) -> int:
 
 
 # How many roundings one element of the result may gather.
-_LENGTHS: Mapping[str, Callable[..., int]] = {
+LENGTHS: Mapping[str, Callable[..., int]] = {
     "sum": _summed,
     "cumsum": _along,
     "einsum": _contracted,

@@ -22,9 +22,12 @@ from ..graph.build import Builder
 from ..graph.emit import emit
 from ..graph.gradient import gradient
 from ..graph.graph import Constant, Graph, Node, Use
+from .adjoints import adjoint
 from .batches import Batches
-from .links import Numerals, Step, adjoint, working
+from .links import Step
+from .precision import working
 from .reference import Reference
+from .residuals import Numerals
 from .rounding import Format
 
 Array: TypeAlias = NDArray[Any]

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ..graph.graph import Graph
 from .arrays import ZERO
 from .germs import coefficient, mover
-from .links import working
 from .numbers import to_balls
+from .precision import working
 from .reference import Number
 
 Array: TypeAlias = NDArray[Any]

@@ -1,0 +1,43 @@
+"""How many bits balls carry, and when they are tight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flint
+import numpy as np
+
+PRECISION = 128
+MOST_PRECISION = 4096
+
+
+def working() -> Any:
+    """A context in which balls carry the precision that the truth starts from."""
+    return flint.ctx.workprec(PRECISION)
+
+
+def refined(compute: Callable[[], tuple[Any, ...]], bits: int = 80) -> tuple[Any, ...]:
+    """Exact results, the precision doubled until all have `bits`. What stays loose is a hull, or does not exist."""
+    results = compute()
+    precision, most = PRECISION, max(MOST_PRECISION, 4 * bits)
+    while precision < most and any(np.any(is_loose(result, bits)) for result in results):
+        precision *= 2
+        with flint.ctx.workprec(precision):
+            results = compute()
+    return results
+
+
+def once(compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    return compute()
+
+
+def _loose(ball: Any, bits: int) -> bool:
+    """Neither right to `bits` nor so small that no format could tell it from 0. What is not finite stays so."""
+    if not isinstance(ball, flint.arb) or ball.is_exact() or ball.rel_accuracy_bits() >= bits:
+        return False
+    return bool(ball.is_finite() and not abs(ball) < _NOTHING)
+
+
+is_loose = np.frompyfunc(_loose, 2, 1)
+_NOTHING = flint.arb(2) ** -1042  # 2^-20 of the smallest normal float64

@@ -1,0 +1,112 @@
+"""An engine's numbers against the balls of what they may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import flint
+import numpy as np
+from numpy.typing import NDArray
+
+from .numbers import to_balls
+from .products import Estimate
+from .rounding import Format, entered, floats, radii
+
+Numbers: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """An engine's numbers for one link against the ball of what they may be. Arrays have the link's shape.
+
+    `deviation` is |engine - middle of the ball|, `radius` the ball's; `off` is |engine - exact| where
+    exact is the step in exact arithmetic, and `exact` that number, in float64. `enclosed` marks elements
+    whose ball says something: it is finite, or one infinity. `kink` marks elements at which the step has no
+    single derivative, and `low`, `high` enclose all that it may be there. `products`: the step is a sum of products.
+    """
+
+    engine: Numbers
+    deviation: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    enclosed: NDArray[np.bool_]
+    exact: NDArray[np.float64]
+    off: NDArray[np.float64]
+    kink: NDArray[np.bool_]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    products: bool = False
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """Deviation over radius: sound up to 1, NaN where the ball or the engine's number is not finite."""
+        with np.errstate(all="ignore"):
+            return np.where(
+                self.deviation == 0, np.where(np.isnan(self.radius), np.nan, 0.0), self.deviation / self.radius
+            )
+
+
+class Numerals:
+    """An engine's array as balls, converted once: as it is, and widened by one rounding."""
+
+    def __init__(self, array: Numbers, form: Format) -> None:
+        self.array = array
+        self._form = form
+
+    @cached_property
+    def exact(self) -> Any:
+        return self.array if self.array.dtype.kind in "bi" else to_balls(self.array)
+
+    @cached_property
+    def widened(self) -> Any:
+        return self.widened_by(self._form)
+
+    def widened_by(self, form: Format, cost: float = 1) -> Any:
+        if self.array.dtype.kind in "bi":
+            return self.array
+        widened = np.asarray(entered(self.exact, form, cost), dtype=object)
+        if not np.isfinite(self.array).all():
+            widened = np.where(np.isfinite(self.array), widened, self.exact)
+        return widened
+
+    def in_form(self, form: Format) -> Any:
+        return self.widened if form is self._form else self.widened_by(form)
+
+
+def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool = False) -> Residual:
+    """Measure an engine's array against an enclosure and, where it is known apart, the exact value."""
+    numbers = engine.array
+    own = to_balls(numbers.astype(np.float64)) if numbers.dtype.kind in "bi" else engine.exact
+    ball: Any = np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape)
+    deviation, radius, middle = np.abs(floats(own - ball)), radii(ball), floats(ball)
+    enclosed = np.asarray(is_finite(ball), dtype=bool)
+    if not enclosed.all():
+        # The ball may be one infinity. An engine that says so is right; arithmetic on it would give NaN.
+        infinite = np.isinf(middle) & (radius == 0)
+        deviation = np.where(infinite & (numbers == middle), 0.0, deviation)
+        enclosed |= infinite
+    no_kink = np.zeros(numbers.shape, dtype=bool)
+    if exact is None:
+        return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
+    exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
+    off, middle, spread = np.abs(floats(own - exactly)), floats(exactly), radii(exactly)
+    with np.errstate(all="ignore"):
+        off = np.where(numbers == middle, 0.0, off) if np.isinf(middle).any() else off
+        kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
+    low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
+    return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high, products)
+
+
+is_finite = np.frompyfunc(flint.arb.is_finite, 1, 1)
+_lower = np.frompyfunc(flint.arb.lower, 1, 1)
+_upper = np.frompyfunc(flint.arb.upper, 1, 1)
+
+
+def beyond_doubt(engine: Numerals, found: Estimate) -> Residual | None:
+    """The residual of a sum of products, if float64 is enough to tell that each of the engine's numbers is sound."""
+    deviation, within = found.deviation(engine.array)
+    if not within.all():
+        return None
+    exact, no_kink = found.high + found.low, np.zeros(engine.array.shape, dtype=bool)
+    return Residual(engine.array, deviation, found.radius, ~no_kink, exact, deviation, no_kink, exact, exact, True)

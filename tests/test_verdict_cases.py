@@ -1,0 +1,127 @@
+"""docs/verdicts.md: each verdict has a section, whose command gives that verdict and prints what the page shows."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from click.testing import CliRunner
+
+from gradaccord.harness.case import load
+from gradaccord.harness.cli import main
+from gradaccord.harness.rows import FINDINGS, Verdict
+from gradaccord.harness.verdicts import SEVERITY
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+SECTIONS: dict[str, str] = dict(re.findall(r"^### (.*)\n((?:(?!##).*\n)*)", PAGE, re.MULTILINE))
+FILES = sorted((ROOT / "docs" / "verdicts").glob("*.yaml"))
+
+# Ascending. An engine that gave no numbers has one row, of the first or of the last ones.
+GRAVITY: tuple[Verdict, ...] = ("unsupported", *SEVERITY, "unstable", "failed", "timed out", "reference unreliable")
+FAULTY = "docs/verdicts/engines.py"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A case's engines, those that get its verdict marked by `*`; its dtype, further flags and exit status."""
+
+    engines: str
+    dtype: str = "float64"
+    flags: str = ""
+    status: int = 0
+
+
+TABLE: dict[Verdict, Shown] = {
+    "agree": Shown("backprop*"),
+    "lossy": Shown("backprop*"),
+    "ill-conditioned": Shown("backprop*"),
+    "undefined": Shown("backprop*"),
+    "unsupported": Shown("backprop torch*"),
+    "not judged": Shown("finite_difference*"),
+    "convention": Shown("torch* jax*", status=1),
+    "kink artefact": Shown("torch*", status=1),
+    "imprecise": Shown("torch*", status=1),
+    "wrong": Shown("torch*", status=1),
+    "not finite": Shown("torch*", status=1),
+    "overflow": Shown("backprop*", dtype="float16", status=1),
+    "unstable": Shown(f"{FAULTY}:forgetful*", status=1),
+    "failed": Shown("backprop torch*", status=1),
+    "timed out": Shown(f"{FAULTY}:hanging*", flags=" --timeout 2", status=1),
+}
+
+
+def file(verdict: Verdict) -> Path:
+    return ROOT / "docs" / "verdicts" / f"{verdict.replace(' ', '-')}.yaml"
+
+
+def command(verdict: Verdict) -> str:
+    shown = TABLE[verdict]
+    engines = "".join(f" --engine {name.rstrip('*')}" for name in shown.engines.split())
+    return f"gradaccord run {file(verdict).relative_to(ROOT).as_posix()}{engines} --dtype {shown.dtype}{shown.flags}"
+
+
+def plain(text: str) -> str:
+    """Words alone: line breaks are the terminal's, and last digits those of the processor and the frameworks."""
+    return " ".join(re.sub(r"\d+(\.\d+)?(e[+-]?\d+)?", "#", text).split())
+
+
+def test_every_verdict_has_a_section() -> None:
+    assert sorted(SECTIONS) == sorted(get_args(Verdict))
+    assert sorted(GRAVITY) == sorted(SECTIONS)
+
+
+def test_the_page_tells_findings_from_what_passes() -> None:
+    _, _, findings = PAGE.partition("## Verdicts that are findings\n")
+    assert set(re.findall(r"^### (.*)$", findings, re.MULTILINE)) == {*FINDINGS, "convention"}
+    assert {verdict for verdict, shown in TABLE.items() if shown.status} == set(TABLE) & {*FINDINGS, "convention"}
+
+
+def test_every_verdict_has_a_case_but_the_one_that_no_sound_installation_shows() -> None:
+    assert set(SECTIONS) - set(TABLE) == {"reference unreliable"}
+    assert sorted(map(file, TABLE)) == FILES
+    assert not re.search(r"^\$ ", SECTIONS["reference unreliable"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_case_goes_by_its_verdict_and_says_what_it_shows(path: Path) -> None:
+    case = load(path)
+    assert case.name == path.stem
+    assert case.about
+    assert not case.accept
+
+
+@pytest.mark.parametrize("verdict", TABLE)
+def test_the_command_on_the_page_gives_the_verdict(
+    verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"^```console\n\$ (.*)\n((?:.*\n)*?)```$", SECTIONS[verdict], re.MULTILINE)
+    assert [line for line, _ in blocks] == [command(verdict)]
+    for name in {engine.rstrip("*") for engine in TABLE[verdict].engines.split()} & {"torch", "jax"}:
+        pytest.importorskip(name)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    words = [*shlex.split(command(verdict))[1:], "--out", str(tmp_path)]
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, words)
+
+    assert done.exit_code == TABLE[verdict].status, done.output
+    given: dict[str, set[str]] = {}
+    with (tmp_path / "results.csv").open(newline="", encoding="utf-8") as results:
+        for row in csv.DictReader(results):
+            given.setdefault(row["engine"], set()).add(row["verdict"])
+    gravest = {engine: max(verdicts, key=list[str](GRAVITY).index) for engine, verdicts in given.items()}
+    assert gravest == {
+        engine.rstrip("*"): verdict if engine.endswith("*") else "agree" for engine in TABLE[verdict].engines.split()
+    }
+    printed, report = plain(done.output), plain((tmp_path / "report.md").read_text(encoding="utf-8"))
+    for piece in blocks[0][1].split("...\n"):
+        assert plain(piece) in printed
+    quoted = "\n".join(re.findall(r"^> (.*)$", SECTIONS[verdict], re.MULTILINE))
+    assert plain(quoted) in report
