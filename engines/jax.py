@@ -224,7 +224,7 @@ def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
     plain, tagged = _plain(graph, dtype), _tagged(graph, dtype)
     arrays = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
     try:
-        with _mode():
+        with mode():
             inputs = [jax.ShapeDtypeStruct(node.shape, arrays[node.kind]) for node in graph.inputs]
             cotangent = jax.ShapeDtypeStruct(graph.output.shape, DTYPES[dtype])
             options = UNFUSED if len(graph.nodes) + len(graph.uses) > LARGE else None
@@ -236,11 +236,13 @@ def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
     return _evaluator(graph, dtype, plain, tagged)
 
 
-def _mode() -> Any:
+def mode() -> Any:
+    """64-bit numbers, within a `with`."""
     return jax.enable_x64(True)
 
 
-def _functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
+def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
+    """The namespace, which has every operation of the graph. Raises Unsupported."""
     if dtype not in DTYPES:
         raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
     functions = namespace(dtype)
@@ -253,7 +255,7 @@ def _wanted(node: Node) -> bool:
     return node.kind == "float" and not node.constant
 
 
-def _split(graph: Graph) -> tuple[list[int], Callable[[Sequence[Any], Sequence[Any]], list[Any]]]:
+def split(graph: Graph) -> tuple[list[int], Callable[[Sequence[Any], Sequence[Any]], list[Any]]]:
     """The places of the inputs with a gradient, and a function that puts those back among the others."""
     places = [k for k, node in enumerate(graph.inputs) if _wanted(node)]
 
@@ -268,8 +270,8 @@ def _split(graph: Graph) -> tuple[list[int], Callable[[Sequence[Any], Sequence[A
 
 def _plain(graph: Graph, dtype: str) -> Run:
     """The gradients, by the program that a user of JAX runs."""
-    program = emit(graph, _functions(graph, dtype), [graph.output.name])
-    places, joined = _split(graph)
+    program = emit(graph, checked_functions(graph, dtype), [graph.output.name])
+    places, joined = split(graph)
 
     def run(inputs: Sequence[Any], cotangent: Any) -> Tree:
         _, pull = jax.vjp(lambda wanted: program(*joined(inputs, wanted))[0], [inputs[k] for k in places])
@@ -284,8 +286,8 @@ def _tagged(graph: Graph, dtype: str) -> Run:
 
     A node that is used once needs no second probe: its adjoint is its term. The output's is the cotangent.
     """
-    program = emit(graph, _functions(graph, dtype), [node.name for node in graph.nodes], tagged=True)
-    places, joined = _split(graph)
+    program = emit(graph, checked_functions(graph, dtype), [node.name for node in graph.nodes], tagged=True)
+    places, joined = split(graph)
     read = [graph.argument(use) for use in graph.uses]
     together: dict[tuple[str, str], list[int]] = {}
     for k, use in enumerate(graph.uses):
@@ -341,7 +343,7 @@ def _evaluator(graph: Graph, dtype: str, plain: Run, tagged: Run) -> Evaluate:
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
         try:
-            with _mode(), warnings.catch_warnings():
+            with mode(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 arrays = [
                     jnp.array(inputs[node.name], dtype=kind if node.kind == "float" else None) for node in graph.inputs
@@ -393,13 +395,13 @@ def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step
         raise Unsupported(f"optax has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
     build, names = OPTIMISERS[rule]
     native = build(settings)
-    with _mode():
+    with mode():
         parameters: Any = {name: jnp.array(array) for name, array in start.items()}
         state = native.init(parameters)
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         nonlocal parameters, state
-        with _mode():
+        with mode():
             updates, state = native.update({name: jnp.array(gradients[name]) for name in parameters}, state)
             parameters = optax.apply_updates(parameters, updates)
             shown = {variable: optax.tree_utils.tree_get(state, name) for variable, name in names.items()}

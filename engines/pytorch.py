@@ -244,10 +244,7 @@ def namespace(dtype: str) -> dict[str, Any]:
 
 def prepare(graph: Graph, dtype: str) -> Evaluate:
     """Compile the graph's plain and tagged programs. Raises Unsupported."""
-    if dtype not in DTYPES:
-        raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
-    functions = namespace(dtype)
-    _check(graph, functions)
+    functions = checked_functions(graph, dtype)
     names = [node.name for node in graph.nodes]
     plain = emit(graph, functions, [graph.output.name])
     tagged = emit(graph, functions, names, tagged=True)
@@ -268,20 +265,25 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     return evaluate
 
 
-def _check(graph: Graph, functions: Mapping[str, Any]) -> None:
+def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
+    """The namespace, which has every operation of the graph. Raises Unsupported."""
+    if dtype not in DTYPES:
+        raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
+    functions = namespace(dtype)
     for op in missing(graph, functions):
         raise Unsupported(f"torch has no `{op}`: {ABSENT[op]}")
     for node in graph.operations:
         index = dict(node.params).get("index")
         if any(isinstance(item, slice) and (item.step or 1) < 0 for item in index_of(str(index)) if index):
             raise Unsupported(f"torch has no slice with a negative step, as in [{index}]; use flip")
+    return functions
 
 
 def _leaves(graph: Graph, inputs: Inputs, dtype: str) -> list[Tensor]:
     """The inputs as tensors of their own memory, those that have a gradient as leaves of the tape."""
     leaves: list[Tensor] = []
     for node in graph.inputs:
-        tensor = _tensor(inputs[node.name])
+        tensor = to_torch(inputs[node.name])
         if node.kind == "float":
             tensor = tensor.to(DTYPES[dtype])
         leaves.append(tensor.requires_grad_(_wanted(node)))
@@ -298,7 +300,7 @@ def _gradients(graph: Graph, plain: Program, inputs: Inputs, cotangent: Array, d
     (output,) = plain(*leaves)
     wanted = [leaf for leaf, node in zip(leaves, graph.inputs, strict=True) if _wanted(node)]
     found = _pulled_back(output, wanted, cotangent)
-    return dict(zip((node.name for node in graph.wanted), map(_numpy, found), strict=True))
+    return dict(zip((node.name for node in graph.wanted), map(to_numpy, found), strict=True))
 
 
 def _inside(
@@ -320,11 +322,11 @@ def _inside(
         return tags[k]
 
     tensors = tagged(tag, *_leaves(graph, inputs, dtype))
-    values = {node.name: _numpy(tensor) for node, tensor in zip(graph.nodes, tensors, strict=True)}
+    values = {node.name: to_numpy(tensor) for node, tensor in zip(graph.nodes, tensors, strict=True)}
     taped = {node.name: tensor for node, tensor in zip(graph.nodes, tensors, strict=True)}
     active = [node.name for node in graph.nodes if node.name in graph.active]
     found = _pulled_back(taped[graph.output.name], [*tags, *(taped[name] for name in active)], cotangent)
-    arrays = [_numpy(tensor) for tensor in found]
+    arrays = [to_numpy(tensor) for tensor in found]
     return Evaluation(
         "ok",
         values=values,
@@ -339,7 +341,7 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
 
     autograd refuses what is not on the tape, so that is left out of the call.
     """
-    seed = _tensor(cotangent).to(output.dtype)
+    seed = to_torch(cotangent).to(output.dtype)
     found = [seed if tensor is output else torch.zeros_like(tensor) for tensor in tensors]
     places = [k for k, tensor in enumerate(tensors) if tensor.requires_grad]
     if output.requires_grad and places:
@@ -349,14 +351,15 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
     return found
 
 
-def _tensor(array: Array) -> Tensor:
+def to_torch(array: Array) -> Tensor:
     """A tensor of its own memory. NumPy's bfloat16 and torch's meet in float32, which holds both."""
     if array.dtype == ARRAYS["bfloat16"]:
         return torch.from_numpy(array.astype(np.float32)).bfloat16()
     return torch.from_numpy(np.array(array, order="C", copy=True))
 
 
-def _numpy(tensor: Tensor) -> Array:
+def to_numpy(tensor: Tensor) -> Array:
+    """The same the other way, but for memory that is shared where it can be."""
     tensor = tensor.detach()
     return tensor.float().numpy().astype(ARRAYS["bfloat16"]) if tensor.dtype == torch.bfloat16 else tensor.numpy()
 
@@ -383,18 +386,18 @@ def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step
     if rule not in OPTIMISERS:
         raise Unsupported(f"torch.optim has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
     build, state = OPTIMISERS[rule]
-    parameters = {name: _tensor(array).requires_grad_() for name, array in start.items()}
+    parameters = {name: to_torch(array).requires_grad_() for name, array in start.items()}
     native = build(list(parameters.values()), settings)
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         for name, parameter in parameters.items():
-            parameter.grad = _tensor(gradients[name])
+            parameter.grad = to_torch(gradients[name])
         native.step()
         # The optimiser moves its tensors in place, so what leaves is a copy.
         return Moved(
-            {name: _numpy(parameter).copy() for name, parameter in parameters.items()},
+            {name: to_numpy(parameter).copy() for name, parameter in parameters.items()},
             {
-                variable: {name: _numpy(native.state[p][attribute]).copy() for name, p in parameters.items()}
+                variable: {name: to_numpy(native.state[p][attribute]).copy() for name, p in parameters.items()}
                 for variable, attribute in state.items()
             },
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from .evaluation import Array, Evaluation
 from .rows import PairRow, Quantity
 from .subject import Subject
 from .verdicts import place
+
+Named: TypeAlias = tuple[Quantity, str]  # what a number is, and of which node or input
 
 
 def same_bits(a: Array, b: Array) -> bool:
@@ -43,15 +45,22 @@ def differs(first: Evaluation, second: Evaluation) -> str:
 
 def pairs(subject: Subject, evaluations: Mapping[str, Evaluation]) -> list[PairRow]:
     """Every pair of engines on the output's value and each input's gradient."""
-    rows: list[PairRow] = []
     output = subject.graph.output.name
-    named: list[tuple[Quantity, str, str]] = [("value", output, "values")]
-    named.extend(("gradient", node.name, "gradients") for node in subject.graph.wanted)
-    usable = {name: e for name, e in evaluations.items() if e.status == "ok" and output in e.values}
-    for (a, first), (b, second) in combinations(usable.items(), 2):
-        for quantity, name, where in named:
-            x, y = getattr(first, where)[name], getattr(second, where)[name]
-            if x.size == 0:
+    shown: dict[str, dict[Named, Array]] = {}
+    for engine, evaluation in evaluations.items():
+        if evaluation.status == "ok" and output in evaluation.values:
+            shown[engine] = {("value", output): evaluation.values[output]}
+            shown[engine] |= {("gradient", node.name): evaluation.gradients[node.name] for node in subject.graph.wanted}
+    return pairs_of(subject, shown)
+
+
+def pairs_of(subject: Subject, shown: Mapping[str, Mapping[Named, Array]]) -> list[PairRow]:
+    """Every pair of engines on every number that both of them show."""
+    rows: list[PairRow] = []
+    for (a, first), (b, second) in combinations(shown.items(), 2):
+        for (quantity, name), x in first.items():
+            y = second.get((quantity, name))
+            if y is None or x.size == 0:
                 continue
             ulps = ulps_between(x, y)
             index = place(np.argmax(ulps), ulps.shape)

@@ -7,7 +7,7 @@ wrong shape, a changed input become the status `failed` with a reason of one lin
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
@@ -16,10 +16,12 @@ from typing import Any, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine_loading import LoadingError, load, one_line, version
-from .evaluation import DTYPES, Evaluate, Evaluation, Inputs, Status, Unsupported
+from .engine_loading import LoadingError, load, loaded, one_line, variants, version
+from .evaluation import DTYPES, Along, Derivative, Evaluate, Evaluation, Inputs, Status, Unsupported, Variant
+from .graph.directional import Directional, directional
 from .graph.graph import Graph, Use
 from .rows import TrajectoryRow
+from .second_order import given
 from .subject import Subject
 from .trajectory import trajectory
 from .update import Update
@@ -45,11 +47,50 @@ def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Arr
         return Answer(Evaluation("unsupported", str(reason)))
     except LoadingError as reason:
         return Answer(Evaluation("failed", str(reason)))
+    return _twice(
+        engine,
+        lambda: prepared(engine, graph, dtype),
+        lambda evaluate: _once(evaluate, graph, dtype, inputs, cotangent),
+    )
+
+
+def answer_along(
+    engine: str,
+    graph: Graph,
+    dtype: str,
+    inputs: Inputs,
+    cotangent: Array,
+    direction: Inputs,
+    asked: Collection[Derivative],
+) -> Answer | None:
+    """The same of derivatives along a direction, as an evaluation of the contracted gradient graph: a variant shows
+    the one quantity that it is for. None where that is not asked for, or the engine has nothing to do with it."""
+    try:
+        chosen = loaded(engine)
+    except (Unsupported, LoadingError) as reason:
+        status = "unsupported" if isinstance(reason, Unsupported) else "failed"
+        return Answer(Evaluation(status, str(reason))) if engine in variants() else None
+    found = directional(graph)
+    if isinstance(chosen, Variant):
+        if chosen.quantity not in asked:
+            return None
+        return _twice(
+            engine,
+            lambda: prepared_along(engine, graph, dtype),
+            lambda along: _once_along(along, chosen.quantity, found, dtype, inputs, cotangent, direction),
+        )
+    if not chosen.again:
+        return None
+    one = np.ones((), DTYPES[dtype])
+    return answer(engine, found.graph, dtype, given(found, inputs, cotangent, direction), one)
+
+
+def _twice(engine: str, prepare: Callable[[], Any], ask: Callable[[Any], Evaluation]) -> Answer:
     running = version(engine)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a division by zero is a number here, and the judge looks at it
         try:
-            evaluate = prepared(engine, graph, dtype)
+            evaluate = prepare()
         except Unsupported as reason:
             return Answer(Evaluation("unsupported", str(reason)), version=running)
         except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
@@ -58,9 +99,9 @@ def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Arr
             reason = f"prepare returned {type(evaluate).__name__}, expected a function evaluate(inputs, cotangent)"
             return Answer(Evaluation("failed", reason), version=running)
         start = perf_counter()
-        first = _once(evaluate, graph, dtype, inputs, cotangent)
+        first = ask(evaluate)
         seconds = perf_counter() - start
-        again = _once(evaluate, graph, dtype, inputs, cotangent) if first.status == "ok" else None
+        again = ask(evaluate) if first.status == "ok" else None
     return Answer(first, again, seconds, running)
 
 
@@ -68,6 +109,14 @@ def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Arr
 def prepared(engine: str, graph: Graph, dtype: str) -> Evaluate:
     """What the engine made of the graph, kept for further points and for the steps of a trajectory."""
     return load(engine).prepare(graph, dtype)
+
+
+@lru_cache(maxsize=32)
+def prepared_along(engine: str, graph: Graph, dtype: str) -> Along:
+    """The same of a variant."""
+    chosen = loaded(engine)
+    assert isinstance(chosen, Variant)
+    return chosen.prepare(graph, dtype)
 
 
 def walk(engine: str, start: Subject, update: Update) -> list[TrajectoryRow]:
@@ -84,20 +133,57 @@ def walk(engine: str, start: Subject, update: Update) -> list[TrajectoryRow]:
 
 
 def _once(evaluate: Evaluate, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Evaluation:
-    given = {name: array.copy() for name, array in inputs.items()}
-    seed = cotangent.copy()
+    def read(given: Inputs, seed: Array, _: Inputs) -> Evaluation:
+        return sensible(evaluate(given, seed), graph, dtype)
+
+    return _guarded(read, inputs, cotangent, {})
+
+
+def _once_along(
+    along: Along,
+    quantity: Derivative,
+    found: Directional,
+    dtype: str,
+    inputs: Inputs,
+    cotangent: Array,
+    direction: Inputs,
+) -> Evaluation:
+    def read(given: Inputs, seed: Array, v: Inputs) -> Evaluation:
+        shown: object = along(given, seed, v)
+        s, needed = found.graph.output.name, list(found.directions)
+        if quantity == "tangent":
+            shown, needed = {s: shown}, [s]
+        problem = _problem(quantity, shown, needed, found.graph, dtype)
+        if problem:
+            return Evaluation("failed", problem.replace(f" of `{s}`", ""))
+        arrays = {name: np.asarray(array) for name, array in cast("Inputs", shown).items()}
+        return Evaluation("ok", values=arrays) if quantity == "tangent" else Evaluation("ok", gradients=arrays)
+
+    return _guarded(read, inputs, cotangent, direction)
+
+
+def _guarded(
+    read: Callable[[Inputs, Array, Inputs], Evaluation], inputs: Inputs, cotangent: Array, direction: Inputs
+) -> Evaluation:
+    """An evaluation of copies of what is given, which must stay as they are."""
+    given, seed, v = _copies(inputs), cotangent.copy(), _copies(direction)
     try:
-        evaluation = evaluate(given, seed)
-        for name, array in given.items():
-            if not _equal(array, inputs[name]):
-                return Evaluation("failed", f"it changed its input `{name}`")
+        evaluation = read(given, seed, v)
+        for what, now, before in (("input", given, inputs), ("direction of", v, direction)):
+            for name, array in now.items():
+                if not _equal(array, before[name]):
+                    return Evaluation("failed", f"it changed its {what} `{name}`")
         if not _equal(seed, cotangent):
             return Evaluation("failed", "it changed its cotangent")
-        return sensible(evaluation, graph, dtype)
+        return evaluation
     except Unsupported as reason:
         return Evaluation("unsupported", str(reason))
     except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
         return Evaluation("failed", one_line(error))
+
+
+def _copies(arrays: Inputs) -> dict[str, Array]:
+    return {name: array.copy() for name, array in arrays.items()}
 
 
 def _equal(a: Array, b: Array) -> bool:

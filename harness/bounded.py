@@ -19,6 +19,8 @@ from .truth.rounding import LOWER, Format
 from .truth.sensitivity import Key, Probe
 from .verdicts import choice, place, show
 
+UNBOUNDED = "no finite bound is known of how far rounding alone may move it"
+
 
 def digits(relative: float) -> float:
     """Decimal digits in agreement with the truth; 0 to about 32, where the pair of float64 ends."""
@@ -72,12 +74,15 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
         index = place(np.argmax(lost), lost.shape)
         reason = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
         return _verdict(_measured(row, engine, truth, error, relative, index), "not finite", reason, inf)
-    seen = [probe for probe in probes if (tight[probe.index] if probe.index is not None else tight.all())]
+    known = [probe for probe in probes if (tight[probe.index] if probe.index is not None else tight.all())]
+    seen = [probe for probe in known if isfinite(probe.bound)]
     scores = [_score(abs(probe.of(error)), probe.bound) for probe in seen]
     kinks = ~tight & np.isfinite(truth.high) & np.isfinite(truth.radius)
     if not seen and not kinks.any():
         index = place(np.argmax(relative), relative.shape)
         row = _measured(row, engine, truth, error, relative, index)
+        if known:
+            return replace(row, verdict="not judged", reason=UNBOUNDED)
         if probes:
             return replace(row, verdict="undefined", reason="the truth does not exist here")
         return replace(row, verdict="not judged", reason="the gradient was not among those sampled")
@@ -98,6 +103,8 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
     row = _measured(
         row, engine, truth, error, relative, seen[worst].index or place(np.argmax(relative), relative.shape)
     )
+    if len(seen) < len(known):
+        return replace(row, verdict="not judged", reason=UNBOUNDED)
     return conditioned(replace(row, score=scores[worst], reason=_sampled(probes, engine)), truth, probes, form)
 
 

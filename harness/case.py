@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluation import DEFAULT_DTYPES, DTYPES
+from .evaluation import DEFAULT_DTYPES, DTYPES, Derivative
 from .graph.graph import Graph, Node
 from .graph.nearest import nearest
 from .inputs import Array, Input, build
@@ -65,6 +65,7 @@ class Case:
     update: Update | None
     accept: tuple[Acceptance, ...]
     weights: Input  # of the output: what contracts it
+    derivatives: tuple[Derivative, ...] = ()  # asked for beside the gradient
 
     @property
     def expect(self) -> tuple[tuple[Expectation, ...], ...]:
@@ -86,6 +87,14 @@ class Case:
         """The weights of the output in `dtype`: 1 for a scalar."""
         return self.weights.rounded(DTYPES[dtype])
 
+    def direction(self, dtype: str) -> dict[str, Array]:
+        """Where tangents and Hessian-vector products go: a weight for each component of each wanted input, those of
+        `default_cotangent`, counted through from input to input."""
+        wanted = self.graph.wanted
+        ends = np.cumsum([int(np.prod(node.shape)) for node in wanted])
+        parts = np.split(_weights(int(ends[-1])).astype(DTYPES[dtype]), ends[:-1])
+        return {node.name: part.reshape(node.shape) for node, part in zip(wanted, parts, strict=True)}
+
     def exact_cotangent(self) -> NDArray[np.object_]:
         """The weights of the output as Fractions."""
         return self.weights.exact()
@@ -98,8 +107,12 @@ def default_cotangent(shape: tuple[int, ...]) -> Array:
     """
     if shape == ():
         return np.ones(())
-    k = np.arange(int(np.prod(shape)))
-    return (np.where(k % 2, -1.0, 1.0) * (8 + 5 * k % 13) / 16).reshape(shape)
+    return _weights(int(np.prod(shape))).reshape(shape)
+
+
+def _weights(count: int) -> Array:
+    k = np.arange(count)
+    return np.where(k % 2, -1.0, 1.0) * (8 + 5 * k % 13) / 16
 
 
 # --- finding and loading -----------------------------------------------------------------------------------
@@ -209,7 +222,8 @@ class _Loader:
         weights = self._weights(found.get("cotangent"), output)
         accept = acceptances(self.source, self.assembly, found.get("accept") or [], len(points))
         update = self._update(found.get("update"))
-        dtypes = self._dtypes(found.get("dtypes"))
+        dtypes = tuple(self._distinct(found.get("dtypes")) or DEFAULT_DTYPES)
+        derivatives = cast("list[Any]", self._distinct(found.get("derivatives")))
         asked = [e.name for point in points for e in point.expect if e.quantity == "value"]
         self._unused(found, graph, asked)
         if source.errors or output is None or weights is None:
@@ -223,6 +237,7 @@ class _Loader:
         return Case(
             found["name"][1], source.path, text_in(found.get("about")), text_in(found.get("source")), tags,
             self.assembly.graph(outputs).pruned(outputs), tuple(points), dtypes, update, accept, weights,
+            tuple(name for name in derivatives if name != "gradient"),
         )  # fmt: skip
 
     def _inputs(self, given: Pairs) -> dict[str, tuple[Scalar, Input | None]]:
@@ -305,13 +320,13 @@ class _Loader:
             return None
         return made
 
-    def _dtypes(self, given: Sequence[tuple[Value, str]] | None) -> tuple[str, ...]:
-        dtypes: dict[str, None] = {}
+    def _distinct(self, given: Sequence[tuple[Value, str]] | None) -> list[str]:
+        names: dict[str, None] = {}
         for place, name in given or []:
-            if name in dtypes:
-                self.source.error(place, f"`{name}` twice", "each dtype once")
-            dtypes[name] = None
-        return tuple(dtypes or DEFAULT_DTYPES)
+            if name in names:
+                self.source.error(place, f"`{name}` twice", "each one once")
+            names[name] = None
+        return list(names)
 
     def _update(self, given: tuple[Value, Pairs] | None) -> Update | None:
         if given is None:

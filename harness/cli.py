@@ -256,7 +256,7 @@ def engines() -> None:
     """List the engines and what each runs on."""
     from rich.table import Table
 
-    from .engine_loading import LoadingError, installed, load, version
+    from .engine_loading import LoadingError, installed, loaded, version
     from .evaluation import Unsupported
     from .terminal import console
 
@@ -265,7 +265,7 @@ def engines() -> None:
         table.add_column(column, overflow="fold")
     for name in installed():
         try:
-            load(name)
+            loaded(name)
             status = "ready"
         except (Unsupported, LoadingError) as reason:
             status = str(reason)

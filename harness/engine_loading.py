@@ -1,4 +1,5 @@
-"""Engines by name: through entry points of the group `gradaccord.engines`, or from a file, `path.py:prepare`.
+"""Engines by name: through entry points of the groups `gradaccord.engines` and `gradaccord.variants`, or from a file,
+`path.py:prepare`.
 
 Names are checked without importing anything; an engine is imported when a unit first asks for it.
 Imports no engine and no framework by itself.
@@ -16,10 +17,11 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any, cast
 
-from .evaluation import Engine, Prepare, Unsupported
+from .evaluation import Engine, Prepare, Unsupported, Variant
 from .graph.nearest import nearest
 
 GROUP = "gradaccord.engines"
+VARIANTS = "gradaccord.variants"  # of engines, for derivatives along a direction alone
 DEFAULT = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
 
 
@@ -33,10 +35,16 @@ class LoadingError(Exception):
 
 @cache
 def installed() -> dict[str, EntryPoint]:
-    """Every engine that an installed package offers, the shipped ones first."""
+    """Every engine that an installed package offers, the shipped ones first, variants last."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     order = [name for name in DEFAULT if name in found] + sorted(set(found) - set(DEFAULT))
-    return {name: found[name] for name in order}
+    return {name: found[name] for name in order} | dict(sorted(variants().items()))
+
+
+@cache
+def variants() -> dict[str, EntryPoint]:
+    """The engines among the installed ones that only cases which ask for more than the gradient are for."""
+    return {entry.name: entry for entry in entry_points(group=VARIANTS)}
 
 
 def checked(names: Iterable[str]) -> tuple[str, ...]:
@@ -97,9 +105,17 @@ def _assigned(tree: ast.Module) -> set[str]:
     return names
 
 
-@cache
 def load(name: str) -> Engine:
-    """The engine of that name, imported now.
+    """The engine of that name, as `loaded`. Raises Unsupported for a variant, which computes no gradient."""
+    found = loaded(name)
+    if isinstance(found, Variant):
+        raise Unsupported(f"it computes the {found.quantity} alone, in cases whose `derivatives` ask for it")
+    return found
+
+
+@cache
+def loaded(name: str) -> Engine | Variant:
+    """The engine or variant of that name, imported now.
 
     Raises Unsupported where a package that it needs is not installed, LoadingError where its own code fails.
     """
@@ -116,8 +132,8 @@ def load(name: str) -> Engine:
         raise LoadingError(f"cannot be loaded: {one_line(error)}") from None
 
 
-def _engine(found: Any, name: str) -> Engine:
-    if isinstance(found, Engine):
+def _engine(found: Any, name: str) -> Engine | Variant:
+    if isinstance(found, Engine | Variant):
         return found
     if callable(found):
         return Engine(cast("Prepare", found))
@@ -157,7 +173,7 @@ def _remedy(name: str, missing: str) -> str:
 def version(name: str) -> str:
     """What the engine runs on, such as `torch 2.13.0`; empty where it does not say or is not there."""
     try:
-        return str(load(name).version())
+        return str(loaded(name).version())
     except (Exception, SystemExit):  # noqa: BLE001 a version that fails must not fail a run
         return ""
 

@@ -17,6 +17,7 @@ from .graph.graph import Graph, Use
 
 Array: TypeAlias = NDArray[Any]
 Inputs: TypeAlias = Mapping[str, Array]
+Derivative: TypeAlias = Literal["tangent", "hessian_product"]
 Status: TypeAlias = Literal["ok", "unsupported", "undefined", "failed", "timed out"]
 
 
@@ -80,11 +81,33 @@ class Engine:
 
     `prepare(graph, dtype)` does the work that is done once: look up functions, compile. It raises
     `Unsupported`. An entry point of the group `gradaccord.engines` is an Engine, or just a
-    `prepare` function. `version` names the framework and its version.
+    `prepare` function. `version` names the framework and its version. An engine that runs gradient
+    graphs, `again`, is handed that of a case (`harness/graph/directional.py`) like any other graph,
+    for tangents and Hessian-vector products.
     """
 
     prepare: Prepare
     optimiser: Optimiser | None = None
+    version: Callable[[], str] = lambda: ""
+    again: bool = False
+
+
+# `along(inputs, cotangent, direction)`: the direction has an array for each wanted input, in its shape.
+Along: TypeAlias = Callable[[Inputs, Array, Inputs], Array | Mapping[str, Array]]
+PrepareAlong: TypeAlias = Callable[[Graph, str], Along]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of a framework's own ways to differentiate along a direction v.
+
+    `quantity` says what `along` returns: the `tangent` <cotangent, J v>, a scalar, or the `hessian_product` of the
+    contracted output with v, an array for each wanted input. `prepare` and `along` raise
+    `Unsupported` for what the framework has no rule for. An entry point of the group `gradaccord.variants`.
+    """
+
+    quantity: Derivative
+    prepare: PrepareAlong
     version: Callable[[], str] = lambda: ""
 
 

@@ -36,7 +36,7 @@ LEGEND: Mapping[Verdict, str] = {
     "reference unreliable": "two derivations of the truth contradict each other: no engine is judged",
 }
 
-QUANTITIES = ("gradient", "value", "adjoint", "term", "expectation", "run")
+QUANTITIES = ("gradient", "tangent", "hessian_product", "value", "adjoint", "term", "expectation", "run")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from .descriptions import DESCRIPTION_FORM, INPUT, RAW
-from .evaluation import DTYPES
+from .evaluation import DTYPES, Derivative
 from .rows import Quantity, Verdict
 from .schema import (
     COUNT,
@@ -63,7 +63,11 @@ UPDATE = mapping_of(
 )
 ACCEPT = {
     "engine": Key(located(ENGINE), "the engine that differs", required=True),
-    "quantity": Key(one_of(get_args(Quantity)), "value, gradient, adjoint, term, expectation or run", required=True),
+    "quantity": Key(
+        one_of(get_args(Quantity)),
+        "value, gradient, tangent, hessian_product, adjoint, term, expectation or run",
+        required=True,
+    ),
     "verdict": Key(one_of(get_args(Verdict)), "the verdict that is expected", required=True),
     "reason": Key(TEXT, "why this is right or known", required=True),
     "name": Key(located(TEXT), "the node or input; every one unless given"),
@@ -79,6 +83,9 @@ GRAPH = mapping_of(EXPRESSION, "a mapping from names to expressions", least=1)
 DEFINE = mapping_of(EXPRESSION, "a mapping such as {swish(x): x * sigmoid(x)}")
 TAGS = list_of(pattern("a word", r"[A-Za-z0-9][A-Za-z0-9._-]*"), "a list of words")
 POINTS = list_of(located(POINT), "a list of mappings from inputs to numbers", whole=False)
+DERIVATIVES = list_of(
+    located(one_of(("gradient", *get_args(Derivative)))), "a list of derivatives", least=1, whole=False
+)
 DTYPES_LIST = list_of(located(DTYPE), "a list of dtypes", least=1, whole=False)
 
 KEYS = {
@@ -93,6 +100,7 @@ KEYS = {
     "cotangent": Key(INPUT, "weights that contract an output which is no scalar"),
     "points": Key(POINTS, "further inputs for the same graph"),
     "dtypes": Key(DTYPES_LIST, "precisions to run in; float64 and float32 unless given"),
+    "derivatives": Key(DERIVATIVES, "what is computed: the gradient always, a tangent or a Hessian-vector product too"),
     "expect": Key(EXPECT, "numbers that are known: integers exactly, decimals to half a unit of the last digit"),
     "update": Key(located(UPDATE), "a trajectory: which rule moves the inputs, and how far"),
     "accept": Key(list_of(ACCEPTANCE, "a list of mappings", whole=False), "the ledger of known disagreements"),

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from .case import Case
+from .graph.directional import directional
+from .second_order import given
 from .truth.precision import is_loose
-from .truth.proof import RESULTS, Check, Proof, prove
+from .truth.proof import RESULTS, Check, Proof, prove, prove_second
 from .truth.reference import Number, reference
 
 SHOWN = 12  # elements of an array
@@ -33,16 +35,36 @@ class Proved:
 def proved(case: Case, point: int, digits: int, directions: int, seed: int) -> Proved:
     """The enclosures of value and gradient at one point of a case, and all that was checked of them."""
     inputs, cotangent = case.exact_inputs(point), case.exact_cotangent()
-    truth = reference(case.graph, inputs, cotangent, max(BITS, ceil((digits + 1) * log2(10))))
+    bits = max(BITS, ceil((digits + 1) * log2(10)))
+    truth = reference(case.graph, inputs, cotangent, bits)
     proof = prove(case.graph, inputs, cotangent, truth, directions=directions, seed=seed, thorough=True)
     numbers = {f"value of {name}": truth.values[name] for name in case.graph.outputs}
     numbers |= {f"gradient of {node.name}": truth.adjoints[node.name] for node in case.graph.wanted}
+    proofs = {"": proof}
+    if case.derivatives:
+        beyond, proofs["second order"] = _beyond(case, point, bits, directions, seed)
+        numbers |= {what: number for what, number in beyond.items() if what.split()[0] in case.derivatives}
     width = max(map(len, numbers)) + 2
     lines = [f"{case.name}, point {point}, at the decimals as written", ""]
     for what, number in numbers.items():
         lines += _enclosures(what.ljust(width), number, digits)
-    lines += ["", *_checked(proof, seed), "", f"  {_conclusion(proof)}"]
-    return Proved("\n".join(line.rstrip() for line in lines), not proof.failure)
+    for title, one in proofs.items():
+        lines += [title and f"\n  {title}", *_checked(one, seed), "", f"  {_conclusion(one)}"]
+    return Proved("\n".join(line.rstrip() for line in lines), not any(one.failure for one in proofs.values()))
+
+
+def _beyond(case: Case, point: int, bits: int, directions: int, seed: int) -> tuple[dict[str, Number], Proof]:
+    """The tangent and the Hessian-vector products, as the value and the gradient of the contracted gradient graph."""
+    found, one = directional(case.graph), np.ones(())
+    inputs = given(found, case.exact_inputs(point), case.exact_cotangent(), case.direction("float64"))
+    truth = reference(found.graph, inputs, one, bits)
+    whole = prove(found.graph, inputs, one, truth, directions=directions, seed=seed, thorough=True)
+    tangent, products = truth.values[found.graph.output.name], {n: truth.adjoints[n] for n in found.directions}
+    numbers = {f"tangent of {case.graph.output.name}": tangent}
+    numbers |= {f"hessian_product of {name}": number for name, number in products.items()}
+    balls = {name: number.balls for name, number in products.items()}
+    exactly, cotangent, v = case.exact_inputs(point), case.exact_cotangent(), case.direction("float64")
+    return numbers, prove_second(whole, case.graph, exactly, cotangent, v, tangent.balls[()], balls, seed=seed)
 
 
 def _enclosures(what: str, number: Number, digits: int) -> Iterator[str]:

@@ -95,7 +95,7 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         from .case import CaseErrors, load
-        from .engine_loading import installed
+        from .engine_loading import installed, variants
         from .run import units
 
         try:
@@ -103,6 +103,7 @@ class CaseFile(pytest.File):
         except CaseErrors as error:
             raise self.CollectError(str(error)) from None
         engines = _chosen(self.config, "engine") or list(installed())
+        engines = [engine for engine in engines if case.derivatives or engine not in variants()]
         work = units([case], _chosen(self.config, "dtype"))
         for unit in work:
             if unit.expectations and case.expect[unit.point]:
@@ -150,6 +151,8 @@ class CaseItem(_CaseItem):
         silent = next((row for row in rows if row.verdict == "unsupported" and row.quantity == "run"), None)
         if silent is not None:
             pytest.skip(silent.reason)
+        if not rows and self.engine != "truth":
+            pytest.skip("it computes nothing that this case asks for")
 
     def _failure(self, rows: Sequence[Row], paths: Sequence[str]) -> str:
         from .findings import Chosen, entries, inner, numbers, title

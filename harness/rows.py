@@ -26,7 +26,9 @@ Verdict: TypeAlias = Literal[
     "not judged",
     "reference unreliable",
 ]
-Quantity: TypeAlias = Literal["value", "gradient", "adjoint", "term", "expectation", "run"]
+Quantity: TypeAlias = Literal[
+    "value", "gradient", "adjoint", "term", "tangent", "hessian_product", "expectation", "run"
+]
 
 # Verdicts that make exit status 1 unless a ledger entry explains them. `convention` is one only
 # where engines chose differently; the judge of a unit, which sees them all, decides that.

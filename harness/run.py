@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -16,18 +16,19 @@ from dataclasses import dataclass, replace
 from math import nan
 from time import perf_counter
 
-from .agreement import pairs
+from .agreement import Named, pairs, pairs_of
 from .allowance import used
-from .answers import Answer, answer, walk
+from .answers import Answer, answer, answer_along, walk
 from .case import Case
-from .engine_loading import installed, one_line
-from .evaluation import DEFAULT_DTYPES, DTYPES, Evaluation
+from .engine_loading import installed, one_line, variants
+from .evaluation import DEFAULT_DTYPES, DTYPES, Array, Derivative, Evaluation
 from .expectation import expectations
 from .findings import NOT_ENGINES
 from .judge import judged, settle
 from .ledger import Ledger
 from .results import Outcome
-from .rows import Quantity, Row, TrajectoryRow, Verdict
+from .rows import PairRow, Quantity, Row, TrajectoryRow, Verdict
+from .second_order import SECOND, Question, judge_along, numbers
 from .subject import Subject
 from .trajectory import Summary, summary
 from .update import Update
@@ -196,11 +197,18 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         return Outcome(case.name, unit.point, unit.dtype, tuple(rows), seconds=perf_counter() - start)
     doubt = _doubt(subject, blank)
     rows += [doubt] if doubt else _expected(unit, blank)
-    for engine in engines:
+    for engine in (name for name in engines if name not in variants()):
         answers[engine] = found = ask(host, engine, subject)
         judgement, own = _judged(subject, engine, found, blank)
         rows += map(_unjudged, judgement) if doubt else judgement
         scores |= {(engine, *key): numbers for key, numbers in used(own, subject.graph).items()}
+    versions = {engine: found.version for engine, found in answers.items()}
+    both = pairs(subject, {engine: found.evaluation for engine, found in answers.items()})
+    if case.derivatives:
+        beyond = _beyond(unit, subject, engines, host, blank)
+        rows += beyond.rows
+        both += beyond.pairs
+        versions |= beyond.versions
     rows = settle(rows)
     if case.update is not None and not doubt:
         for engine, found in answers.items():
@@ -208,19 +216,65 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
                 path = _path(host, engine, subject, case.update)
                 trajectories += path
                 summaries.append(summary(path, case.update, case.graph.output.name))
-    usable = {engine: found.evaluation for engine, found in answers.items()}
     return Outcome(
         case.name,
         unit.point,
         unit.dtype,
         tuple(rows),
-        tuple(pairs(subject, usable)),
+        tuple(both),
         tuple(trajectories),
         tuple(summaries),
-        {engine: found.version for engine, found in answers.items() if found.version},
+        {engine: running for engine, running in versions.items() if running},
         perf_counter() - start,
         scores,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beyond:
+    """What a unit yields beyond the gradient."""
+
+    rows: list[Row]
+    pairs: list[PairRow]
+    versions: dict[str, str]
+
+
+def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, blank: Row) -> _Beyond:
+    """Tangents and Hessian-vector products, as far as the case asks for them."""
+    asked = unit.case.derivatives
+    question = Question(subject, unit.case.direction(unit.dtype))
+    try:
+        doubt = _doubt(question, blank)
+    except Exception as error:  # noqa: BLE001 see _judged
+        return _Beyond([_failed(blank, "the gradient graph could not be set up", error)], [], {})
+    found = _Beyond([replace(doubt, reason=SECOND + doubt.reason)] if doubt else [], [], {})
+    shown: dict[str, dict[Named, Array]] = {}
+    for engine in engines:
+        reply = _ask_along(host, engine, question, asked)
+        if reply is None:
+            continue
+        try:
+            own = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked)
+        except Exception as error:  # noqa: BLE001 see _judged
+            own = [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+        found.rows.extend(map(_unjudged, own) if doubt else own)
+        if reply.version:
+            found.versions[engine] = reply.version
+        if reply.evaluation.status == "ok":
+            shown[engine] = numbers(question, reply.evaluation, asked)
+    found.pairs.extend(pairs_of(subject, shown))
+    return found
+
+
+def _ask_along(host: Host, engine: str, question: Question, asked: Collection[Derivative]) -> Answer | None:
+    subject = question.subject
+    try:
+        return host.call(
+            engine, answer_along,
+            subject.graph, subject.dtype, subject.inputs, subject.cotangent, question.direction, asked,
+        )  # fmt: skip
+    except StoppedError as stopped:
+        return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
 
 
 def ask(host: Host, engine: str, subject: Subject) -> Answer:
@@ -259,7 +313,7 @@ def _expected(unit: Unit, blank: Row) -> list[Row]:
         return [_failed(blank, "the expectations could not be checked", error)]
 
 
-def _doubt(subject: Subject, blank: Row) -> Row | None:
+def _doubt(subject: Subject | Question, blank: Row) -> Row | None:
     """The row of a reference that does not stand: then nobody is judged by it."""
     start, node = perf_counter(), ""
     try:

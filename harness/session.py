@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from types import FrameType
 
-from .engine_loading import CommandError, installed
+from .engine_loading import CommandError, installed, variants
 from .findings import Chosen, unexplained
 from .results import About, CaseSummary, Outcome, Report
 from .rows import Row
@@ -88,6 +88,11 @@ def session(
     work = units([one.case for one in selected], dtypes)
     if not work:
         raise CommandError(f"none of the {len(selected)} cases has a dtype of: {', '.join(dtypes)}")
+    if set(settings.engines) <= variants().keys() and not any(one.case.derivatives for one in selected):
+        raise CommandError(
+            f"none of the {len(selected)} cases asks for what {', '.join(settings.engines)} computes: a case does so "
+            "by `derivatives: [gradient, tangent, hessian_product]`"
+        )
     check_folder(out)
     reports = open_reports(out)
     tally = Tally()

@@ -37,6 +37,9 @@ def console() -> Console:
     return Console(highlight=False)
 
 
+ENGINES_ABREAST = 8  # in 80 columns
+
+
 @contextmanager
 def progress() -> Generator[Callable[[str, int, int], None], None, None]:
     """A function to tell what was done last and how much of all is done; a bar, where there is a terminal."""
@@ -51,9 +54,18 @@ def progress() -> Generator[Callable[[str, int, int], None], None, None]:
 
 
 def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    """How many numbers of each engine got which verdict: a row for each verdict, so that it fits 80 columns."""
+    """How many numbers of each engine got which verdict: a row for each verdict, so that it fits 80 columns; where
+    the engines are many, a row for each of them."""
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=len(counts) > ENGINES_ABREAST)
+    if len(counts) > ENGINES_ABREAST:
+        found = [verdict for verdict in LEGEND if any(count.get(verdict) for count in counts.values())]
+        for verdict in found:
+            table.add_column(verdict, justify="right", overflow="fold", style=STYLES.get(verdict, "red"))
+        for engine, count in counts.items():
+            numbers = (f"{count[verdict]:,}" if count.get(verdict) else "·" for verdict in found)
+            table.add_row(escape(engine), *numbers)
+        return table
     for engine in counts:
         table.add_column(escape(engine), justify="right", overflow="fold")
     for verdict in LEGEND:

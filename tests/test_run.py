@@ -13,7 +13,7 @@ import pytest
 from gradaccord.harness.answers import walk
 from gradaccord.harness.case import Case, load
 from gradaccord.harness.engine_loading import CommandError, checked, installed, version
-from gradaccord.harness.engine_loading import load as load_engine
+from gradaccord.harness.engine_loading import loaded as load_engine
 from gradaccord.harness.evaluation import Unsupported
 from gradaccord.harness.results import Outcome
 from gradaccord.harness.rows import Row

@@ -46,7 +46,8 @@ def allowed(path: Path) -> tuple[str, ...] | None:
     if name == "harness/evaluation.py":
         return (graph,)
     if name.startswith("engines/"):
-        return (graph, "harness.evaluation", "harness.update", "harness.arithmetic")
+        adapter = name.removesuffix(".py").removesuffix("_directional").replace("/", ".")
+        return (graph, "harness.evaluation", "harness.update", "harness.arithmetic", adapter)
     if name.startswith("reports/"):
         return (graph, rows, "harness.results", "harness.findings", "harness.mermaid", "reports")
     return None

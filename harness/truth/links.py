@@ -29,7 +29,7 @@ from .poles import limits
 from .precision import once, refined
 from .products import PRODUCTS, in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, beyond_doubt, is_finite, residual
-from .rounding import EITHER_WAY, SELECTIONS, Format, rounded, unless_infinite
+from .rounding import EITHER_WAY, SELECTIONS, Format, entered, rounded, unless_infinite
 
 # Rules made of sums and products of g and the operands. The middle of their ball is the exact term, since a
 # ball's product has the product of the middles for its middle; it need not be computed apart.
@@ -119,7 +119,8 @@ class Step:
         exactly = [operand.exact for operand in operands]
         if self.operation.kind != "float" or self.op in SELECTIONS:
             middle = compute(lambda: self.value_program(None)(*exactly))[0]
-            return residual(engine, middle, middle)
+            # A share, such as a third, is a quotient; whatever else selects is exact.
+            return residual(engine, entered(middle, form) if self.op == "max_share" else middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
         if from_bias:
             enclosure = enclosure + self._from_bias(operands[1], abs(operands[2].exact), form) * EITHER_WAY

@@ -67,24 +67,34 @@ def sensitivity(
     steps: Mapping[str, Step],
     form: Format,
 ) -> dict[str, tuple[Probe, ...]]:
-    """The probes of each wanted input's gradient; none where the graph is too large or an input was not sampled."""
+    """The probes of each wanted input's gradient; none where the graph is too large or an input was not sampled.
+
+    Under the name of a scalar output is the probe of its value.
+    """
+    contracted = _contracted(graph)
     if len(graph.operations) > LARGEST:
-        return {node.name: () for node in graph.wanted}
+        return {node.name: () for node in contracted}
     sweeps = _sweeps(graph)
     radii = dict(_radii(graph, truth, steps, form))
     steady = {key: _steady(key, radius, truth, steps, form) for key, radius in radii.items()}
     given = {name: array if array.dtype.kind in "bi" else array.astype(np.float64) for name, array in inputs.items()}
     given |= {name: truth.values[name].high for name in sweeps.fixed}
     given[sweeps.seed] = cotangent.astype(np.float64)
-    still = {node.name: np.zeros(node.shape) for node in graph.wanted}
-    found: dict[str, list[Probe]] = {node.name: [] for node in graph.wanted}
-    for name, index, weights in _chosen(graph, truth):
+    still = {node.name: np.zeros(node.shape) for node in contracted}
+    found: dict[str, list[Probe]] = {node.name: [] for node in contracted}
+    own = [(node.name, (), np.ones(())) for node in contracted if node is graph.output]
+    for name, index, weights in (*own, *_chosen(graph, truth)):
         slopes = sweeps.slopes({**given, **{_weights(n): w for n, w in still.items()}, _weights(name): weights})
         bounds = {key: _reach(slope, radii[key]) for key, slope in slopes.items()}
         plain = {key: _reach(slope, steady[key]) for key, slope in slopes.items()}
         link = max(plain, key=lambda key: plain[key], default=("value", graph.output.name))
         found[name].append(Probe(name, index, weights, sum(bounds.values()), sum(plain.values()), link))
     return {name: tuple(probes) for name, probes in found.items()}
+
+
+def _contracted(graph: Graph) -> list[Node]:
+    """Whose numbers sweeps contract: the gradients of wanted inputs, and the value of a scalar output."""
+    return [*graph.wanted, *([graph.output] if graph.output.shape == () else [])]
 
 
 def _chosen(graph: Graph, truth: Reference) -> Iterator[tuple[str, tuple[int, ...] | None, Floats]]:
@@ -136,9 +146,10 @@ class _Sweeps:
         for node in first.graph.nodes:
             builder.add(replace(node, constant=True) if node.name == first.seed else node)
         total: str | Constant = Constant("0")
-        for node in graph.wanted:
+        for node in _contracted(graph):
             weights = builder.input(_weights(node.name), node.shape, constant=True)
-            product = builder.apply("multiply", [weights, first.adjoints[node.name]], {})
+            number = node.name if node is graph.output else first.adjoints[node.name]
+            product = builder.apply("multiply", [weights, number], {})
             total = builder.apply("add", [total, builder.apply("sum", [product], {})], {})
         assert isinstance(total, str)
         second = gradient(builder.graph([total]))

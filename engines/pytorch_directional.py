@@ -1,0 +1,115 @@
+"""PyTorch along a direction: the tangent by forward mode, the Hessian-vector product by three nestings of the modes.
+
+All differentiate one scalar function of the wanted inputs, the output contracted with its cotangent, as their
+users would: `torch.func` for what nests forward mode, `torch.autograd` with `create_graph` for double backward.
+"""
+
+# torch's annotations are partial: its functions are passed around here as `Any`.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
+
+from ..harness.evaluation import Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
+from ..harness.graph.emit import emit
+from ..harness.graph.graph import Graph
+from .pytorch import checked_functions, to_numpy, to_torch, version
+
+Tensor: TypeAlias = torch.Tensor
+Tensors: TypeAlias = tuple[Tensor, ...]
+Function: TypeAlias = Callable[..., Any]
+
+# --- four ways: (scalar function, where, direction) -> the tangent, or the product for each input ------------
+
+
+def forward(function: Function, x: Tensors, v: Tensors) -> Tensor:
+    return torch.func.jvp(function, x, v)[1]
+
+
+def reverse_reverse(function: Function, x: Tensors, v: Tensors) -> Sequence[Tensor]:
+    leaves = [tensor.requires_grad_() for tensor in x]
+    value = function(*leaves)
+    if not value.requires_grad:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    gradients = torch.autograd.grad(value, leaves, create_graph=True, materialize_grads=True)
+    moving = [(g, w) for g, w in zip(gradients, v, strict=True) if g.requires_grad]
+    if not moving:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    found, directions = zip(*moving, strict=True)
+    return torch.autograd.grad(found, leaves, directions, materialize_grads=True)
+
+
+def forward_reverse(function: Function, x: Tensors, v: Tensors) -> Sequence[Tensor]:
+    return torch.func.jvp(gradient_of(function, len(x)), x, v)[1]
+
+
+def reverse_forward(function: Function, x: Tensors, v: Tensors) -> Sequence[Tensor]:
+    return gradient_of(lambda *x: torch.func.jvp(function, x, v)[1], len(x))(*x)
+
+
+def gradient_of(function: Function, count: int) -> Function:
+    return torch.func.grad(function, argnums=tuple(range(count)))
+
+
+# --- the engines -----------------------------------------------------------------------------------------------
+
+
+def along_by(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivative) -> PrepareAlong:
+    """`prepare` of one way. Raises Unsupported for what torch has no operation or no rule for, in torch's words."""
+
+    def prepare(graph: Graph, dtype: str) -> Along:
+        functions = checked_functions(graph, dtype)
+        program = emit(graph, functions, [graph.output.name])
+        names = [node.name for node in graph.wanted]
+
+        def evaluate(inputs: Inputs, cotangent: Array, direction: Inputs) -> Array | Mapping[str, Array]:
+            given = {node.name: to_torch(inputs[node.name]) for node in graph.inputs}
+            seed = to_torch(cotangent)
+
+            def contracted(*wanted: Tensor) -> Tensor:
+                arrays = given | dict(zip(names, wanted, strict=True))
+                (output,) = program(*arrays.values())
+                return torch.sum(seed * output) if output.ndim else output
+
+            x, v = tuple(given[name] for name in names), tuple(to_torch(direction[name]) for name in names)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = said(lambda: way(contracted, x, v))
+            if quantity == "tangent":
+                return array(found)
+            return dict(zip(names, map(array, found), strict=True))
+
+        return evaluate
+
+    return prepare
+
+
+def array(tensor: Tensor) -> Array:
+    # Of what does not depend on the inputs, torch hands out zeros without memory: a copy has some.
+    return to_numpy(tensor.clone())
+
+
+def said(compute: Callable[[], Any]) -> Any:
+    """What torch computes; where it has no rule for an operation, that is Unsupported."""
+    try:
+        return compute()
+    except RuntimeError as error:
+        if isinstance(error, NotImplementedError) or "not implemented" in str(error):
+            raise Unsupported(str(error).strip().splitlines()[0]) from None
+        raise
+
+
+def variant(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivative) -> Variant:
+    return Variant(quantity, along_by(way, quantity), version)
+
+
+tangent = variant(forward, "tangent")
+reverse_over_reverse = variant(reverse_reverse, "hessian_product")
+forward_over_reverse = variant(forward_reverse, "hessian_product")
+reverse_over_forward = variant(reverse_forward, "hessian_product")
