@@ -107,4 +107,4 @@ def rows(entries: tuple[Known, ...]) -> Iterator[list[str]]:
             text = "; ".join(f"{name} = {value}" for name, value in {**entry.inputs, **entry.more}.items())
             said = ", ".join(sorted(found)) or "nothing"
             still = "yes" if found == entry.blamed else "**stale**"
-            yield [f"`{text}; {entry.text}`{planted}", f"{engine}, {entry.dtype}", said, entry.truth, still]
+            yield [f"`{text}; {entry.text}`", f"{engine}, {entry.dtype}", said, entry.truth, still]
