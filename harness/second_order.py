@@ -96,7 +96,7 @@ def _kinked(subject: Subject, row: Row) -> bool:
 
 def _value(subject: Subject, blank: Row, evaluation: Evaluation) -> Row:
     s = subject.graph.output.name
-    row = unseen(blank, s, evaluation.values[s], subject.truth.values[s], subject.sensitivity[s], subject.form)
+    row = unseen(blank, s, evaluation.values[s], subject.truth.values[s], subject.sensitivity_of_value, subject.form)
     return replace(row, quantity="value")
 
 

@@ -68,6 +68,12 @@ class Subject:
         return sensitivity(self.graph, self.inputs, self.cotangent, self.truth, self.steps, self.form)
 
     @cached_property
+    def sensitivity_of_value(self) -> tuple[Probe, ...]:
+        """How far rounding alone may move the value of a scalar output."""
+        name, given = self.graph.output.name, (self.graph, self.inputs, self.cotangent)
+        return sensitivity(*given, self.truth, self.steps, self.form, of_value=True)[name]
+
+    @cached_property
     def proof(self) -> Proof:
         return prove(self.graph, self.inputs, self.cotangent, self.truth)
 

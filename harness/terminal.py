@@ -5,7 +5,7 @@ Imports rich and the rows; loaded by commands that print, never by `--help`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import indent, wrap
 from typing import TYPE_CHECKING
@@ -16,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from .engine_loading import variants
 from .findings import LEGEND, NOT_ENGINES, Entry, Silence, Split, entries, silences, splits, title
 from .results import About
-from .rows import Row
+from .rows import Row, Verdict
 from .session import Ended
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ def console() -> Console:
     return Console(highlight=False)
 
 
-ENGINES_ABREAST = 8  # in 80 columns
-
-
 @contextmanager
 def progress() -> Generator[Callable[[str, int, int], None], None, None]:
     """A function to tell what was done last and how much of all is done; a bar, where there is a terminal."""
@@ -53,26 +51,44 @@ def progress() -> Generator[Callable[[str, int, int], None], None, None]:
         yield lambda label, done, total: bar.update(task, description=label, completed=done, total=total)
 
 
-def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    """How many numbers of each engine got which verdict: a row for each verdict, so that it fits 80 columns; where
-    the engines are many, a row for each of them."""
+def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
+    """How many numbers of each engine got which verdict: in 80 columns a row for each verdict, and below it a row for
+    each variant, of which there may be many."""
+    apart = {engine: found for engine, found in counts.items() if engine in variants()}
+    engines = {engine: found for engine, found in counts.items() if engine not in apart}
+    if engines:
+        table = _table(*engines)
+        for verdict in _occurring(engines):
+            table.add_row(verdict, *_numbers(engines.values(), verdict), style=_style(verdict))
+        yield table
+    if apart:
+        found = _occurring(apart)
+        table = _table(*found)
+        for column, verdict in zip(table.columns[1:], found, strict=True):
+            column.style = _style(verdict)
+        for engine, count in apart.items():
+            table.add_row(escape(engine), *(number for verdict in found for number in _numbers([count], verdict)))
+        yield table
+
+
+def _table(*heads: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    table.add_column("", no_wrap=len(counts) > ENGINES_ABREAST)
-    if len(counts) > ENGINES_ABREAST:
-        found = [verdict for verdict in LEGEND if any(count.get(verdict) for count in counts.values())]
-        for verdict in found:
-            table.add_column(verdict, justify="right", overflow="fold", style=STYLES.get(verdict, "red"))
-        for engine, count in counts.items():
-            numbers = (f"{count[verdict]:,}" if count.get(verdict) else "·" for verdict in found)
-            table.add_row(escape(engine), *numbers)
-        return table
-    for engine in counts:
-        table.add_column(escape(engine), justify="right", overflow="fold")
-    for verdict in LEGEND:
-        if any(found.get(verdict) for found in counts.values()):
-            numbers = (f"{found[verdict]:,}" if found.get(verdict) else "·" for found in counts.values())
-            table.add_row(verdict, *numbers, style=STYLES.get(verdict, "red"))
+    table.add_column("")
+    for head in heads:
+        table.add_column(escape(head), justify="right", overflow="fold")
     return table
+
+
+def _occurring(counts: Mapping[str, Mapping[str, int]]) -> list[Verdict]:
+    return [verdict for verdict in LEGEND if any(found.get(verdict) for found in counts.values())]
+
+
+def _numbers(counts: Iterable[Mapping[str, int]], verdict: Verdict) -> Iterator[str]:
+    return (f"{found[verdict]:,}" if found.get(verdict) else "·" for found in counts)
+
+
+def _style(verdict: Verdict) -> str:
+    return STYLES.get(verdict, "red")
 
 
 def finding(screen: Console, entry: Entry, about: About) -> None:
@@ -121,7 +137,9 @@ def _paragraphs(screen: Console, *texts: str) -> None:
 def ended(screen: Console, end: Ended, report: str) -> None:
     """The end of a run: table, findings, paths, and one line that says it all."""
     tally, about = end.tally, end.about
-    screen.print(verdicts(tally.counts))
+    for table in verdicts(tally.counts):
+        screen.print(table)
+        screen.print()
     quiet, rest = silences(tally.open)
     kinks, found = splits(entries(rest))
     for one in quiet:

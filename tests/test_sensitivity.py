@@ -22,7 +22,6 @@ from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.residuals import Numerals
 from gradaccord.harness.truth.sensitivity import (  # pyright: ignore[reportPrivateUsage]
     Key,
-    _contracted,
     _sweeps,
     _weights,
 )
@@ -62,25 +61,34 @@ def residuals(subject: Subject, evaluation: Evaluation) -> Iterator[tuple[Key, A
                 yield ("adjoint", name), g.astype(np.float64) - found.exact
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_an_error_is_the_sum_over_links_of_sensitivity_times_residual(name: str) -> None:
+@pytest.mark.parametrize(
+    "name, of_value",
+    [
+        *((name, False) for name in CASES),
+        *((name, True) for name in CASES if not of_case(name, "float32").cotangent.shape),
+    ],
+)
+def test_an_error_is_the_sum_over_links_of_sensitivity_times_residual(name: str, of_value: bool) -> None:
     """To first order in u: in float32, whose numbers float64 holds exactly, to about 2^-20 of what adds up."""
     subject = of_case(name, "float32")
     evaluation = evaluated(subject)
     off = dict(residuals(subject, evaluation))
-    sweeps = _sweeps(subject.graph)
+    sweeps = _sweeps(subject.graph, of_value)
     given: dict[str, Any] = {
         key: array.astype(np.float64) if array.dtype.kind == "f" else array for key, array in subject.inputs.items()
     }
     given |= {key: subject.truth.values[key].high for key in sweeps.fixed}
     given[sweeps.seed] = subject.cotangent.astype(np.float64)
     random = np.random.default_rng(1)
-    weights = {node.name: random.normal(size=node.shape) for node in _contracted(subject.graph)}
+    weights = {
+        node.name: random.normal(size=node.shape)
+        for node in ([subject.graph.output] if of_value else subject.graph.wanted)
+    }
     slopes = sweeps.slopes({**given, **{_weights(key): weight for key, weight in weights.items()}})
     parts = [float(np.sum(slope * off[key])) for key, slope in slopes.items()]
     error = sum(
         float(np.sum(weight * subject.truth.adjoints[key].error(evaluation.gradients[key])))
-        if key in evaluation.gradients
+        if not of_value
         else float(weight * subject.truth.values[key].error(evaluation.values[key]))
         for key, weight in weights.items()
     )

@@ -66,15 +66,17 @@ def sensitivity(
     truth: Reference,
     steps: Mapping[str, Step],
     form: Format,
+    *,
+    of_value: bool = False,
 ) -> dict[str, tuple[Probe, ...]]:
     """The probes of each wanted input's gradient; none where the graph is too large or an input was not sampled.
 
-    Under the name of a scalar output is the probe of its value.
+    `of_value`: that of the value of a scalar output instead, under its name.
     """
-    contracted = _contracted(graph)
+    contracted = [graph.output] if of_value else graph.wanted
     if len(graph.operations) > LARGEST:
         return {node.name: () for node in contracted}
-    sweeps = _sweeps(graph)
+    sweeps = _sweeps(graph, of_value)
     radii = dict(_radii(graph, truth, steps, form))
     steady = {key: _steady(key, radius, truth, steps, form) for key, radius in radii.items()}
     given = {name: array if array.dtype.kind in "bi" else array.astype(np.float64) for name, array in inputs.items()}
@@ -82,19 +84,13 @@ def sensitivity(
     given[sweeps.seed] = cotangent.astype(np.float64)
     still = {node.name: np.zeros(node.shape) for node in contracted}
     found: dict[str, list[Probe]] = {node.name: [] for node in contracted}
-    own = [(node.name, (), np.ones(())) for node in contracted if node is graph.output]
-    for name, index, weights in (*own, *_chosen(graph, truth)):
+    for name, index, weights in [(graph.output.name, (), np.ones(()))] if of_value else _chosen(graph, truth):
         slopes = sweeps.slopes({**given, **{_weights(n): w for n, w in still.items()}, _weights(name): weights})
         bounds = {key: _reach(slope, radii[key]) for key, slope in slopes.items()}
         plain = {key: _reach(slope, steady[key]) for key, slope in slopes.items()}
         link = max(plain, key=lambda key: plain[key], default=("value", graph.output.name))
         found[name].append(Probe(name, index, weights, sum(bounds.values()), sum(plain.values()), link))
     return {name: tuple(probes) for name, probes in found.items()}
-
-
-def _contracted(graph: Graph) -> list[Node]:
-    """Whose numbers sweeps contract: the gradients of wanted inputs, and the value of a scalar output."""
-    return [*graph.wanted, *([graph.output] if graph.output.shape == () else [])]
 
 
 def _chosen(graph: Graph, truth: Reference) -> Iterator[tuple[str, tuple[int, ...] | None, Floats]]:
@@ -135,9 +131,9 @@ def _weights(name: str) -> str:
 
 
 class _Sweeps:
-    """The derivative of the contracted gradient with respect to every link, compiled once for a graph."""
+    """The derivative of the contracted gradient, or value, with respect to every link, compiled once for a graph."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, of_value: bool) -> None:
         opened = _open(graph)
         self.fixed = [node.name for node in opened.inputs if graph[node.name].op != "input"]
         first = gradient(opened, seeded=True, apart=True)
@@ -146,9 +142,9 @@ class _Sweeps:
         for node in first.graph.nodes:
             builder.add(replace(node, constant=True) if node.name == first.seed else node)
         total: str | Constant = Constant("0")
-        for node in _contracted(graph):
+        for node in [graph.output] if of_value else graph.wanted:
             weights = builder.input(_weights(node.name), node.shape, constant=True)
-            number = node.name if node is graph.output else first.adjoints[node.name]
+            number = node.name if of_value else first.adjoints[node.name]
             product = builder.apply("multiply", [weights, number], {})
             total = builder.apply("add", [total, builder.apply("sum", [product], {})], {})
         assert isinstance(total, str)
@@ -193,8 +189,8 @@ def _open(graph: Graph) -> Graph:
 
 
 @lru_cache(maxsize=16)
-def _sweeps(graph: Graph) -> _Sweeps:
-    return _Sweeps(graph)
+def _sweeps(graph: Graph, of_value: bool) -> _Sweeps:
+    return _Sweeps(graph, of_value)
 
 
 # --- the radii -------------------------------------------------------------------------------------------
