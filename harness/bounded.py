@@ -14,10 +14,10 @@ import numpy as np
 
 from .evaluation import Array
 from .rows import FINDINGS, Row, Verdict
-from .truth.reference import Number
+from .truth.reference import Number, relative_size
 from .truth.rounding import LOWER, Format
 from .truth.sensitivity import Key, Probe
-from .verdicts import choice, place, show
+from .verdicts import at, choice, place, show
 
 UNBOUNDED = "no finite bound is known of how far rounding alone may move it"
 
@@ -42,7 +42,7 @@ def conditioned(row: Row, truth: Number, probes: Sequence[Probe], form: Format) 
         return row
     kept = max(-log10(lost), 0.0) if lost < inf else 0.0
     reason = (
-        f"gradient of `{row.name}`{_at(worst.index)}: rounding alone may move it by {worst.condition:.2g}, so that "
+        f"gradient of `{row.name}`{at(worst.index)}: rounding alone may move it by {worst.condition:.2g}, so that "
         f"{kept:.0f} of {-log10(form.unit):.0f} digits are left; most of that comes from the {_link(worst.link)}"
     )
     return replace(row, verdict="ill-conditioned", reason=reason, node=_link(worst.link).replace("`", ""))
@@ -54,8 +54,7 @@ def of_plain(row: Row, plain: Array, shown: Array, truth: Number, probes: Sequen
     if born.any():
         index = place(np.argmax(born), born.shape)
         reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
-        error = truth.error(plain)
-        return _verdict(_measured(row, plain, truth, error, _relative(error, truth), index), "not finite", reason, inf)
+        return _verdict(_measured(row, plain, truth, index), "not finite", reason, inf)
     found = unseen(row, row.name, plain, truth, probes, form)
     if found.verdict == "agree":
         return replace(found, verdict=row.verdict, reason=row.reason, node=row.node)
@@ -68,19 +67,19 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
     if engine.size == 0:
         return row
     error, tight = truth.error(engine), truth.tight
-    relative = _relative(error, truth)
+    relative = relative_size(error, truth.high)
     lost = np.isfinite(truth.high) & np.isfinite(truth.radius) & ~np.isfinite(engine)
     if lost.any():
         index = place(np.argmax(lost), lost.shape)
         reason = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
-        return _verdict(_measured(row, engine, truth, error, relative, index), "not finite", reason, inf)
+        return _verdict(_measured(row, engine, truth, index), "not finite", reason, inf)
     known = [probe for probe in probes if (tight[probe.index] if probe.index is not None else tight.all())]
     seen = [probe for probe in known if isfinite(probe.bound)]
     scores = [_score(abs(probe.of(error)), probe.bound) for probe in seen]
     kinks = ~tight & np.isfinite(truth.high) & np.isfinite(truth.radius)
     if not seen and not kinks.any():
         index = place(np.argmax(relative), relative.shape)
-        row = _measured(row, engine, truth, error, relative, index)
+        row = _measured(row, engine, truth, index)
         if known:
             return replace(row, verdict="not judged", reason=UNBOUNDED)
         if probes:
@@ -91,27 +90,19 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
         index = place(np.argmax(outside), outside.shape)
         low, high = truth.high - truth.radius, truth.high + truth.radius
         reason = f"the engine gave {show(engine[index])}; even at this kink only {low[index]:.6g} to {high[index]:.6g}"
-        return _verdict(_measured(row, engine, truth, error, relative, index), "wrong", reason, inf)
+        return _verdict(_measured(row, engine, truth, index), "wrong", reason, inf)
     worst = int(np.argmax(scores)) if scores else 0
     if scores and not (scores[worst] <= 1):
         return _off(row, engine, truth, error, relative, seen[worst], scores[worst], form)
     if kinks.any():
         index = place(np.argmax(kinks), kinks.shape)
         reason = choice(engine, truth.high - truth.radius, truth.high + truth.radius, kinks, index)
-        row = _measured(row, engine, truth, error, relative, index)
-        return _verdict(row, "convention", f"gradient of `{name}`{_at(index)}: {reason}", max(scores, default=0.0))
-    row = _measured(
-        row, engine, truth, error, relative, seen[worst].index or place(np.argmax(relative), relative.shape)
-    )
+        row = _measured(row, engine, truth, index)
+        return _verdict(row, "convention", f"gradient of `{name}`{at(index)}: {reason}", max(scores, default=0.0))
+    row = _measured(row, engine, truth, seen[worst].index or place(np.argmax(relative), relative.shape))
     if len(seen) < len(known):
         return replace(row, verdict="not judged", reason=UNBOUNDED)
     return conditioned(replace(row, score=scores[worst], reason=_sampled(probes, engine)), truth, probes, form)
-
-
-def _relative(error: Array, truth: Number) -> Array:
-    with np.errstate(all="ignore"):
-        relative = np.abs(error) / np.abs(truth.high)
-    return np.where(error == 0, 0.0, np.where(np.isnan(relative), inf, relative))
 
 
 def _score(error: float, bound: float) -> float:
@@ -123,8 +114,8 @@ def _off(
     row: Row, engine: Array, truth: Number, error: Array, relative: Array, probe: Probe, score: float, form: Format
 ) -> Row:
     index = probe.index or place(np.argmax(relative), relative.shape)
-    row = _measured(row, engine, truth, error, relative, index)
-    what = f"gradient of `{row.name}`{_at(index)}" if probe.index is not None else f"a projection of `{row.name}`"
+    row = _measured(row, engine, truth, index)
+    what = f"gradient of `{row.name}`{at(index)}" if probe.index is not None else f"a projection of `{row.name}`"
     by = abs(probe.of(error))
     reason = f"{what} is off by {by:.3g}; rounding alone may move it by {probe.bound:.2g}"
     for lower in LOWER.get(form.name, ()):
@@ -140,14 +131,15 @@ def _verdict(row: Row, verdict: Verdict, reason: str, score: float) -> Row:
     return replace(row, verdict=verdict, reason=reason, node=node, score=score, finding=verdict in FINDINGS)
 
 
-def _measured(row: Row, engine: Array, truth: Number, error: Array, relative: Array, index: tuple[int, ...]) -> Row:
+def _measured(row: Row, engine: Array, truth: Number, index: tuple[int, ...]) -> Row:
+    error = truth.error(engine)[index]
     return replace(
         row,
         index=", ".join(map(str, index)),
         engine_value=float(engine[index]),
         reference=float(truth.high[index]),
-        error=float(error[index]),
-        digits=digits(float(relative[index])),
+        error=float(error),
+        digits=digits(float(relative_size(error, truth.high[index]))),
     )
 
 
@@ -156,10 +148,6 @@ def _sampled(probes: Sequence[Probe], engine: Array) -> str:
     if components == engine.size:
         return ""
     return f"judged on {components} of {engine.size:,} components and {len(probes) - components} random projections"
-
-
-def _at(index: tuple[int, ...]) -> str:
-    return f" at {list(index)}" if index else ""
 
 
 def _link(key: Key) -> str:

@@ -22,7 +22,7 @@ from .truth.links import Step
 from .truth.precision import working
 from .truth.residuals import Numerals, Residual
 from .truth.rounding import Format
-from .verdicts import Link, Score, classify, place, plainly_sound, worse
+from .verdicts import Link, Score, at, classify, place, plainly_sound, worse
 
 
 @dataclass
@@ -201,9 +201,8 @@ class Chain:
         text = self.subject.texts.get(where, "")
         if reason and verdict != "agree":
             inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""
-            at = f" at {list(index)}" if index else ""
             what = f"term of `{name}`" if use is not None else f"{quantity} of `{name}`"
-            reason = f"{what}{inside}{at}: {reason}"
+            reason = f"{what}{inside}{at(index)}: {reason}"
         return Link(quantity, name, use, self.order, verdict, score, index, reason)
 
 

@@ -16,9 +16,9 @@ from .bounded import conditioned, digits, of_plain, unseen
 from .chain import Chain
 from .evaluation import Array, Evaluation
 from .kinks import at_kinks
-from .rows import FINDINGS, Quantity, Row, Verdict
+from .rows import FINDINGS, Quantity, Row, Verdict, blank_row
 from .subject import Subject
-from .truth.reference import Number, difference
+from .truth.reference import Number, difference, relative_size
 from .verdicts import Link, place, taken
 
 __all__ = ["Subject", "judge", "judged", "settle"]
@@ -45,10 +45,7 @@ def judged(
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
 ) -> tuple[list[Row], Mapping[object, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
-    blank = Row(
-        subject.case, subject.point, subject.dtype, engine, "run", "", "", "", None, None, None, None, None,
-        "agree", "", "", seconds,
-    )  # fmt: skip
+    blank = blank_row(subject.case, subject.point, subject.dtype, engine, seconds)
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
         return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
@@ -139,9 +136,7 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
         for arrays in zip(*((e.engine, e.truth.high, e.truth.low) for e in entries), strict=True)
     )
     error = difference(engine, high, low)
-    with np.errstate(all="ignore"):
-        relative = np.abs(error) / np.abs(high)
-    relative = np.where(error == 0, 0.0, np.where(np.isnan(relative), np.inf, relative))
+    relative = relative_size(error, high)
     start = 0
     for entry in entries:
         stop = start + entry.engine.size

@@ -15,7 +15,7 @@ from .evaluation import Array
 from .rows import FINDINGS, Row, Verdict
 from .truth.rounding import Format
 from .truth.sides import Index, Sides
-from .verdicts import SEVERITY, Link, show
+from .verdicts import SEVERITY, Link, at, show
 
 
 def at_kinks(row: Row, engine: Array, known: Mapping[Index, Sides], link: Link, form: Format) -> Row:
@@ -30,11 +30,10 @@ def at_kinks(row: Row, engine: Array, known: Mapping[Index, Sides], link: Link, 
     if row.verdict == "undefined" and any(isnan(one.left) and isnan(one.right) for one in known.values()):
         verdict = verdict if verdict in FINDINGS else "undefined"
     if verdict in FINDINGS:
-        place = f" at {list(index)}" if index else ""
         cause = f"; the first step in question: {link.reason}" if link.reason else ""
         node = str(link) if link.verdict != "agree" else f"gradient of {row.name}"
         return replace(
-            row, verdict=verdict, reason=f"gradient of `{row.name}`{place}: {reason}{cause}", node=node,
+            row, verdict=verdict, reason=f"gradient of `{row.name}`{at(index)}: {reason}{cause}", node=node,
             index=", ".join(map(str, index)), engine_value=float(engine[index]), finding=True,
         )  # fmt: skip
     if row.verdict == verdict == "undefined":

@@ -79,6 +79,13 @@ class Row:
     accepted: str = ""
 
 
+def blank_row(case: str, point: int, dtype: str, engine: str, seconds: float = 0.0) -> Row:
+    """A row about a whole run, which says nothing yet."""
+    return Row(
+        case, point, dtype, engine, "run", "", "", "", None, None, None, None, None, "agree", "", "", seconds,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class PairRow:
     """Two engines on one quantity: the component in which they differ most, in units in the last place."""

@@ -8,48 +8,36 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter, deque
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import nan
 from time import perf_counter
+from typing import Any, TypeVar
 
 from .agreement import Named, pairs, pairs_of
 from .allowance import used
 from .answers import Answer, answer, answer_along, walk
 from .case import Case
 from .engine_loading import installed, one_line, variants
-from .evaluation import DEFAULT_DTYPES, DTYPES, Array, Derivative, Evaluation
+from .evaluation import DEFAULT_DTYPES, DTYPES, Array, Evaluation
 from .expectation import expectations
 from .findings import NOT_ENGINES
 from .judge import judged, settle
 from .ledger import Ledger
 from .results import Outcome
-from .rows import PairRow, Quantity, Row, TrajectoryRow, Verdict
+from .rows import PairRow, Quantity, Row, TrajectoryRow, Verdict, blank_row
 from .second_order import SECOND, Question, judge_along, numbers
 from .subject import Subject
 from .trajectory import Summary, summary
 from .update import Update
-from .verdicts import Link
+from .verdicts import SEVERITY, Link
 from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
 
 # Verdicts that come of looking at an engine's numbers.
-COMPARED: frozenset[Verdict] = frozenset(
-    (
-        "agree",
-        "lossy",
-        "ill-conditioned",
-        "convention",
-        "imprecise",
-        "kink artefact",
-        "wrong",
-        "not finite",
-        "overflow",
-        "unstable",
-    )
-)
+COMPARED: frozenset[Verdict] = frozenset((*SEVERITY, "unstable")) - {"not judged", "undefined"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +173,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     summaries: list[Summary] = []
     answers: dict[str, Answer] = {}
     scores: dict[tuple[str, str, Quantity], tuple[float, ...]] = {}
-    blank = Row(
-        case.name, unit.point, unit.dtype, "truth", "run", "", "", "", None, None, None, None, None,
-        "agree", "", "", 0.0,
-    )  # fmt: skip
+    blank = blank_row(case.name, unit.point, unit.dtype, "truth")
     try:
         inputs, cotangent = case.inputs(unit.point, unit.dtype), case.cotangent(unit.dtype)
         subject = Subject(case.name, unit.point, unit.dtype, case.graph, inputs, cotangent)
@@ -198,7 +183,8 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     doubt = _doubt(subject, blank)
     rows += [doubt] if doubt else _expected(unit, blank)
     for engine in (name for name in engines if name not in variants()):
-        answers[engine] = found = ask(host, engine, subject)
+        found = _asked(host, engine, answer, case.graph, unit.dtype, inputs, cotangent)
+        answers[engine] = found
         judgement, own = _judged(subject, engine, found, blank)
         rows += map(_unjudged, judgement) if doubt else judgement
         scores |= {(engine, *key): numbers for key, numbers in used(own, subject.graph).items()}
@@ -250,7 +236,10 @@ def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, bl
     found = _Beyond([replace(doubt, reason=SECOND + doubt.reason)] if doubt else [], [], {})
     shown: dict[str, dict[Named, Array]] = {}
     for engine in engines:
-        reply = _ask_along(host, engine, question, asked)
+        reply = _asked(
+            host, engine, answer_along,
+            subject.graph, subject.dtype, subject.inputs, subject.cotangent, question.direction, asked,
+        )  # fmt: skip
         if reply is None:
             continue
         try:
@@ -266,21 +255,13 @@ def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, bl
     return found
 
 
-def _ask_along(host: Host, engine: str, question: Question, asked: Collection[Derivative]) -> Answer | None:
-    subject = question.subject
-    try:
-        return host.call(
-            engine, answer_along,
-            subject.graph, subject.dtype, subject.inputs, subject.cotangent, question.direction, asked,
-        )  # fmt: skip
-    except StoppedError as stopped:
-        return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
+A = TypeVar("A")
 
 
-def ask(host: Host, engine: str, subject: Subject) -> Answer:
-    """An engine's answer, or why there is none."""
+def _asked(host: Host, engine: str, question: Callable[..., A], *about: Any) -> A | Answer:
+    """What an engine answers to a question, or why it gave no answer."""
     try:
-        return host.call(engine, answer, subject.graph, subject.dtype, subject.inputs, subject.cotangent)
+        return host.call(engine, question, *about)
     except StoppedError as stopped:
         return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
 

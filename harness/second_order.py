@@ -17,7 +17,7 @@ from .bounded import unseen
 from .evaluation import Array, Derivative, Evaluation, Inputs
 from .graph.directional import Directional, directional
 from .judge import judge
-from .rows import FINDINGS, Quantity, Row
+from .rows import FINDINGS, Quantity, Row, blank_row
 from .subject import Subject
 from .truth.proof import Proof, prove_second
 
@@ -76,13 +76,13 @@ def judge_along(
         return rows
     rows = [row for row in rows if row.quantity == "gradient" or row.name == s]
     if s in evaluation.values and not shown:
-        rows.append(_value(subject, _blank(subject, engine, seconds), evaluation))
+        rows.append(_value(subject, engine, seconds, evaluation))
     if shown and any(_kinked(subject, row) for row in rows):
         # A choice at a kink is told as every other engine's, by the number that came of it. The links do not tell it:
         # those of the gradient graph read comparisons, which an engine makes as it likes.
         bare = Evaluation("ok", values={s: evaluation.values[s]}, gradients=evaluation.gradients)
         told = {row.name: row for row in judge(subject, engine, bare, None, seconds, frozenset({"gradient"}))}
-        told[s] = _value(subject, _blank(subject, engine, seconds), evaluation)
+        told[s] = _value(subject, engine, seconds, evaluation)
         rows = [told[row.name] if _kinked(subject, row) else row for row in rows]
     named = [_named(row, s, question.subject.graph.output.name) for row in rows]
     return [row for row in named if row.quantity in asked]
@@ -94,17 +94,10 @@ def _kinked(subject: Subject, row: Row) -> bool:
     return row.verdict not in FINDINGS and bool(np.any(~truth.tight & np.isfinite(truth.radius)))
 
 
-def _value(subject: Subject, blank: Row, evaluation: Evaluation) -> Row:
-    s = subject.graph.output.name
+def _value(subject: Subject, engine: str, seconds: float, evaluation: Evaluation) -> Row:
+    s, blank = subject.graph.output.name, blank_row(subject.case, subject.point, subject.dtype, engine, seconds)
     row = unseen(blank, s, evaluation.values[s], subject.truth.values[s], subject.sensitivity_of_value, subject.form)
     return replace(row, quantity="value")
-
-
-def _blank(subject: Subject, engine: str, seconds: float) -> Row:
-    return Row(
-        subject.case, subject.point, subject.dtype, engine, "value", "", "", "", None, None, None, None, None,
-        "agree", "", "", seconds,
-    )  # fmt: skip
 
 
 def _named(row: Row, s: str, output: str) -> Row:

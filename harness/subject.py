@@ -8,8 +8,8 @@ from functools import cached_property
 
 from .evaluation import Array, Inputs
 from .graph.expression import text_of
-from .graph.graph import Constant, Graph
-from .truth.links import Operand, Step, step
+from .graph.graph import Graph
+from .truth.links import Step, step_of
 from .truth.proof import Proof, prove
 from .truth.reference import Number, Reference, reference
 from .truth.rounding import FORMATS, Format
@@ -34,21 +34,8 @@ class Subject:
 
     @cached_property
     def steps(self) -> Mapping[str, Step]:
-        """The step of every operation, by the name of its node. Nodes of one operation and shape share theirs."""
-        graph = self.graph
-        return {
-            node.name: step(
-                node.op,
-                node.params,
-                tuple(
-                    arg
-                    if isinstance(arg, Constant)
-                    else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
-                    for arg in node.args
-                ),
-            )
-            for node in graph.operations
-        }
+        """The step of every operation, by the name of its node."""
+        return {node.name: step_of(self.graph, node) for node in self.graph.operations}
 
     @cached_property
     def sides(self) -> Mapping[str, Mapping[Index, Sides]]:

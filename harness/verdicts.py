@@ -58,6 +58,11 @@ def _gravity(link: Link) -> tuple[int, float]:
     return _SEVERITIES[link.verdict], -link.order if first else link.score
 
 
+def at(index: tuple[int, ...]) -> str:
+    """Where, in a sentence: nothing of a single number."""
+    return f" at {list(index)}" if index else ""
+
+
 def place(flat: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
 

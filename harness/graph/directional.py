@@ -7,13 +7,13 @@ its value is the tangent <c, J v>, its gradient the Hessian-vector product H v.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .build import Builder
-from .gradient import gradient
-from .graph import Graph
+from .gradient import Gradient, gradient
+from .graph import Arg, Graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,31 @@ class Directional:
 def directional(graph: Graph) -> Directional:
     """Contract the gradient of `graph.output` with a direction. Composites are written out by their stable formula."""
     found = gradient(graph)
-    builder = Builder()
-    for node in found.graph.nodes:
-        builder.add(replace(node, constant=True) if node.name == found.seed else node)
+    builder = reopened(found)
     directions = {
         node.name: builder.input(f"direction:{node.name}", node.shape, constant=True) for node in graph.wanted
     }
     gradients = found.graph.outputs[len(graph.outputs) :]
+    total = contracted(builder, directions.values(), gradients)
+    output = builder.apply("copy", [total], {}, f"tangent:{graph.output.name}")
+    return Directional(builder.graph([output]).pruned([output]), found.seed, directions)
+
+
+def reopened(found: Gradient) -> Builder:
+    """A builder that goes on from a gradient's graph; no derivative passes its cotangent."""
+    builder = Builder()
+    for node in found.graph.nodes:
+        builder.add(replace(node, constant=True) if node.name == found.seed else node)
+    return builder
+
+
+def contracted(builder: Builder, weights: Iterable[str], numbers: Iterable[Arg]) -> str:
+    """The sum over all pairs of sum(weights * numbers), each pair of one shape."""
     parts: list[str] = []
-    for v, g in zip(directions.values(), gradients, strict=True):
+    for v, g in zip(weights, numbers, strict=True):
         product = builder.apply("multiply", [v, g], {}, base="part")
         parts.append(builder.apply("sum", [product], {}, base="part") if builder.shape(product) else product)
     total = parts[0]
     for part in parts[1:]:
         total = builder.apply("add", [total, part], {}, base="part")
-    output = builder.apply("copy", [total], {}, f"tangent:{graph.output.name}")
-    return Directional(builder.graph([output]).pruned([output]), found.seed, directions)
+    return total

@@ -220,3 +220,12 @@ def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
 @lru_cache(maxsize=4096)
 def step(op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> Step:
     return Step(op, params, operands)
+
+
+def step_of(graph: Graph, node: Node) -> Step:
+    """The step of a node. Nodes of one operation with operands of the same shapes share theirs."""
+    operands = tuple(
+        arg if isinstance(arg, Constant) else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
+        for arg in node.args
+    )
+    return step(node.op, node.params, operands)

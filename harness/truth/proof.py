@@ -22,11 +22,11 @@ from flint import arb
 from numpy.typing import NDArray
 
 from ..graph.expand import expanded
-from ..graph.graph import Constant, Graph, Kind, Node, Params, Use
+from ..graph.graph import Graph, Kind, Node, Use
 from ..graph.ops import OPERATIONS
 from .arrays import ZERO, array
 from .germs import Push, coefficient, mover, pusher
-from .links import Operand, step
+from .links import Step, step_of
 from .numbers import ball, to_balls
 from .precision import MOST_PRECISION, PRECISION, is_loose
 from .reference import Reference, reference
@@ -111,9 +111,7 @@ def prove(
     does not prove itself, or where `thorough` asks for them."""
     random = np.random.default_rng(seed)
     push = pusher(graph)
-    # Integers and booleans may come as objects; floats stay what they are, decimals as exact as the precision.
-    plain = {node.name: inputs[node.name].astype(PLAIN[node.kind]) for node in graph.inputs if node.kind in PLAIN}
-    given = {**inputs, **plain}
+    given = _plain(graph, inputs)
     values: list[Check] = []
     slopes: list[Check] = []
     pulled = {node.name: found.adjoints[node.name].balls for node in graph.wanted}
@@ -153,7 +151,7 @@ def prove_second(
     if not whole.proved:
         return whole
     random, run = np.random.default_rng(seed), mover(graph, length=3)
-    given = {**inputs, **{n.name: inputs[n.name].astype(PLAIN[n.kind]) for n in graph.inputs if n.kind in PLAIN}}
+    given = _plain(graph, inputs)
     w = {name: _direction(random, np.shape(part)) for name, part in v.items()}
     ahead, behind = ({name: v[name] + sign * w[name] for name in v} for sign in (1, -1))
     precision = PRECISION
@@ -176,6 +174,12 @@ def prove_second(
         precision *= 2
 
 
+def _plain(graph: Graph, inputs: Arrays) -> Arrays:
+    """Integers and booleans may come as objects; floats stay what they are, decimals as exact as the precision."""
+    plain = {node.name: inputs[node.name].astype(PLAIN[node.kind]) for node in graph.inputs if node.kind in PLAIN}
+    return {**inputs, **plain}
+
+
 def _direction(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
     signs = np.where(random.integers(2, size=shape) == 0, -1, 1)
     return np.asarray(random.integers(1, LARGEST + 1, size=shape) * signs)
@@ -195,10 +199,7 @@ def _operations(graph: Graph, cotangent: Balls, found: Reference, random: np.ran
 
 def _operation(graph: Graph, node: Node, found: Reference, random: np.random.Generator) -> Iterator[Check]:
     """y by germs, and <g, J v> = <J^T g, v> along a v of its own."""
-    operands = tuple(
-        arg if isinstance(arg, Constant) else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
-        for arg in node.args
-    )
+    now = step_of(graph, node)
     inputs = {
         f"x{k}": found.values[arg].high.astype(np.int64) if graph[arg].kind == "int" else found.values[arg].balls
         for k, arg in enumerate(node.args)
@@ -209,19 +210,19 @@ def _operation(graph: Graph, node: Node, found: Reference, random: np.random.Gen
     }
     g = found.adjoints[node.name].balls if pulled else np.full(node.shape, ZERO)
     value = {"y": found.values[node.name].balls}
-    valued, along = _held(_pusher(node.op, node.params, operands), inputs, value, g, pulled, random, found.precision)
+    valued, along = _held(_pusher(now), inputs, value, g, pulled, random, found.precision)
     place, op = f"`{node.op}` in `{node.name}`", node.op
     yield Check(f"value of {place}", op, *valued["y"])
     if "apart" in [one[0] for one in along.values()] and not OPERATIONS[op].primitive:
-        op = _culprit(expanded(step(op, node.params, operands).graph, stable=False), inputs, g, found, random) or op
+        op = _culprit(expanded(now.graph, stable=False), inputs, g, found, random) or op
         place = f"`{op}` inside {place}" if op != node.op else place
     for suffix, one in along.items():
         yield Check(f"product of {place}{suffix}", op, *one)
 
 
 @lru_cache(maxsize=4096)
-def _pusher(op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> Push:
-    return pusher(step(op, params, operands).graph)
+def _pusher(now: Step) -> Push:
+    return pusher(now.graph)
 
 
 def _culprit(inner: Graph, inputs: Arrays, g: Balls, found: Reference, random: np.random.Generator) -> str:

@@ -50,6 +50,13 @@ def difference(engine: NDArray[Any], high: NDArray[np.float64], low: NDArray[np.
         return np.where(engine == high, -low, error) + 0.0  # no -0.0
 
 
+def relative_size(error: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The size of an error beside the truth: 0 for none, infinite beside 0 and where it is not a number."""
+    with np.errstate(all="ignore"):
+        relative = np.abs(error) / np.abs(high)
+    return np.where(error == 0, 0.0, np.where(np.isnan(relative), np.inf, relative))
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """`precision` is what the balls were computed with, in bits. `loose` names the first number that no precision

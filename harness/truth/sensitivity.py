@@ -9,19 +9,19 @@ links is that of linearised error analysis, Griewank & Walther 2008, section 3.4
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic import arrays
-from ..graph.build import Builder
+from ..graph.directional import contracted, reopened
 from ..graph.emit import emit
 from ..graph.gradient import gradient
-from ..graph.graph import Constant, Graph, Node, Use
+from ..graph.graph import Graph, Node, Use
 from .adjoints import adjoint
 from .batches import Batches
 from .links import Step
@@ -78,7 +78,7 @@ def sensitivity(
         return {node.name: () for node in contracted}
     sweeps = _sweeps(graph, of_value)
     radii = dict(_radii(graph, truth, steps, form))
-    steady = {key: _steady(key, radius, truth, steps, form) for key, radius in radii.items()}
+    steady = dict(_steady(radii, truth, steps, form))
     given = {name: array if array.dtype.kind in "bi" else array.astype(np.float64) for name, array in inputs.items()}
     given |= {name: truth.values[name].high for name in sweeps.fixed}
     given[sweeps.seed] = cotangent.astype(np.float64)
@@ -87,7 +87,8 @@ def sensitivity(
     for name, index, weights in [(graph.output.name, (), np.ones(()))] if of_value else _chosen(graph, truth):
         slopes = sweeps.slopes({**given, **{_weights(n): w for n, w in still.items()}, _weights(name): weights})
         bounds = {key: _reach(slope, radii[key]) for key, slope in slopes.items()}
-        plain = {key: _reach(slope, steady[key]) for key, slope in slopes.items()}
+        changed = {key: _reach(slopes[key], radius) for key, radius in steady.items() if key in slopes}
+        plain = bounds | changed
         link = max(plain, key=lambda key: plain[key], default=("value", graph.output.name))
         found[name].append(Probe(name, index, weights, sum(bounds.values()), sum(plain.values()), link))
     return {name: tuple(probes) for name, probes in found.items()}
@@ -138,16 +139,10 @@ class _Sweeps:
         self.fixed = [node.name for node in opened.inputs if graph[node.name].op != "input"]
         first = gradient(opened, seeded=True, apart=True)
         self.seed = first.seed
-        builder = Builder()
-        for node in first.graph.nodes:
-            builder.add(replace(node, constant=True) if node.name == first.seed else node)
-        total: str | Constant = Constant("0")
-        for node in [graph.output] if of_value else graph.wanted:
-            weights = builder.input(_weights(node.name), node.shape, constant=True)
-            number = node.name if of_value else first.adjoints[node.name]
-            product = builder.apply("multiply", [weights, number], {})
-            total = builder.apply("add", [total, builder.apply("sum", [product], {})], {})
-        assert isinstance(total, str)
+        builder, asked = reopened(first), [graph.output] if of_value else graph.wanted
+        weights = [builder.input(_weights(node.name), node.shape, constant=True) for node in asked]
+        numbers = [node.name if of_value else first.adjoints[node.name] for node in asked]
+        total = contracted(builder, weights, numbers)
         second = gradient(builder.graph([total]))
         nodes: dict[Key, Any] = {("value", node.name): node.name for node in graph.operations if node.kind == "float"}
         nodes |= {("adjoint", name): arg for name, arg in first.adjoints.items()}
@@ -222,19 +217,19 @@ def _radii(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Form
                 yield ("adjoint", name), adjoint(Numerals(g, form), parts, form).radius
         yield ("adjoint", graph.output.name), np.zeros(graph.output.shape)  # the cotangent, handed on
         for keys, residual in batches.measured():
-            yield from zip(_typed(keys), residual.radius, strict=True)
+            yield from zip(cast("list[Key]", keys), residual.radius, strict=True)
 
 
-def _steady(key: Key, radius: Floats, truth: Reference, steps: Mapping[str, Step], form: Format) -> Floats:
-    """The radius, but 0 where a term's usual formula cancels to fewer than half of its digits."""
-    use = key[1]
-    if not isinstance(use, Use) or steps[use.consumer].linear:
-        return radius
-    return np.where(radius > np.abs(truth.terms[use].high) * form.unit**0.5, 0.0, radius)
-
-
-def _typed(keys: list[Hashable]) -> list[Any]:
-    return list(keys)
+def _steady(
+    radii: Mapping[Key, Floats], truth: Reference, steps: Mapping[str, Step], form: Format
+) -> Iterator[tuple[Key, Floats]]:
+    """The radii that differ where no formula cancels: 0 where a term's usual one loses half of its digits."""
+    for key, radius in radii.items():
+        use = key[1]
+        if isinstance(use, Use) and not steps[use.consumer].linear:
+            cancels = radius > np.abs(truth.terms[use].high) * form.unit**0.5
+            if np.any(cancels):
+                yield key, np.where(cancels, 0.0, radius)
 
 
 def _numerals(numbers: list[Array], form: Format) -> Iterator[Numerals]:
