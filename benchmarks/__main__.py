@@ -12,12 +12,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
-import platform
 import statistics
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ import links
 import networks
 import numpy as np
 import scalars
+from machine import machine
 from timing import once, ratio, turns
 
 from gradaccord.engines.backprop import prepare, value_and_gradient
@@ -159,23 +158,6 @@ def _markdown(table: Table) -> str:
     return f"## {title}\n\n" + "".join(f"| {line} |\n" for line in lines)
 
 
-def _machine() -> str:
-    model = platform.processor() or platform.machine()
-    if (cpuinfo := Path("/proc/cpuinfo")).exists():
-        found = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = found[0] if found else model
-    libraries: Mapping[str, str] = {name: _version(name) for name in ("numpy", "torch", "jax", "autograd", "micrograd")}
-    versions = ", ".join(f"{name} {number}" for name, number in libraries.items() if number)
-    return f"{model}, {os.cpu_count()} cores, one thread; Python {platform.python_version()}, {versions}."
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
-
-
 PREFACE = """# Benchmarks
 
 Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page. Contestants take turns
@@ -190,7 +172,7 @@ runs, which also hands out every value, term and adjoint as arrays.
 def main() -> None:
     """All tables, to the terminal and to docs/benchmarks.md."""
     sizes = (10, 100, 1000, 10_000)
-    parts = [PREFACE, f"Machine: {_machine()}\n"]
+    parts = [PREFACE, f"Machine: {machine('numpy', 'torch', 'jax', 'autograd', 'micrograd', threads=', one thread')}\n"]
     for make in (
         lambda: scalar_table("**", sizes),
         lambda: scalar_table("tanh", sizes),

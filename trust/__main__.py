@@ -10,14 +10,15 @@ Exit status 1 where a fault got past the judge, or a finding is a false alarm.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import tables
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+
+from machine import machine
 
 KEPT = Path(__file__).parent.parent / "docs" / "trust.md"
 SECTIONS: Mapping[str, tuple[str, Callable[[argparse.Namespace], tables.Section]]] = {
@@ -46,11 +47,11 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     if unknown := [name for name in options.sections if name not in SECTIONS]:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    sound = True
+    sound, where = True, machine("numpy", "python-flint", "torch", "jax", "hypothesis")
     for name in options.sections or SECTIONS:
         title, measure = SECTIONS[name]
         section = measure(options)
-        text = f"## {title}\n\n`python trust {name}{section.options}`: {_machine()}\n\n{section.text.strip()}\n"
+        text = f"## {title}\n\n`python trust {name}{section.options}`: {where}\n\n{section.text.strip()}\n"
         print(text, flush=True)
         kept = {**dict(_kept()), title: text}
         parts = [kept[title] for title, _ in SECTIONS.values() if title in kept]
@@ -64,23 +65,6 @@ def _kept() -> Iterator[tuple[str, str]]:
     if KEPT.exists():
         for text in KEPT.read_text(encoding="utf-8").split("\n## ")[1:]:
             yield text.partition("\n")[0], f"## {text.strip()}\n"
-
-
-def _machine() -> str:
-    model = platform.processor() or platform.machine()
-    if (cpuinfo := Path("/proc/cpuinfo")).exists():
-        found = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = found[0] if found else model
-    packages = ("numpy", "python-flint", "torch", "jax", "hypothesis")
-    versions = ", ".join(f"{name} {number}" for name in packages if (number := _version(name)))
-    return f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}."
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 if __name__ == "__main__":
