@@ -86,24 +86,23 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
         if name not in chain.adjoints:
             engine = evaluation.gradients[name]
             if evaluation.errors is None:
-                number = subject.truth.adjoints[name]
-                row = unseen(blank, name, engine, number, subject.sensitivity[name], subject.form)
+                row = unseen(blank, name, engine, subject.resolved[name], subject.sensitivity[name], subject.form)
                 link = Link("gradient", name, None, 0, row.verdict, 0.0, (), "")
-                yield at_kinks(row, engine, subject.sides[name], link, subject.form)
+                yield at_kinks(row, engine, subject.sides[name], subject.bounds(name), link, subject.form)
             else:
                 yield _by_estimate(blank, name, engine, subject.gradients[name], evaluation.errors[name])
 
 
 def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
     """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition."""
-    probes, form, truth = subject.sensitivity[entry.name], subject.form, subject.truth.adjoints[entry.name]
+    probes, form, truth = subject.sensitivity[entry.name], subject.form, subject.resolved[entry.name]
     if row.verdict == "not judged":
         row = unseen(row, entry.name, entry.engine, truth, probes, form)
     elif not same_bits(entry.engine, shown):
         row = of_plain(row, entry.engine, shown, truth, probes, form)
     elif row.verdict in ("agree", "lossy"):
         row = conditioned(row, entry.truth, probes, form)
-    return at_kinks(row, entry.engine, subject.sides[entry.name], entry.link, form)
+    return at_kinks(row, entry.engine, subject.sides[entry.name], subject.bounds(entry.name), entry.link, form)
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:

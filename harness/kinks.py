@@ -18,14 +18,17 @@ from .truth.sides import Index, Sides
 from .verdicts import SEVERITY, Link, at, show
 
 
-def at_kinks(row: Row, engine: Array, known: Mapping[Index, Sides], link: Link, form: Format) -> Row:
+def at_kinks(
+    row: Row, engine: Array, known: Mapping[Index, Sides], bounds: Mapping[Index, float], link: Link, form: Format
+) -> Row:
     """The row of a gradient, its open components held against their one-sided derivatives.
 
-    `link` is the worst link upstream: what is found here is laid at it.
+    `bounds` says how far rounding may move some of them; `link` is the worst link upstream: what is found here is
+    laid at it.
     """
     if row.verdict in FINDINGS or not known:
         return row
-    found = [(index, *_found(float(engine[index]), one, form)) for index, one in known.items()]
+    found = [(index, *_found(float(engine[index]), one, bounds.get(index, 0.0), form)) for index, one in known.items()]
     index, verdict, reason = max(found, key=lambda one: SEVERITY.index(one[1]))
     if row.verdict == "undefined" and any(isnan(one.left) and isnan(one.right) for one in known.values()):
         verdict = verdict if verdict in FINDINGS else "undefined"
@@ -45,7 +48,7 @@ def at_kinks(row: Row, engine: Array, known: Mapping[Index, Sides], link: Link, 
     return replace(row, reason=f"{row.reason}; {reason}") if unseen and reason else row
 
 
-def _found(number: float, one: Sides, form: Format) -> tuple[Verdict, str]:
+def _found(number: float, one: Sides, bound: float, form: Format) -> tuple[Verdict, str]:
     """What one component is, by its sides alone."""
     single = one.single
     if isinf(single):
@@ -59,7 +62,7 @@ def _found(number: float, one: Sides, form: Format) -> tuple[Verdict, str]:
             show(single) if one.left == one.right else f"{show(one.left)} on the left, {show(one.right)} on the right"
         )
         return "not finite", f"the engine gave {show(number)}, the derivative is {truth}"
-    slack = form.unit**0.5 * (abs(one.left) + abs(one.right)) + form.smallest / form.unit
+    slack = form.unit**0.5 * (abs(one.left) + abs(one.right)) + form.smallest / form.unit + bound
     if not (one.outside(number) <= slack):
         return "kink artefact", (
             f"the engine gave {show(number)}, outside the one-sided derivatives {one.left:.6g} and {one.right:.6g}: "

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import isclose
 
 from .evaluation import Array, Inputs
 from .graph.expression import text_of
 from .graph.graph import Graph
 from .truth.links import Step, step_of
 from .truth.proof import Proof, prove
-from .truth.reference import Number, Reference, reference
+from .truth.reference import Number, Reference, reference, replaced
 from .truth.rounding import FORMATS, Format
 from .truth.sensitivity import Probe, sensitivity
 from .truth.sides import Index, Sides, settled, sides
@@ -51,8 +52,57 @@ class Subject:
 
     @cached_property
     def sensitivity(self) -> Mapping[str, tuple[Probe, ...]]:
-        """How far rounding alone may move each gradient."""
-        return sensitivity(self.graph, self.inputs, self.cotangent, self.truth, self.steps, self.form)
+        """How far rounding alone may move each gradient, measured where ties are decided if that settles it."""
+        found = self._sensitivity(self.truth)
+        if not any(self._agreed.values()):
+            return found
+        decided = self._sensitivity(self._decided)
+        return {
+            name: _chosen(probes, decided[name], self._agreed[name], len(self._agreed[name]) == len(self.sides[name]))
+            for name, probes in found.items()
+        }
+
+    @cached_property
+    def resolved(self) -> Mapping[str, Number]:
+        """The true gradients for engines that show no links: hulls, but where ties decided settle it."""
+        return {
+            name: replaced(self.truth.adjoints[name], {i: self._decided.adjoints[name].balls[i] for i in agreed})
+            if agreed
+            else self.truth.adjoints[name]
+            for name, agreed in self._agreed.items()
+        }
+
+    def bounds(self, name: str) -> Mapping[Index, float]:
+        """Of components of a gradient at a kink that is settled, how far rounding may move them."""
+        agreed = self._agreed[name]
+        return (
+            {p.index: p.bound for p in self.sensitivity[name] if p.index is not None and p.index in agreed}
+            if agreed
+            else {}
+        )
+
+    @cached_property
+    def _agreed(self) -> Mapping[str, Collection[Index]]:
+        """Of each gradient the components at kinks where both sides agree, and with reverse mode once ties are decided:
+        there the hull is far too wide (`where(x < x, ...)`), and so is whatever is measured at it."""
+        return {
+            name: [
+                index for index, one in known.items() if one.left == one.right and self._as_decided(name, index, one)
+            ]
+            for name, known in self.sides.items()
+        }
+
+    def _as_decided(self, name: str, index: Index, one: Sides) -> bool:
+        number = self._decided.adjoints[name]
+        same = isclose(number.high[index], one.left, rel_tol=1e-12)
+        return same and bool(number.tight[index])
+
+    @cached_property
+    def _decided(self) -> Reference:
+        return reference(self.graph, self.inputs, self.cotangent, ties="decide")
+
+    def _sensitivity(self, truth: Reference) -> Mapping[str, tuple[Probe, ...]]:
+        return sensitivity(self.graph, self.inputs, self.cotangent, truth, self.steps, self.form)
 
     @cached_property
     def sensitivity_of_value(self) -> tuple[Probe, ...]:
@@ -71,3 +121,13 @@ class Subject:
     @property
     def form(self) -> Format:
         return FORMATS[self.dtype]
+
+
+def _chosen(
+    probes: tuple[Probe, ...], decided: tuple[Probe, ...], agreed: Collection[Index], everywhere: bool
+) -> tuple[Probe, ...]:
+    """The probes, those at agreed components taken where ties are decided."""
+    if everywhere:
+        return decided
+    here = {probe.index: probe for probe in decided if probe.index in agreed}
+    return tuple(here.get(probe.index, probe) for probe in probes)

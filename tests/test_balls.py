@@ -18,7 +18,7 @@ from flint import arb
 from gradaccord.harness.graph.ops import OPERATIONS
 from gradaccord.harness.truth.numbers import BINARY, UNARY, ball, balls, constant, to_balls
 
-DECIDE, HULL = balls(ties="decide"), balls(ties="hull")
+DECIDE, HULL, ABOVE, BELOW = (balls(ties=ties) for ties in ("decide", "hull", "above", "below"))
 NAN, INFINITY = float("nan"), float("inf")
 EVERYWHERE = (0.0, 1e-20, -1e-20, 0.7, -0.7, 3.0, -20.5, 40.0)
 POSITIVE = (1e-300, 1e-5, 0.5, 1.0, 1.0000000000000002, 2.5, 1e10, 1e300)
@@ -251,7 +251,16 @@ def test_points_are_compared_as_ieee_says_and_ties_are_open_in_hulls(
         assert interval(DECIDE[op](arb.nan(), b)) == OPEN
 
 
+@pytest.mark.parametrize("op", ["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"])
+def test_from_one_side_a_tie_is_what_it_is_next_to_it(op: str) -> None:
+    tied, above, below = ball(2), ball(3), ball(1)
+    assert ABOVE[op](tied, tied) == ABOVE[op](arb(2, 1), tied) == DECIDE[op](above, tied)
+    assert BELOW[op](tied, tied) == BELOW[op](arb(2, 1), tied) == DECIDE[op](below, tied)
+    assert ABOVE[op](above, tied) == BELOW[op](above, tied) == DECIDE[op](above, tied)
+
+
 def test_the_sign_of_zero_is_zero_or_open() -> None:
+    assert [float(side["sign"](x)) for side in (ABOVE, BELOW) for x in (ball(0), arb(0.1, 1))] == [1, 1, -1, -1]
     assert float(DECIDE["sign"](ball(0))) == 0
     assert interval(HULL["sign"](ball(0))) == (-1, 1)
     assert interval(DECIDE["sign"](arb(0.1, 1))) == (-1, 1)

@@ -98,7 +98,7 @@ def told(about: Subject, number: Any, *, links: bool = True) -> Row:
     ("relu(x)", nan, "not finite"),
     ("relu(x) - relu(-x)", 0.0, "kink artefact"),
     ("relu(x) - relu(-x)", 2.0, "kink artefact"),
-    ("elu(x)", 1.5, "kink artefact"),  # inside the hull, whose parts are opened one by one
+    ("elu(x)", 1.5, "wrong"),  # the slope is 1 on both sides
     ("leaky_relu(x)", 0.005, "kink artefact"),
     ("sqrt(x ** 2)", nan, "not finite"),
     ("sqrt(x ** 2)", 0.0, "convention"),
@@ -145,3 +145,60 @@ def test_of_an_array_the_component_at_the_kink_is_named() -> None:
     row = told(about, [1.0, 0.0, 1.0])
     assert (row.verdict, row.index) == ("kink artefact", "1")
     assert told(about, [1.0, 1.0, 1.0]).verdict == "convention"
+
+
+# --- a tie that both sides settle ---------------------------------------------------------------------------------
+
+
+def at_its_term(text: str, number: float) -> str:
+    """The verdict on the one term of x in `text` at 0, where an engine gives this number."""
+    about = subject(text, x=0.0)
+    found = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    assert found.terms is not None
+    (use,) = found.terms
+    terms = {use: np.asarray(number)}
+    return next(row.verdict for row in judge(about, "x", replace(found, terms=terms)) if row.quantity == "term")
+
+
+@pytest.mark.parametrize("text, number, verdict", [
+    ("elu(x)", 1.0, "agree"),  # its comparison is of a kink, its slope is not
+    ("elu(x)", 1 + 1e-12, "imprecise"),
+    ("leaky_relu(x)", 0.01, "convention"),
+    ("leaky_relu(x)", 1.0, "convention"),
+    ("leaky_relu(x)", 1.005, "wrong"),  # both comparisons open apart would give 1.01
+    ("leaky_relu(x)", 0.005, "wrong"),
+    ("relu(x)", 1 + 1e-8, "wrong"),  # a hull's ends are known to 30 bits
+])  # fmt: skip
+def test_comparisons_of_one_number_open_together(text: str, number: float, verdict: str) -> None:
+    assert at_its_term(text, number) == verdict
+
+
+@pytest.mark.parametrize(
+    "fault, verdict", [(0.0, "agree"), (1e-15, "agree"), (1e-12, "imprecise"), (1e-3, "wrong"), (inf, "not finite")]
+)
+def test_where_both_sides_and_a_decided_tie_agree_rounding_is_measured_there(fault: float, verdict: str) -> None:
+    """The hull of `where(x < x, x, sin(x))` and whatever is measured at its middle reach to sinh(700)."""
+    about = subject("sinh(where(x < x, x, sin(x)))", x=700.0)
+    (one,) = about.sides["x"].values()
+    assert one.left == one.right == pytest.approx(np.cosh(np.sin(700.0)) * np.cos(700.0), rel=1e-13)
+    row = told(about, one.left * (1 + fault), links=False)
+    assert (row.verdict, row.finding) == (verdict, verdict != "agree"), row.reason
+
+
+def test_a_settled_tie_may_lose_digits_as_any_other_place_does() -> None:
+    about = subject("sin(where(x < x, x, 1e6 * x))", x=1.5)
+    row = told(about, about.gradients["x"].high * (1 + 1e-11))
+    assert row.verdict == "agree", row.reason
+    assert told(about, about.gradients["x"].high * (1 + 1e-8)).verdict == "imprecise"
+
+
+@pytest.mark.parametrize("share", [(1.0, 0.0, 0.0), (0.25, 0.25, 0.5), (0.5, 0.0, 0.5)])
+def test_a_tie_of_three_is_one_however_numbers_round(share: tuple[float, ...]) -> None:
+    about = subject("clip(x, low, high)", x=-1.0, low=-1.0, high=-1.0)
+    found = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    assert found.terms is not None and found.adjoints is not None
+    arrays = [np.asarray(part) for part in share]
+    given = dict(zip(("x", "low", "high"), arrays, strict=True))
+    spread = replace(found, terms=dict(zip(found.terms, arrays, strict=True)), adjoints={**found.adjoints, **given})
+    rows = judge(about, "x", replace(spread, gradients=given))
+    assert {row.verdict for row in rows if row.quantity == "term"} <= {"agree", "convention"}

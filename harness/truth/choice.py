@@ -6,8 +6,9 @@ Conditions that come from outside are NumPy booleans, which are always decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from flint import arb
@@ -20,37 +21,61 @@ TRUE, FALSE, EITHER = ONE, ZERO, arb(0.5, 0.5)
 ANY_SIGN = arb(0, 1)
 NAN = arb.nan()
 
+# What a comparison of equal points says: what IEEE 754 does; anything, as at a kink; or what it would say with the
+# first a little above the second, or below.
+Ties: TypeAlias = Literal["decide", "hull", "above", "below"]
 
-def ordered(a: Ball, b: Ball, when_equal: Ball) -> Ball:
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """What a comparison says of equal points, and of balls that overlap."""
+
+    equal: Ball
+    overlapping: Ball
+
+
+STRICTLY = Tie(FALSE, EITHER)
+_AT_TIES: Mapping[Ties, Mapping[str, Ball]] = {
+    "decide": {"less": FALSE, "less_equal": TRUE, "greater": FALSE, "greater_equal": TRUE, "equal": TRUE},
+    "hull": dict.fromkeys(("less", "less_equal", "greater", "greater_equal", "equal"), EITHER),
+    "above": {"less": FALSE, "less_equal": FALSE, "greater": TRUE, "greater_equal": TRUE, "equal": FALSE},
+    "below": {"less": TRUE, "less_equal": TRUE, "greater": FALSE, "greater_equal": FALSE, "equal": FALSE},
+}
+
+
+def ordered(a: Ball, b: Ball, at_tie: Tie) -> Ball:
     """Whether a < b."""
     if a < b:
         return TRUE
     if a > b:
         return FALSE
-    return when_equal if a == b else _unordered(a, b, FALSE)
+    return _tie(a, b, at_tie)
 
 
-def same(a: Ball, b: Ball, when_equal: Ball) -> Ball:
-    if a != b:
-        return FALSE
-    return when_equal if a == b else _unordered(a, b, FALSE)
+def same(a: Ball, b: Ball, at_tie: Tie) -> Ball:
+    return FALSE if a != b else _tie(a, b, at_tie)
 
 
-def _unordered(a: Ball, b: Ball, ieee: Ball) -> Ball:
-    """A NaN that was given, which is exact, compares as IEEE 754 says; anything else is undecided."""
-    return ieee if any(x.is_nan() and x.is_exact() for x in (a, b)) else EITHER
+def _tie(a: Ball, b: Ball, at_tie: Tie) -> Ball:
+    """A NaN that was given, which is exact, compares as IEEE 754 says."""
+    if a == b:
+        return at_tie.equal
+    return FALSE if any(x.is_nan() and x.is_exact() for x in (a, b)) else at_tie.overlapping
 
 
 def opposite(condition: Ball) -> Ball:
     return FALSE if condition is TRUE else TRUE if condition is FALSE else EITHER
 
 
-def sign(x: Ball, at_zero: Ball) -> Ball:
+def sign(x: Ball, ties: Ties) -> Ball:
     if x > 0:
         return ONE
     if x < 0:
         return -ONE
-    return at_zero if x.is_zero() else NAN if x.is_nan() else ANY_SIGN
+    if x.is_nan():
+        return NAN
+    side = {"above": ONE, "below": -ONE}.get(ties, ANY_SIGN)
+    return ZERO if ties == "decide" and x.is_zero() else side
 
 
 def shares(row: list[Ball], *, decide: bool) -> list[Ball]:
@@ -105,16 +130,16 @@ def choice(select: Callable[[Ball, Any, Any], Any]) -> Callable[..., Any]:
 
 
 def comparisons(
-    less: Callable[[Any, Any, Ball], Ball], same: Callable[[Any, Any, Ball], Ball], *, decide: bool
+    less: Callable[[Any, Any, Tie], Ball], same: Callable[[Any, Any, Tie], Ball], ties: Ties
 ) -> dict[str, Callable[..., Any]]:
-    """The six comparisons from a strict order and an equality, each told what it is at equality."""
-    at_tie, at_equal = (FALSE, TRUE) if decide else (EITHER, EITHER)
+    """The six comparisons from a strict order and an equality, each told what it is at a tie."""
+    at = {name: Tie(equal, EITHER if ties in ("decide", "hull") else equal) for name, equal in _AT_TIES[ties].items()}
     elements: dict[str, Callable[[Any, Any], Ball]] = {
-        "less": lambda a, b: less(a, b, at_tie),
-        "less_equal": lambda a, b: less(a, b, at_equal),
-        "greater": lambda a, b: less(b, a, at_tie),
-        "greater_equal": lambda a, b: less(b, a, at_equal),
-        "equal": lambda a, b: same(a, b, at_equal),
-        "not_equal": lambda a, b: opposite(same(a, b, at_equal)),
+        "less": lambda a, b: less(a, b, at["less"]),
+        "less_equal": lambda a, b: less(a, b, at["less_equal"]),
+        "greater": lambda a, b: less(b, a, at["greater"]),
+        "greater_equal": lambda a, b: less(b, a, at["greater_equal"]),
+        "equal": lambda a, b: same(a, b, at["equal"]),
+        "not_equal": lambda a, b: opposite(same(a, b, at["equal"])),
     }
     return {name: np.frompyfunc(function, 2, 1) for name, function in elements.items()}

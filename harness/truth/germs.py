@@ -28,7 +28,7 @@ from ..graph.emit import emit
 from ..graph.expand import expanded
 from ..graph.graph import Graph
 from .arrays import ZERO, array, pad, reduced, structural
-from .choice import FALSE, NAN, TRUE, choice, comparisons, max_share, ordered, same, shares
+from .choice import FALSE, NAN, STRICTLY, TRUE, choice, comparisons, max_share, ordered, same, shares
 from .numbers import Namespace, balls, constant, to_balls
 from .numbers import product as of_balls
 
@@ -249,11 +249,11 @@ def atan2(y: Germ, x: Germ) -> Germ:
 
 
 def maximum(a: Germ, b: Germ) -> Germ:
-    return chosen(less(a, b, FALSE), b, a)
+    return chosen(less(a, b, STRICTLY), b, a)
 
 
 def minimum(a: Germ, b: Germ) -> Germ:
-    return chosen(less(a, b, FALSE), a, b)
+    return chosen(less(a, b, STRICTLY), a, b)
 
 
 BINARY: Mapping[str, Callable[[Germ, Germ], Germ]] = {
@@ -330,7 +330,7 @@ def germs() -> Namespace:
         **{name: _elementwise(function, 1) for name, function in UNARY.items()},
         **{name: _elementwise(function, 2) for name, function in BINARY.items()},
         **{name: _constant_terms(decided[name]) for name in ("sign", "floor", "ceil")},
-        **comparisons(less, equal, decide=True),
+        **comparisons(less, equal, "decide"),
         "divide": np.frompyfunc(_defined(truediv), 2, 1),
         "polygamma": lambda x, *, n: _elementwise(lambda s: polygamma(s, n), 1)(x),
         "where": choice(chosen),

@@ -24,11 +24,12 @@ from ..graph.gradient import gradient
 from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
 from ..graph.ops import OPERATIONS
 from ..graph.shapes import elementwise
+from .choice import Ties
 from .numbers import balls, to_balls
 from .poles import limits
 from .precision import once, refined
 from .products import PRODUCTS, in_floats, suits, term_estimates, value_estimate
-from .residuals import Numerals, Residual, beyond_doubt, is_finite, residual
+from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
 from .rounding import EITHER_WAY, SELECTIONS, Format, entered, rounded, unless_infinite
 
 # Rules made of sums and products of g and the operands. The middle of their ball is the exact term, since a
@@ -75,6 +76,7 @@ class Step:
         self.in_floats = in_floats(op, params) and len(self.graph.inputs) == len(operands)
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
+        self.has_kinks = cache(self._has_kinks)
         self.value_estimate = cache(partial(value_estimate, self.graph))
         self.term_estimates = cache(partial(term_estimates, self.graph, self.active))
 
@@ -85,10 +87,10 @@ class Step:
         graph = expanded(self.graph, stable=form is not None)
         return emit(graph, namespace if form is None else rounded(namespace, form), ["y"], operators=False)
 
-    def _term_program(self, form: Format | None) -> Program:
+    def _term_program(self, form: Format | None, ties: Ties = "hull") -> Program:
         """`program(x..., [y,] g) -> terms` of the active operands. A primitive's rounded rule reads the engine's y."""
         found = gradient(self.graph, stable=form is not None, seeded=True)
-        namespace = balls(ties="hull")
+        namespace = balls(ties=ties)
         graph, names = found.graph, list[str]()
         zero = Node("structural_zero", "broadcast_to", (Constant("0"),), (("shape", ()),), (), "float")
         for position in self.active:
@@ -99,6 +101,10 @@ class Step:
             nodes = [Node("y", "input", (), (), n.shape, n.kind) if n.name == "y" else n for n in nodes]
         program = Graph(tuple(nodes), tuple(names))
         return emit(program, namespace if form is None else rounded(namespace, form), names, operators=False)
+
+    def _has_kinks(self) -> bool:
+        """Whether the rule of an elementwise operation chooses by the numbers it reads."""
+        return self.elementwise and any(node.op in SELECTIONS for node in gradient(self.graph, seeded=True).graph.nodes)
 
     def value(self, operands: Sequence[Numerals], engine: Numerals, form: Format, *, refine: bool = True) -> Residual:
         """The value link y = op(x): op(x(1 ± u)), each rounding of its formula allowed.
@@ -138,10 +144,12 @@ class Step:
         bound = sizes * (int(np.prod(weight.array.shape[1:])) * form.unit)
         return bound.reshape(-1, 1, 1) if self.op == "conv2d" else bound
 
-    def enclosures(self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format) -> list[Any]:
+    def enclosures(
+        self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, ties: Ties = "hull"
+    ) -> list[Any]:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
         own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
-        found = self.term_program(form)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
+        found = self.term_program(form, ties)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
         twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
         return [unless_infinite(ball * twice + noise, ball) for ball in found]
 
@@ -160,9 +168,24 @@ class Step:
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, *, refine: bool = True
     ) -> list[tuple[Any, Any]]:
         """For each active operand what its term may be, and what it is exactly."""
+
+        def both(ties: Ties) -> list[tuple[Any, Any]]:
+            exact = compute(lambda: self.term_program(None, ties)(*(operand.exact for operand in operands), g.exact))
+            return list(zip(self.enclosures(operands, y, g, form, ties), exact, strict=True))
+
         compute = refined if refine else once
-        exact = compute(lambda: self.term_program(None)(*(operand.exact for operand in operands), g.exact))
-        return list(zip(self.enclosures(operands, y, g, form), exact, strict=True))
+        found = both("hull")
+        if not self.has_kinks() or any(x.array.shape != g.array.shape for x in operands):
+            return found
+        wide = [at_kink(exact) for _, exact in found]
+        if not any(np.any(marked) for marked in wide):
+            return found
+        # A hull opens each comparison by itself. Those of one step look at one number, and open together.
+        sides = zip(both("above"), both("below"), strict=True)
+        return [
+            (np.where(marked, union(above[0], below[0]), hull[0]), np.where(marked, union(above[1], below[1]), hull[1]))
+            for hull, (above, below), marked in zip(found, sides, wide, strict=True)
+        ]
 
     def terms(
         self,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache, lru_cache
 from math import inf
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import flint
 import numpy as np
@@ -26,7 +26,7 @@ from flint import arb, arb_mat, arb_series, fmpq
 from numpy.typing import NDArray
 
 from .arrays import ONE, ZERO, array, pad, reduced, structural
-from .choice import ANY_SIGN, choice, chosen, comparisons, max_share, ordered, same, shares, sign
+from .choice import Ties, choice, chosen, comparisons, max_share, ordered, same, shares, sign
 
 Ball: TypeAlias = Any
 Array: TypeAlias = NDArray[Any]
@@ -283,28 +283,26 @@ def product(a: Array, b: Array) -> Array:
 
 
 @cache
-def balls(*, ties: Literal["decide", "hull"]) -> Namespace:
+def balls(*, ties: Ties) -> Namespace:
     """Every primitive operation on balls, and `constant`.
 
     `ties` says what a comparison of two exactly equal points is: "decide" follows IEEE 754, "hull" leaves
     it open, as a kink: [0, 1], for sign [-1, 1], for max_share [0, 1] each. Comparisons that overlapping
-    balls cannot decide are open in both.
+    balls cannot decide are open in both. "above" and "below" take one side at every tie, with 1 or -1 for sign.
     """
-    decide = ties == "decide"
     largest = cast(np.ufunc, np.frompyfunc(arb.max, 2, 1))
-    at_zero = ZERO if decide else ANY_SIGN
     return {
         **structural(product),
         **{name: np.frompyfunc(function, 1, 1) for name, function in UNARY.items()},
         **{name: np.frompyfunc(function, 2, 1) for name, function in BINARY.items()},
-        **comparisons(ordered, same, decide=decide),
+        **comparisons(ordered, same, ties),
         "constant": constant,
         "divide": np.true_divide,
-        "sign": np.frompyfunc(lambda x: sign(x, at_zero), 1, 1),
+        "sign": np.frompyfunc(lambda x: sign(x, ties), 1, 1),
         "polygamma": lambda x, *, n: np.frompyfunc(lambda element: polygamma(element, n), 1, 1)(x),
         "where": choice(chosen),
         "max": lambda x, *, axis, keepdims: reduced(largest, x, axis, keepdims),
-        "max_share": lambda x, *, axis: max_share(x, axis, lambda row: shares(row, decide=decide)),
+        "max_share": lambda x, *, axis: max_share(x, axis, lambda row: shares(row, decide=ties == "decide")),
         "pad": lambda x, *, widths, value: pad(x, widths=widths, value=constant(repr(value))),
         "astype": lambda x: x if array(x).dtype == object else to_balls(x),
     }

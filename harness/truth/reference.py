@@ -18,6 +18,7 @@ from ..graph.emit import Program, emit
 from ..graph.gradient import gradient
 from ..graph.graph import Arg, Constant, Graph, Node, Use
 from .arrays import array
+from .choice import Ties
 from .numbers import balls, constant, to_balls
 from .precision import is_loose, refined, working
 from .rounding import SELECTIONS, floats, radii
@@ -40,7 +41,21 @@ class Number:
     def tight(self) -> NDArray[np.bool_]:
         """Where the truth is one number and not a set."""
         with np.errstate(all="ignore"):
-            return np.asarray(self.radius <= np.abs(self.high) * 2.0**-70) | (self.radius < 1e-313)
+            tight = np.asarray(self.radius <= np.abs(self.high) * 2.0**-70) | (self.radius < 1e-313)
+        vast = np.isinf(self.radius)  # beyond float64: ask the ball
+        return np.where(vast, np.asarray(_is_narrow(self.balls), dtype=bool), tight) if vast.any() else tight
+
+
+def replaced(number: Number, known: Mapping[tuple[int, ...], Any]) -> Number:
+    """The number with these balls in place of some of its components."""
+    high, low, radius, balls = (np.array(part) for part in (number.high, number.low, number.radius, number.balls))
+    for index, ball in known.items():
+        one = _number(ball)
+        high[index], low[index], radius[index], balls[index] = one.high, one.low, one.radius, ball
+    return Number(high, low, radius, balls)
+
+
+_is_narrow = np.frompyfunc(lambda ball: ball.rel_accuracy_bits() >= 70, 1, 1)
 
 
 def difference(engine: NDArray[Any], high: NDArray[np.float64], low: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,8 +84,17 @@ class Reference:
     loose: str
 
 
-def reference(graph: Graph, inputs: Mapping[str, NDArray[Any]], cotangent: NDArray[Any], bits: int = 80) -> Reference:
-    """The truth at exactly these numbers: float, int or bool arrays, or object arrays of Fraction or balls."""
+def reference(
+    graph: Graph,
+    inputs: Mapping[str, NDArray[Any]],
+    cotangent: NDArray[Any],
+    bits: int = 80,
+    ties: Ties = "hull",
+) -> Reference:
+    """The truth at exactly these numbers: float, int or bool arrays, or object arrays of Fraction or balls.
+
+    With ties decided, as IEEE 754 does, the numbers at a kink are those of one choice and no hulls.
+    """
     found = gradient(graph, stable=False, seeded=True)
     names = [node.name for node in graph.nodes]
     wanted: dict[Arg, None] = dict.fromkeys([*names, *found.adjoints.values(), *found.terms.values()])
@@ -83,13 +107,13 @@ def reference(graph: Graph, inputs: Mapping[str, NDArray[Any]], cotangent: NDArr
         precision = flint.ctx.prec
         return program(*(_exact(given[node.name], node) for node in found.graph.inputs))
 
-    program = emit(found.graph, balls(ties="hull"), outputs, operators=False)
+    program = emit(found.graph, balls(ties=ties), outputs, operators=False)
     with working():
         results = refined(lambda: compute(program), bits)
     with flint.ctx.workprec(precision):
         numbers = dict(zip(outputs, map(_number, results), strict=True))
         short = any(np.any(is_loose(result, bits)) for result in results)
-        loose = _exhausted(found.graph, compute, bits) if short else ""
+        loose = _exhausted(found.graph, compute, bits) if short and ties == "hull" else ""
 
         def number(arg: Arg, name: str) -> Number:
             given = _number(array(constant(arg.text))) if isinstance(arg, Constant) else numbers[arg]

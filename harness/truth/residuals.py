@@ -90,15 +90,21 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool
     if exact is None:
         return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
     exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
-    off, middle, spread = np.abs(floats(own - exactly)), floats(exactly), radii(exactly)
-    with np.errstate(all="ignore"):
-        off = np.where(numbers == middle, 0.0, off) if np.isinf(middle).any() else off
-        kink = np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
+    off, middle, kink = np.abs(floats(own - exactly)), floats(exactly), at_kink(exactly)
+    off = np.where(numbers == middle, 0.0, off) if np.isinf(middle).any() else off
     low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
     return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high, products)
 
 
+def at_kink(exact: Any) -> NDArray[np.bool_]:
+    """Where exact arithmetic gives no single number, but all of a kink."""
+    middle, spread = floats(np.asarray(exact, dtype=object)), radii(np.asarray(exact, dtype=object))
+    with np.errstate(all="ignore"):
+        return np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
+
+
 is_finite = np.frompyfunc(flint.arb.is_finite, 1, 1)
+union: Any = np.frompyfunc(flint.arb.union, 2, 1)
 _lower = np.frompyfunc(flint.arb.lower, 1, 1)
 _upper = np.frompyfunc(flint.arb.upper, 1, 1)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from flint import arb
@@ -94,6 +94,8 @@ def _rounding(
         return _power(function, form)
     if name in SELECTIONS:
         return lambda *operands, **params: function(*map(middle, operands), **params)
+    if name in ("maximum", "minimum"):
+        return _larger(function)
     if name == "logaddexp":
         return _log_of_sum(function, form)
     if name == "matmul":
@@ -113,6 +115,23 @@ def _rounding(
         return unless_infinite(wide, result)
 
     return widened
+
+
+def _larger(function: Callable[..., Balls]) -> Callable[..., Balls]:
+    """The larger or smaller of two balls, around that of their middles: a tie remains one for what chooses after it."""
+
+    def around(a: arb, b: arb, either: arb) -> arb:
+        if not either.is_finite():
+            return either
+        of_middles = cast(arb, function(a.mid(), b.mid()))
+        return arb(of_middles, a.rad().max(b.rad()))  # |max(a, b) - max(c, d)| <= max(|a - c|, |b - d|)
+
+    elements = np.frompyfunc(around, 3, 1)
+
+    def larger(a: Balls, b: Balls) -> Balls:
+        return cast(Balls, elements(a, b, function(a, b)))
+
+    return larger
 
 
 _is_finite = np.frompyfunc(arb.is_finite, 1, 1)

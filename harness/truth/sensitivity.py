@@ -27,7 +27,7 @@ from .batches import Batches
 from .links import Step
 from .precision import working
 from .reference import Reference
-from .residuals import Numerals
+from .residuals import Numerals, Residual
 from .rounding import Format
 
 Array: TypeAlias = NDArray[Any]
@@ -202,7 +202,8 @@ def _radii(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Form
             names = [arg for arg in node.args if isinstance(arg, str)]
             step, y, operands = steps[node.name], values[node.name], [values[name] for name in names]
             if node.kind == "float" and not batches.value(("value", node.name), step, operands, y):
-                yield ("value", node.name), step.value([*_numerals(operands, form)], Numerals(y, form), form).radius
+                found = step.value([*_numerals(operands, form)], Numerals(y, form), form)
+                yield ("value", node.name), _loss(found, form)
             uses = graph.uses_in[node.name]
             if uses and node.name in adjoints:
                 g, own = adjoints[node.name], [terms[use] for use in uses]
@@ -210,14 +211,27 @@ def _radii(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Form
                     numerals = [*_numerals([*operands, y, g, *own], form)]
                     n = len(operands)
                     found = step.terms(numerals[:n], numerals[n], numerals[n + 1], numerals[n + 2 :], form)
-                    yield from ((("term", use), residual.radius) for use, residual in zip(uses, found, strict=True))
+                    yield from (
+                        (("term", use), _loss(residual, form)) for use, residual in zip(uses, found, strict=True)
+                    )
         for name, g in adjoints.items():
             parts = [terms[use] for use in graph.uses_of[name]]
             if name != graph.output.name:
                 yield ("adjoint", name), adjoint(Numerals(g, form), parts, form).radius
         yield ("adjoint", graph.output.name), np.zeros(graph.output.shape)  # the cotangent, handed on
         for keys, residual in batches.measured():
-            yield from zip(cast("list[Key]", keys), residual.radius, strict=True)
+            yield from zip(cast("list[Key]", keys), _loss(residual, form), strict=True)
+
+
+AT_KINKS = 16  # units that the rules of operations with kinks lose at most on one side: products with exact factors
+
+
+def _loss(found: Residual, form: Format) -> Floats:
+    """What one sound step may lose. At a kink the ball is as wide as the choice, which is no rounding."""
+    if not found.kink.any():
+        return found.radius
+    size = np.maximum(np.abs(found.low), np.abs(found.high))
+    return np.where(found.kink, np.minimum(found.radius, AT_KINKS * form.unit * size + form.smallest), found.radius)
 
 
 def _steady(

@@ -7,7 +7,7 @@ too: the derivative is the coefficient of t^2 where that of t is 0, and infinite
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite, isinf, isnan, nan
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ from .arrays import ZERO
 from .germs import coefficient, mover
 from .numbers import to_balls
 from .precision import working
-from .reference import Number
+from .reference import Number, replaced
 
 Array: TypeAlias = NDArray[Any]
 Index: TypeAlias = "tuple[int, ...]"
@@ -104,12 +104,5 @@ def _number(ball: Any) -> float:
 
 def settled(number: Number, known: Mapping[Index, Sides]) -> Number:
     """The gradient with what both sides agree on in place of what reverse mode left open."""
-    found: Sequence[tuple[Index, float]] = [(index, one.single) for index, one in known.items()]
-    found = [(index, single) for index, single in found if not isnan(single)]
-    if not found:
-        return number
-    high, low, radius, balls = (np.array(part) for part in (number.high, number.low, number.radius, number.balls))
-    for index, single in found:
-        high[index], low[index], radius[index] = single, 0.0, 0.0
-        balls[index] = arb(single)
-    return Number(high, low, radius, balls)
+    found = {index: arb(one.single) for index, one in known.items() if not isnan(one.single)}
+    return replaced(number, found) if found else number
