@@ -18,14 +18,18 @@ def working() -> Any:
 
 
 def refined(compute: Callable[[], tuple[Any, ...]], bits: int = 80) -> tuple[Any, ...]:
-    """Exact results, the precision doubled until all have `bits`. What stays loose is a hull, or does not exist."""
-    results = compute()
-    precision, most = PRECISION, max(MOST_PRECISION, 4 * bits)
-    while precision < most and any(np.any(is_loose(result, bits)) for result in results):
+    """Exact results, the precision doubled until all have `bits`, or no more can be had."""
+    results, precision = compute(), PRECISION
+    while precision < most_precision(bits) and any(np.any(is_loose(result, bits)) for result in results):
         precision *= 2
         with flint.ctx.workprec(precision):
             results = compute()
     return results
+
+
+def most_precision(bits: int) -> int:
+    """Where doubling ends. What is still loose there is a hull, or does not exist."""
+    return max(MOST_PRECISION, 4 * bits)
 
 
 def once(compute: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from ..graph.graph import Arg, Constant, Graph, Node, Use
 from .arrays import array
 from .choice import Ties
 from .numbers import balls, constant, to_balls
-from .precision import is_loose, refined, working
+from .precision import is_loose, most_precision, refined, working
 from .rounding import SELECTIONS, floats, radii
 
 
@@ -112,7 +112,7 @@ def reference(
         results = refined(lambda: compute(program), bits)
     with flint.ctx.workprec(precision):
         numbers = dict(zip(outputs, map(_number, results), strict=True))
-        short = any(np.any(is_loose(result, bits)) for result in results)
+        short = precision >= most_precision(bits) and any(np.any(is_loose(result, bits)) for result in results)
         loose = _exhausted(found.graph, compute, bits) if short and ties == "hull" else ""
 
         def number(arg: Arg, name: str) -> Number:
