@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isclose
 
 from .evaluation import Array, Inputs
 from .graph.expression import text_of
 from .graph.graph import Graph
+from .truth import ties
 from .truth.links import Step, step_of
 from .truth.proof import Proof, prove
-from .truth.reference import Number, Reference, reference, replaced
+from .truth.reference import Number, Reference, reference
 from .truth.rounding import FORMATS, Format
 from .truth.sensitivity import Probe, sensitivity
 from .truth.sides import Index, Sides, settled, sides
@@ -51,51 +51,36 @@ class Subject:
         return {name: settled(self.truth.adjoints[name], known) for name, known in self.sides.items()}
 
     @cached_property
-    def sensitivity(self) -> Mapping[str, tuple[Probe, ...]]:
-        """How far rounding alone may move each gradient, measured where ties are decided if that settles it."""
-        found = self._sensitivity(self.truth)
-        if not any(self._agreed.values()):
-            return found
-        decided = self._sensitivity(self._decided)
-        return {
-            name: _chosen(probes, decided[name], self._agreed[name], len(self._agreed[name]) == len(self.sides[name]))
-            for name, probes in found.items()
-        }
+    def settling(self) -> Mapping[str, Collection[Index]]:
+        """Of each gradient, the open components that have but one derivative once ties are decided."""
+        return ties.settling(self.sides, lambda: self._decided)
 
     @cached_property
     def resolved(self) -> Mapping[str, Number]:
-        """The true gradients for engines that show no links: hulls, but where ties decided settle it."""
+        """The true gradients for engines that show no links: hulls at kinks, but where ties settle."""
         return {
-            name: replaced(self.truth.adjoints[name], {i: self._decided.adjoints[name].balls[i] for i in agreed})
-            if agreed
+            name: ties.resolved(self.truth.adjoints[name], self._decided.adjoints[name], settled)
+            if settled
             else self.truth.adjoints[name]
-            for name, agreed in self._agreed.items()
+            for name, settled in self.settling.items()
+        }
+
+    @cached_property
+    def sensitivity(self) -> Mapping[str, tuple[Probe, ...]]:
+        """How far rounding alone may move each gradient, measured where ties are decided if they settle."""
+        found = self._sensitivity(self.truth)
+        if not any(self.settling.values()):
+            return found
+        decided = self._sensitivity(self._decided)
+        return {
+            name: ties.probes(probes, decided[name], self.settling[name], self.sides[name])
+            for name, probes in found.items()
         }
 
     def bounds(self, name: str) -> Mapping[Index, float]:
-        """Of components of a gradient at a kink that is settled, how far rounding may move them."""
-        agreed = self._agreed[name]
-        return (
-            {p.index: p.bound for p in self.sensitivity[name] if p.index is not None and p.index in agreed}
-            if agreed
-            else {}
-        )
-
-    @cached_property
-    def _agreed(self) -> Mapping[str, Collection[Index]]:
-        """Of each gradient the components at kinks where both sides agree, and with reverse mode once ties are decided:
-        there the hull is far too wide (`where(x < x, ...)`), and so is whatever is measured at it."""
-        return {
-            name: [
-                index for index, one in known.items() if one.left == one.right and self._as_decided(name, index, one)
-            ]
-            for name, known in self.sides.items()
-        }
-
-    def _as_decided(self, name: str, index: Index, one: Sides) -> bool:
-        number = self._decided.adjoints[name]
-        same = isclose(number.high[index], one.left, rel_tol=1e-12)
-        return same and bool(number.tight[index])
+        """How far rounding may move the settled components of a gradient."""
+        settled = self.settling[name]
+        return ties.bounds(self.sensitivity[name], settled) if settled else {}
 
     @cached_property
     def _decided(self) -> Reference:
@@ -121,13 +106,3 @@ class Subject:
     @property
     def form(self) -> Format:
         return FORMATS[self.dtype]
-
-
-def _chosen(
-    probes: tuple[Probe, ...], decided: tuple[Probe, ...], agreed: Collection[Index], everywhere: bool
-) -> tuple[Probe, ...]:
-    """The probes, those at agreed components taken where ties are decided."""
-    if everywhere:
-        return decided
-    here = {probe.index: probe for probe in decided if probe.index in agreed}
-    return tuple(here.get(probe.index, probe) for probe in probes)

@@ -1,0 +1,53 @@
+"""Ties that settle: components of a gradient at which reverse mode leaves a hull, though there is but one derivative.
+
+A hull may reach anywhere (`where(x < x, sinh(x), x)`), and what is measured at its middle means nothing. Where both
+sides agree, and reverse mode with them once ties are decided as IEEE 754 does, the numbers of that choice take the
+hull's place: as the truth for engines that show no links, and as where R is measured. Knows `reference.py`,
+`sides.py` and `sensitivity.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import isclose
+
+from .reference import Number, Reference, replaced
+from .sensitivity import Probe
+from .sides import Index, Sides
+
+
+def settling(
+    sides: Mapping[str, Mapping[Index, Sides]], decided: Callable[[], Reference]
+) -> dict[str, frozenset[Index]]:
+    """Of each gradient the components that settle. `decided` gives the truth with ties decided, if it is needed."""
+
+    def agree(name: str, index: Index, one: Sides) -> bool:
+        if one.left != one.right:
+            return False
+        number = decided().adjoints[name]
+        return bool(number.tight[index]) and isclose(number.high[index], one.left, rel_tol=1e-12)
+
+    return {
+        name: frozenset(index for index, one in known.items() if agree(name, index, one))
+        for name, known in sides.items()
+    }
+
+
+def resolved(hull: Number, decided: Number, settled: Collection[Index]) -> Number:
+    """A gradient with its settled components decided."""
+    return replaced(hull, {index: decided.balls[index] for index in settled})
+
+
+def probes(
+    found: tuple[Probe, ...], decided: tuple[Probe, ...], settled: Collection[Index], sides: Collection[Index]
+) -> tuple[Probe, ...]:
+    """The probes of a gradient, those of its settled components measured where ties are decided; all if all settle."""
+    if len(settled) == len(sides):
+        return decided
+    here = {probe.index: probe for probe in decided if probe.index in settled}
+    return tuple(here.get(probe.index, probe) for probe in found)
+
+
+def bounds(found: Sequence[Probe], settled: Collection[Index]) -> dict[Index, float]:
+    """How far rounding may move the settled components of a gradient."""
+    return {probe.index: probe.bound for probe in found if probe.index is not None and probe.index in settled}
