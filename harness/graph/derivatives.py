@@ -55,7 +55,7 @@ rule("log", lambda g, y, x: (g / x,))
 rule("log1p", lambda g, y, x: (g / (1 + x),))
 rule("log2", lambda g, y, x: (g / (x * _log(x, 2)),))
 rule("log10", lambda g, y, x: (g / (x * _log(x, 10)),))
-rule("logaddexp", lambda g, y, a, b: (g * f.exp(a - y), g * f.exp(b - y)))
+rule("logaddexp", lambda g, y, a, b: (g * f.sigmoid(a - b), g * f.sigmoid(b - a)))
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------
 rule("sin", lambda g, y, x: (g * f.cos(x),))
@@ -67,7 +67,7 @@ rule("atan", lambda g, y, x: (g / (1 + x * x),))
 rule("atan2", lambda g, t, y, x: (g * (x / (x * x + y * y)), -g * (y / (x * x + y * y))))
 rule("sinh", lambda g, y, x: (g * f.cosh(x),))
 rule("cosh", lambda g, y, x: (g * f.sinh(x),))
-rule("tanh", lambda g, y, x: (g * (1 - y * y),))
+rule("tanh", lambda g, y, x: (g * (1 - f.square(y)),))
 rule("asinh", lambda g, y, x: (g / f.sqrt(x * x + 1),))
 rule("acosh", lambda g, y, x: (g / f.sqrt((x - 1) * (x + 1)),))
 rule("atanh", lambda g, y, x: (g / ((1 - x) * (1 + x)),))
@@ -79,7 +79,7 @@ rule("lgamma", lambda g, y, x: (g * f.digamma(x),))
 rule("digamma", lambda g, y, x: (g * f.polygamma(x, n=1),))
 rule("polygamma", lambda g, y, x, n: (g * f.polygamma(x, n=n + 1),))
 rule("sigmoid", lambda g, y, x: (g * (y * (1 - y)),))
-rule("softplus", lambda g, y, x: (g * f.exp(x - y),))
+rule("softplus", lambda g, y, x: (g * f.sigmoid(x),))
 
 
 def _log(near: Symbol, base: int) -> Symbol:

@@ -30,7 +30,7 @@ from .poles import limits
 from .precision import once, refined
 from .products import PRODUCTS, in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
-from .rounding import EITHER_WAY, SELECTIONS, Format, entered, rounded, unless_infinite
+from .rounding import EITHER_WAY, SELECTIONS, Format, entered, log_of_sum_read, rounded, unless_infinite
 
 # Rules made of sums and products of g and the operands. The middle of their ball is the exact term, since a
 # ball's product has the product of the middles for its middle; it need not be computed apart.
@@ -151,6 +151,8 @@ class Step:
         own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
         found = self.term_program(form, ties)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
         twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
+        if self.op in ("softplus", "logaddexp"):
+            twice = twice + log_of_sum_read(self.op, [operand.array for operand in operands], y.array, form)
         return [unless_infinite(ball * twice + noise, ball) for ball in found]
 
     def existing(self, y: Numerals, found: Sequence[Residual]) -> list[Residual]:

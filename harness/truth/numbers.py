@@ -123,11 +123,11 @@ def log1p(x: Ball) -> Ball:
 
 
 def sigmoid(x: Ball) -> Ball:
-    return 1 / (1 + (-x).exp()) if x > -1e9 else _far_sigmoid(x)
-
-
-def _far_sigmoid(x: Ball) -> Ball:
-    e = x.exp()  # at least -1e9 somewhere: exp(-x) might be beyond every exponent
+    if x.rad() > 0.25:  # it increases
+        return sigmoid(x.lower()).union(sigmoid(x.upper()))
+    if x > -30:
+        return 1 / (1 + (-x).exp())
+    e = x.exp()  # exp(-x) might be beyond every exponent
     return e / (1 + e)
 
 
@@ -216,6 +216,8 @@ def logaddexp(a: Ball, b: Ball) -> Ball:
         return b if a == -INFINITY else a
     if a == INFINITY or b == INFINITY:
         return INFINITY
+    if a.rad().max(b.rad()) > 0.25:  # it increases
+        return logaddexp(a.lower(), b.lower()).union(logaddexp(a.upper(), b.upper()))
     if b.mid() > a.mid():
         a, b = b, a
     m = a.mid()

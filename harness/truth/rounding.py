@@ -114,7 +114,9 @@ def _rounding(
         wide = result * factor + noise
         return unless_infinite(wide, result)
 
-    return widened
+    if name in ("sigmoid", "tanh"):
+        return _saturating(widened, function, form)
+    return _square(widened, function, form) if name == "square" else widened
 
 
 def _larger(function: Callable[..., Balls]) -> Callable[..., Balls]:
@@ -126,10 +128,10 @@ def _larger(function: Callable[..., Balls]) -> Callable[..., Balls]:
         of_middles = cast(arb, function(a.mid(), b.mid()))
         return arb(of_middles, a.rad().max(b.rad()))  # |max(a, b) - max(c, d)| <= max(|a - c|, |b - d|)
 
-    elements = np.frompyfunc(around, 3, 1)
+    elements: Callable[..., Balls] = np.frompyfunc(around, 3, 1)
 
     def larger(a: Balls, b: Balls) -> Balls:
-        return cast(Balls, elements(a, b, function(a, b)))
+        return elements(a, b, function(a, b))
 
     return larger
 
@@ -188,6 +190,51 @@ def _log_of_sum(function: Callable[..., Balls], form: Format) -> Callable[..., B
         return unless_infinite(wide, result)
 
     return widened
+
+
+def log_of_sum_read(op: str, operands: Sequence[NDArray[Any]], result: NDArray[Any], form: Format) -> Balls:
+    """By how much e^(a - y), of a rule that reads y = log(e^a + e^b), is off since y was rounded; as balls around 0.
+
+    y lies above the larger of both by log1p(e^-|a - b|). It is rounded to the larger or not twice as far, or else is
+    off by units roundoff of its parts. The worst of all where terms are sums, because operands were broadcast.
+    """
+    a, b = (np.asarray(x, dtype=np.float64) for x in (*operands, 0.0)[:2])
+    y = result.astype(np.float64)
+    with np.errstate(all="ignore"):
+        larger, above = np.maximum(a, b), np.log1p(np.exp(-np.abs(a - b)))
+        units = OPERATIONS[op].cost * form.unit * np.maximum(np.abs(y), np.abs(larger))
+        lost = np.expm1(np.minimum(units, np.abs(y - larger) + 2 * above))
+    lost = np.where(np.isfinite(lost), lost, 0.0)
+    return _around_zero(lost if all(x.shape == y.shape for x in operands) else np.max(lost, initial=0.0))
+
+
+def _saturating(wide: Callable[..., Balls], function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """tanh and sigmoid: where 1 is by far the nearest number all engines give it, and 1 - y has no error to blow up."""
+
+    def at_end(y: arb, rounded: arb) -> arb:
+        gap = 1 - abs(y)
+        return y + gap * 2 * EITHER_WAY if gap < form.unit / 16 else rounded
+
+    elements: Callable[..., Balls] = np.frompyfunc(at_end, 2, 1)
+
+    def saturated(x: Balls) -> Balls:
+        return elements(function(x), wide(x))
+
+    return saturated
+
+
+def _square(wide: Callable[..., Balls], function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """The square of 1 is exact, of what `_saturating` left as well as of 1 itself."""
+
+    def next_to_one(x: arb, y: arb, rounded: arb) -> arb:
+        return y if abs(1 - abs(x)) < form.unit / 4 else rounded
+
+    elements: Callable[..., Balls] = np.frompyfunc(next_to_one, 3, 1)
+
+    def squared(x: Balls) -> Balls:
+        return elements(x, function(x), wide(x))
+
+    return squared
 
 
 def _padded(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
