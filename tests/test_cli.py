@@ -122,7 +122,7 @@ def test_show_draws_mermaid(product: Path, gradaccord: Command) -> None:
 
 def test_ops_lists_all_and_tells_all_about_one(gradaccord: Command) -> None:
     assert "operations; `gradaccord ops NAME` tells all about one" in gradaccord("ops").stdout
-    assert "grad_x: 1 - result * result" in gradaccord("ops", "tanh").stdout
+    assert "grad_x: 1 - square(result)" in gradaccord("ops", "tanh").stdout
 
 
 def test_engines_says_what_each_runs_on(gradaccord: Command) -> None:
