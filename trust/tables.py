@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from time import process_time
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,12 @@ RUNS = (
     ("backprop", "float32", 100),
     ("torch", "float64", 100),
     ("torch", "float32", 100),
+    ("jax:jit", "float64", 100),
+    ("jax:jit", "float32", 100),
     ("jax", "float64", 1),
     ("jax", "float32", 1),
 )
+WALKING = ("backprop", "torch", "jax:jit")
 RESULTS = ("caught", "beside", "hidden", "unmoved", "missed", "elsewhere")
 HEADS = ("caught, pinned", "others blamed too", "hidden", "moves nothing", "missed", "blamed elsewhere")
 
@@ -51,9 +55,9 @@ def planted(options: Namespace) -> Section:
         seeds = 4 if engine == "backprop" else 2
         runs[name] = [found for row in ROWS for found in outcomes(engine, dtype, row, seeds, most)]
         seconds[name] = process_time() - start
-    for dtype in ("float64", "float32"):
-        start, name = process_time(), f"backprop, {dtype}, while it walks"
-        runs[name] = [found for row in ROWS for found in on_path(dtype, row)]
+    for engine, dtype in product(WALKING, ("float64", "float32")):
+        start, name = process_time(), f"{engine}, {dtype}, while it walks"
+        runs[name] = [found for row in ROWS for found in on_path(engine, dtype, row)]
         seconds[name] = process_time() - start
     every = [found for run in runs.values() for found in run]
     counts = [
@@ -74,7 +78,10 @@ def planted(options: Namespace) -> Section:
     text = f"""Every row of the vocabulary that has derivatives ({len(ROWS)}), every argument, every fault, over the
 examples of `tests/examples.py` as random points, more of them until each fault shows. In the hand-written engine the
 sweep itself goes wrong; in torch and JAX the consumer reads its operand through an identity whose backward pass bends
-what comes back (exchanged operands are exchanged in what the engine shows). *Pinned*: the judge names exactly the term
+what comes back (exchanged operands are exchanged in what the engine shows, in JAX overwritten sums too). Compiled JAX
+has such an identity on every use and takes the fault as an argument: one compilation serves all faults of a graph at
+all its points. Operation by operation JAX has one example of each row. An engine *walks* three steps of ascent by its
+own optimiser, and the fault must be named at each. *Pinned*: the judge names exactly the term
 in its consumer and position, or the adjoint whose sum is wrong. *Hidden*: passes, and moves the term by no more than
 {SLACK:g} times what shaking every number by its rounding does (Monte Carlo arithmetic, which shares no bound with the
 judge). *Missed*: passes and moves it by more.
