@@ -5,8 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
+from multiprocessing import get_context
 from time import process_time
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-# Engine, dtype, how many examples of each row.
+# Engine, dtype, and how many examples of each row, or none: the engine walks.
 RUNS = (
     ("backprop", "float64", 100),
     ("backprop", "float32", 100),
@@ -38,27 +40,22 @@ RUNS = (
     ("jax:jit", "float32", 100),
     ("jax", "float64", 1),
     ("jax", "float32", 1),
+    *product(("backprop", "torch", "jax:jit"), ("float64", "float32"), (None,)),
 )
-WALKING = ("backprop", "torch", "jax:jit")
 RESULTS = ("caught", "beside", "hidden", "unmoved", "missed", "elsewhere")
 HEADS = ("caught, pinned", "others blamed too", "hidden", "moves nothing", "missed", "blamed elsewhere")
 
 
 def planted(options: Namespace) -> Section:
-    from planted import SLACK, on_path, outcomes
+    from planted import SLACK
     from subjects import ROWS
 
-    runs: dict[str, list[Outcome]] = {}
-    seconds: dict[str, float] = {}
-    for engine, dtype, most in RUNS:
-        start, name = process_time(), f"{engine}, {dtype}"
-        seeds = 4 if engine == "backprop" else 2
-        runs[name] = [found for row in ROWS for found in outcomes(engine, dtype, row, seeds, most)]
-        seconds[name] = process_time() - start
-    for engine, dtype in product(WALKING, ("float64", "float32")):
-        start, name = process_time(), f"{engine}, {dtype}, while it walks"
-        runs[name] = [found for row in ROWS for found in on_path(engine, dtype, row)]
-        seconds[name] = process_time() - start
+    spawned = get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, spawned) as pool:
+        measured = list(pool.map(_outcomes, *zip(*RUNS, strict=True)))
+    names = [f"{engine}, {dtype}" + ", while it walks" * (most is None) for engine, dtype, most in RUNS]
+    runs = {name: found for name, (found, _) in zip(names, measured, strict=True)}
+    seconds = {name: spent for name, (_, spent) in zip(names, measured, strict=True)}
     every = [found for run in runs.values() for found in run]
     counts = [
         [name, f"{len(run):,}", *(f"{n:,}" for n in _counted(run)), f"{seconds[name]:.0f} s"]
@@ -101,6 +98,20 @@ What was missed:
 {table(("row, argument", "fault", "where", "moved"), _grouped(found for found in every if found.result == "missed"))}
 """
     return Section(text, not unknown and not silent)
+
+
+def _outcomes(engine: str, dtype: str, most: int | None) -> tuple[list[Outcome], float]:
+    """Everything planted in an engine, and the processor time that it took."""
+    from planted import on_path, outcomes
+    from subjects import ROWS
+
+    start, seeds = process_time(), 4 if engine == "backprop" else 2
+    found = [
+        outcome
+        for row in ROWS
+        for outcome in (on_path(engine, dtype, row) if most is None else outcomes(engine, dtype, row, seeds, most))
+    ]
+    return found, process_time() - start
 
 
 def _counted(run: Sequence[Outcome]) -> list[int]:
