@@ -523,6 +523,16 @@ def test_next_to_its_root_logaddexp_may_lose_what_its_parts_were_rounded_by() ->
     assert "value of y" in first_off(judge(about, "x", replace(found, values={**found.values, **off})))
 
 
+@pytest.mark.parametrize("x", [1.4616, -0.5041, -2.6107])
+def test_next_to_its_roots_digamma_may_lose_what_its_parts_were_rounded_by(x: float) -> None:
+    about = subject({"y": "digamma(a)"}, a=x)
+    found = evaluated(about)
+    for shift, sound in ((4e-15, True), (4e-14, False)):
+        off = {"y": found.values["y"] + shift}
+        named = first_off(judge(about, "x", replace(found, values={**found.values, **off})))
+        assert ("value of y" in named) is not sound
+
+
 @pytest.mark.parametrize("graph", [{"l": "log(b)", "y": "maximum(a, l)"}, {"y": "a + acosh(b)"}])
 def test_where_a_value_does_not_exist_its_derivative_does_not_either(graph: dict[str, str]) -> None:
     about = subject(graph, a=2.0, b=-1e30)

@@ -10,18 +10,20 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "trust"))
 
+import planting
 from alarms import Kind, explanation, kinds
 from fakes import FAKES, rows
 from faults import names
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from planted import SLACK, on_path, outcomes
+from planted import SLACK, evaluated, on_path, outcomes
 from planting import ENGINES, Plant
 from random_graphs import SCALES, RandomGraph, random_graphs
 from shaken import spread
 from subjects import EXAMPLES, ROWS, subject, victims
 
 from gradaccord.engines import backprop
+from gradaccord.harness.agreement import differs
 from gradaccord.harness.judge import judge, settle
 
 
@@ -33,18 +35,35 @@ def test_a_fault_planted_in_any_row_of_the_hand_written_engine_is_caught_and_pin
     assert not [outcome for outcome in found if outcome.result in ("missed", "beside", "elsewhere")]
 
 
-@pytest.mark.parametrize("engine", ["torch", "jax"])
+@pytest.mark.parametrize("engine", ["torch", "jax", "jax:jit"])
 @pytest.mark.parametrize("row", ["multiply", "tanh", "softmax", "matmul", "sum"])
 def test_a_fault_planted_in_a_framework_is_caught_and_pinned(row: str, engine: str) -> None:
-    pytest.importorskip(engine)
+    pytest.importorskip(engine.partition(":")[0])
     found = list(outcomes(engine, "float64", row, seeds=1, most=1))
     assert {outcome.result for outcome in found} <= {"caught", "unmoved"}
     assert any(outcome.result == "caught" for outcome in found)
 
 
+@pytest.mark.parametrize("engine", ["backprop", "torch", "jax:jit"])
 @pytest.mark.parametrize("row", ["multiply", "tanh", "softmax"])
-def test_a_fault_planted_in_a_walking_engine_is_named_at_the_first_step(row: str) -> None:
-    assert {outcome.result for outcome in on_path("float64", row)} == {"caught"}
+def test_a_fault_planted_in_a_walking_engine_is_named_at_the_first_step(row: str, engine: str) -> None:
+    if engine != "backprop":
+        pytest.importorskip(engine.partition(":")[0])
+    assert {outcome.result for outcome in on_path(engine, "float64", row)} == {"caught"}
+
+
+def test_one_compilation_serves_every_fault_and_none() -> None:
+    pytest.importorskip("jax")
+    about = subject(EXAMPLES["multiply"][1], "float64", 0)
+    planting._compiled.cache_clear()
+    sound = evaluated("jax:jit", about, None)
+    for use in victims("multiply", about):
+        for fault in names("float64"):
+            plant = Plant(about.graph, "float64", use, fault)
+            if plant.possible:
+                assert differs(sound, evaluated("jax:jit", about, plant))
+    assert not differs(sound, evaluated("jax:jit", about, None))
+    assert planting._compiled.cache_info().misses == 1
 
 
 @pytest.mark.parametrize("fake", FAKES)

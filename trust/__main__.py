@@ -43,6 +43,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--points", type=int, default=20_000, help="random points in all")
     parser.add_argument("--graphs", type=int, default=200, help="random graphs that they are spread over")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that faults are planted in")
     parser.add_argument("--shrink", action="store_true", help="shrink what nothing explains, minutes for each kind")
     options = parser.parse_args(words)
     if unknown := [name for name in options.sections if name not in SECTIONS]:

@@ -41,6 +41,10 @@ CHECKED: dict[tuple[str, str, str], str] = {
     ("jax", "value", "divide"): "XLA makes a / (b c) of (a / b) / c, and b c overflows",
     ("jax", "term", "divide"): "the same rewriting",
     ("jax", "term", "digamma"): "trigamma of a large x is 0, not 1 / x",
+    **{
+        ("jax", "term", op): "0 of an infinite adjoint is NaN: a mask is multiplied"
+        for op in ("minimum", "maximum", "clip")
+    },
     **{(engine, "term", "atan2"): "x^2 + y^2 overflows where its root does not" for engine in ALL},
     **{
         (engine, "term", "pow"): "a^(b - 1) overflows where its product with b and the adjoint does not"

@@ -24,17 +24,25 @@ def transposed(term: Any) -> Any:
     return term.swapaxes(-1, -2).reshape(term.shape)
 
 
-def bends(dtype: str) -> Mapping[str, Bend]:
+def scales(dtype: str) -> Mapping[str, tuple[float, float]]:
+    """What a term is multiplied by, and what is added to it then."""
     return {
-        "sign flipped": lambda term: -term,
-        "factor 2": lambda term: 2 * term,
-        f"factor 1 + {SLIGHT[dtype]:g}": lambda term: term * (1 + SLIGHT[dtype]),
-        "zero": lambda term: term * 0,
-        "NaN": lambda term: term * nan,
-        "infinity": lambda term: term * 0 + inf,
-        "constant": lambda term: term * 0 + 1,
-        TRANSPOSED: transposed,
+        "sign flipped": (-1, 0),
+        "factor 2": (2, 0),
+        f"factor 1 + {SLIGHT[dtype]:g}": (1 + SLIGHT[dtype], 0),
+        "zero": (0, 0),
+        "NaN": (nan, 0),
+        "infinity": (0, inf),
+        "constant": (0, 1),
     }
+
+
+def bends(dtype: str) -> Mapping[str, Bend]:
+    return {name: _scaled(*scale) for name, scale in scales(dtype).items()} | {TRANSPOSED: transposed}
+
+
+def _scaled(factor: float, shift: float) -> Bend:
+    return lambda term: term * factor + shift
 
 
 def names(dtype: str) -> list[str]:

@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from faults import OVERWRITTEN, SWAPPED, names
-from planting import ENGINES, Plant, in_backprop, moved
+from planting import ENGINES, Plant, in_compiled_jax, moved
 from shaken import spread
 from subjects import EXAMPLES, argument, subject, victims
 
-from gradaccord.engines import backprop
-from gradaccord.harness.agreement import same_bits
-from gradaccord.harness.evaluation import Evaluation, Unsupported
+from gradaccord.harness.agreement import differs, same_bits
+from gradaccord.harness.engine_loading import load
+from gradaccord.harness.evaluation import Evaluation, Prepare, Unsupported
 from gradaccord.harness.judge import judge
 from gradaccord.harness.rows import FINDINGS
 from gradaccord.harness.subject import Subject
 from gradaccord.harness.trajectory import trajectory
-from gradaccord.harness.update import Update, check
+from gradaccord.harness.update import check
 
-SEEDS, STEPS = 4, 3
+SEEDS = 4
+UPDATE = check("ascent", {"step_size": 1e-3, "steps": 3})
+loaded = cache(load)
 SLACK = 64.0  # how much wider than shaken numbers spread the judge's allowance may be
 
 
@@ -114,24 +118,15 @@ def _planted(
 
 
 def evaluated(engine: str, about: Subject, plant: Plant | None) -> Evaluation:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), np.errstate(all="ignore"), _preparing(engine, plant) as prepare:
         warnings.simplefilter("ignore")
-        if plant is None:
-            return _prepare(engine)(about.graph, about.dtype)(about.inputs, about.cotangent)
-        with ENGINES[engine](plant) as prepare:
-            return prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+        return prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
 
 
-def _prepare(engine: str):
-    if engine == "backprop":
-        return backprop.prepare
-    if engine == "torch":
-        from gradaccord.engines import pytorch
-
-        return pytorch.prepare
-    from gradaccord.engines import jax
-
-    return jax.prepare
+def _preparing(engine: str, plant: Plant | None) -> AbstractContextManager[Prepare]:
+    if engine == "jax:jit":
+        return in_compiled_jax(plant)
+    return nullcontext(loaded(engine).prepare) if plant is None else ENGINES[engine](plant)
 
 
 def named(about: Subject, evaluation: Evaluation) -> frozenset[str]:
@@ -139,28 +134,33 @@ def named(about: Subject, evaluation: Evaluation) -> frozenset[str]:
     return frozenset(row.node for row in judge(about, "x", evaluation) if row.verdict in FINDINGS)
 
 
-def on_path(dtype: str, row: str) -> Iterator[Outcome]:
-    """The same faults in the hand-written engine while it walks: named at the first step, and at every one after it."""
+def on_path(engine: str, dtype: str, row: str) -> Iterator[Outcome]:
+    """The same faults while an engine walks: named at the first step, and at every one after it."""
     example = EXAMPLES[row][0]
     about = subject(example, dtype, 0, again=True)
-    update = check("ascent", {"step_size": 1e-3, "steps": STEPS})
+    try:
+        sound = evaluated(engine, about, None)
+    except Unsupported:
+        return
+    seen = named(about, sound)
     for use in victims(row, about):
         if about.graph[about.graph.argument(use)].op != "input":
             continue
         for fault in names(dtype):
             plant = Plant(about.graph, dtype, use, fault)
-            if plant.possible:
-                named = argument(row, use.position)
-                yield Outcome("backprop", dtype, row, named, fault, example.text, 0, *_walked(about, plant, update))
+            if plant.possible and not plant.links & seen:
+                found = _walked(engine, about, plant, sound, seen)
+                yield Outcome(engine, dtype, row, argument(row, use.position), fault, example.text, 0, *found)
 
 
-def _walked(about: Subject, plant: Plant, update: Update) -> tuple[str, float, str]:
-    with warnings.catch_warnings(), np.errstate(all="ignore"), in_backprop(plant) as prepare:
+def _walked(
+    engine: str, about: Subject, plant: Plant, sound: Evaluation, before: frozenset[str]
+) -> tuple[str, float, str]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"), _preparing(engine, plant) as prepare:
         warnings.simplefilter("ignore")
-        rows = trajectory(about, "backprop", prepare(about.graph, about.dtype), update)
-    off = [row for row in rows if row.finding]
+        rows = trajectory(about, engine, prepare(about.graph, about.dtype), UPDATE, loaded(engine).optimiser)
+    off = [row for row in rows if row.finding and row.node not in before]
     if not off:
-        sound, bent = (evaluated("backprop", about, fault).gradients for fault in (None, plant))
-        return "hidden" if any(not same_bits(sound[name], bent[name]) for name in sound) else "unmoved", 0.0, ""
+        return "hidden" if differs(sound, evaluated(engine, about, plant)) else "unmoved", 0.0, ""
     pinned = off[0].step == 1 and all(row.cause == "gradient" and row.node in plant.links for row in off)
     return "caught" if pinned else "beside", np.inf, f"step {off[0].step}: {off[0].cause} {off[0].node}"

@@ -2,7 +2,8 @@
 
 In the hand-written engine the sweep itself goes wrong: `gradient.py` hands on another term, sums another
 way. In torch and JAX the consumer reads its operand through an identity whose backward pass bends what
-comes back. What follows in the engine follows from the bent numbers.
+comes back; compiled JAX reads everything so, and one program serves all faults, which are among its operands.
+What follows in the engine follows from the bent numbers.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from faults import OVERWRITTEN, SWAPPED, TRANSPOSED, UNSUMMED, Bend, bends, first_slice
+from faults import OVERWRITTEN, SWAPPED, TRANSPOSED, UNSUMMED, Bend, bends, first_slice, scales, transposed
 
 from gradaccord.harness.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare
 from gradaccord.harness.graph import gradient as sweep
+from gradaccord.harness.graph import shapes
 from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.graph import Constant, Graph, Node, Shape, Use
+from gradaccord.harness.graph.ops import OPERATIONS
 from gradaccord.harness.graph.symbol import Symbol, f
 
 
@@ -54,8 +57,7 @@ class Plant:
         if self.fault == SWAPPED:
             return self.twin is not None
         if self.fault == UNSUMMED:
-            broadcast = self.graph[self.use.consumer].shape
-            return _elementwise(self.graph[self.use.consumer]) and shape != broadcast and 0 not in broadcast
+            return shape != _repeated(self.graph, self.use)
         if self.fault == OVERWRITTEN:
             return len(self.graph.uses_of[self.argument]) > 1
         if self.fault == TRANSPOSED:
@@ -87,11 +89,11 @@ class Plant:
         return frozenset(f"term of {self.graph.argument(use)} in {use}" for use in uses if use is not None)
 
 
-def _elementwise(node: Node) -> bool:
-    from gradaccord.harness.graph.ops import OPERATIONS
-    from gradaccord.harness.graph.shapes import elementwise
-
-    return OPERATIONS[node.op].shape is elementwise
+def _repeated(graph: Graph, use: Use) -> Shape:
+    """The shape to which a consumer, where it goes element by element, repeats what it reads; else its own."""
+    consumer, shape = graph[use.consumer], graph[graph.argument(use)].shape
+    elementwise = OPERATIONS[consumer.op].shape is shapes.elementwise
+    return consumer.shape if elementwise and 0 not in consumer.shape else shape
 
 
 # --- the hand-written engine -------------------------------------------------------------------------------
@@ -191,6 +193,15 @@ def in_jax(plant: Plant) -> Generator[Prepare]:
 
 
 @contextmanager
+def in_compiled_jax(plant: Plant | None) -> Generator[Prepare]:
+    """One compiled program for all faults, and for none."""
+    if plant is not None and plant.fault in SHOWN["jax"]:
+        yield lambda graph, dtype: _showing(plant, _turned(graph, dtype, None))
+    else:
+        yield lambda graph, dtype: _turned(graph, dtype, plant)
+
+
+@contextmanager
 def _reading(plant: Plant, engine: Any, identity: Identity) -> Generator[Prepare]:
     if plant.fault in SHOWN[engine.__name__.rpartition(".")[2]]:
         yield lambda graph, dtype: _showing(plant, engine.prepare(graph, dtype))
@@ -224,7 +235,7 @@ def _emitting(plant: Plant, identity: Identity) -> Callable[..., Any]:
     shape = graph[plant.argument].shape
     victims = [graph.uses.index(plant.use)]
     if plant.fault == UNSUMMED:
-        wide = graph[plant.use.consumer].shape
+        wide = _repeated(graph, plant.use)
         index = first_slice(wide, shape)
 
         def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
@@ -287,10 +298,83 @@ def _jax_identity() -> Identity:
     return identity
 
 
+# --- compiled JAX ----------------------------------------------------------------------------------------------
+
+
+def _turned(graph: Graph, dtype: str, plant: Plant | None) -> Evaluate:
+    """The compiled program with its dials set to a fault; its gradients are the adjoints that it shows."""
+    from gradaccord.engines import jax
+
+    dials = np.tile(np.array([1, 0, 0, 0], dtype), (len(graph.uses), 1))
+    if plant is not None:
+        factor, shift = scales(dtype).get(plant.fault, (1, 0))
+        dials[graph.uses.index(plant.use)] = factor, shift, plant.fault == TRANSPOSED, plant.fault == UNSUMMED
+    compiled = _compiled(graph, dtype)
+    evaluate = jax._evaluator(graph, dtype, lambda *_: {}, lambda inputs, seed: compiled(dials, inputs, seed))
+
+    def turned(inputs: Inputs, cotangent: Array) -> Evaluation:
+        found = evaluate(inputs, cotangent)
+        if found.adjoints is None:
+            return found
+        return replace(found, gradients={node.name: found.adjoints[node.name] for node in graph.wanted})
+
+    return turned
+
+
+@lru_cache(maxsize=64)
+def _compiled(graph: Graph, dtype: str) -> Callable[..., Any]:
+    """JAX's tagged program, `(dials, inputs, cotangent) -> ...`, in which every use reads through dials of its own."""
+    import jax as framework
+
+    from gradaccord.engines import jax
+
+    dials: Any = None  # what is traced
+
+    def emitting(graph: Graph, functions: Any, names: Sequence[str], *, tagged: bool = False) -> Any:
+        program = emit(graph, functions, names, tagged=True)
+
+        def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
+            return _dialled(use(k, x), dials[k], _repeated(graph, graph.uses[k]))
+
+        return lambda use, *inputs: program(lambda k, x: read(use, k, x), *inputs)
+
+    with patch.object(jax, "emit", emitting):
+        tagged = jax._tagged(graph, dtype)
+
+    def run(turned: Any, inputs: Any, cotangent: Any) -> Any:
+        nonlocal dials
+        dials = turned
+        return tagged(inputs, cotangent)
+
+    return framework.jit(run)
+
+
+def _dialled(x: Any, dials: Any, repeated: Shape) -> Any:
+    """x, repeated. Its cotangent is summed or not, transposed or not, then multiplied, and something is added."""
+    import jax
+    import jax.numpy as jnp
+
+    def repeat(x: Any) -> Any:
+        return jnp.broadcast_to(x, repeated)
+
+    def back(dials: Any, g: Any) -> Any:
+        factor, shift, turned, first = dials
+        if x.shape != repeated:
+            (summed,) = jax.linear_transpose(repeat, jax.ShapeDtypeStruct(x.shape, x.dtype))(g)
+            g = jnp.where(first, g[first_slice(repeated, x.shape)], summed)
+        g = jnp.where(turned, transposed(g), g)
+        return g * factor + shift, jnp.zeros_like(dials)
+
+    same = jax.custom_vjp(lambda x, dials: repeat(x))
+    same.defvjp(lambda x, dials: (repeat(x), dials), back)
+    return same(x, dials)
+
+
 ENGINES: dict[str, Callable[[Plant], AbstractContextManager[Prepare]]] = {
     "backprop": in_backprop,
     "torch": in_torch,
     "jax": in_jax,
+    "jax:jit": in_compiled_jax,
 }
 
 

@@ -98,10 +98,14 @@ def _rounding(
         return _larger(function)
     if name == "logaddexp":
         return _log_of_sum(function, form)
+    if name == "digamma":
+        return _digamma(function, form)
     if name == "matmul":
         return _product(function, form)
     if name == "pad":
         return _padded(function, form)
+    if name == "polygamma":
+        function = _by_reflection(function, form)
     if name in LENGTHS:
         return _accumulation(function, LENGTHS[name], form, namespace["abs"])
     cost = OPERATIONS[name].cost
@@ -235,6 +239,38 @@ def _square(wide: Callable[..., Balls], function: Callable[..., Balls], form: Fo
         return elements(x, function(x), wide(x))
 
     return squared
+
+
+def _digamma(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """log 10 - sum of 1 / (x + k) on the way up to 10, left of 0 by psi(1 - x) - pi cot(pi x) (A&S 6.3.6, 6.3.7).
+
+    Next to a root these cancel, and what each was rounded by is left.
+    """
+    cost = OPERATIONS["digamma"].cost
+
+    def widened(x: Balls) -> Balls:
+        result = function(x)
+        values, mirrored = floats(result), floats(function(_right_of_0(x)))
+        with np.errstate(all="ignore"):
+            size = np.maximum(np.abs(mirrored), 2 * np.log(10) - mirrored) + np.abs(mirrored - values)
+            wide = result + _around_zero(size * (cost * form.step) + form.smallest)
+        return unless_infinite(wide, result)
+
+    return widened
+
+
+_right_of_0 = np.frompyfunc(lambda x: 1 - x if x < 0 else x, 1, 1)
+
+
+def _by_reflection(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """Left of 0 by sin(pi x) (A&S 6.4.7): pi is rounded, and so is its product with x."""
+    twice = arb(1, 2 * form.step)
+    turned = np.frompyfunc(lambda x: x * twice if x < 0 else x, 1, 1)
+
+    def reflected(x: Balls, *, n: int) -> Balls:
+        return function(turned(x), n=n)
+
+    return reflected
 
 
 def _padded(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
