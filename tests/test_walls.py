@@ -47,7 +47,8 @@ def allowed(path: Path) -> tuple[str, ...] | None:
         return (graph,)
     if name.startswith("engines/"):
         adapter = name.removesuffix(".py").removesuffix("_directional").replace("/", ".")
-        return (graph, "harness.evaluation", "harness.update", "harness.arithmetic", adapter)
+        own = (adapter, adapter + "_operations")
+        return (graph, "harness.evaluation", "harness.update", "harness.arithmetic", *own)
     if name.startswith("reports/"):
         return (graph, rows, "harness.results", "harness.findings", "harness.mermaid", "reports")
     return None
