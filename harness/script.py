@@ -18,6 +18,7 @@ from typing import cast
 from .case import Case
 from .engine_loading import CommandError, checked, installed
 from .evaluation import Array
+from .graph.counted import counted
 from .graph.emit import source
 from .graph.graph import Graph, Node
 
@@ -56,7 +57,7 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
     framework, graph, inputs = FRAMEWORKS[base], case.graph, case.inputs(point, dtype)
     size = sum(array.size for array in inputs.values())
     if size > LARGEST:
-        raise CommandError(f"{case.name} has {size:,} numbers as inputs; a script holds at most {LARGEST:,}.")
+        raise CommandError(f"{case.name} has {counted(size, 'number')} as inputs; a script holds at most {LARGEST:,}.")
     imports, definitions, rows = _vocabulary(installed()[base].module + "_operations", graph, dtype)
     imports = _imports(framework["import"].splitlines(), imports)
     plain = _renamed(graph, _reserved([*imports, *definitions]))

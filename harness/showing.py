@@ -11,6 +11,7 @@ from itertools import product
 from .case import Case
 from .engine_loading import CommandError
 from .graph.build import Builder
+from .graph.counted import counted
 from .graph.derivatives import NON_DIFFERENTIABLE
 from .graph.emit import source
 from .graph.expression import readable_names, text_of
@@ -25,7 +26,7 @@ STATEMENTS = 400  # lines of one graph; the case file has them all
 def case_text(case: Case) -> str:
     """The computation, the gradient written out as another one, and the source that the hand-written engine runs."""
     graph, found = case.graph, gradient(case.graph)
-    names = readable_names(found.graph.pruned(found.graph.outputs))
+    names = readable_names(_needed(found))
     derivatives = [
         f"  {node.name}: {arg.text if isinstance(arg, Constant) else names[arg]}"
         for node in graph.wanted
@@ -36,9 +37,11 @@ def case_text(case: Case) -> str:
         f"Source: {case.source}" if case.source else "",
         "inputs:\n" + "\n".join(_input(graph, node.name) for node in graph.inputs),
         "graph:\n" + _statements(text_of(graph)),
-        f"gradient of {graph.output.name}, composites written out"
-        + (f" ({found.seed} weighs the output):\n" if found.seed else ":\n")
-        + _statements(_derivatives(found, graph)),
+        _block(
+            f"gradient of {graph.output.name}, composites written out"
+            + (f" ({found.seed} weighs the output)" if found.seed else ""),
+            _statements(_derivatives(found, graph)),
+        ),
         "where each gradient is:\n" + "\n".join(derivatives),
         "source, value and gradient:\n\n" + _cut(source(found.graph, found.graph.outputs)),
     ]
@@ -59,7 +62,18 @@ def _derivatives(found: Gradient, graph: Graph) -> dict[str, str]:
 
 def _written(found: Gradient) -> dict[str, str]:
     """The gradient's graph as statements, without what no gradient of an input needs."""
-    return text_of(found.graph.pruned(found.graph.outputs))
+    return text_of(_needed(found))
+
+
+def _needed(found: Gradient) -> Graph:
+    """What the gradients of inputs need. One that is a number is told as such, and needs no statement."""
+    graph, derivatives = found.graph, set(found.adjoints.values())
+    made = {node.name for node in graph.operations if not any(isinstance(arg, str) for arg in node.args)} - derivatives
+    return graph.pruned([name for name in graph.outputs if name not in made])
+
+
+def _block(title: str, statements: str) -> str:
+    return f"{title}:\n{statements}" if statements else ""
 
 
 def _statements(texts: Mapping[str, str]) -> str:
@@ -69,7 +83,7 @@ def _statements(texts: Mapping[str, str]) -> str:
 def _cut(text: str) -> str:
     lines = text.splitlines()
     more = len(lines) - STATEMENTS
-    return "\n".join([*lines[:STATEMENTS], *([f"  # and {more:,} lines more"] if more > 0 else [])])
+    return "\n".join([*lines[:STATEMENTS], *([f"  # and {counted(more, 'more line')}"] if more > 0 else [])])
 
 
 # --- operations -------------------------------------------------------------------------------------------
@@ -80,13 +94,15 @@ def operations_text() -> str:
     width = 34
     lines: list[str] = []
     for operation in OPERATIONS.values():
-        signature = f"{operation.name}({operation.signature})"
+        signature = operation.written
         meaning = operation.meaning or _definitions(operation)[0]
         if len(signature) < width:
             lines.append(f"{signature:{width}}{meaning}")
         else:
             lines += [signature, " " * width + meaning]
-    return "\n".join([*lines, "", f"{len(OPERATIONS)} operations; `gradaccord ops NAME` tells all about one"])
+    return "\n".join(
+        [*lines, "", f"{counted(len(OPERATIONS), 'operation')}; `gradaccord ops NAME` tells all about one"]
+    )
 
 
 def operation_text(name: str) -> str:
@@ -95,11 +111,12 @@ def operation_text(name: str) -> str:
         hint = " ".join(filter(None, [nearest(name, OPERATIONS), f"`gradaccord ops` lists all {len(OPERATIONS)}."]))
         raise CommandError(f"unknown operation `{name}`. {hint}")
     operation = OPERATIONS[name]
-    lines = [f"{name}({operation.signature})"]
+    lines = [operation.written]
     if operation.operator:
         lines.append(f"  also written: a {operation.operator} b")
     if operation.primitive:
-        lines += [f"  means: {operation.meaning}", f"  one sound evaluation is within {operation.cost:g} roundings"]
+        within = f"within {counted(operation.cost, 'rounding')}" if operation.cost else "exact"
+        lines += [f"  means: {operation.meaning}", f"  a sound evaluation is {within}"]
     else:
         plain, stable = _definitions(operation)
         lines.append(f"  defined as: {plain}")
@@ -123,9 +140,12 @@ def _derivative(operation: Operation) -> list[str]:
     shapes, params = next(_examples(operation))
     graph = _example(operation, shapes, params)
     found = gradient(graph)
-    names = readable_names(found.graph.pruned(found.graph.outputs))
+    names = readable_names(_needed(found))
     arguments = ", ".join(f"{node.name} of shape {list(node.shape)}" for node in graph.inputs if node.shape)
-    lines = [f"derivative{f', for {arguments}' if arguments else ''}:"]
+    head = "".join(
+        ["derivative", arguments and f", for {arguments}", found.seed and f"; {found.seed} weighs the result"]
+    )
+    lines = [f"{head}:"]
     lines += [f"  {name}: {text}" for name, text in _written(found).items()]
     for node in graph.wanted:
         arg = found.adjoints[node.name]

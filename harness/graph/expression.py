@@ -15,6 +15,7 @@ from math import prod
 from typing import cast
 
 from .build import Builder
+from .counted import counted
 from .graph import NAMED_CONSTANTS, Arg, Constant, Graph, GraphError, Node, Param
 from .habits import place, refused, undefined, unknown_operation
 from .ops import OPERATIONS
@@ -245,9 +246,9 @@ class Parser:
             if expected in by_name:
                 args.append(self._build(by_name.pop(expected), base, ""))
             elif by_name:
-                raise GraphError(f"`{op}` without `{expected}`", f"{op}({OPERATIONS[op].signature})")
+                raise GraphError(f"`{op}` without `{expected}`", OPERATIONS[op].written)
         if by_name:
-            raise GraphError(f"`{next(iter(by_name))}` of `{op}` is given twice", f"{op}({OPERATIONS[op].signature})")
+            raise GraphError(f"`{next(iter(by_name))}` of `{op}` is given twice", OPERATIONS[op].written)
         return args
 
     def _apply(self, op: str, args: list[Arg], params: Mapping[str, object], base: str, name: str) -> str:
@@ -295,7 +296,7 @@ class Function:
     def call(self, parser: Parser, args: list[Arg], base: str, name: str) -> Arg:
         if len(args) != len(self.arguments):
             raise GraphError(
-                f"{len(args)} operands of `{self.name}`",
+                f"{counted(len(args), 'operand')} of `{self.name}`",
                 f"{len(self.arguments)}: {self.name}({', '.join(self.arguments)})",
             )
         inner = Parser(parser.builder, dict(zip(self.arguments, args, strict=True)), functions=parser.functions)
