@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from .graph.counted import counted
-from .graph.expression import readable_names, text_of
 from .graph.graph import Graph
+from .graph.text import readable_names, text_of
 from .rows import Row, TrajectoryRow, Verdict
 
 T = TypeVar("T")

@@ -13,25 +13,23 @@ from .engine_loading import CommandError
 from .graph.build import Builder
 from .graph.counted import counted
 from .graph.derivatives import NON_DIFFERENTIABLE
+from .graph.directional import directional
 from .graph.emit import source
-from .graph.expression import readable_names, text_of
 from .graph.gradient import Gradient, gradient
 from .graph.graph import Constant, Graph, GraphError, Shape
 from .graph.nearest import nearest
 from .graph.ops import OPERATIONS, REQUIRED, Operation
+from .graph.text import readable_names, text_of
 
 STATEMENTS = 400  # lines of one graph; the case file has them all
 
 
 def case_text(case: Case) -> str:
-    """The computation, the gradient written out as another one, and the source that the hand-written engine runs."""
+    """The computation, the gradient written out as another one, and the source that the hand-written engine runs.
+
+    Beyond the gradient, as far as the case asks for it, the graph of the tangent and that graph's own gradient.
+    """
     graph, found = case.graph, gradient(case.graph)
-    names = readable_names(_needed(found))
-    derivatives = [
-        f"  {node.name}: {arg.text if isinstance(arg, Constant) else names[arg]}"
-        for node in graph.wanted
-        for arg in (found.adjoints[node.name],)
-    ]
     parts = [
         f"{case.name}: {case.about}" if case.about else case.name,
         f"Source: {case.source}" if case.source else "",
@@ -40,12 +38,38 @@ def case_text(case: Case) -> str:
         _block(
             f"gradient of {graph.output.name}, composites written out"
             + (f" ({found.seed} weighs the output)" if found.seed else ""),
-            _statements(_derivatives(found, graph)),
+            _derivatives(found, graph),
         ),
-        "where each gradient is:\n" + "\n".join(derivatives),
+        "where each gradient is:\n" + _places(found, graph, readable_names(_needed(found))),
+        *(_along(case, found) if case.derivatives else ()),
         "source, value and gradient:\n\n" + _cut(source(found.graph, found.graph.outputs)),
     ]
     return "\n\n".join(part.rstrip() for part in parts if part)
+
+
+def _along(case: Case, found: Gradient) -> Iterator[str]:
+    """The graph of the tangent and its gradient, the Hessian-vector product: of each what was not written before."""
+    along, written = directional(case.graph), {**text_of(case.graph), **_written(found)}
+    names = readable_names(along.graph, readable_names(_needed(found)))
+    directions = ", ".join(names[name] for name in along.directions.values())
+    tangent = _new(along.graph, names, written)
+    yield _block(f"tangent of {case.graph.output.name}, the gradient along a fixed direction ({directions})", tangent)
+    if "hessian_product" in case.derivatives:
+        twice = gradient(along.graph)
+        names = readable_names(twice.graph, names)
+        products = _new(_needed(twice), names, {**written, **tangent})
+        yield _block(f"Hessian-vector product, the gradient of {names[along.graph.output.name]}", products)
+        yield "where each product is:\n" + _places(twice, along.graph, names)
+
+
+def _new(graph: Graph, names: Mapping[str, str], written: Mapping[str, str]) -> dict[str, str]:
+    """The statements whose names stand for nothing yet: a name means the same number throughout."""
+    return {name: text for name, text in text_of(graph, names).items() if name not in written}
+
+
+def _places(found: Gradient, graph: Graph, names: Mapping[str, str]) -> str:
+    arguments = ((node.name, found.adjoints[node.name]) for node in graph.wanted)
+    return "\n".join(f"  {name}: {arg.text if isinstance(arg, Constant) else names[arg]}" for name, arg in arguments)
 
 
 def _input(graph: Graph, name: str) -> str:
@@ -72,8 +96,8 @@ def _needed(found: Gradient) -> Graph:
     return graph.pruned([name for name in graph.outputs if name not in made])
 
 
-def _block(title: str, statements: str) -> str:
-    return f"{title}:\n{statements}" if statements else ""
+def _block(title: str, statements: Mapping[str, str]) -> str:
+    return f"{title}:\n{_statements(statements)}" if statements else ""
 
 
 def _statements(texts: Mapping[str, str]) -> str:

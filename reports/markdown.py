@@ -20,7 +20,7 @@ from ..harness.findings import (
     unexplained,
 )
 from ..harness.graph.counted import counted
-from ..harness.graph.expression import text_of
+from ..harness.graph.text import text_of
 from ..harness.mermaid import LARGEST, boxes, mermaid
 from ..harness.results import About, CaseSummary, Outcome
 from ..harness.rows import Row, Verdict
