@@ -52,12 +52,12 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
         HEAD + "  second: a * b\n  f: second * ‸secnd\n",
         ["undefined name `secnd` Did you mean `second`?"],
     ),
-    "unclosed bracket": (HEAD + "  f: a + sin‸(b\n", ["'(' was never closed"]),
+    "unclosed bracket": (HEAD + "  f: a + sin‸(b\n", ["`(` is never closed `)`"]),
     "comma in a flow mapping": (
         "name: x\ninputs: {a: 1, b: 2}\ngraph: {f: maximum‸(a, ‸b)‸}\n",
-        ["'(' was never closed YAML splits at commas", "the name `b)`", "nothing as `b)`"],
+        ["`(` is never closed YAML splits at commas", "the name `b)`", "nothing as `b)`"],
     ),
-    "operator without operand": (HEAD + "  f: a * b +‸\n", ["invalid syntax"]),
+    "operator without operand": (HEAD + "  f: a * b ‸+\n", ["`+` with nothing behind it"]),
     "a list": (HEAD + "  f: ‸[a, b]\n", ["a list as `f` Quote"]),
     "a mapping": (HEAD + "  f: ‸{a}\n", ["a mapping as `f` Quote"]),
     "statements": (HEAD + "  f: ‸a; b\n", ["`f: a; b` one expression"]),
@@ -71,10 +71,13 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "enormous number": (HEAD + "  f: a * ‸1e999999999 * b\n", ["the number 1e999999999 exponent"]),
     "too many brackets": (
         HEAD + "  f: a * b * " + "(" * 200 + "‸" + "(" * 2800 + "a" + ")" * 3000 + "\n",
-        ["too many nested"],
+        ["nested too deeply at most 200 brackets in one another names of their own"],
     ),
     "too many signs": (HEAD + "  f: ‸" + "-" * 3000 + "a * b\n", ["nested too deeply"]),
-    "too long a sum": (HEAD + "  f: ‸a * b" + " + a" * 3000 + "\n", ["nested too deeply names of their own"]),
+    "too long a sum": (
+        HEAD + "  f: ‸a * b" + " + a" * 3000 + "\n",
+        ["nested too deeply some 900 operations in a row names of their own"],
+    ),
     # --- operands, parameters, shapes ---
     "unknown parameter": (HEAD + "  f: sum(a * b, ‸axs=0)\n", ["`sum` has no parameter `axs` Did you mean `axis`?"]),
     "wrong parameter": (HEAD + "  f: b * sum(a, ‸keepdims=3)\n", ["keepdims=3 of `sum` True or False"]),

@@ -20,6 +20,7 @@ from .habits import place, refused, undefined, unknown_operation
 from .ops import OPERATIONS
 from .parameters import unknown_parameter
 from .shapes import axes_of, index_of
+from .slips import slip
 
 BINARY: Mapping[type[ast.operator], str] = {
     ast.Add: "add",
@@ -55,8 +56,11 @@ def parsed(text: str) -> ast.Module:
             warnings.simplefilter("ignore")  # about `1else`, which is refused anyway
             return ast.parse(text.strip())
     except SyntaxError as error:
-        remedy = "a product is written `2 * a`" if "decimal literal" in error.msg else ""
-        problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`", remedy)
+        if "too many nested" in error.msg:
+            raise ExpressionError(_too_deep(), (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
+        if found := slip(text.strip()):
+            raise ExpressionError(*found) from None
+        problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`")
         raise ExpressionError(problem, (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
     except (RecursionError, MemoryError):
         raise ExpressionError(_too_deep(), 0, 0) from None
@@ -68,7 +72,9 @@ def parsed(text: str) -> ast.Module:
 
 def _too_deep() -> GraphError:
     return GraphError(
-        "an expression nested too deeply", "at most about 90 levels", "give the inner parts names of their own"
+        "an expression nested too deeply",
+        "at most 200 brackets in one another, and some 900 operations in a row",
+        "give inner parts names of their own, each a statement",
     )
 
 
@@ -124,7 +130,9 @@ class Parser:
             case [ast.Assign() as assignment]:
                 raise ExpressionError(refused(assignment), 0, 0)
             case _:
-                raise ExpressionError(GraphError(f"`{_short(text)}`", "one expression"), 0, 0)
+                raise ExpressionError(
+                    *(slip(text.strip()) or (GraphError(f"`{_short(text)}`", "one expression"), 0, 0))
+                )
 
     def _read(self, text: str) -> list[ast.stmt]:
         self._lines = text.strip().splitlines()
