@@ -1,8 +1,9 @@
 """JAX, through its public vjp: eager, and compiled as a whole (`jit`). Knows jax and optax and no other engine.
 
-Terms show themselves through an identity with a vjp of its own, which hands its cotangent to a probe:
-an argument that adds nothing to the value, and whose gradient is therefore the term. Added zeros
-would show them too, but would stop XLA from fusing a multiplication into the addition behind it.
+The graph runs on JAX's own functions (`jax_operations.py`) and steps with optax. Terms show themselves through an
+identity with a vjp of its own, which hands its cotangent to a probe: an argument that adds nothing to the value, and
+whose gradient is therefore the term. Added zeros would show them too, but would stop XLA from fusing a multiplication
+into the addition behind it.
 
 64-bit numbers are switched on by JAX's context manager around every call. The global flag would do the same,
 and change every other array of the process as well, a user's own test suite included.
@@ -22,177 +23,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
-from jax.scipy import special
 
 from ..harness.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
-from ..harness.graph.emit import emit, missing
+from ..harness.graph.emit import emit
 from ..harness.graph.graph import Graph, Node
+from .jax_operations import checked_functions
 
 Settings: TypeAlias = Mapping[str, float]
 Tree: TypeAlias = Any
 
 # What JAX says about a point it cannot do: shapes and values, indices, memory.
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError, NotImplementedError)
-
-# --- the vocabulary ---------------------------------------------------------------------------------------
-# One row per operation, under JAX's own name wherever JAX has it.
-
-ABSENT: Mapping[str, str] = {"max_share": "no counterpart: exists for the hand-written engine's rules"}
-
-
-def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any, eps: float) -> Any:
-    y = jax.nn.standardize(x, axis=axis, epsilon=eps)
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
-
-
-def correlate2d(x: Any, weight: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
-    return lax.conv_general_dilated(
-        x, weight, stride, [(n, n) for n in padding], rhs_dilation=dilation, feature_group_count=groups
-    )
-
-
-def conv2d(x: Any, weight: Any, bias: Any = None, **parameters: Any) -> Any:
-    y = correlate2d(x, weight, **parameters)
-    return y if bias is None else y + bias[:, None, None]
-
-
-def correlate2d_input(g: Any, weight: Any, *, shape: Any, **parameters: Any) -> Any:
-    return jax.vjp(lambda x: correlate2d(x, weight, **parameters), jnp.zeros(shape, g.dtype))[1](g)[0]
-
-
-def correlate2d_weight(g: Any, x: Any, *, shape: Any, **parameters: Any) -> Any:
-    return jax.vjp(lambda weight: correlate2d(x, weight, **parameters), jnp.zeros(shape, g.dtype))[1](g)[0]
-
-
-def scatter_add(x: Any, indices: Any, *, axis: int, size: int) -> Any:
-    moved = jnp.moveaxis(x, axis, 0)
-    return jnp.moveaxis(jnp.zeros((size, *moved.shape[1:]), x.dtype).at[indices].add(moved), 0, axis)
-
-
-OPERATIONS: dict[str, Any] = {
-    # arithmetic
-    "add": jnp.add,
-    "subtract": jnp.subtract,
-    "multiply": jnp.multiply,
-    "divide": jnp.divide,
-    "negative": jnp.negative,
-    "abs": jnp.abs,
-    "sign": jnp.sign,
-    "square": jnp.square,
-    "sqrt": jnp.sqrt,
-    "reciprocal": jnp.reciprocal,
-    "pow": jnp.power,
-    "hypot": jnp.hypot,
-    # exponentials and logarithms
-    "exp": jnp.exp,
-    "expm1": jnp.expm1,
-    "log": jnp.log,
-    "log1p": jnp.log1p,
-    "log2": jnp.log2,
-    "log10": jnp.log10,
-    "logaddexp": jnp.logaddexp,
-    # trigonometric and hyperbolic
-    "sin": jnp.sin,
-    "cos": jnp.cos,
-    "tan": jnp.tan,
-    "asin": jnp.asin,
-    "acos": jnp.acos,
-    "atan": jnp.atan,
-    "atan2": jnp.atan2,
-    "sinh": jnp.sinh,
-    "cosh": jnp.cosh,
-    "tanh": jnp.tanh,
-    "asinh": jnp.asinh,
-    "acosh": jnp.acosh,
-    "atanh": jnp.atanh,
-    # special functions
-    "erf": special.erf,
-    "erfc": special.erfc,
-    "lgamma": special.gammaln,
-    "digamma": special.digamma,
-    "polygamma": lambda x, n: special.polygamma(n, x),
-    # activations
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
-    "relu": jax.nn.relu,
-    "leaky_relu": jax.nn.leaky_relu,
-    "elu": jax.nn.elu,
-    "silu": jax.nn.silu,
-    "gelu": lambda x, approximate: jax.nn.gelu(x, approximate=approximate == "tanh"),
-    # choice
-    "maximum": jnp.maximum,
-    "minimum": jnp.minimum,
-    "clip": jnp.clip,
-    "where": jnp.where,
-    "floor": jnp.floor,
-    "ceil": jnp.ceil,
-    "less": jnp.less,
-    "less_equal": jnp.less_equal,
-    "greater": jnp.greater,
-    "greater_equal": jnp.greater_equal,
-    "equal": jnp.equal,
-    "not_equal": jnp.not_equal,
-    "stop_gradient": lax.stop_gradient,
-    "copy": lambda x: x,
-    # reductions
-    "sum": jnp.sum,
-    "mean": jnp.mean,
-    "prod": jnp.prod,
-    "max": jnp.max,
-    "min": jnp.min,
-    "var": jnp.var,
-    "std": jnp.std,
-    "norm": jnp.linalg.vector_norm,
-    "logsumexp": jax.nn.logsumexp,
-    "softmax": jax.nn.softmax,
-    "log_softmax": jax.nn.log_softmax,
-    "cumsum": jnp.cumsum,
-    # linear algebra
-    "matmul": jnp.matmul,
-    "vecdot": jnp.vecdot,
-    "outer": jnp.outer,
-    "einsum": lambda *xs, subscripts: jnp.einsum(subscripts, *xs),
-    "linear": lambda x, weight, bias=None: x @ weight.T if bias is None else x @ weight.T + bias,
-    "conv2d": conv2d,
-    "correlate2d": correlate2d,
-    "correlate2d_input": correlate2d_input,
-    "correlate2d_weight": correlate2d_weight,
-    # shape and selection
-    "permute_dims": lambda x, axes: jnp.permute_dims(x, tuple(axis % x.ndim for axis in axes)),
-    "matrix_transpose": jnp.matrix_transpose,
-    "reshape": jnp.reshape,
-    "broadcast_to": jnp.broadcast_to,
-    "expand_dims": jnp.expand_dims,
-    "squeeze": jnp.squeeze,
-    "concat": lambda *xs, axis: jnp.concat(xs, axis=axis),
-    "stack": lambda *xs, axis: jnp.stack(xs, axis=axis),
-    "getitem": lambda x, index: x[index],
-    "place": lambda x, index, shape: jnp.zeros(shape, x.dtype).at[index].set(x),
-    "take": jnp.take,
-    "scatter_add": scatter_add,
-    "flip": jnp.flip,
-    "roll": jnp.roll,
-    "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
-    # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
-    "mse_loss": lambda x, target: jnp.mean(jnp.square(x - target)),
-    "cross_entropy": lambda x, target: optax.softmax_cross_entropy_with_integer_labels(x, target).mean(),
-    "layer_norm": layer_norm,
-}
-
-CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}
-
-
-def namespace(dtype: str) -> dict[str, Any]:
-    """Every operation that JAX has, and `constant`, which makes a 0-d array of the dtype."""
-    kind = DTYPES[dtype]
-    return OPERATIONS | {
-        "one_hot": lambda indices, size: jax.nn.one_hot(indices, size, dtype=kind),
-        "astype": lambda x: x.astype(kind),
-        "constant": lambda text: jnp.asarray(CONSTANTS.get(text) or float(text), dtype=kind),
-    }
-
 
 # --- one graph ------------------------------------------------------------------------------------------
 
@@ -239,16 +80,6 @@ def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
 def mode() -> Any:
     """64-bit numbers, within a `with`."""
     return jax.enable_x64(True)
-
-
-def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
-    """The namespace, which has every operation of the graph. Raises Unsupported."""
-    if dtype not in DTYPES:
-        raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
-    functions = namespace(dtype)
-    for op in missing(graph, functions):
-        raise Unsupported(f"JAX has no `{op}`: {ABSENT[op]}")
-    return functions
 
 
 def _wanted(node: Node) -> bool:

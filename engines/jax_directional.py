@@ -20,7 +20,8 @@ import jax.numpy as jnp
 from ..harness.evaluation import DTYPES, Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from ..harness.graph.emit import emit
 from ..harness.graph.graph import Graph
-from .jax import checked_functions, mode, split, version
+from .jax import mode, split, version
+from .jax_operations import checked_functions
 
 Function: TypeAlias = Callable[[Sequence[Any]], Any]
 Way: TypeAlias = Callable[[Function, Sequence[Any], Sequence[Any]], Any]

@@ -19,7 +19,8 @@ import torch
 from ..harness.evaluation import Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from ..harness.graph.emit import emit
 from ..harness.graph.graph import Graph
-from .pytorch import checked_functions, to_numpy, to_torch, version
+from .pytorch import to_numpy, to_torch, version
+from .pytorch_operations import checked_functions
 
 Tensor: TypeAlias = torch.Tensor
 Tensors: TypeAlias = tuple[Tensor, ...]

@@ -133,6 +133,7 @@ def list_cases(path: tuple[str, ...]) -> None:
     """List cases with their tags, operations and points."""
     from rich.table import Table
 
+    from .graph.counted import counted
     from .selection import select
     from .terminal import console
 
@@ -147,7 +148,7 @@ def list_cases(path: tuple[str, ...]) -> None:
         table.add_row(case.name, ", ".join(case.tags), f"{len(case.graph.operations):,}", str(len(case.points)))
     screen = console()
     screen.print(table)
-    screen.print(f"{len(selected)} case{'s' * (len(selected) != 1)}")
+    screen.print(counted(len(selected), "case"))
 
 
 @main.command()
@@ -158,10 +159,11 @@ def validate(path: tuple[str, ...]) -> None:
 
     Every error of every file, with line and column.
     """
+    from .graph.counted import counted
     from .selection import select
 
     selected = select(path)
-    click.echo(f"{len(selected)} case{'s' * (len(selected) != 1)}, no errors")
+    click.echo(f"{counted(len(selected), 'case')}, no errors")
 
 
 @main.command()
@@ -172,8 +174,12 @@ def validate(path: tuple[str, ...]) -> None:
     metavar="NAME",
     help="Print a script for this framework instead: it repeats the numbers without gradaccord.",
 )
-@click.option("--point", default=0, show_default=True, type=click.IntRange(min=0), help="The point for the script.")
-@click.option("--dtype", "-d", default="float64", show_default=True, help="The precision of the script.")
+@click.option(
+    "--point", default=0, show_default=True, type=click.IntRange(min=0), metavar="K", help="The point for the script."
+)
+@click.option(
+    "--dtype", "-d", default="float64", show_default=True, metavar="DTYPE", help="The precision of the script."
+)
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
 @_reports_errors
 def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -> None:
@@ -225,14 +231,15 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
     from .proving import proved
     from .selection import select
 
-    reliable = True
+    reliable, between = True, ""
     for one in select(case):
         count = len(one.case.points)
         if point is not None and point >= count:
             _stop(f"{one.case.name} has no point {point}: it has {count}, counted from 0")
         for k in range(count) if point is None else (point,):
             found = proved(one.case, k, digits, directions, seed)
-            click.echo(found.text + "\n")
+            click.echo(between + found.text)
+            between = "\n"
             reliable = reliable and found.reliable
     sys.exit(0 if reliable else 1)
 

@@ -9,10 +9,14 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from .graph.expression import readable_names, text_of
+from .graph.counted import counted
 from .graph.graph import Graph
+from .graph.text import readable_names, text_of
 from .rows import Row, TrajectoryRow, Verdict
+
+T = TypeVar("T")
 
 NOT_ENGINES = ("", "truth", "ledger")  # names in the engine column that are not an engine's
 
@@ -135,6 +139,11 @@ def affected(rows: Iterable[Row], limit: int = 6) -> str:
     return "; ".join(parts)
 
 
+def engines_first(found: Mapping[str, T]) -> dict[str, T]:
+    """The same by engine, and at the end whatever is told of the truth and of ledgers."""
+    return dict(sorted(found.items(), key=lambda item: item[0] in NOT_ENGINES))
+
+
 def unexplained(row: Row | TrajectoryRow) -> bool:
     """Whether the row is a finding that no ledger entry explains: what makes exit status 1."""
     return row.finding and not getattr(row, "accepted", "")
@@ -153,7 +162,7 @@ def numbers(row: Row) -> str:
         return ""
     text = f"engine {row.engine_value!r}, truth {row.reference!r}, error {row.error:.3g}"
     if row.digits is not None:
-        text += f", {row.digits:.3g} digits agree"
+        text += f", {counted(float(f'{row.digits:.3g}'), 'digit')} agree"
     return text + (f", score {row.score:.3g}" if row.score is not None else "")
 
 

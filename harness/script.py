@@ -1,7 +1,7 @@
 """A case as a script of its own, which repeats an engine's numbers without gradaccord.
 
-What the emitted source calls is copied from the engine's own file, by `ast`: the rows of its vocabulary
-that this graph uses, and whatever those read in turn. Imports no engine and no framework.
+What the emitted source calls is copied by `ast` from the file of the engine's vocabulary, `<engine>_operations.py`: the
+rows that this graph uses, and whatever those read in turn. Imports no engine and no framework.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import cast
 from .case import Case
 from .engine_loading import CommandError, checked, installed
 from .evaluation import Array
+from .graph.counted import counted
 from .graph.emit import source
 from .graph.graph import Graph, Node
 
@@ -56,8 +57,8 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
     framework, graph, inputs = FRAMEWORKS[base], case.graph, case.inputs(point, dtype)
     size = sum(array.size for array in inputs.values())
     if size > LARGEST:
-        raise CommandError(f"{case.name} has {size:,} numbers as inputs; a script holds at most {LARGEST:,}.")
-    imports, definitions, rows = _vocabulary(installed()[base].module, graph, dtype)
+        raise CommandError(f"{case.name} has {counted(size, 'number')} as inputs; a script holds at most {LARGEST:,}.")
+    imports, definitions, rows = _vocabulary(installed()[base].module + "_operations", graph, dtype)
     imports = _imports(framework["import"].splitlines(), imports)
     plain = _renamed(graph, _reserved([*imports, *definitions]))
     head, body = source(plain, [plain.output.name]).split("\n", 1)

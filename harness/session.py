@@ -18,6 +18,7 @@ from types import FrameType
 
 from .engine_loading import CommandError, installed, variants
 from .findings import Chosen, unexplained
+from .graph.counted import counted
 from .results import About, CaseSummary, Outcome, Report
 from .rows import Row
 from .run import Settings, compared, run, units
@@ -87,11 +88,12 @@ def session(
     """
     work = units([one.case for one in selected], dtypes)
     if not work:
-        raise CommandError(f"none of the {len(selected)} cases has a dtype of: {', '.join(dtypes)}")
+        raise CommandError(f"none of {counted(len(selected), 'case')} has a dtype of: {', '.join(dtypes)}")
     if set(settings.engines) <= variants().keys() and not any(one.case.derivatives for one in selected):
+        engines = ", ".join(settings.engines)
         raise CommandError(
-            f"none of the {len(selected)} cases asks for what {', '.join(settings.engines)} computes: a case does so "
-            "by `derivatives: [gradient, tangent, hessian_product]`"
+            f"none of {counted(len(selected), 'case')} asks for what {engines} computes: a case does so by "
+            "`derivatives: [gradient, tangent, hessian_product]`"
         )
     check_folder(out)
     reports = open_reports(out)
@@ -133,9 +135,8 @@ def session(
 def _messages(tally: Tally, left: int, interrupted: bool) -> tuple[str, ...]:
     messages: list[str] = []
     if interrupted:
-        messages.append(
-            f"Interrupted: {left} of {tally.units + left} units were left; what was complete is in the reports."
-        )
+        total, were = counted(tally.units + left, "unit"), "was" if left == 1 else "were"
+        messages.append(f"Interrupted: {left} of {total} {were} left; what was complete is in the reports.")
     elif not tally.compared:
         why = "; ".join(list(tally.reasons)[:5]) or "no engine gave a number that could be judged"
         messages.append(f"Nothing was compared: {why}.")

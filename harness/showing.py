@@ -11,38 +11,65 @@ from itertools import product
 from .case import Case
 from .engine_loading import CommandError
 from .graph.build import Builder
+from .graph.counted import counted
 from .graph.derivatives import NON_DIFFERENTIABLE
+from .graph.directional import directional
 from .graph.emit import source
-from .graph.expression import readable_names, text_of
 from .graph.gradient import Gradient, gradient
 from .graph.graph import Constant, Graph, GraphError, Shape
 from .graph.nearest import nearest
 from .graph.ops import OPERATIONS, REQUIRED, Operation
+from .graph.text import readable_names, text_of
 
 STATEMENTS = 400  # lines of one graph; the case file has them all
 
 
 def case_text(case: Case) -> str:
-    """The computation, the gradient written out as another one, and the source that the hand-written engine runs."""
+    """The computation, the gradient written out as another one, and the source that the hand-written engine runs.
+
+    Beyond the gradient, as far as the case asks for it, the graph of the tangent and that graph's own gradient.
+    """
     graph, found = case.graph, gradient(case.graph)
-    names = readable_names(found.graph.pruned(found.graph.outputs))
-    derivatives = [
-        f"  {node.name}: {arg.text if isinstance(arg, Constant) else names[arg]}"
-        for node in graph.wanted
-        for arg in (found.adjoints[node.name],)
-    ]
     parts = [
         f"{case.name}: {case.about}" if case.about else case.name,
         f"Source: {case.source}" if case.source else "",
         "inputs:\n" + "\n".join(_input(graph, node.name) for node in graph.inputs),
         "graph:\n" + _statements(text_of(graph)),
-        f"gradient of {graph.output.name}, composites written out"
-        + (f" ({found.seed} weighs the output):\n" if found.seed else ":\n")
-        + _statements(_derivatives(found, graph)),
-        "where each gradient is:\n" + "\n".join(derivatives),
+        _block(
+            f"gradient of {graph.output.name}, composites written out"
+            + (f" ({found.seed} weighs the output)" if found.seed else ""),
+            _derivatives(found, graph),
+        ),
+        "where each gradient is:\n" + _places(found, graph, readable_names(_needed(found))),
+        *(_along(case, found) if case.derivatives else ()),
         "source, value and gradient:\n\n" + _cut(source(found.graph, found.graph.outputs)),
     ]
     return "\n\n".join(part.rstrip() for part in parts if part)
+
+
+def _along(case: Case, found: Gradient) -> Iterator[str]:
+    """The graph of the tangent and its gradient, the Hessian-vector product: of each what was not written before."""
+    along, written = directional(case.graph), {**text_of(case.graph), **_written(found)}
+    names = readable_names(along.graph, readable_names(_needed(found)))
+    directions = ", ".join(names[name] for name in along.directions.values())
+    tangent = _new(along.graph, names, written)
+    yield _block(f"tangent of {case.graph.output.name}, the gradient along a fixed direction ({directions})", tangent)
+    if "hessian_product" in case.derivatives:
+        twice = gradient(along.graph)
+        names = readable_names(twice.graph, names)
+        products = _new(_needed(twice), names, {**written, **tangent})
+        yield _block(f"Hessian-vector product, the gradient of {names[along.graph.output.name]}", products)
+        yield "where each product is:\n" + _places(twice, along.graph, names)
+
+
+def _new(graph: Graph, names: Mapping[str, str], written: Mapping[str, str]) -> dict[str, str]:
+    """The statements whose names stand for nothing yet: a name means the same number throughout."""
+    return {name: text for name, text in text_of(graph, names).items() if name not in written}
+
+
+def _places(found: Gradient, graph: Graph, names: Mapping[str, str]) -> str:
+    arguments = ((node.name, found.adjoints[node.name]) for node in graph.wanted)
+    return "\n".join(f"  {name}: {arg.text if isinstance(arg, Constant) else names[arg]}" for name, arg in arguments)
 
 
 def _input(graph: Graph, name: str) -> str:
@@ -59,7 +86,18 @@ def _derivatives(found: Gradient, graph: Graph) -> dict[str, str]:
 
 def _written(found: Gradient) -> dict[str, str]:
     """The gradient's graph as statements, without what no gradient of an input needs."""
-    return text_of(found.graph.pruned(found.graph.outputs))
+    return text_of(_needed(found))
+
+
+def _needed(found: Gradient) -> Graph:
+    """What the gradients of inputs need. One that is a number is told as such, and needs no statement."""
+    graph, derivatives = found.graph, set(found.adjoints.values())
+    made = {node.name for node in graph.operations if not any(isinstance(arg, str) for arg in node.args)} - derivatives
+    return graph.pruned([name for name in graph.outputs if name not in made])
+
+
+def _block(title: str, statements: Mapping[str, str]) -> str:
+    return f"{title}:\n{_statements(statements)}" if statements else ""
 
 
 def _statements(texts: Mapping[str, str]) -> str:
@@ -69,7 +107,7 @@ def _statements(texts: Mapping[str, str]) -> str:
 def _cut(text: str) -> str:
     lines = text.splitlines()
     more = len(lines) - STATEMENTS
-    return "\n".join([*lines[:STATEMENTS], *([f"  # and {more:,} lines more"] if more > 0 else [])])
+    return "\n".join([*lines[:STATEMENTS], *([f"  # and {counted(more, 'more line')}"] if more > 0 else [])])
 
 
 # --- operations -------------------------------------------------------------------------------------------
@@ -80,13 +118,15 @@ def operations_text() -> str:
     width = 34
     lines: list[str] = []
     for operation in OPERATIONS.values():
-        signature = f"{operation.name}({operation.signature})"
+        signature = operation.written
         meaning = operation.meaning or _definitions(operation)[0]
         if len(signature) < width:
             lines.append(f"{signature:{width}}{meaning}")
         else:
             lines += [signature, " " * width + meaning]
-    return "\n".join([*lines, "", f"{len(OPERATIONS)} operations; `gradaccord ops NAME` tells all about one"])
+    return "\n".join(
+        [*lines, "", f"{counted(len(OPERATIONS), 'operation')}; `gradaccord ops NAME` tells all about one"]
+    )
 
 
 def operation_text(name: str) -> str:
@@ -95,11 +135,12 @@ def operation_text(name: str) -> str:
         hint = " ".join(filter(None, [nearest(name, OPERATIONS), f"`gradaccord ops` lists all {len(OPERATIONS)}."]))
         raise CommandError(f"unknown operation `{name}`. {hint}")
     operation = OPERATIONS[name]
-    lines = [f"{name}({operation.signature})"]
+    lines = [operation.written]
     if operation.operator:
         lines.append(f"  also written: a {operation.operator} b")
     if operation.primitive:
-        lines += [f"  means: {operation.meaning}", f"  one sound evaluation is within {operation.cost:g} roundings"]
+        within = f"within {counted(operation.cost, 'rounding')}" if operation.cost else "exact"
+        lines += [f"  means: {operation.meaning}", f"  a sound evaluation is {within}"]
     else:
         plain, stable = _definitions(operation)
         lines.append(f"  defined as: {plain}")
@@ -123,9 +164,12 @@ def _derivative(operation: Operation) -> list[str]:
     shapes, params = next(_examples(operation))
     graph = _example(operation, shapes, params)
     found = gradient(graph)
-    names = readable_names(found.graph.pruned(found.graph.outputs))
+    names = readable_names(_needed(found))
     arguments = ", ".join(f"{node.name} of shape {list(node.shape)}" for node in graph.inputs if node.shape)
-    lines = [f"derivative{f', for {arguments}' if arguments else ''}:"]
+    head = "".join(
+        ["derivative", arguments and f", for {arguments}", found.seed and f"; {found.seed} weighs the result"]
+    )
+    lines = [f"{head}:"]
     lines += [f"  {name}: {text}" for name, text in _written(found).items()]
     for node in graph.wanted:
         arg = found.adjoints[node.name]

@@ -129,7 +129,7 @@ def expression_error(source: Source, name: str, place: Scalar, text: str, error:
     else:
         found = error.found if f"`{name}: " in error.found else f"{error.found} in {statement}"
     remedy = error.remedy
-    if "was never closed" in found and not place.style:
+    if "is never closed" in found and not place.style:
         remedy = "inside { } YAML splits at commas: quote the expression, or write one statement a line"
     source.error(place, found, error.expected, remedy, offset_of(text, error))
 

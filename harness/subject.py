@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .evaluation import Array, Inputs
-from .graph.expression import text_of
 from .graph.graph import Graph
+from .graph.text import text_of
 from .truth import ties
 from .truth.links import Step, step_of
 from .truth.proof import Proof, prove

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .engine_loading import variants
-from .findings import LEGEND, NOT_ENGINES, Entry, Silence, Split, entries, silences, splits, title
+from .findings import LEGEND, NOT_ENGINES, Entry, Silence, Split, engines_first, entries, silences, splits, title
+from .graph.counted import counted
 from .results import About
 from .rows import Row, Verdict
 from .session import Ended
@@ -55,7 +56,7 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
     """How many numbers of each engine got which verdict: in 80 columns a row for each verdict, and below it a row for
     each variant, of which there may be many."""
     apart = {engine: found for engine, found in counts.items() if engine in variants()}
-    engines = {engine: found for engine, found in counts.items() if engine not in apart}
+    engines = {engine: found for engine, found in engines_first(counts).items() if engine not in apart}
     if engines:
         table = _table(*engines)
         for verdict in _occurring(engines):
@@ -137,9 +138,10 @@ def _paragraphs(screen: Console, *texts: str) -> None:
 def ended(screen: Console, end: Ended, report: str) -> None:
     """The end of a run: table, findings, paths, and one line that says it all."""
     tally, about = end.tally, end.about
-    for table in verdicts(tally.counts):
+    for k, table in enumerate(verdicts(tally.counts)):
+        if k:
+            screen.print()
         screen.print(table)
-        screen.print()
     quiet, rest = silences(tally.open)
     kinks, found = splits(entries(rest))
     for one in quiet:
@@ -177,13 +179,11 @@ def _paths(screen: Console, paths: Sequence[Summary]) -> None:
 
 def _last_line(end: Ended, disagreements: int) -> str:
     tally, about = end.tally, end.about
-    cases = len(about.cases)
     judged = sum(sum(counts.values()) for counts in tally.counts.values())
-    plural = "" if disagreements == 1 else "s"
-    outcome = (
-        f"{disagreements} disagreement{plural} without an explanation"
-        if disagreements
-        else "no unexplained disagreement"
-    )
+    if disagreements:
+        outcome = f"{counted(disagreements, 'disagreement')} without an explanation"
+    else:
+        outcome = "no unexplained disagreement" if tally.compared else "nothing compared"
     known = f", {tally.accepted} known" if tally.accepted else ""
-    return f"{cases} case{'s' * (cases != 1)}, {judged:,} numbers, {about.seconds:.1f} s: {outcome}{known}"
+    size = f"{counted(len(about.cases), 'case')}, {counted(judged, 'number')}"
+    return f"{size}, {about.seconds:.1f} s: {outcome}{known}"

@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
 from .engine_loading import version
+from .graph.counted import counted
 
 T = TypeVar("T")
 
@@ -64,9 +65,10 @@ class Apart:
         process, connection = self._workers[engine]
         try:
             connection.send((function, (engine, *args)))
-            if not connection.poll(limit):
+            if not connection.poll(limit):  # never where there is no limit
                 self._stop(engine)
-                raise StoppedError(f"no answer within {limit:g} seconds: its process was stopped", timed_out=True)
+                within = counted(limit or 0.0, "second")
+                raise StoppedError(f"no answer within {within}: its process was stopped", timed_out=True)
             return connection.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             process.join(5)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 from ..harness.findings import (
@@ -15,21 +13,29 @@ from ..harness.findings import (
     Entry,
     Silence,
     Split,
+    engines_first,
     entries,
     silences,
     splits,
     unexplained,
 )
-from ..harness.graph.expression import text_of
+from ..harness.graph.counted import counted
+from ..harness.graph.text import text_of
 from ..harness.mermaid import LARGEST, boxes, mermaid
 from ..harness.results import About, CaseSummary, Outcome
-from ..harness.rows import PairRow, Row, Verdict
+from ..harness.rows import Row, Verdict
+from .agreement import HEAD, Agreement
 from .allowance import Allowance
 from .whole import Whole
 
 if TYPE_CHECKING:
     from ..harness.trajectory import Summary
 
+SIDE_BY_SIDE = (
+    "Of the values and gradients that both engines gave, how many are the same bit for bit and, of the others, the "
+    "median distance in units in the last place (ulp), each at the component where it is largest. Many ulps are no "
+    "fault by themselves: the verdicts say whether each is sound."
+)
 STATEMENTS = 200  # lines of a graph's text; the case file has them all
 
 
@@ -40,7 +46,7 @@ class MarkdownReport:
         self._file = Whole(folder, "report.md")
         self._counts: dict[str, Counter[Verdict]] = {}
         self._notable: list[Row] = []
-        self._pairs = _Agreement()
+        self._agreement = Agreement()
         self._allowance = Allowance()
         self._paths: list[Summary] = []
         self._seconds: Counter[str] = Counter()
@@ -50,8 +56,7 @@ class MarkdownReport:
             self._counts.setdefault(row.engine, Counter())[row.verdict] += 1
             if row.verdict != "agree" or row.finding:
                 self._notable.append(row)
-        for pair in outcome.pairs:
-            self._pairs.add(pair)
+        self._agreement.add(outcome)
         self._allowance.add(outcome)
         self._paths += outcome.summaries
 
@@ -72,7 +77,7 @@ class MarkdownReport:
         yield self._opening(about, len(quiet) + len(kinks) + len(found) + len(paths))
         yield "## What was run\n\n" + _run_table(about)
         yield "## Verdicts\n\n" + self._verdicts()
-        yield "## Engine by engine\n\n" + self._pairs.table()
+        yield "## Engine by engine\n\n" + self._pairs()
         yield "## Disagreements\n\n" + _disagreements(open_rows, about)
         if accepted:
             explained = _disagreements(accepted, about)
@@ -90,17 +95,17 @@ class MarkdownReport:
         lines = ["# Do these engines compute the same gradient?", ""]
         lines += [f"> **Incomplete.** {message}" for message in about.messages]
         lines += [""] * bool(about.messages)
-        size = f"{_count(len(about.cases), 'small computation')} (cases) went through {_count(len(engines), 'engine')}"
+        size = f"{counted(len(about.cases), 'small computation')} went through {counted(len(engines), 'engine')}"
         lines.append(
             f"{size}: {_listed(engines)}. Every number that an engine showed on its way to the gradient "
-            f"({numbers:,} rows in `results.csv`) was held against certified ball arithmetic on the engine's own "
-            "numbers. So each difference is known to be rounding, a choice at a kink, or a defect, and in which "
+            f"({counted(numbers, 'row')} in `results.csv`) was held against certified ball arithmetic on the engine's "
+            "own numbers. So each difference is known to be rounding, a choice at a kink, or a defect, and in which "
             "operation it began."
         )
         lines.append("")
         if total:
-            lines.append(f"**{_count(total, 'disagreement')} without an explanation**: [here](#disagreements).")
-        else:
+            lines.append(f"**{counted(total, 'disagreement')} without an explanation**: [here](#disagreements).")
+        elif not about.messages:
             lines.append("**No disagreement that is not explained.**")
         return "\n".join(lines)
 
@@ -110,11 +115,21 @@ class MarkdownReport:
         ]
         rows = [
             [f"`{engine}`", *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
-            for engine, counts in self._counts.items()
+            for engine, counts in engines_first(self._counts).items()
         ]
         legend = [[f"**{verdict}**", LEGEND[verdict]] for verdict in present]
         text = "How many numbers (values, gradients, adjoints, terms) got which verdict.\n\n"
         return text + _table(["engine", *present], rows, right=True) + "\n\n" + _table(["verdict", "means"], legend)
+
+    def _pairs(self) -> str:
+        tables = self._agreement.tables()
+        if not tables:
+            return "No two engines gave the same quantity, so there is nothing to put side by side."
+        parts = [SIDE_BY_SIDE]
+        for title, rows in tables.items():
+            table = _table(HEAD, rows)
+            parts.append(_folded(f"{title}: {counted(len(rows), 'pair')}", table) if title else table)
+        return "\n\n".join(parts)
 
     def _trajectories(self) -> str:
         text = (
@@ -136,63 +151,14 @@ class MarkdownReport:
         return (
             "How much of what its rounding may move it a sound step really uses: of all links of an operation the "
             "median and the worst score, and whose. A bound that no engine comes near is wider than it need be; a "
-            f"score of 1 is the edge. {exact}\n\n<details><summary>{_count(len(rows), 'operation')}</summary>\n\n"
-            + _table(head, rows)
-            + "\n\n</details>"
+            f"score of 1 is the edge. {exact}\n\n" + _folded(counted(len(rows), "operation"), _table(head, rows))
         )
-
-
-class _Agreement:
-    """For every pair of engines: how many numbers are the same, and how far apart the others are."""
-
-    def __init__(self) -> None:
-        self.ulps: dict[tuple[str, str], list[float]] = {}
-        self.worst: dict[tuple[str, str], PairRow] = {}
-
-    def add(self, pair: PairRow) -> None:
-        key = (pair.engine_a, pair.engine_b)
-        self.ulps.setdefault(key, []).append(pair.ulps)
-        worst = self.worst.get(key)
-        if worst is None or not pair.ulps <= worst.ulps:
-            self.worst[key] = pair
-
-    def table(self) -> str:
-        engines = list(dict.fromkeys(engine for pair in self.ulps for engine in pair))
-        if len(engines) < 2:
-            return "Fewer than two engines gave numbers, so there is nothing to put side by side."
-        rows = [[f"`{a}`", *(self._cell(a, b) for b in engines)] for a in engines]
-        worst = [[f"`{a}`, `{b}`", *self._worst(a, b)] for a, b in combinations(engines, 2) if (a, b) in self.worst]
-        return (
-            "Of the values and gradients that both engines gave, the share that is the same bit for bit and, of the "
-            "rest, the median distance in units in the last place (ulp). Many ulps are no fault by themselves: the "
-            "verdicts say whether each is sound.\n\n"
-            + _table(["", *(f"`{engine}`" for engine in engines)], rows)
-            + "\n\nWhere each pair is furthest apart:\n\n"
-            + _table(["engines", "ulps", "case", "quantity", "values"], worst)
-        )
-
-    def _cell(self, a: str, b: str) -> str:
-        if a == b:
-            return "·"
-        ulps = self.ulps.get((a, b)) or self.ulps.get((b, a)) or []
-        if not ulps:
-            return "no numbers"
-        apart = [distance for distance in ulps if distance > 0]
-        same = f"{100 * (len(ulps) - len(apart)) / len(ulps):.0f} %"
-        return f"{same}, then {median(apart):.3g} ulp" if apart else same
-
-    def _worst(self, a: str, b: str) -> list[str]:
-        pair = self.worst[a, b]
-        component = f" at [{pair.index}]" if pair.index else ""
-        where = f"{_where(pair.case, pair.point)} {pair.dtype}"
-        what = f"{pair.quantity} of `{pair.name}`{component}"
-        return [f"{pair.ulps:.3g}", where, what, f"{pair.value_a:.9g}, {pair.value_b:.9g}"]
 
 
 def _moved(path: Summary) -> list[str]:
     promised = {True: "yes", False: "no", None: "did not move"}[path.kept]
     if path.against:
-        promised += f", {path.against} steps did not"
+        promised += f", {counted(path.against, 'step')} did not"
     off = path.first
     return [
         "" if path.start is None else f"{path.start:.6g}",
@@ -209,7 +175,7 @@ def _run_table(about: About) -> str:
     points = sum(case.points for case in about.cases)
     rows = [
         ["command", f"`{about.command}`"],
-        ["cases", f"{len(about.cases)}, at {_count(points, 'point')}"],
+        ["cases", f"{len(about.cases):,}, at {counted(points, 'point')}"],
         ["engines", ", ".join(f"`{engine}`" + _version(about, engine) for engine in about.engines)],
         ["units of work", f"{about.units - about.left} of {about.units} (a case at one point in one dtype)"],
         ["time", f"{about.seconds:.1f} s, begun {about.started}"],
@@ -251,7 +217,7 @@ def _entry(entry: Entry, about: About) -> str:
         lines.append(_escaped(row.reason))
     if row.engine_value is not None and row.reference is not None:
         component = f"at [{row.index}] " if row.index else ""
-        digits = f", {abs(row.digits):.0f} digits agree" if row.digits is not None else ""
+        digits = f", {counted(float(f'{abs(row.digits):.0f}'), 'digit')} agree" if row.digits is not None else ""
         what = f"{row.quantity} of `{row.name}` {component}"
         lines.append(f"{what}is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}")
     if nodes := about.inner(row.case, entry.affected, row.node, row.reason):
@@ -275,7 +241,7 @@ def _split(kink: Split, about: About) -> str:
 def _silence(found: Silence, about: About) -> str:
     row = found.row
     lines = [
-        f"- **{row.engine}: {row.verdict}** in {_count(found.cases, 'case')}, {_count(found.units, 'unit')}",
+        f"- **{row.engine}: {row.verdict}** in {counted(found.cases, 'case')}, {counted(found.units, 'unit')}",
         _escaped(row.reason),
         f"repeat: `{about.again(row.case, row.engine, row.dtype)}`",
     ]
@@ -314,7 +280,7 @@ def _case(case: CaseSummary) -> str:
     shown = [f"{name}: {text}" for name, text in list(statements.items())[:STATEMENTS]]
     if len(statements) > STATEMENTS:
         shown.append(f"# and {len(statements) - STATEMENTS:,} more")
-    size = f"{_count(len(case.graph.inputs), 'input')}, {_count(len(case.graph.operations), 'operation')}"
+    size = f"{counted(len(case.graph.inputs), 'input')}, {counted(len(case.graph.operations), 'operation')}"
     lines += [
         f"<details><summary>The graph: {size}</summary>",
         "",
@@ -359,8 +325,8 @@ def _shortened(text: str, limit: int = 240) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _folded(summary: str, text: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -188,7 +188,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(jobs: list[str], product: Path, g
         "run", product, last, "--engine", f"{engine_file('interrupts')}:{'parent' if jobs else 'prepare'}", *jobs,
     )  # fmt: skip
     assert done.returncode == 130
-    assert "Interrupted: 1 of 3 units were left; what was complete is in the reports." in done.stdout
+    assert "Interrupted: 1 of 3 units was left; what was complete is in the reports." in done.stdout
     assert "Traceback" not in done.stderr
     rows = results(product.parent)
     assert set(rows[rows.case == "product"].verdict) == {"agree"}

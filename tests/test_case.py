@@ -20,7 +20,7 @@ from gradaccord.harness.case import (
     load_all,
     shipped,
 )
-from gradaccord.harness.graph.expression import text_of
+from gradaccord.harness.graph.text import text_of
 
 Load = Callable[[str], Case]
 

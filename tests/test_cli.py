@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from gradaccord.harness.graph.counted import counted
 
 from .conftest import PRODUCT, Command
 
@@ -123,6 +126,73 @@ def test_show_draws_mermaid(product: Path, gradaccord: Command) -> None:
 def test_ops_lists_all_and_tells_all_about_one(gradaccord: Command) -> None:
     assert "operations; `gradaccord ops NAME` tells all about one" in gradaccord("ops").stdout
     assert "grad_x: 1 - square(result)" in gradaccord("ops", "tanh").stdout
+
+
+@pytest.mark.parametrize(
+    "number, words, text",
+    [
+        (0, ("case",), "0 cases"),
+        (1, ("case",), "1 case"),
+        (3000, ("number",), "3,000 numbers"),
+        (1.0, ("second",), "1 second"),
+        (0.5, ("second",), "0.5 seconds"),
+        (1, ("axis", "axes"), "1 axis"),
+        (2, ("axis", "axes"), "2 axes"),
+    ],
+)
+def test_a_noun_agrees_with_its_number(number: float, words: tuple[str, ...], text: str) -> None:
+    assert counted(number, *words) == text
+
+
+REPORTED = re.compile(r"(?<![\d.,])1 (?:cases|numbers|units|seconds|steps|disagreements|roundings)\b")
+RUNS = {
+    "sound": (PRODUCT, []),
+    "a finding": (PRODUCT.replace("y: 6", "y: 6.25"), []),
+    "a path": (PRODUCT + "update: {rule: descent, step_size: 0.01, steps: 1}\n", []),
+    "nothing compared": (PRODUCT, ["--dtype", "bfloat16", "--engine", "finite_difference"]),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_end_of_a_run_reads_well(name: str, product: Path, gradaccord: Command) -> None:
+    text, words = RUNS[name]
+    product.write_text(text)
+    shown = gradaccord("run", product, *(words or ["--engine", "backprop"])).stdout
+    assert "\n\n\n" not in shown and not shown.endswith("\n\n")
+    assert not REPORTED.search(shown)
+    assert shown.count(": nothing compared\n") == (name == "nothing compared")
+
+
+def test_one_case_is_one_case_in_an_error(product: Path, gradaccord: Command) -> None:
+    done = gradaccord("run", product, "--engine", "torch:forward")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: none of 1 case asks for what torch:forward computes: a case does so by")
+
+
+def test_proofs_stand_one_blank_line_apart(gradaccord: Command) -> None:
+    shown = gradaccord("prove", "square-of-a-sum").stdout
+    assert shown.endswith("enclose the same numbers\n")
+    assert shown.count("enclose the same numbers\n\nsquare-of-a-sum, point") == 2
+
+
+@pytest.mark.parametrize(
+    "name, shown, hidden",
+    [
+        ("less", ["less(a, b) -> bool", "a sound evaluation is exact"], []),
+        ("add", ["a sound evaluation is within 1 rounding\n", "gradient of a: 1"], ["broadcast_to"]),
+        ("linear", ["bias of shape [2]; grad_result weighs the result:"], []),
+    ],
+)
+def test_ops_tells_what_a_reader_needs(name: str, shown: list[str], hidden: list[str], gradaccord: Command) -> None:
+    text = gradaccord("ops", name).stdout
+    assert all(part in text for part in shown)
+    assert not any(part in text for part in hidden)
+
+
+def test_a_gradient_that_is_a_number_needs_no_statement(gradaccord: Command) -> None:
+    text = gradaccord("show", "sum").stdout
+    assert "where each gradient is:\n  a: 1\n  b: 1\n" in text
+    assert "written out" not in text
 
 
 def test_engines_says_what_each_runs_on(gradaccord: Command) -> None:

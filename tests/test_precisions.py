@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gradaccord.engines import finite_difference, pytorch
+from gradaccord.engines import finite_difference, pytorch, pytorch_operations
 from gradaccord.engines.backprop import engine as backprop
 from gradaccord.harness.allowance import used
 from gradaccord.harness.answers import answer, sensible
@@ -176,7 +176,7 @@ def test_a_kernel_that_torch_lacks_is_unsupported_and_says_which(monkeypatch: py
     def lacking(x: Any) -> Any:
         raise NotImplementedError("\"sinh_cpu\" not implemented for 'Half'")
 
-    monkeypatch.setitem(pytorch.OPERATIONS, "sinh", lacking)
+    monkeypatch.setitem(pytorch_operations.OPERATIONS, "sinh", lacking)
     about = subject({"f": "sinh(x)"}, "float16", x=1.0)
     found = pytorch.prepare(about.graph, "float16")(about.inputs, about.cotangent)
     assert (found.status, found.reason) == ("unsupported", "torch: \"sinh_cpu\" not implemented for 'Half'")
@@ -284,7 +284,9 @@ def test_a_step_in_a_lower_precision_says_which(
     torch = pytest.importorskip("torch")
     kinds = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
     monkeypatch.setitem(
-        pytorch.OPERATIONS, "tanh", lambda x: torch.tanh(x.double()).to(kinds[lower]).to(pytorch.DTYPES[dtype])
+        pytorch_operations.OPERATIONS,
+        "tanh",
+        lambda x: torch.tanh(x.double()).to(kinds[lower]).to(pytorch_operations.DTYPES[dtype]),
     )
     about = subject({"y": "tanh(x)", "f": "sum(y)"}, dtype, x=np.array([0.5, -0.3, 1.2]))
     rows = off(about, pytorch.prepare(about.graph, dtype)(about.inputs, about.cotangent))

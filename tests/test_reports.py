@@ -99,7 +99,7 @@ def test_the_json_counts_what_nothing_explains(folder: Path) -> None:
         "repeat: `gradaccord run product.yaml --engine torch --dtype float64`",
         "accepted: known since 1847",
         "jax is not installed: pip install 'gradaccord\\[jax]'",
-        "| `torch` | · | 0 %, then 1e+15 ulp |",
+        "| `torch`, `jax` | 0 of 1 | 1e+15 | 1e+15 | `product` float64, gradient of `a` at [2, 1] | 0.1, 0.2 |",
         'n2["y = a * b"]',
         "| `torch` | torch 2.13.0 |",
         "| **wrong** | a step is off in every precision |",
@@ -107,6 +107,49 @@ def test_the_json_counts_what_nothing_explains(folder: Path) -> None:
 )
 def test_the_page_says(text: str, folder: Path) -> None:
     assert text in (folder / "report.md").read_text()
+
+
+def test_pairs_beyond_the_gradient_stand_apart_and_those_without_a_number_in_common_nowhere(
+    tmp_path: Path, about: About
+) -> None:
+    report = markdown.write(tmp_path)
+    beyond = replace(PAIR, quantity="tangent", engine_a="torch:forward", engine_b="jax:forward", ulps=0.0)
+    report.add(Outcome("product", 0, "float64", (AGREES,), (PAIR, replace(PAIR, ulps=0.0), beyond)))
+    report.close(about)
+    text = (tmp_path / "report.md").read_text()
+    section = text[text.index("## Engine by engine") : text.index("## Disagreements")]
+    assert [line for line in section.splitlines() if "torch" in line] == [
+        "| `torch`, `jax` | 1 of 2 | 1e+15 | 1e+15 | `product` float64, gradient of `a` at [2, 1] | 0.1, 0.2 |",
+        "| `torch:forward`, `jax:forward` | 1 of 1 |  |  |  |  |",
+    ]
+    assert section.index("0.1, 0.2") < section.index("<details><summary>Tangents: 1 pair</summary>")
+
+
+@pytest.mark.parametrize(
+    "a, b, ulps, shown",
+    [
+        (0.1, 0.2, 1e15, "1e+15 | 1e+15 | {} | 0.1, 0.2 |"),
+        (1.0, 1.0 + 900 * 2**-52, 900.0, "900 | 900 | {} | 1, 1.0000000000002 |"),
+        (1.0, 1.0 + 2**-52, 1.0, "1 | 1 | {} | 1.0, 1.0000000000000002 |"),
+        (1.0, nan, inf, "inf | inf | {} | 1, nan |"),
+    ],
+)
+def test_numbers_of_a_pair_are_told_apart(
+    a: float, b: float, ulps: float, shown: str, tmp_path: Path, about: About
+) -> None:
+    report = markdown.write(tmp_path)
+    report.add(Outcome("product", 0, "float64", (), (replace(PAIR, value_a=a, value_b=b, ulps=ulps),)))
+    report.close(about)
+    there = "`product` float64, gradient of `a` at [2, 1]"
+    assert shown.format(there) in (tmp_path / "report.md").read_text()
+
+
+def test_tables_of_verdicts_end_with_what_is_no_engine(tmp_path: Path, about: About) -> None:
+    report = markdown.write(tmp_path)
+    report.add(Outcome("product", 0, "float64", (replace(AGREES, engine="truth", quantity="expectation"), AGREES)))
+    report.close(about)
+    text = (tmp_path / "report.md").read_text()
+    assert text.index("| `jax` | 1 |") < text.index("| `truth` | 1 |")
 
 
 def test_tables_of_the_page_have_as_many_cells_in_each_row(folder: Path) -> None:

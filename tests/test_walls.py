@@ -42,12 +42,13 @@ def allowed(path: Path) -> tuple[str, ...] | None:
     if name.startswith("harness/arithmetic/"):
         return ("harness.arithmetic", "harness.evaluation")
     if name in ("harness/rows.py", "harness/workers.py"):
-        return ("harness.engine_loading",) if "workers" in name else ()
+        return ("harness.engine_loading", "harness.graph.counted") if "workers" in name else ()
     if name == "harness/evaluation.py":
         return (graph,)
     if name.startswith("engines/"):
         adapter = name.removesuffix(".py").removesuffix("_directional").replace("/", ".")
-        return (graph, "harness.evaluation", "harness.update", "harness.arithmetic", adapter)
+        own = (adapter, adapter + "_operations")
+        return (graph, "harness.evaluation", "harness.update", "harness.arithmetic", *own)
     if name.startswith("reports/"):
         return (graph, rows, "harness.results", "harness.findings", "harness.mermaid", "reports")
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from .counted import counted
 from .graph import Arg, Constant, Graph, GraphError, Kind, Node, Params, Shape
 from .habits import surplus
 from .ops import OPERATIONS, Operation
@@ -83,8 +84,8 @@ class Builder:
             if not least <= len(args) <= len(operands):
                 count = str(least) if least == len(operands) else f"{least} to {len(operands)}"
                 raise GraphError(
-                    f"{len(args)} operand{'s' * (len(args) != 1)} of `{operation.name}`",
-                    f"{count}: {operation.name}({operation.signature})",
+                    f"{counted(len(args), 'operand')} of `{operation.name}`",
+                    f"{count}: {operation.written}",
                     surplus(operation) if len(args) > len(operands) else "",
                 )
         for arg, operand in zip(args, operands, strict=False):

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .expression import readable_names
 from .graph import Arg, Constant, Graph, Node, Param, Use
 from .ops import OPERATIONS
 from .shapes import index_of
+from .text import readable_names
 
 Program = Callable[..., "tuple[Any, ...]"]
 Namespace = Mapping[str, Any]

@@ -1,7 +1,6 @@
-"""Text <-> nodes: the language of cases, a subset of Python expressions, parsed and never evaluated.
+"""Text -> nodes: the language of cases, a subset of Python expressions, parsed and never evaluated.
 
-`Parser.define` turns the text of an expression into nodes of a `Builder`; `text_of` prints a graph
-back as statements of the language.
+`Parser.define` turns the text of an expression into nodes of a `Builder`; `text.py` prints a graph back.
 """
 
 from __future__ import annotations
@@ -15,11 +14,13 @@ from math import prod
 from typing import cast
 
 from .build import Builder
-from .graph import NAMED_CONSTANTS, Arg, Constant, Graph, GraphError, Node, Param
+from .counted import counted
+from .graph import NAMED_CONSTANTS, Arg, Constant, GraphError, Param
 from .habits import place, refused, undefined, unknown_operation
 from .ops import OPERATIONS
 from .parameters import unknown_parameter
 from .shapes import axes_of, index_of
+from .slips import slip
 
 BINARY: Mapping[type[ast.operator], str] = {
     ast.Add: "add",
@@ -37,9 +38,6 @@ COMPARE: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "equal",
     ast.NotEq: "not_equal",
 }
-PRECEDENCE = {"less": 1, "less_equal": 1, "greater": 1, "greater_equal": 1, "equal": 1, "not_equal": 1, "add": 2,
-              "subtract": 2, "multiply": 3, "divide": 3, "matmul": 3, "negative": 4, "pow": 5}  # fmt: skip
-ATOM = 6
 
 
 class ExpressionError(GraphError):
@@ -58,8 +56,11 @@ def parsed(text: str) -> ast.Module:
             warnings.simplefilter("ignore")  # about `1else`, which is refused anyway
             return ast.parse(text.strip())
     except SyntaxError as error:
-        remedy = "a product is written `2 * a`" if "decimal literal" in error.msg else ""
-        problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`", remedy)
+        if "too many nested" in error.msg:
+            raise ExpressionError(_too_deep(), (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
+        if found := slip(text.strip()):
+            raise ExpressionError(*found) from None
+        problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`")
         raise ExpressionError(problem, (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
     except (RecursionError, MemoryError):
         raise ExpressionError(_too_deep(), 0, 0) from None
@@ -71,7 +72,9 @@ def parsed(text: str) -> ast.Module:
 
 def _too_deep() -> GraphError:
     return GraphError(
-        "an expression nested too deeply", "at most about 90 levels", "give the inner parts names of their own"
+        "an expression nested too deeply",
+        "at most 200 brackets in one another, and some 900 operations in a row",
+        "give inner parts names of their own, each a statement",
     )
 
 
@@ -127,7 +130,9 @@ class Parser:
             case [ast.Assign() as assignment]:
                 raise ExpressionError(refused(assignment), 0, 0)
             case _:
-                raise ExpressionError(GraphError(f"`{_short(text)}`", "one expression"), 0, 0)
+                raise ExpressionError(
+                    *(slip(text.strip()) or (GraphError(f"`{_short(text)}`", "one expression"), 0, 0))
+                )
 
     def _read(self, text: str) -> list[ast.stmt]:
         self._lines = text.strip().splitlines()
@@ -245,9 +250,9 @@ class Parser:
             if expected in by_name:
                 args.append(self._build(by_name.pop(expected), base, ""))
             elif by_name:
-                raise GraphError(f"`{op}` without `{expected}`", f"{op}({OPERATIONS[op].signature})")
+                raise GraphError(f"`{op}` without `{expected}`", OPERATIONS[op].written)
         if by_name:
-            raise GraphError(f"`{next(iter(by_name))}` of `{op}` is given twice", f"{op}({OPERATIONS[op].signature})")
+            raise GraphError(f"`{next(iter(by_name))}` of `{op}` is given twice", OPERATIONS[op].written)
         return args
 
     def _apply(self, op: str, args: list[Arg], params: Mapping[str, object], base: str, name: str) -> str:
@@ -295,7 +300,7 @@ class Function:
     def call(self, parser: Parser, args: list[Arg], base: str, name: str) -> Arg:
         if len(args) != len(self.arguments):
             raise GraphError(
-                f"{len(args)} operands of `{self.name}`",
+                f"{counted(len(args), 'operand')} of `{self.name}`",
                 f"{len(self.arguments)}: {self.name}({', '.join(self.arguments)})",
             )
         inner = Parser(parser.builder, dict(zip(self.arguments, args, strict=True)), functions=parser.functions)
@@ -319,80 +324,3 @@ def _is_basic(item: object) -> bool:
         start, stop, step = cast("tuple[object, object, object]", (item.start, item.stop, item.step))
         return step != 0 and all(part is None or type(part) is int for part in (start, stop, step))
     return item is None or item is Ellipsis or type(item) is int
-
-
-# --- printing -------------------------------------------------------------------------------------------
-
-
-def text_of(graph: Graph) -> dict[str, str]:
-    """The graph as statements of the language: name -> expression.
-
-    A node with a dotted or coloned name that is used once is printed inside its consumer; the
-    others become statements, under a name that the language can read.
-    """
-    uses: dict[str, int] = {}
-    for node in graph.nodes:
-        for arg in node.args:
-            if isinstance(arg, str):
-                uses[arg] = uses.get(arg, 0) + 1
-    names = readable_names(graph)
-    inner: dict[str, tuple[str, int]] = {}
-    lines: dict[str, str] = {}
-    for node in graph.operations:
-        text, precedence = _expression(node, inner, names)
-        anonymous = "." in node.name or ":" in node.name
-        if anonymous and uses.get(node.name, 0) == 1 and node.name not in graph.outputs and len(text) < 100:
-            inner[node.name] = (text, precedence)
-        else:
-            lines[names[node.name]] = text
-    return lines
-
-
-def readable_names(graph: Graph) -> dict[str, str]:
-    """For every node a name that is an identifier, unique, and its own where it already is one."""
-    names = {node.name: node.name for node in graph.nodes if node.name.isidentifier()}
-    taken = set(names)
-    for node in graph.nodes:
-        if node.name not in names:
-            name = node.name.replace(".", "_").replace(":", "_")
-            while name in taken:
-                name += "_"
-            names[node.name] = name
-            taken.add(name)
-    return names
-
-
-def _expression(node: Node, inner: Mapping[str, tuple[str, int]], names: Mapping[str, str]) -> tuple[str, int]:
-    def operand(arg: Arg, least: int) -> str:
-        if isinstance(arg, Constant):
-            text, precedence = arg.text, 4 if arg.text.startswith("-") else ATOM
-        else:
-            text, precedence = inner.get(arg, (names[arg], ATOM))
-        return f"({text})" if precedence < least else text
-
-    operation = OPERATIONS[node.op]
-    if node.op == "getitem":
-        return f"{operand(node.args[0], ATOM)}[{dict(node.params)['index']}]", ATOM
-    if node.op == "negative":
-        return f"-{operand(node.args[0], PRECEDENCE['negative'])}", PRECEDENCE["negative"]
-    if operation.operator:
-        p = PRECEDENCE[node.op]
-        left, right = (p + 1, p) if node.op == "pow" else (p, p + 1)
-        if p == 1:
-            left = 2
-        return f"{operand(node.args[0], left)} {operation.operator} {operand(node.args[1], right)}", p
-    operands = [operand(arg, 0) for arg in node.args]
-    if operation.operands[0].variadic and node.op != "einsum":
-        operands = [f"[{', '.join(operands)}]"]
-    params = [
-        f"{name}={_literal(value)}"
-        for name, value in node.params
-        if value != operation.parameters[name] and name != "subscripts"
-    ]
-    if node.op == "einsum":
-        operands.insert(0, '"' + cast(str, dict(node.params)["subscripts"]) + '"')
-    return f"{node.op}({', '.join(operands + params)})", ATOM
-
-
-def _literal(value: Param) -> str:
-    return f"[{', '.join(map(_literal, value))}]" if isinstance(value, tuple) else repr(value)

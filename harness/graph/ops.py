@@ -59,6 +59,12 @@ class Operation:
     def primitive(self) -> bool:
         return self.definition is None
 
+    @property
+    def written(self) -> str:
+        """Its signature behind its name, as in `less(a, b) -> bool`."""
+        arguments, arrow, kind = self.signature.partition(" -> ")
+        return f"{self.name}({arguments}){arrow}{kind}"
+
     def formula(self, bound: Bound, *, stable: bool) -> str:
         """The text of the definition for these arguments, in the case language."""
         chosen = self.stable if stable and self.stable is not None else self.definition

@@ -81,8 +81,7 @@ def unknown_parameter(operation: Operation, name: str) -> GraphError:
     return GraphError(
         f"`{operation.name}` has no parameter `{name}`",
         f"one of: {', '.join(operation.parameters)}" if operation.parameters else "operands alone",
-        nearest(ELSEWHERE.get(name, name), operation.parameters)
-        or f"its signature is {operation.name}({operation.signature})",
+        nearest(ELSEWHERE.get(name, name), operation.parameters) or f"its signature is {operation.written}",
     )
 
 
@@ -100,7 +99,7 @@ def checked(operation: Operation, given: Mapping[str, object]) -> Params:
     for name, default in operation.parameters.items():
         value = given.get(name, default)
         if value == REQUIRED and name not in given:
-            raise GraphError(f"`{operation.name}` without `{name}`", f"{operation.name}({operation.signature})")
+            raise GraphError(f"`{operation.name}` without `{name}`", operation.written)
         if name in given and not (value is None and default is None):
             check, expected = CHECKS[name]
             value = check(value)

@@ -13,6 +13,7 @@ from math import prod
 from types import EllipsisType
 from typing import TypeAlias, cast
 
+from .counted import counted
 from .graph import GraphError, Param, Shape
 
 Index: TypeAlias = tuple["int | slice | None | EllipsisType", ...]
@@ -48,7 +49,9 @@ def axes_of(axis: object, rank: int) -> tuple[int, ...]:
 def one_axis(axis: object, rank: int, parameter: str = "axis") -> int:
     if not isinstance(axis, int) or not -rank <= axis < rank:
         expected = f"an axis from {-rank} to {rank - 1}" if rank else "no axis: the operand is a scalar"
-        raise GraphError(f"axis {axis} of an operand with {rank} axes", expected, parameter=parameter)
+        raise GraphError(
+            f"axis {axis} of an operand with {counted(rank, 'axis', 'axes')}", expected, parameter=parameter
+        )
     return axis % rank
 
 
@@ -117,7 +120,7 @@ def matmul(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     if a[-1] != inner:
         raise GraphError(
             f"shapes {a} and {b} in a matrix product",
-            f"{a[-1]} rows on the right, as the left has {a[-1]} columns",
+            f"{counted(a[-1], 'row')} on the right, as the left has {counted(a[-1], 'column')}",
             "matrix_transpose one of them",
         )
     return broadcast(a[:-2], b[:-2]) + a[-2:-1] + (b[-1:] if len(b) > 1 else ())
@@ -157,11 +160,11 @@ def einsum_terms(subscripts: str) -> tuple[list[str], str]:
 def einsum(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     terms, output = einsum_terms(str(p["subscripts"]))
     if len(terms) != len(shapes):
-        raise GraphError(f"{len(shapes)} operands", f"{len(terms)}, as {p['subscripts']!r} has")
+        raise GraphError(counted(len(shapes), "operand"), f"{len(terms)}, as {p['subscripts']!r} has")
     sizes: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
         if len(term) != len(shape):
-            raise GraphError(f"an operand of shape {shape}", f"{len(term)} axes for {term!r}")
+            raise GraphError(f"an operand of shape {shape}", f"{counted(len(term), 'axis', 'axes')} for {term!r}")
         if len(set(term)) != len(term):
             raise GraphError(f"{term!r} repeats an index", "each index once per operand", "take the diagonal first")
         for letter, n in zip(term, shape, strict=True):
@@ -190,7 +193,7 @@ def conv2d(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
         )
     if groups < 1 or x[1] != weight[1] * groups or weight[0] % groups:
         raise GraphError(
-            f"{x[1]} channels, weight {weight}, groups={groups}",
+            f"{counted(x[1], 'channel')}, weight {weight}, groups={groups}",
             "channels = weight's second axis times groups, and outputs in equal groups",
         )
     if bias and bias[0] != weight[:1]:
@@ -208,7 +211,7 @@ def permute_dims(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     axes = cast("tuple[int, ...]", p["axes"])
     rank = len(shapes[0])
     if sorted(one_axis(a, rank, "axes") for a in axes) != list(range(rank)):
-        raise GraphError(f"axes={list(axes)}", f"each of the {rank} axes once", parameter="axes")
+        raise GraphError(f"axes={list(axes)}", f"each of {counted(rank, 'axis', 'axes')} once", parameter="axes")
     return tuple(shapes[0][a] for a in axes)
 
 
@@ -226,8 +229,8 @@ def reshape(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
         shape = tuple(total // known if n == -1 else n for n in shape)
     if prod(shape) != total or min(shape, default=0) < 0:
         raise GraphError(
-            f"shape={list(shape)} for {total} elements of shape {shapes[0]}",
-            f"a shape of {total} elements, at most one -1",
+            f"shape={list(shape)} for {counted(total, 'element')} of shape {shapes[0]}",
+            f"a shape of {counted(total, 'element')}, at most one -1",
             parameter="shape",
         )
     return shape
@@ -271,7 +274,9 @@ def getitem(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     index, shape = index_of(str(p["index"])), shapes[0]
     consumed = sum(item is not None and item is not Ellipsis for item in index)
     if consumed > len(shape) or sum(item is Ellipsis for item in index) > 1:
-        raise GraphError(f"index [{p['index']}] of shape {shape}", f"at most {len(shape)} indices and one `...`")
+        raise GraphError(
+            f"index [{p['index']}] of shape {shape}", f"at most {counted(len(shape), 'index', 'indices')} and one `...`"
+        )
     place, result = 0, list[int]()
     for item in (*index, *(() if Ellipsis in index else (Ellipsis,))):
         if item is None:
@@ -314,7 +319,7 @@ def pad(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     if len(widths) != len(shapes[0]) or any(len(w) != 2 or min(w) < 0 for w in widths):
         raise GraphError(
             f"widths={list(map(list, widths))}",
-            f"[before, after] for each of {len(shapes[0])} axes, not negative",
+            f"[before, after] for each of {counted(len(shapes[0]), 'axis', 'axes')}, not negative",
             parameter="widths",
         )
     return tuple(n + before + after for n, (before, after) in zip(shapes[0], widths, strict=True))
