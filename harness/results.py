@@ -15,7 +15,7 @@ from .graph.graph import Graph
 from .rows import PairRow, Quantity, Row, TrajectoryRow
 
 if TYPE_CHECKING:
-    from .trajectory import Summary
+    from .paths import Summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,11 @@ from .expectation import expectations
 from .findings import NOT_ENGINES
 from .judge import judged, settle
 from .ledger import Ledger
+from .paths import Summary, summary
 from .results import Outcome
 from .rows import PairRow, Quantity, Row, TrajectoryRow, Verdict, blank_row
 from .second_order import SECOND, Question, judge_along, numbers
 from .subject import Subject
-from .trajectory import Summary, summary
 from .update import Update
 from .verdicts import SEVERITY, Link
 from .workers import Apart, Here, Host, StoppedError, ignore_interrupts

@@ -18,11 +18,11 @@ from types import FrameType
 
 from .engine_loading import CommandError, installed, variants
 from .findings import Chosen, unexplained
+from .paths import Summary
 from .results import About, CaseSummary, Outcome, Report
 from .rows import Row
 from .run import Settings, compared, run, units
 from .selection import Selected, check_folder
-from .trajectory import Summary
 
 GROUP = "gradaccord.reports"
 INTERRUPTED = 130

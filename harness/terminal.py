@@ -23,7 +23,7 @@ from .rows import Row, Verdict
 from .session import Ended
 
 if TYPE_CHECKING:
-    from .trajectory import Summary
+    from .paths import Summary
 
 STYLES = {
     "agree": "green",

@@ -28,7 +28,7 @@ from .allowance import Allowance
 from .whole import Whole
 
 if TYPE_CHECKING:
-    from ..harness.trajectory import Summary
+    from ..harness.paths import Summary
 
 STATEMENTS = 200  # lines of a graph's text; the case file has them all
 
