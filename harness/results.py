@@ -15,6 +15,7 @@ from .graph.graph import Graph
 from .rows import PairRow, Quantity, Row, TrajectoryRow
 
 if TYPE_CHECKING:
+    from .parting import Parting
     from .paths import Summary
 
 
@@ -33,6 +34,7 @@ class Outcome:
     pairs: tuple[PairRow, ...] = ()
     trajectories: tuple[TrajectoryRow, ...] = ()
     summaries: tuple[Summary, ...] = ()
+    partings: tuple[Parting, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     seconds: float = 0.0
     used: Mapping[tuple[str, str, Quantity], tuple[float, ...]] = field(

@@ -23,6 +23,7 @@ from .rows import Row, Verdict
 from .session import Ended
 
 if TYPE_CHECKING:
+    from .parting import Parting
     from .paths import Summary
 
 STYLES = {
@@ -157,6 +158,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     if tally.paths:
         screen.print()
         _paths(screen, tally.paths)
+        _partings(screen, tally.partings)
     screen.print()
     _paragraphs(screen, *tally.notices)
     for message in about.messages:
@@ -173,6 +175,20 @@ def _paths(screen: Console, paths: Sequence[Summary]) -> None:
     if len(paths) > PATHS_SHOWN:
         said = f"{len(off)} with a step that is off" if off else "every step is sound"
         screen.print(f"{len(paths)} trajectories: {said}")
+
+
+def _partings(screen: Console, partings: Sequence[Parting]) -> None:
+    """Of each unit the first pair of engines that part, and every pair that rounding alone does not explain."""
+    units: dict[tuple[str, int, str], list[Parting]] = {}
+    for one in partings:
+        units.setdefault((one.case, one.point, one.dtype), []).append(one)
+    for (case, point, dtype), found in list(units.items())[:PATHS_SHOWN]:
+        first = min(found, key=lambda one: (not one.unexplained, one.step))
+        where = case + (f" point {point}" if point else "")
+        more = f"; so do {len(found) - 1} more pairs of engines" if len(found) > 1 else ""
+        _paragraphs(screen, f"{where} {dtype} {first}{more}")
+    if len(units) > PATHS_SHOWN:
+        screen.print(f"paths part in {len(units) - PATHS_SHOWN} more units: see the report")
 
 
 def _last_line(end: Ended, disagreements: int) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from .chain import Chain, judge_together
 from .evaluation import Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Step, Unsupported
+from .horizon import Floats, Places, glance, places
 from .judge import judged_gradients, settled_by_links
 from .move import Finding, Judged, Move, judge_moves
 from .rows import FINDINGS, Row, TrajectoryRow, Verdict
@@ -30,9 +31,21 @@ K = TypeVar("K")
 HELD = 1_000_000  # numbers of a path that are kept before its steps are judged: beyond, nothing is gained
 
 
+@dataclass(frozen=True, slots=True)
+class Path:
+    """An engine's path: its rows, and where it was after every step.
+
+    `estimated`: the engine states an error of its gradients that is more than rounding.
+    """
+
+    rows: tuple[TrajectoryRow, ...]
+    places: Places = field(default_factory=dict[str, Floats])
+    estimated: bool = False
+
+
 def trajectory(
     start: Subject, engine: str, evaluate: Evaluate, update: Update, optimiser: Optimiser | None = None
-) -> list[TrajectoryRow]:
+) -> Path:
     """Walk `update.steps` steps from the inputs of `start`.
 
     One row for each step and input: the component whose verdict is gravest or whose score is highest.
@@ -42,8 +55,14 @@ def trajectory(
     0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
     says that its value is off. The path ends early where the engine fails or a parameter is not finite.
     """
-    stands = walked(start, evaluate, update, optimiser or row_optimiser)
-    return [row for portion in _portions(stands) for row in _rows(portion, engine, update)]
+    rows, been, estimated = list[TrajectoryRow](), list[Mapping[str, Floats]](), False
+    wanted = [node.name for node in start.graph.wanted]
+    for stands in _portions(walked(start, evaluate, update, optimiser or row_optimiser)):
+        rows += _rows(stands, engine, update)
+        for stand in stands:
+            been.append(glance({name: stand.here.inputs[name] for name in wanted}))
+            estimated |= stand.evaluation is not None and stand.evaluation.errors is not None
+    return Path(tuple(rows), places(been), estimated)
 
 
 # --- walking --------------------------------------------------------------------------------------------------

@@ -25,9 +25,11 @@ from ..harness.mermaid import LARGEST, boxes, mermaid
 from ..harness.results import About, CaseSummary, Outcome
 from ..harness.rows import PairRow, Row, Verdict
 from .allowance import Allowance
+from .trajectories import PARTED, WALKED, parted, walked
 from .whole import Whole
 
 if TYPE_CHECKING:
+    from ..harness.parting import Parting
     from ..harness.paths import Summary
 
 STATEMENTS = 200  # lines of a graph's text; the case file has them all
@@ -43,6 +45,7 @@ class MarkdownReport:
         self._pairs = _Agreement()
         self._allowance = Allowance()
         self._paths: list[Summary] = []
+        self._partings: list[Parting] = []
         self._seconds: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
@@ -54,6 +57,7 @@ class MarkdownReport:
             self._pairs.add(pair)
         self._allowance.add(outcome)
         self._paths += outcome.summaries
+        self._partings += outcome.partings
 
     def close(self, about: About) -> None:
         for section in self._sections(about):
@@ -117,16 +121,10 @@ class MarkdownReport:
         return text + _table(["engine", *present], rows, right=True) + "\n\n" + _table(["verdict", "means"], legend)
 
     def _trajectories(self) -> str:
-        text = (
-            "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step "
-            "was judged on the engine's own numbers. `first off`: the first step that is not sound, and its cause.\n\n"
-        )
-        head = ["case", "dtype", "engine", "rule", "steps", "start", "end", "moved as promised", "first off"]
-        rows = [
-            [_where(path.case, path.point), path.dtype, f"`{path.engine}`", path.rule, str(path.steps), *_moved(path)]
-            for path in self._paths
-        ]
-        return text + _table(head, rows)
+        parts = [WALKED + _told(*walked(self._paths))]
+        if self._partings:
+            parts.append(PARTED + _told(*parted(self._partings)))
+        return "\n\n".join(parts)
 
     def _allowances(self) -> str:
         head, rows = self._allowance.table()
@@ -187,19 +185,6 @@ class _Agreement:
         where = f"{_where(pair.case, pair.point)} {pair.dtype}"
         what = f"{pair.quantity} of `{pair.name}`{component}"
         return [f"{pair.ulps:.3g}", where, what, f"{pair.value_a:.9g}, {pair.value_b:.9g}"]
-
-
-def _moved(path: Summary) -> list[str]:
-    promised = {True: "yes", False: "no", None: "did not move"}[path.kept]
-    if path.against:
-        promised += f", {path.against} steps did not"
-    off = path.first
-    return [
-        "" if path.start is None else f"{path.start:.6g}",
-        "" if path.end is None else f"{path.end:.6g}",
-        promised,
-        "" if off is None else f"step {off.step}, `{off.name}`: {_escaped(off.cause)} is {off.verdict}",
-    ]
 
 
 # --- pieces -----------------------------------------------------------------------------------------------
@@ -340,6 +325,11 @@ def _repeat(about: About) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:
     rule = ["---", *["---:" if right else "---"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in [head, rule, *rows])
+
+
+def _told(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose last column is plain text."""
+    return _table(head, [[*row[:-1], _escaped(row[-1])] for row in rows])
 
 
 def _cell(text: str) -> str:

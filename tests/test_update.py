@@ -93,7 +93,7 @@ def walk(
     **settings: float,
 ) -> list[TrajectoryRow]:
     update = check(rule, {**SETTINGS[rule], **settings, "steps": steps})
-    return trajectory(start(dtype), "by hand", evaluate, update, optimiser)
+    return list(trajectory(start(dtype), "by hand", evaluate, update, optimiser).rows)
 
 
 def first_off(rows: Sequence[TrajectoryRow]) -> TrajectoryRow:
@@ -273,7 +273,7 @@ def test_one_row_for_each_step_and_input_and_the_output() -> None:
 def test_gradients_that_vanish_or_are_large_raise_no_false_alarm(rule: str, dtype: str, g: float) -> None:
     update = check(rule, {**SETTINGS[rule], "steps": 4})
     begin = replace(start(dtype), inputs={**start(dtype).inputs, "c": np.array(g, dtype)})
-    rows = trajectory(begin, "by hand", by_hand, update)
+    rows = trajectory(begin, "by hand", by_hand, update).rows
     assert not [row for row in rows if row.verdict in FINDINGS and row.verdict != "overflow"]
 
 
@@ -305,7 +305,7 @@ def test_every_engines_own_optimiser_is_sound(name: str, dtype: str, rule: str, 
     inputs = {"w": weights.astype(dtype), "x": rng.standard_normal(12).astype(dtype)}
     begin = Subject("slopes", 0, dtype, builder.graph(["f"]), inputs, np.ones((), dtype))
     evaluate = row_engine.prepare(begin.graph, dtype)
-    rows = trajectory(begin, name, evaluate, check(rule, {**settings, "steps": 12}), engine.optimiser)
+    rows = trajectory(begin, name, evaluate, check(rule, {**settings, "steps": 12}), engine.optimiser).rows
     assert max(row.step for row in rows) == 12
     assert [row for row in rows if row.finding] == []
 
@@ -315,7 +315,7 @@ def test_every_engines_own_optimiser_is_sound(name: str, dtype: str, rule: str, 
 def test_in_float16_an_optimiser_is_sound_where_squares_stay_in_its_range(name: str, rule: str) -> None:
     engine: Engine = entry_points(group="gradaccord.engines")[name].load()
     settings = {**SETTINGS[rule], "steps": 20} | ({"eps": 0.01} if rule == "adam" else {})
-    rows = trajectory(start("float16"), name, by_hand, check(rule, settings), engine.optimiser)
+    rows = trajectory(start("float16"), name, by_hand, check(rule, settings), engine.optimiser).rows
     assert {row.verdict for row in rows} <= {"agree", "lossy", *_unjudged(rule, "float16")}
     assert max(row.step for row in rows) == 20
 
@@ -480,7 +480,7 @@ def test_the_worst_component_is_named() -> None:
 
     begin = Subject("sum", 0, "float64", graph, {"x": np.ones((2, 3))}, np.ones(()))
     update = check("descent", {"step_size": 0.5, "steps": 1})
-    row = first_off(trajectory(begin, "by hand", evaluate, update, tampered(fault)))
+    row = first_off(trajectory(begin, "by hand", evaluate, update, tampered(fault)).rows)
     assert (row.name, row.index, row.value, row.reference) == ("x", "1, 2", 0.5 + 1e-12, 0.5)
     assert row.error == pytest.approx(1e-12, rel=1e-3)
 

@@ -157,7 +157,7 @@ def on_path(dtype: str, row: str) -> Iterator[Outcome]:
 def _walked(about: Subject, plant: Plant, update: Update) -> tuple[str, float, str]:
     with warnings.catch_warnings(), np.errstate(all="ignore"), in_backprop(plant) as prepare:
         warnings.simplefilter("ignore")
-        rows = trajectory(about, "backprop", prepare(about.graph, about.dtype), update)
+        rows = trajectory(about, "backprop", prepare(about.graph, about.dtype), update).rows
     off = [row for row in rows if row.finding]
     if not off:
         sound, bent = (evaluated("backprop", about, fault).gradients for fault in (None, plant))
