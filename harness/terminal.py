@@ -178,14 +178,13 @@ def _paths(screen: Console, paths: Sequence[Summary]) -> None:
 
 
 def _partings(screen: Console, partings: Sequence[Parting]) -> None:
-    """Of each unit the first pair of engines that part, and every pair that rounding alone does not explain."""
+    """Of each unit the first pair of engines that part; before all others those that rounding does not explain."""
     units: dict[tuple[str, int, str], list[Parting]] = {}
-    for one in partings:
+    for one in sorted(partings, key=lambda one: (not one.unexplained, one.step)):
         units.setdefault((one.case, one.point, one.dtype), []).append(one)
-    for (case, point, dtype), found in list(units.items())[:PATHS_SHOWN]:
-        first = min(found, key=lambda one: (not one.unexplained, one.step))
+    for (case, point, dtype), (first, *others) in [*units.items()][:PATHS_SHOWN]:
         where = case + (f" point {point}" if point else "")
-        more = f"; so do {len(found) - 1} more pairs of engines" if len(found) > 1 else ""
+        more = f"; so do {len(others)} more pair{'s' * (len(others) > 1)} of engines" if others else ""
         _paragraphs(screen, f"{where} {dtype} {first}{more}")
     if len(units) > PATHS_SHOWN:
         screen.print(f"paths part in {len(units) - PATHS_SHOWN} more units: see the report")
