@@ -20,10 +20,9 @@ from .engine_loading import LoadingError, load, loaded, one_line, variants, vers
 from .evaluation import DTYPES, Along, Derivative, Evaluate, Evaluation, Inputs, Status, Unsupported, Variant
 from .graph.directional import Directional, directional
 from .graph.graph import Graph, Use
-from .rows import TrajectoryRow
 from .second_order import given
 from .subject import Subject
-from .trajectory import trajectory
+from .trajectory import Path, trajectory
 from .update import Update
 
 Array = NDArray[Any]
@@ -119,7 +118,7 @@ def prepared_along(engine: str, graph: Graph, dtype: str) -> Along:
     return chosen.prepare(graph, dtype)
 
 
-def walk(engine: str, start: Subject, update: Update) -> list[TrajectoryRow]:
+def walk(engine: str, start: Subject, update: Update) -> Path:
     """The path that the engine takes from there, judged where it is taken."""
     loaded = load(engine)
     with warnings.catch_warnings(), np.errstate(all="ignore"):

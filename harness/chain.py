@@ -38,36 +38,36 @@ class Chain:
     own: dict[object, Link] = field(default_factory=dict)
     unseen: set[Use] = field(default_factory=set)
     settled: dict[Hashable, Score] = field(default_factory=dict)
+    mark: int = 0  # tells this evaluation's links from those of others that are judged with them
     order: int = 0
 
     def judge(self) -> None:
         """Values forwards, then, as far as the engine shows them, adjoints and terms backwards."""
-        with working():
-            for keys, residual in self._batches().measured(least=2):
-                self.settled.update(plainly_sound(keys, residual, self.subject.form))
-            self.judge_values()
-            if self.evaluation.adjoints is not None:
-                self.judge_adjoints(self.evaluation.adjoints)
+        judge_together([self])
 
-    def _batches(self) -> Batches:
+    def judge_links(self) -> None:
+        """The same once batches have settled what they can."""
+        self.judge_values()
+        if self.evaluation.adjoints is not None:
+            self.judge_adjoints(self.evaluation.adjoints)
+
+    def gather(self, batches: Batches) -> None:
         """Every link of this evaluation that may be judged together with others of its kind."""
         graph, evaluation = self.subject.graph, self.evaluation
         values, terms, adjoints = evaluation.values, evaluation.terms, evaluation.adjoints
-        batches = Batches(self.subject.form)
         for node in graph.nodes:
-            if terms is not None and adjoints is not None and node.name in adjoints and node is not graph.output:
-                parts = [terms[use] for use in graph.uses_of[node.name]]
-                batches.adjoint(("adjoint", node.name), adjoints[node.name], parts)
+            if terms is not None and adjoints is not None and node.name in adjoints:
+                parts = [*self._seed(node), *(terms[use] for use in graph.uses_of[node.name])]
+                batches.adjoint((self.mark, "adjoint", node.name), adjoints[node.name], parts)
             names = [node.name, *(arg for arg in node.args if isinstance(arg, str))]
             if node.op == "input" or not all(name in values for name in names):
                 continue
             y, *operands = (values[name] for name in names)
             now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
-            batches.value(("value", node.name), now, operands, y)
+            batches.value((self.mark, "value", node.name), now, operands, y)
             if terms is not None and adjoints is not None and node.name in adjoints and uses:
                 own = [terms[use] for use in uses]
-                batches.terms([("term", use) for use in uses], now, operands, y, adjoints[node.name], own)
-        return batches
+                batches.terms([(self.mark, "term", use) for use in uses], now, operands, y, adjoints[node.name], own)
 
     def judge_values(self) -> None:
         graph, values = self.subject.graph, self.evaluation.values
@@ -95,13 +95,12 @@ class Chain:
         """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
         graph, evaluation, form = self.subject.graph, self.evaluation, self.subject.form
         enclosures: dict[str, list[tuple[Any, Any]]] = {}
-        output = graph.output.name
         for node in reversed(graph.nodes):
             if node.name not in shown:
                 continue
             g = Numerals(shown[node.name], form)
             upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
-            seed = [self.subject.cotangent] if node.name == output else []
+            seed = self._seed(node)
             if evaluation.terms is not None:
                 link = self._settled("adjoint", node.name, None)
                 if link is None:
@@ -117,6 +116,10 @@ class Chain:
             self.adjoints[node.name] = worse([link, *upstream])
             if node.op != "input":
                 self._judge_terms(node, g, enclosures)
+
+    def _seed(self, node: Node) -> list[Array]:
+        """What an adjoint has beside its terms: the output's, the cotangent."""
+        return [self.subject.cotangent] if node.name == self.subject.graph.output.name else []
 
     def _judge_terms(self, node: Node, g: Numerals, enclosures: dict[str, list[tuple[Any, Any]]]) -> None:
         graph, terms = self.subject.graph, self.evaluation.terms
@@ -188,7 +191,7 @@ class Chain:
 
     def _settled(self, quantity: Quantity, name: str, use: Use | None) -> Link | None:
         """The link, where its batch has found it sound."""
-        sound = self.settled.get((quantity, use or name))
+        sound = self.settled.get((self.mark, quantity, use or name))
         if sound is None:
             return None
         self.order += 1
@@ -204,6 +207,22 @@ class Chain:
             what = f"term of `{name}`" if use is not None else f"{quantity} of `{name}`"
             reason = f"{what}{inside}{at(index)}: {reason}"
         return Link(quantity, name, use, self.order, verdict, score, index, reason)
+
+
+def judge_together(chains: Sequence[Chain]) -> None:
+    """Judge evaluations of one graph in one dtype. Links stand alone, so those of equal steps are stacked over all."""
+    if not chains:
+        return
+    form = chains[0].subject.form
+    batches, settled = Batches(form), dict[Hashable, Score]()
+    with working():
+        for mark, chain in enumerate(chains):
+            chain.mark, chain.settled = mark, settled
+            chain.gather(batches)
+        for keys, residual in batches.measured(least=2):
+            settled.update(plainly_sound(keys, residual, form))
+        for chain in chains:
+            chain.judge_links()
 
 
 def _same(given: Array, used: Array) -> Array:

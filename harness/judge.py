@@ -59,6 +59,22 @@ def judged(
     return list(_rows(chain, blank, quantities)), chain.own
 
 
+def settled_by_links(chain: Chain, name: str) -> bool:
+    """Whether links say all of a gradient: one is off, or all are seen and the plain program has their bits."""
+    link, shown = chain.adjoints.get(name), chain.evaluation.adjoints
+    if link is None or shown is None:
+        return False
+    same = same_bits(chain.evaluation.gradients[name], shown[name])
+    return link.verdict in FINDINGS or (link.verdict != "not judged" and same)
+
+
+def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
+    """The rows of the gradients alone, of an evaluation whose links have been judged."""
+    subject = chain.subject
+    blank = blank_row(subject.case, subject.point, subject.dtype, engine)
+    return {row.name: row for row in _rows(chain, blank, frozenset(("gradient",)))}
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """One quantity of an evaluation: its numbers, the truth, the worst link up to it and its own."""

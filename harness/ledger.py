@@ -14,9 +14,9 @@ from dataclasses import replace
 from .case import Acceptance, Case
 from .graph.nearest import nearest
 from .judge import settle
+from .paths import Summary
 from .results import Outcome
 from .rows import FINDINGS, Row, TrajectoryRow, Verdict
-from .trajectory import Summary
 
 
 class Ledger:

@@ -15,7 +15,8 @@ from .graph.graph import Graph
 from .rows import PairRow, Quantity, Row, TrajectoryRow
 
 if TYPE_CHECKING:
-    from .trajectory import Summary
+    from .parting import Parting
+    from .paths import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Outcome:
     pairs: tuple[PairRow, ...] = ()
     trajectories: tuple[TrajectoryRow, ...] = ()
     summaries: tuple[Summary, ...] = ()
+    partings: tuple[Parting, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     seconds: float = 0.0
     used: Mapping[tuple[str, str, Quantity], tuple[float, ...]] = field(

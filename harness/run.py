@@ -27,11 +27,13 @@ from .expectation import expectations
 from .findings import NOT_ENGINES
 from .judge import judged, settle
 from .ledger import Ledger
+from .parting import Parting, partings
+from .paths import Summary, summary
 from .results import Outcome
 from .rows import PairRow, Quantity, Row, TrajectoryRow, Verdict, blank_row
 from .second_order import SECOND, Question, judge_along, numbers
 from .subject import Subject
-from .trajectory import Summary, summary
+from .trajectory import Path
 from .update import Update
 from .verdicts import SEVERITY, Link
 from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
@@ -196,12 +198,20 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         both += beyond.pairs
         versions |= beyond.versions
     rows = settle(rows)
+    parted: list[Parting] = []
     if case.update is not None and not doubt:
-        for engine, found in answers.items():
-            if found.evaluation.status == "ok":
-                path = _path(host, engine, subject, case.update)
-                trajectories += path
-                summaries.append(summary(path, case.update, case.graph.output.name))
+        paths = {
+            engine: _path(host, engine, subject, case.update)
+            for engine, found in answers.items()
+            if found.evaluation.status == "ok"
+        }
+        for path in paths.values():
+            trajectories += path.rows
+            summaries.append(summary(path.rows, case.update, case.graph.output.name))
+        try:
+            parted = partings(subject, case.update, paths)
+        except Exception as error:  # noqa: BLE001 see _judged
+            rows.append(_failed(blank, "it could not be told where paths part", error))
     return Outcome(
         case.name,
         unit.point,
@@ -210,6 +220,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         tuple(both),
         tuple(trajectories),
         tuple(summaries),
+        tuple(parted),
         {engine: running for engine, running in versions.items() if running},
         perf_counter() - start,
         scores,
@@ -266,7 +277,7 @@ def _asked(host: Host, engine: str, question: Callable[..., A], *about: Any) -> 
         return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
 
 
-def _path(host: Host, engine: str, subject: Subject, update: Update) -> list[TrajectoryRow]:
+def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
     try:
         return host.call(engine, walk, replace(subject), update)
     except StoppedError as stopped:
@@ -277,7 +288,7 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> list[Tra
         subject.case, subject.point, subject.dtype, engine, 0, subject.graph.output.name, "", nan,
         None, None, None, verdict, cause, finding=True,
     )  # fmt: skip
-    return [row]
+    return Path((row,))
 
 
 def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:

@@ -19,11 +19,12 @@ from types import FrameType
 from .engine_loading import CommandError, installed, variants
 from .findings import Chosen, unexplained
 from .graph.counted import counted
+from .parting import Parting
+from .paths import Summary
 from .results import About, CaseSummary, Outcome, Report
 from .rows import Row
 from .run import Settings, compared, run, units
 from .selection import Selected, check_folder
-from .trajectory import Summary
 
 GROUP = "gradaccord.reports"
 INTERRUPTED = 130
@@ -37,6 +38,7 @@ class Tally:
     open: list[Row] = field(default_factory=list[Row])
     accepted: int = 0
     paths: list[Summary] = field(default_factory=list["Summary"])
+    partings: list[Parting] = field(default_factory=list["Parting"])
     units: int = 0
     compared: bool = False
     reasons: dict[str, None] = field(default_factory=dict[str, None])
@@ -59,6 +61,7 @@ class Tally:
             elif row.quantity == "run":
                 self.reasons[f"{row.engine}: {row.reason}"] = None
         self.paths += outcome.summaries
+        self.partings += outcome.partings
         self.units += outcome.unit
         self.compared = self.compared or compared(outcome.rows)
         self.versions |= outcome.versions

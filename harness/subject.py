@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .evaluation import Array, Inputs
@@ -102,6 +102,12 @@ class Subject:
     @cached_property
     def texts(self) -> Mapping[str, str]:
         return text_of(self.graph)
+
+    def at(self, inputs: Inputs) -> Subject:
+        """The same question at another point, where these inputs have moved; what the graph alone tells is kept."""
+        moved = replace(self, inputs={**self.inputs, **inputs})
+        vars(moved).update(steps=self.steps, texts=self.texts)
+        return moved
 
     @property
     def form(self) -> Format:

@@ -24,7 +24,8 @@ from .rows import Row, Verdict
 from .session import Ended
 
 if TYPE_CHECKING:
-    from .trajectory import Summary
+    from .parting import Parting
+    from .paths import Summary
 
 STYLES = {
     "agree": "green",
@@ -159,6 +160,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     if tally.paths:
         screen.print()
         _paths(screen, tally.paths)
+        _partings(screen, tally.partings)
     screen.print()
     _paragraphs(screen, *tally.notices)
     for message in about.messages:
@@ -175,6 +177,19 @@ def _paths(screen: Console, paths: Sequence[Summary]) -> None:
     if len(paths) > PATHS_SHOWN:
         said = f"{len(off)} with a step that is off" if off else "every step is sound"
         screen.print(f"{len(paths)} trajectories: {said}")
+
+
+def _partings(screen: Console, partings: Sequence[Parting]) -> None:
+    """Of each unit the first pair of engines that part; before all others those that rounding does not explain."""
+    units: dict[tuple[str, int, str], list[Parting]] = {}
+    for one in sorted(partings, key=lambda one: (not one.unexplained, one.step)):
+        units.setdefault((one.case, one.point, one.dtype), []).append(one)
+    for (case, point, dtype), (first, *others) in [*units.items()][:PATHS_SHOWN]:
+        where = case + (f" point {point}" if point else "")
+        more = f"; so do {len(others)} more pair{'s' * (len(others) > 1)} of engines" if others else ""
+        _paragraphs(screen, f"{where} {dtype} {first}{more}")
+    if len(units) > PATHS_SHOWN:
+        screen.print(f"paths part in {len(units) - PATHS_SHOWN} more units: see the report")
 
 
 def _last_line(end: Ended, disagreements: int) -> str:

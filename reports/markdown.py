@@ -26,10 +26,12 @@ from ..harness.results import About, CaseSummary, Outcome
 from ..harness.rows import Row, Verdict
 from .agreement import HEAD, Agreement
 from .allowance import Allowance
+from .trajectories import PARTED, WALKED, parted, walked
 from .whole import Whole
 
 if TYPE_CHECKING:
-    from ..harness.trajectory import Summary
+    from ..harness.parting import Parting
+    from ..harness.paths import Summary
 
 SIDE_BY_SIDE = (
     "Of the values and gradients that both engines gave, how many are the same bit for bit and, of the others, the "
@@ -49,6 +51,7 @@ class MarkdownReport:
         self._agreement = Agreement()
         self._allowance = Allowance()
         self._paths: list[Summary] = []
+        self._partings: list[Parting] = []
         self._seconds: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
@@ -59,6 +62,7 @@ class MarkdownReport:
         self._agreement.add(outcome)
         self._allowance.add(outcome)
         self._paths += outcome.summaries
+        self._partings += outcome.partings
 
     def close(self, about: About) -> None:
         for section in self._sections(about):
@@ -132,16 +136,10 @@ class MarkdownReport:
         return "\n\n".join(parts)
 
     def _trajectories(self) -> str:
-        text = (
-            "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step "
-            "was judged on the engine's own numbers. `first off`: the first step that is not sound, and its cause.\n\n"
-        )
-        head = ["case", "dtype", "engine", "rule", "steps", "start", "end", "moved as promised", "first off"]
-        rows = [
-            [_where(path.case, path.point), path.dtype, f"`{path.engine}`", path.rule, str(path.steps), *_moved(path)]
-            for path in self._paths
-        ]
-        return text + _table(head, rows)
+        parts = [WALKED + _told(*walked(self._paths))]
+        if self._partings:
+            parts.append(PARTED + _told(*parted(self._partings)))
+        return "\n\n".join(parts)
 
     def _allowances(self) -> str:
         head, rows = self._allowance.table()
@@ -153,19 +151,6 @@ class MarkdownReport:
             "median and the worst score, and whose. A bound that no engine comes near is wider than it need be; a "
             f"score of 1 is the edge. {exact}\n\n" + _folded(counted(len(rows), "operation"), _table(head, rows))
         )
-
-
-def _moved(path: Summary) -> list[str]:
-    promised = {True: "yes", False: "no", None: "did not move"}[path.kept]
-    if path.against:
-        promised += f", {counted(path.against, 'step')} did not"
-    off = path.first
-    return [
-        "" if path.start is None else f"{path.start:.6g}",
-        "" if path.end is None else f"{path.end:.6g}",
-        promised,
-        "" if off is None else f"step {off.step}, `{off.name}`: {_escaped(off.cause)} is {off.verdict}",
-    ]
 
 
 # --- pieces -----------------------------------------------------------------------------------------------
@@ -181,10 +166,6 @@ def _run_table(about: About) -> str:
         ["time", f"{about.seconds:.1f} s, begun {about.started}"],
     ]
     return _table(["", ""], rows)
-
-
-def _where(case: str, point: int) -> str:
-    return f"`{case}`" + (f" point {point}" if point else "")
 
 
 def _version(about: About, engine: str) -> str:
@@ -306,6 +287,11 @@ def _repeat(about: About) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:
     rule = ["---", *["---:" if right else "---"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in [head, rule, *rows])
+
+
+def _told(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose last column is plain text."""
+    return _table(head, [[*row[:-1], _escaped(row[-1])] for row in rows])
 
 
 def _cell(text: str) -> str:

@@ -26,10 +26,13 @@ from gradaccord.harness.evaluation import (
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph, GraphError, Use
+from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.shapes import elementwise
+from gradaccord.harness.paths import summary
 from gradaccord.harness.rows import FINDINGS, TrajectoryRow
 from gradaccord.harness.subject import Subject
-from gradaccord.harness.trajectory import summary, trajectory
-from gradaccord.harness.update import RULES, Update, check, row_optimiser
+from gradaccord.harness.trajectory import trajectory
+from gradaccord.harness.update import RULES, Update, check, row_graph, row_optimiser
 
 Array = NDArray[Any]
 SETTINGS: Mapping[str, Mapping[str, float]] = {
@@ -90,7 +93,7 @@ def walk(
     **settings: float,
 ) -> list[TrajectoryRow]:
     update = check(rule, {**SETTINGS[rule], **settings, "steps": steps})
-    return trajectory(start(dtype), "by hand", evaluate, update, optimiser)
+    return list(trajectory(start(dtype), "by hand", evaluate, update, optimiser).rows)
 
 
 def first_off(rows: Sequence[TrajectoryRow]) -> TrajectoryRow:
@@ -270,7 +273,7 @@ def test_one_row_for_each_step_and_input_and_the_output() -> None:
 def test_gradients_that_vanish_or_are_large_raise_no_false_alarm(rule: str, dtype: str, g: float) -> None:
     update = check(rule, {**SETTINGS[rule], "steps": 4})
     begin = replace(start(dtype), inputs={**start(dtype).inputs, "c": np.array(g, dtype)})
-    rows = trajectory(begin, "by hand", by_hand, update)
+    rows = trajectory(begin, "by hand", by_hand, update).rows
     assert not [row for row in rows if row.verdict in FINDINGS and row.verdict != "overflow"]
 
 
@@ -302,7 +305,7 @@ def test_every_engines_own_optimiser_is_sound(name: str, dtype: str, rule: str, 
     inputs = {"w": weights.astype(dtype), "x": rng.standard_normal(12).astype(dtype)}
     begin = Subject("slopes", 0, dtype, builder.graph(["f"]), inputs, np.ones((), dtype))
     evaluate = row_engine.prepare(begin.graph, dtype)
-    rows = trajectory(begin, name, evaluate, check(rule, {**settings, "steps": 12}), engine.optimiser)
+    rows = trajectory(begin, name, evaluate, check(rule, {**settings, "steps": 12}), engine.optimiser).rows
     assert max(row.step for row in rows) == 12
     assert [row for row in rows if row.finding] == []
 
@@ -312,7 +315,7 @@ def test_every_engines_own_optimiser_is_sound(name: str, dtype: str, rule: str, 
 def test_in_float16_an_optimiser_is_sound_where_squares_stay_in_its_range(name: str, rule: str) -> None:
     engine: Engine = entry_points(group="gradaccord.engines")[name].load()
     settings = {**SETTINGS[rule], "steps": 20} | ({"eps": 0.01} if rule == "adam" else {})
-    rows = trajectory(start("float16"), name, by_hand, check(rule, settings), engine.optimiser)
+    rows = trajectory(start("float16"), name, by_hand, check(rule, settings), engine.optimiser).rows
     assert {row.verdict for row in rows} <= {"agree", "lossy", *_unjudged(rule, "float16")}
     assert max(row.step for row in rows) == 20
 
@@ -477,7 +480,7 @@ def test_the_worst_component_is_named() -> None:
 
     begin = Subject("sum", 0, "float64", graph, {"x": np.ones((2, 3))}, np.ones(()))
     update = check("descent", {"step_size": 0.5, "steps": 1})
-    row = first_off(trajectory(begin, "by hand", evaluate, update, tampered(fault)))
+    row = first_off(trajectory(begin, "by hand", evaluate, update, tampered(fault)).rows)
     assert (row.name, row.index, row.value, row.reference) == ("x", "1, 2", 0.5 + 1e-12, 0.5)
     assert row.error == pytest.approx(1e-12, rel=1e-3)
 
@@ -497,6 +500,76 @@ def test_a_gradient_that_is_off_is_the_cause_though_the_step_follows_it() -> Non
 
     row = first_off(walk("descent", evaluate=evaluate))
     assert (row.name, row.step, row.cause) == ("a", 3, "gradient")
+
+
+def plain_off(factor: float, at: int, dtype: str) -> Evaluate:
+    """An engine whose plain gradient of `a` has other bits than the one that shows its links: in one step."""
+    calls = 0
+
+    def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
+        nonlocal calls
+        calls += 1
+        sound = by_hand(inputs, cotangent)
+        if calls != at:
+            return sound
+        off = (sound.gradients["a"].astype(np.float64) * factor).astype(dtype)
+        return replace(sound, gradients={**sound.gradients, "a": off})
+
+    return evaluate
+
+
+@pytest.mark.parametrize("dtype, factor", [("float64", 1 + 1e-9), ("float64", 1 + 1e-14), ("float32", 1 + 1e-5)])
+def test_a_plain_gradient_that_is_off_in_one_step_is_found_though_its_links_are_sound(
+    dtype: str, factor: float
+) -> None:
+    off = [row for row in walk("descent", dtype=dtype, evaluate=plain_off(factor, 5, dtype)) if row.finding]
+    assert [(row.name, row.step, row.cause, row.node) for row in off] == [("a", 5, "gradient", "gradient of a")]
+    assert off[0].verdict in ("wrong", "imprecise")
+
+
+@pytest.mark.parametrize("dtype, ulp", [("float64", 2.0**-52), ("float32", 2.0**-23)])
+def test_a_plain_gradient_with_other_bits_is_judged_by_what_rounding_may_do(dtype: str, ulp: float) -> None:
+    rows = walk("descent", dtype=dtype, evaluate=plain_off(1 + ulp, 5, dtype))
+    assert {row.verdict for row in rows} == {"agree"}
+    assert 0 < next(row.score or 0.0 for row in rows if (row.step, row.name) == (5, "a")) <= 1
+
+
+def test_an_engine_that_shows_gradients_alone_is_judged_at_every_step() -> None:
+    def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
+        return replace(plain(inputs, cotangent), terms=None, adjoints=None)
+
+    plain = plain_off(1 + 1e-9, 5, "float64")
+    rows = walk("descent", evaluate=evaluate)
+    assert [(row.name, row.step, row.cause) for row in rows if row.finding] == [("a", 5, "gradient")]
+    assert "not judged" not in {row.verdict for row in rows}
+
+
+def test_steps_judged_together_are_judged_as_each_alone_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows() -> list[TrajectoryRow]:
+        return walk("adam", evaluate=plain_off(1 + 1e-9, 5, "float64"), optimiser=tampered(off_by_1e12_at_7))
+
+    together = rows()
+    assert {row.step for row in together if row.finding} >= {5, 7}
+    monkeypatch.setattr("gradaccord.harness.trajectory.HELD", 0)
+    assert rows() == together
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_moves_each_component_by_itself_so_that_steps_can_be_stacked(rule: str) -> None:
+    graph = row_graph(RULES[rule], check(rule, {**SETTINGS[rule], "steps": 1}).settings, (2, 3))
+    assert all(OPERATIONS[node.op].shape is elementwise for node in graph.operations)
+
+
+def test_an_engine_may_use_its_arrays_again() -> None:
+    kept: dict[str, Array] = {}
+
+    def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
+        sound = by_hand(inputs, cotangent)
+        for name, array in sound.values.items():
+            kept.setdefault(name, np.empty_like(array))[...] = array
+        return replace(sound, values=kept)
+
+    assert walk("descent", evaluate=evaluate) == walk("descent")
 
 
 def test_an_engine_that_fails_ends_its_path_with_the_reason() -> None:

@@ -158,7 +158,7 @@ def _walked(
 ) -> tuple[str, float, str]:
     with warnings.catch_warnings(), np.errstate(all="ignore"), _preparing(engine, plant) as prepare:
         warnings.simplefilter("ignore")
-        rows = trajectory(about, engine, prepare(about.graph, about.dtype), UPDATE, loaded(engine).optimiser)
+        rows = trajectory(about, engine, prepare(about.graph, about.dtype), UPDATE, loaded(engine).optimiser).rows
     off = [row for row in rows if row.finding and row.node not in before]
     if not off:
         return "hidden" if differs(sound, evaluated(engine, about, plant)) else "unmoved", 0.0, ""

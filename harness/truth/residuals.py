@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -45,6 +45,14 @@ class Residual:
             return np.where(
                 self.deviation == 0, np.where(np.isnan(self.radius), np.nan, 0.0), self.deviation / self.radius
             )
+
+    def __getitem__(self, which: int) -> Residual:
+        """One of several links that are stacked along the first axis."""
+        arrays = {name: np.asarray(getattr(self, name)[which]) for name in _ARRAYS}
+        return Residual(**arrays, products=self.products)
+
+
+_ARRAYS = tuple(field.name for field in fields(Residual) if field.name != "products")
 
 
 class Numerals:
@@ -91,7 +99,7 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool
         return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
     exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
     off, middle, kink = np.abs(floats(own - exactly)), floats(exactly), at_kink(exactly)
-    off = np.where(numbers == middle, 0.0, off) if np.isinf(middle).any() else off
+    off = np.where(np.isinf(middle) & (numbers == middle), 0.0, off)
     low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
     return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high, products)
 
