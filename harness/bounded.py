@@ -13,6 +13,7 @@ from math import inf, isfinite, log10
 import numpy as np
 
 from .evaluation import Array
+from .graph.counted import counted
 from .rows import FINDINGS, Row, Verdict
 from .truth.reference import Number, relative_size
 from .truth.rounding import LOWER, Format
@@ -147,7 +148,8 @@ def _sampled(probes: Sequence[Probe], engine: Array) -> str:
     components = sum(probe.index is not None for probe in probes)
     if components == engine.size:
         return ""
-    return f"judged on {components} of {engine.size:,} components and {len(probes) - components} random projections"
+    projections = counted(len(probes) - components, "random projection")
+    return f"judged on {components} of {engine.size:,} components and {projections}"
 
 
 def _link(key: Key) -> str:

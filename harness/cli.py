@@ -92,7 +92,7 @@ def main() -> None:
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="S",
-    help="Seconds that an engine may take for one unit, in a process of its own.",
+    help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
 )
 @_reports_errors
 def run(

@@ -54,8 +54,8 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit;
-    `apart`: each engine in a process of its own.
+    """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit, and on a path
+    for each step; `apart`: each engine in a process of its own.
     """
 
     engines: tuple[str, ...]
@@ -279,7 +279,7 @@ def _asked(host: Host, engine: str, question: Callable[..., A], *about: Any) -> 
 
 def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
     try:
-        return host.call(engine, walk, replace(subject), update)
+        return host.call(engine, walk, replace(subject), update, times=update.steps + 1)
     except StoppedError as stopped:
         verdict, cause = "timed out" if stopped.timed_out else "failed", str(stopped)
     except Exception as error:  # noqa: BLE001 see _judged

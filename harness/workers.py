@@ -31,9 +31,9 @@ class StoppedError(Exception):
 
 
 class Host(Protocol):
-    """Calls `function(engine, *args)` where that engine lives. Raises StoppedError."""
+    """Calls `function(engine, *args)`, which asks the engine so many `times`, where it lives. Raises StoppedError."""
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any) -> T: ...
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T: ...
 
     def close(self) -> None: ...
 
@@ -41,7 +41,7 @@ class Host(Protocol):
 class Here:
     """Engines in this process."""
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any) -> T:
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
         return function(engine, *args)
 
     def close(self) -> None:
@@ -49,17 +49,17 @@ class Here:
 
 
 class Apart:
-    """Each engine in a spawned process of its own, killed after `timeout` seconds (None: never) and replaced."""
+    """Each engine in a spawned process of its own, killed after `timeout` seconds a time (None: never) and replaced."""
 
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
         self._workers: dict[str, tuple[BaseProcess, Any]] = {}
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any) -> T:
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
         if engine not in self._workers:
             self._workers[engine] = _start()
             self._ask(engine, _ready, (function,), SECONDS_TO_LOAD)
-        return self._ask(engine, function, args, self.timeout)
+        return self._ask(engine, function, args, None if self.timeout is None else self.timeout * times)
 
     def _ask(self, engine: str, function: Callable[..., T], args: tuple[Any, ...], limit: float | None) -> T:
         process, connection = self._workers[engine]

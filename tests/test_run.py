@@ -188,6 +188,8 @@ def test_a_worker_that_died_or_hung_is_replaced(monkeypatch: pytest.MonkeyPatch)
         assert not died.value.timed_out
         with pytest.raises(StoppedError, match="no answer within 2 seconds") as hung:
             host.call("backprop", double, 60)
+        with pytest.raises(StoppedError, match="no answer within 3 seconds"):
+            Apart(1.5).call("backprop", double, 60, times=2)
         assert hung.value.timed_out
         assert host.call("backprop", double, 5) == 10
     finally:
@@ -210,8 +212,9 @@ def test_a_defect_of_the_judge_is_a_row_that_blames_the_judge(
 class StopsOnPaths:
     """A host on which every trajectory runs out of time."""
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any) -> T:
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
         if function is walk:
+            assert times == 4, "a path of three steps asks an engine four times"
             raise StoppedError("no answer within 2 seconds: its process was stopped", timed_out=True)
         return function(engine, *args)
 
