@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -114,3 +115,14 @@ def test_no_false_alarm_on_random_graphs(made: RandomGraph, dtype: str, scale: f
 def test_a_finding_that_nothing_explains_is_an_alarm() -> None:
     assert explanation(Kind("torch", "term", "sin", "wrong"), None, None) == ""
     assert explanation(Kind("torch", "value", "softplus", "imprecise"), None, None) == "ledger"
+
+
+def test_python_trust_reads_its_own_rooms() -> None:
+    """Rooms of tests and benchmarks lie on its path too, and may bear the same name."""
+    folder = Path(__file__).parent.parent / "trust"
+    rooms = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__main__")
+    script = f"import runpy; runpy.run_path({str(folder)!r}, run_name='trust')\n" + "".join(
+        f"import {room}; print({room}.__file__)\n" for room in ("subjects", *rooms)
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {Path(line).parent for line in done.stdout.splitlines()} == {folder}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tables
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))  # behind: both folders have a networks.py
 
 from machine import machine
 
