@@ -121,8 +121,9 @@ def test_python_trust_reads_its_own_rooms() -> None:
     """Rooms of tests and benchmarks lie on its path too, and may bear the same name."""
     folder = Path(__file__).parent.parent / "trust"
     rooms = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__main__")
-    script = f"import runpy; runpy.run_path({str(folder)!r}, run_name='trust')\n" + "".join(
-        f"import {room}; print({room}.__file__)\n" for room in ("subjects", *rooms)
+    script = (
+        f"import runpy, sys; sys.path.insert(0, {str(folder)!r}); runpy.run_path(sys.path[0], run_name='trust')\n"
+        + "".join(f"import {room}; print({room}.__file__)\n" for room in ("subjects", *rooms))
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {Path(line).parent for line in done.stdout.splitlines()} == {folder}
