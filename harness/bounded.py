@@ -74,7 +74,7 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
         index = place(np.argmax(lost), lost.shape)
         reason = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
         return _verdict(_measured(row, engine, truth, index), "not finite", reason, inf)
-    known = [probe for probe in probes if (tight[probe.index] if probe.index is not None else tight.all())]
+    known = [probe for probe in probes if tight[probe.weights != 0].all()]
     seen = [probe for probe in known if isfinite(probe.bound)]
     scores = [_score(abs(probe.of(error)), probe.bound) for probe in seen]
     kinks = ~tight & np.isfinite(truth.high) & np.isfinite(truth.radius)
@@ -86,7 +86,7 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
         if probes:
             return replace(row, verdict="undefined", reason="the truth does not exist here")
         return replace(row, verdict="not judged", reason="the gradient was not among those sampled")
-    outside = kinks & ~(np.abs(error) <= truth.radius + max((probe.bound for probe in probes), default=0.0))
+    outside = kinks & ~(np.abs(error) <= truth.radius + _at_hulls(truth, probes, form))
     if outside.any():
         index = place(np.argmax(outside), outside.shape)
         low, high = truth.high - truth.radius, truth.high + truth.radius
@@ -99,11 +99,22 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
         index = place(np.argmax(kinks), kinks.shape)
         reason = choice(engine, truth.high - truth.radius, truth.high + truth.radius, kinks, index)
         row = _measured(row, engine, truth, index)
-        return _verdict(row, "convention", f"gradient of `{name}`{at(index)}: {reason}", max(scores, default=0.0))
+        sampled = _sampled(probes, engine)
+        reason = f"gradient of `{name}`{at(index)}: " + (f"{sampled}; " if sampled else "") + reason
+        return _verdict(row, "convention", reason, max(scores, default=0.0))
     row = _measured(row, engine, truth, seen[worst].index or place(np.argmax(relative), relative.shape))
     if len(seen) < len(known):
         return replace(row, verdict="not judged", reason=UNBOUNDED)
     return conditioned(replace(row, score=scores[worst], reason=_sampled(probes, engine)), truth, probes, form)
+
+
+def _at_hulls(truth: Number, probes: Sequence[Probe], form: Format) -> Array:
+    """How far beyond the hull of a kink rounding may move each component: R, half of the digits where none is known."""
+    allowed = np.asarray(form.unit**0.5 * (np.abs(truth.high) + truth.radius) + form.smallest)
+    for probe in probes:
+        if probe.index is not None:
+            allowed[probe.index] = probe.bound if isfinite(probe.bound) else inf
+    return allowed
 
 
 def _score(error: float, bound: float) -> float:

@@ -60,12 +60,13 @@ def judged(
 
 
 def settled_by_links(chain: Chain, name: str) -> bool:
-    """Whether links say all of a gradient: one is off, or all are seen and the plain program has their bits."""
+    """Whether links say all of a gradient: one is off, or all are seen, none at a kink, and the plain program has
+    their bits."""
     link, shown = chain.adjoints.get(name), chain.evaluation.adjoints
     if link is None or shown is None:
         return False
     same = same_bits(chain.evaluation.gradients[name], shown[name])
-    return link.verdict in FINDINGS or (link.verdict != "not judged" and same)
+    return link.verdict in FINDINGS or (link.verdict in ("agree", "lossy") and same)
 
 
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:

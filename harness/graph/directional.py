@@ -40,11 +40,11 @@ def directional(graph: Graph) -> Directional:
     return Directional(builder.graph([output]).pruned([output]), found.seed, directions)
 
 
-def reopened(found: Gradient) -> Builder:
-    """A builder that goes on from a gradient's graph; no derivative passes its cotangent."""
+def reopened(found: Gradient, *, moving: bool = False) -> Builder:
+    """A builder that goes on from a gradient's graph; a derivative passes its cotangent only if that is `moving`."""
     builder = Builder()
     for node in found.graph.nodes:
-        builder.add(replace(node, constant=True) if node.name == found.seed else node)
+        builder.add(replace(node, constant=not moving) if node.name == found.seed else node)
     return builder
 
 

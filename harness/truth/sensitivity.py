@@ -43,7 +43,8 @@ LARGEST = 20_000  # operations of a graph whose gradient is still differentiated
 class Probe:
     """One number made of an input's gradient, and how far rounding alone may move it.
 
-    `weights`, in the gradient's shape, contract it: one component, or all with random signs (`index` is None).
+    `weights`, in the gradient's shape, contract it: one component, or all that are no hulls with random signs
+    (`index` is None).
     `bound` is R. `condition` is that part of it which no better formula could avoid: it leaves out terms whose usual
     formula cancels. `link` names the link that it owes most to.
     """
@@ -56,7 +57,9 @@ class Probe:
     link: Key
 
     def of(self, numbers: Floats) -> float:
-        return float(numbers[self.index]) if self.index is not None else float(np.sum(self.weights * numbers))
+        if self.index is not None:
+            return float(numbers[self.index])
+        return float(np.sum(np.where(self.weights == 0, 0.0, self.weights * numbers)))
 
 
 def sensitivity(
@@ -115,7 +118,8 @@ def _chosen(graph: Graph, truth: Reference) -> Iterator[tuple[str, tuple[int, ..
             index = tuple(int(i) for i in np.unravel_index(flat, node.shape))
             yield node.name, index, _one(node, index)
         for _ in range(PROJECTIONS if size > COMPONENTS else 0):
-            yield node.name, None, np.where(random.random(node.shape) < 0.5, -1.0, 1.0)
+            signs = np.where(random.random(node.shape) < 0.5, -1.0, 1.0)
+            yield node.name, None, np.where(truth.adjoints[node.name].tight, signs, 0.0)
 
 
 def _one(node: Node, index: tuple[int, ...]) -> Floats:
@@ -139,13 +143,14 @@ class _Sweeps:
         self.fixed = [node.name for node in opened.inputs if graph[node.name].op != "input"]
         first = gradient(opened, seeded=True, apart=True)
         self.seed = first.seed
-        builder, asked = reopened(first), [graph.output] if of_value else graph.wanted
+        # The cotangent moves too: what is made of it and of constants alone is rounded as well.
+        builder, asked = reopened(first, moving=True), [graph.output] if of_value else graph.wanted
         weights = [builder.input(_weights(node.name), node.shape, constant=True) for node in asked]
         numbers = [node.name if of_value else first.adjoints[node.name] for node in asked]
         total = contracted(builder, weights, numbers)
         second = gradient(builder.graph([total]))
         nodes: dict[Key, Any] = {("value", node.name): node.name for node in graph.operations if node.kind == "float"}
-        nodes |= {("adjoint", name): arg for name, arg in first.adjoints.items()}
+        nodes |= {("adjoint", name): arg for name, arg in first.adjoints.items() if name != opened.output.name}
         nodes |= {("term", use): arg for use, arg in first.terms.items()}
         self._places: dict[Key, str] = {}
         for key, node in nodes.items():
@@ -218,7 +223,6 @@ def _radii(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Form
             parts = [terms[use] for use in graph.uses_of[name]]
             if name != graph.output.name:
                 yield ("adjoint", name), adjoint(Numerals(g, form), parts, form).radius
-        yield ("adjoint", graph.output.name), np.zeros(graph.output.shape)  # the cotangent, handed on
         for keys, residual in batches.measured():
             yield from zip(cast("list[Key]", keys), _loss(residual, form), strict=True)
 
