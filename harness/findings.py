@@ -112,9 +112,17 @@ def splits(found: Iterable[Entry]) -> tuple[list[Split], list[Entry]]:
         said: dict[str, dict[str, dict[str, None]]] = {}
         for entry in group:
             said.setdefault(entry.row.reason, {}).setdefault(entry.row.engine, {})[entry.row.dtype] = None
-        choices = {reason: _listed(engines) for reason, engines in said.items()}
+        choices = {reason: _listed(engines) for reason, engines in said.items() if not _told_by_more(reason, said)}
         made.append(Split(group[0].row, group[0].affected, choices))
     return made, rest
+
+
+def _told_by_more(reason: str, said: Mapping[str, Mapping[str, Mapping[str, None]]]) -> bool:
+    """Whether the same engines say this and more elsewhere, a term's choice in its gradient's row."""
+    return any(
+        len(more) > len(reason) and more.startswith(reason) and engines.keys() >= said[reason].keys()
+        for more, engines in said.items()
+    )
 
 
 def _listed(engines: Mapping[str, Mapping[str, None]]) -> str:

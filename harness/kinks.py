@@ -15,7 +15,7 @@ from .evaluation import Array
 from .rows import FINDINGS, Row, Verdict
 from .truth.rounding import Format
 from .truth.sides import Index, Sides
-from .verdicts import SEVERITY, Link, at, show
+from .verdicts import SEVERITY, Link, at, in_turn, show
 
 
 def at_kinks(
@@ -28,7 +28,7 @@ def at_kinks(
     """
     if row.verdict in FINDINGS or not known:
         return row
-    found = [(index, *_found(float(engine[index]), one, bounds.get(index, 0.0), form)) for index, one in known.items()]
+    found = [(index, *_found(float(engine[index]), one, bounds.get(index), form)) for index, one in known.items()]
     index, verdict, reason = max(found, key=lambda one: SEVERITY.index(one[1]))
     if row.verdict == "undefined" and any(isnan(one.left) and isnan(one.right) for one in known.values()):
         verdict = verdict if verdict in FINDINGS else "undefined"
@@ -43,12 +43,23 @@ def at_kinks(
         return row
     if row.verdict == "undefined":
         sound = verdict == "agree"
-        return replace(row, verdict=verdict, reason="" if sound else reason, node="" if sound else row.node)
-    unseen = row.verdict == "convention" and not link.reason  # a link has told already what it took
-    return replace(row, reason=f"{row.reason}; {reason}") if unseen and reason else row
+        return replace(
+            row, verdict=verdict, reason="" if sound else _choices(engine, known), node="" if sound else row.node
+        )
+    if row.verdict == verdict == "convention":
+        return replace(row, reason=f"{row.reason}; {_choices(engine, known)}")
+    return row
 
 
-def _found(number: float, one: Sides, bound: float, form: Format) -> tuple[Verdict, str]:
+def _choices(engine: Array, known: Mapping[Index, Sides]) -> str:
+    """Which of both sides the engine took, wherever they differ."""
+    open_ones = {index: one for index, one in known.items() if one.left != one.right}
+    first = next(iter(open_ones.values()))
+    choices = [one.choice(float(engine[index])) for index, one in open_ones.items()]
+    return f"the one-sided derivatives are {first.left:.6g} and {first.right:.6g}, the engine took {in_turn(choices)}"
+
+
+def _found(number: float, one: Sides, bound: float | None, form: Format) -> tuple[Verdict, str]:
     """What one component is, by its sides alone."""
     single = one.single
     if isinf(single):
@@ -62,10 +73,14 @@ def _found(number: float, one: Sides, bound: float, form: Format) -> tuple[Verdi
             show(single) if one.left == one.right else f"{show(one.left)} on the left, {show(one.right)} on the right"
         )
         return "not finite", f"the engine gave {show(number)}, the derivative is {truth}"
-    slack = form.unit**0.5 * (abs(one.left) + abs(one.right)) + form.smallest / form.unit + bound
+    size = abs(one.left) + abs(one.right)
+    slack = form.unit**0.5 * size
+    if bound is not None and isfinite(bound):
+        slack = 8 * form.unit * size + 4 * bound  # to first order, and of one choice of many
+    slack += form.smallest / form.unit
     if not (one.outside(number) <= slack):
         return "kink artefact", (
             f"the engine gave {show(number)}, outside the one-sided derivatives {one.left:.6g} and {one.right:.6g}: "
             "conventions combined into what no choice of side gives"
         )
-    return ("agree", "") if one.left == one.right else ("convention", one.choice(number))
+    return ("agree", "") if one.left == one.right else ("convention", "")

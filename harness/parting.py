@@ -112,6 +112,7 @@ def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int,
             size = np.maximum(np.abs(first), np.abs(second)).max(axis=1, initial=0.0, keepdims=True)
             distance = reach * np.abs(first - second)
             far = ~(distance <= form.unit**0.5 * np.maximum.accumulate(size, axis=0))
+            far &= ~(np.isnan(first) & np.isnan(second))
         if far.any():
             step = int(np.argmax(far.any(axis=1)))
             found.append((step, name, int(np.argmax(distance[step]))))

@@ -135,7 +135,7 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
 def _moved(step: Step, evaluation: Evaluation, before: Inputs, rule: Rule) -> Moved | str:
     """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype."""
     try:
-        moved = step(dict(evaluation.gradients))
+        moved = step(_copied(evaluation.gradients))
     except Exception as error:  # noqa: BLE001 - as above
         return _first_line(error)
     answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in rule.state}}

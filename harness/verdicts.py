@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -187,9 +188,17 @@ def choice(
     """Which of all derivatives from `low` to `high` the engine took, at every kink; told for the one at `index`."""
     places = [place(flat, kink.shape) for flat in np.flatnonzero(kink)]
     shares = [_share(float(engine[at]), *_hull(float(low[at]), float(high[at]))) for at in places]
-    taken = ", ".join(shares if len(set(shares)) > 1 else shares[:1])
+    taken = in_turn(shares)
     least, most = _hull(float(low[index]), float(high[index]))
     return f"a kink: of all from {least:.6g} to {most:.6g} the engine took {taken}"
+
+
+def in_turn(choices: Sequence[str]) -> str:
+    """Choices in the order of their components, repeated ones counted; one word where all are alike."""
+    runs = [(choice, len(list(same))) for choice, same in groupby(choices)]
+    if len(runs) == 1:
+        return runs[0][0]
+    return ", ".join(choice if count == 1 else f"{choice} ({count} times)" for choice, count in runs)
 
 
 def taken(reason: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from gradaccord.engines.backprop import prepare
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.judge import judge
+from gradaccord.harness.judge import judge, settle
 from gradaccord.harness.rows import Row
 from gradaccord.harness.subject import Subject
 from gradaccord.harness.truth.sides import Sides
@@ -202,3 +202,69 @@ def test_a_tie_of_three_is_one_however_numbers_round(share: tuple[float, ...]) -
     spread = replace(found, terms=dict(zip(found.terms, arrays, strict=True)), adjoints={**found.adjoints, **given})
     rows = judge(about, "x", replace(spread, gradients=given))
     assert {row.verdict for row in rows if row.quantity == "term"} <= {"agree", "convention"}
+
+
+# --- what a kink must not hide --------------------------------------------------------------------------------------
+
+
+def gradient_rows(about: Subject, *, links: bool, **gradients: Any) -> dict[str, Row]:
+    found = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    given = {name: np.asarray(number) for name, number in gradients.items()}
+    found = replace(found, gradients={**found.gradients, **given})
+    if not links:
+        found = replace(found, terms=None, adjoints=None)
+    return {row.name: row for row in judge(about, "x", found) if row.quantity == "gradient"}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_one_kink_hides_no_fault_in_the_rest_of_a_large_gradient(links: bool) -> None:
+    x = np.linspace(-1, 2, 101)[:100].copy()
+    x[3] = 0
+    about = subject("sum(relu(x) * cos(x))", x=x)
+    gradient = prepare(about.graph, about.dtype)(about.inputs, about.cotangent).gradients["x"].copy()
+    assert gradient_rows(about, links=links)["x"].verdict == "convention"
+    gradient[90] += 1e-9
+    assert gradient_rows(about, links=links, x=gradient)["x"].finding
+
+
+def test_a_large_component_lends_its_rounding_to_no_kink() -> None:
+    x = np.zeros(100)
+    x[99] = 1e10
+    about = subject("sum(relu(x)) + sum(x * x * x)", x=x)
+    gradient = prepare(about.graph, about.dtype)(about.inputs, about.cotangent).gradients["x"].copy()
+    assert gradient_rows(about, links=False)["x"].verdict == "convention"
+    gradient[80] = 500.0
+    assert gradient_rows(about, links=False, x=gradient)["x"].verdict == "wrong"
+
+
+def test_an_input_without_a_bound_blames_no_other() -> None:
+    about = subject("sum(relu(x)) + sum(sqrt(y) * y)", x=[0.0, 1.0], y=[0.0, 1.0])
+    assert gradient_rows(about, links=False)["x"].verdict == "convention"
+
+
+def test_engines_that_choose_differently_at_any_of_many_kinks_are_told() -> None:
+    about = subject("sum(relu(x))", x=[0.0, 0.0])
+    rows = [
+        replace(row, engine=engine)
+        for engine, choice in {"a": [0.0, 0.0], "b": [0.0, 1.0]}.items()
+        for row in gradient_rows(about, links=False, x=choice).values()
+    ]
+    assert all(row.finding for row in settle(rows))
+
+
+def test_engines_that_choose_alike_agree_whether_they_show_links_or_not() -> None:
+    about = subject("-relu(x)", x=0.0)
+    rows = [
+        replace(row, engine=str(links)) for links in (True, False) for row in gradient_rows(about, links=links).values()
+    ]
+    assert {row.verdict for row in rows} == {"convention"}
+    assert not any(row.finding for row in settle(rows))
+
+
+def test_a_fault_at_a_tie_that_settles_is_held_to_rounding() -> None:
+    about = subject("maximum(x, sin(x)) + x", x=0.0)
+    off = np.asarray(2 * (1 + 1e-9))
+    found = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    assert found.adjoints is not None
+    bent = replace(found, terms=None, adjoints={**found.adjoints, "x": off}, gradients={"x": off})
+    assert next(row for row in judge(about, "x", bent) if row.quantity == "gradient").finding

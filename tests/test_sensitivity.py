@@ -180,3 +180,19 @@ def test_a_gradient_alone_at_a_kink_is_a_convention_inside_its_hull_and_wrong_ou
     assert row.verdict == "convention"
     [row] = bare(subject, evaluation, x=np.array(number + 1.1))
     assert row.verdict == "wrong"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "text", ["mean(x)", "sum(leaky_relu(x))", "sum(x * 0.1)", "sum(x / 3 + x / 7)", "mean(abs(x))"]
+)
+def test_a_gradient_of_constants_alone_is_rounded_too(text: str, dtype: str) -> None:
+    builder = Builder()
+    builder.input("x", (3,))
+    Parser(builder).define("f", text)
+    x = np.array([1, 2, 4], dtype)
+    about = Subject("constants", 0, dtype, builder.graph(["f"]), {"x": x}, np.ones((), dtype))
+    found = evaluated(about)
+    assert {row.verdict for row in bare(about, found) if row.quantity == "gradient"} == {"agree"}
+    off = found.gradients["x"] * about.cotangent.dtype.type(1 + (1e-12 if dtype == "float64" else 1e-5))
+    assert all(row.finding for row in bare(about, found, x=off) if row.quantity == "gradient")
