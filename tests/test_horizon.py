@@ -181,3 +181,9 @@ def test_a_run_tells_in_the_terminal_and_in_its_report_where_paths_part(gradacco
     report = (tmp_path / "gradaccord-report" / "report.md").read_text()
     assert f"| `ricker` | float32 | `backprop`, `torch` | {step} |" in report
     assert f"rounding alone may part them from step {horizon} on |" in report
+
+
+def test_paths_that_are_nan_alike_do_not_part() -> None:
+    start = subject(LOGISTIC, "float64", x=np.nan)
+    walked = path(start, ascent(1))
+    assert not partings(start, ascent(1), {"a": walked, "b": walked})

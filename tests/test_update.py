@@ -647,3 +647,39 @@ def test_a_summary_counts_the_steps_against_the_promise() -> None:
     found = summary(turned, update, "f")
     assert (found.kept, found.against) == (False, 10)
     assert "not down as promised (10 of 10 steps the other way)" in str(found)
+
+
+# --- kinks on a path -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text, x, verdict", [
+    ("relu(x - 1) - relu(1 - x)", 0.5, "kink artefact"),  # x - 1, whose slope is 1: stuck at the corner
+    ("where(x > 0, sqrt(x), 0)", 0.25, "not finite"),  # x becomes negative, where the slope is 0 and engines say NaN
+])  # fmt: skip
+def test_a_path_is_told_what_a_kink_did_to_it(text: str, x: float, verdict: str) -> None:
+    builder = Builder()
+    builder.input("x", ())
+    Parser(builder).define("f", text)
+    begin = Subject("made", 0, "float64", builder.graph(["f"]), {"x": np.asarray(x)}, np.ones(()))
+    rule = "ascent" if verdict == "kink artefact" else "descent"
+    update = check(rule, {"step_size": 0.5, "steps": 4})
+    rows = trajectory(begin, "backprop", row_engine.prepare(begin.graph, "float64"), update).rows
+    off = first_off(rows)
+    assert (off.step, off.cause, off.verdict) == (2, "gradient", verdict)
+
+
+def test_an_optimiser_that_changes_the_gradients_it_is_given_blames_no_gradient() -> None:
+    def scaling(name: str, numbers: Mapping[str, float], parameters: Inputs) -> Step:
+        step = row_optimiser(name, numbers, parameters)
+
+        def move(gradients: Inputs) -> Moved:
+            moved = step(dict(gradients))
+            for array in gradients.values():
+                array *= 0.5
+            return moved
+
+        return move
+
+    begin = start()
+    update = check("ascent", {"step_size": 0.01, "steps": 3})
+    assert not [row for row in trajectory(begin, "x", by_hand, update, scaling).rows if row.finding]
