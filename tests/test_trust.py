@@ -114,6 +114,8 @@ def test_no_false_alarm_on_random_graphs(made: RandomGraph, dtype: str, scale: f
 
 def test_a_finding_that_nothing_explains_is_an_alarm() -> None:
     assert explanation(Kind("torch", "term", "sin", "wrong"), None, None) == ""
+    assert explanation(Kind("jax", "term", "minimum", "not finite"), None, None) == "checked"
+    assert explanation(Kind("jax", "term", "minimum", "convention"), None, None) == ""
     assert explanation(Kind("torch", "value", "softplus", "imprecise"), None, None) == "ledger"
 
 

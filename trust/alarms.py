@@ -133,7 +133,7 @@ def explanation(kind: Kind, value: Row | None, adjoint: Row | None) -> str:
         return "range"  # the truth is beyond the format's largest number, or was on the way here
     if entry in ledger():
         return "ledger"
-    if entry in CHECKED:
+    if entry in CHECKED and kind.verdict != "convention":  # a defect that is known excuses no choice
         return "checked"
     return ""
 
