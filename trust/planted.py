@@ -19,7 +19,7 @@ from planting import ENGINES, Plant, in_compiled_jax, moved
 from shaken import spread
 from subjects import EXAMPLES, argument, subject, victims
 
-from gradaccord.harness.agreement import differs, same_bits
+from gradaccord.harness.agreement import same_bits
 from gradaccord.harness.engine_loading import load
 from gradaccord.harness.evaluation import Evaluation, Prepare, Unsupported
 from gradaccord.harness.judge import judge
@@ -135,32 +135,35 @@ def named(about: Subject, evaluation: Evaluation) -> frozenset[str]:
 
 
 def on_path(engine: str, dtype: str, row: str) -> Iterator[Outcome]:
-    """The same faults while an engine walks: named at the first step, and at every one after it."""
+    """The same faults while an engine walks: named at the first step, and at every one after it.
+
+    Nothing is planted where the engine is off by itself: a path names the first link that is.
+    """
     example = EXAMPLES[row][0]
     about = subject(example, dtype, 0, again=True)
     try:
         sound = evaluated(engine, about, None)
     except Unsupported:
         return
-    seen = named(about, sound)
+    if named(about, sound):
+        return
     for use in victims(row, about):
         if about.graph[about.graph.argument(use)].op != "input":
             continue
         for fault in names(dtype):
             plant = Plant(about.graph, dtype, use, fault)
-            if plant.possible and not plant.links & seen:
-                found = _walked(engine, about, plant, sound, seen)
+            if plant.possible:
+                found = _walked(engine, about, plant, sound)
                 yield Outcome(engine, dtype, row, argument(row, use.position), fault, example.text, 0, *found)
 
 
-def _walked(
-    engine: str, about: Subject, plant: Plant, sound: Evaluation, before: frozenset[str]
-) -> tuple[str, float, str]:
+def _walked(engine: str, about: Subject, plant: Plant, sound: Evaluation) -> tuple[str, float, str]:
     with warnings.catch_warnings(), np.errstate(all="ignore"), _preparing(engine, plant) as prepare:
         warnings.simplefilter("ignore")
         rows = trajectory(about, engine, prepare(about.graph, about.dtype), UPDATE, loaded(engine).optimiser).rows
-    off = [row for row in rows if row.finding and row.node not in before]
+    off = [row for row in rows if row.finding]
     if not off:
-        return "hidden" if differs(sound, evaluated(engine, about, plant)) else "unmoved", 0.0, ""
+        result, far, _ = _planted(engine, about, plant, sound, frozenset())
+        return result if result in ("hidden", "unmoved") else "missed", far, ""
     pinned = off[0].step == 1 and all(row.cause == "gradient" and row.node in plant.links for row in off)
     return "caught" if pinned else "beside", np.inf, f"step {off[0].step}: {off[0].cause} {off[0].node}"
