@@ -117,6 +117,11 @@ def splits(found: Iterable[Entry]) -> tuple[list[Split], list[Entry]]:
     return made, rest
 
 
+def at_point(case: str, point: int) -> str:
+    """A case, and which of its points it is about if that is not the first."""
+    return f"{case} point {point}" if point else case
+
+
 def _told_by_more(reason: str, said: Mapping[str, Mapping[str, Mapping[str, None]]]) -> bool:
     """Whether the same engines say this and more elsewhere, a term's choice in its gradient's row."""
     return any(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from math import log2
 from typing import Any
 
 import flint
@@ -17,13 +16,13 @@ import numpy as np
 
 from .evaluation import Array
 from .graph.emit import Namespace, Program, emit
-from .graph.graph import Constant, Shape
+from .graph.graph import Shape
 from .rows import FINDINGS, Verdict
 from .truth.batches import LARGEST
 from .truth.numbers import balls
 from .truth.precision import working
 from .truth.residuals import Numerals, Residual, residual
-from .truth.rounding import Format, entered, rounded
+from .truth.rounding import Format, rounded
 from .update import RULES, Formula, Rule, Update, formula_graph
 from .verdicts import classify
 
@@ -145,28 +144,11 @@ def _namespace(form: Format | None) -> Namespace:
         return exact
     wide = rounded(exact, form)
 
-    def constant(text: str) -> Any:
-        return exact["constant"](text) if _holds(form, text) else entered(exact["constant"](text), form)
-
     def sqrt(x: Any) -> Any:
         """What is under a root is a sum of squares: its ball may blur below 0, where no engine's number is."""
         return wide["sqrt"](_not_negative(x))
 
-    return {**wide, "constant": constant, "sqrt": sqrt}
-
-
-def _holds(form: Format, text: str) -> bool:
-    """Whether the format has this very number (its range aside)."""
-    exact = Constant(text).exact
-    if exact is None:
-        return False
-    bits = round(-log2(form.unit))
-    return exact == 0 or (_odd(exact.numerator).bit_length() <= bits and _odd(exact.denominator) == 1)
-
-
-def _odd(number: int) -> int:
-    number = abs(number)
-    return number // (number & -number)
+    return {**wide, "sqrt": sqrt}
 
 
 def _clipped(ball: Any) -> Any:

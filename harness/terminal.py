@@ -17,7 +17,19 @@ from rich.table import Table
 from rich.text import Text
 
 from .engine_loading import variants
-from .findings import LEGEND, NOT_ENGINES, Entry, Silence, Split, engines_first, entries, silences, splits, title
+from .findings import (
+    LEGEND,
+    NOT_ENGINES,
+    Entry,
+    Silence,
+    Split,
+    at_point,
+    engines_first,
+    entries,
+    silences,
+    splits,
+    title,
+)
 from .graph.counted import counted
 from .results import About
 from .rows import Row, Verdict
@@ -96,7 +108,7 @@ def _style(verdict: Verdict) -> str:
 def finding(screen: Console, entry: Entry, about: About) -> None:
     """What is off, the numbers, and a command that shows it again."""
     row = entry.row
-    where = row.case + (f" point {row.point}" if row.point else "")
+    where = at_point(row.case, row.point)
     who = " ".join(part for part in (row.engine, row.dtype) if part)
     _verdict(screen, f"{where}  {title(entry)}  {who}", row)
     rest = entry.affected.partition("; ")[2]
@@ -115,7 +127,7 @@ def silence(screen: Console, found: Silence, about: About) -> None:
 def split(screen: Console, kink: Split, about: About) -> None:
     """A kink at which engines chose differently."""
     row = kink.row
-    where = row.case + (f" point {row.point}" if row.point else "")
+    where = at_point(row.case, row.point)
     _verdict(screen, f"{where}  {kink.affected.split(';')[0]}", row)
     _paragraphs(screen, *(f"{engines}: {reason}" for reason, engines in kink.choices.items()))
     _paragraphs(screen, about.inner(row.case, kink.affected))
@@ -172,8 +184,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
 def _paths(screen: Console, paths: Sequence[Summary]) -> None:
     off = [path for path in paths if path.first is not None]
     for path in paths if len(paths) <= PATHS_SHOWN else off[:PATHS_SHOWN]:
-        where = path.case + (f" point {path.point}" if path.point else "")
-        _paragraphs(screen, f"{where} {path.dtype} {path}")
+        _paragraphs(screen, f"{at_point(path.case, path.point)} {path.dtype} {path}")
     if len(paths) > PATHS_SHOWN:
         said = f"{len(off)} with a step that is off" if off else "every step is sound"
         screen.print(f"{len(paths)} trajectories: {said}")
@@ -185,11 +196,10 @@ def _partings(screen: Console, partings: Sequence[Parting]) -> None:
     for one in sorted(partings, key=lambda one: (not one.unexplained, one.step)):
         units.setdefault((one.case, one.point, one.dtype), []).append(one)
     for (case, point, dtype), (first, *others) in [*units.items()][:PATHS_SHOWN]:
-        where = case + (f" point {point}" if point else "")
-        more = f"; so do {len(others)} more pair{'s' * (len(others) > 1)} of engines" if others else ""
-        _paragraphs(screen, f"{where} {dtype} {first}{more}")
+        more = f"; so do {counted(len(others), 'more pair')} of engines" if others else ""
+        _paragraphs(screen, f"{at_point(case, point)} {dtype} {first}{more}")
     if len(units) > PATHS_SHOWN:
-        screen.print(f"paths part in {len(units) - PATHS_SHOWN} more units: see the report")
+        screen.print(f"paths part in {counted(len(units) - PATHS_SHOWN, 'more unit')}: see the report")
 
 
 def _last_line(end: Ended, disagreements: int) -> str:

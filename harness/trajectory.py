@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from .chain import Chain, judge_together
+from .engine_loading import one_line
 from .evaluation import Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Step, Unsupported
 from .horizon import Floats, Places, glance, places
 from .judge import judged_gradients, settled_by_links
@@ -96,7 +97,7 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
         yield Stand(0, here, stopped=("unsupported", f"update: {reason}"))
         return
     except Exception as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
-        yield Stand(0, here, stopped=("failed", f"update: {_first_line(error)}"))
+        yield Stand(0, here, stopped=("failed", f"update: {one_line(error)}"))
         return
     for done in range(update.steps):
         evaluation = _evaluated(evaluate, here)
@@ -122,7 +123,7 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
     try:
         found = evaluate(here.inputs, here.cotangent)
     except Exception as error:  # noqa: BLE001 - as above
-        return Evaluation("failed", _first_line(error))
+        return Evaluation("failed", one_line(error))
     return replace(
         found,
         values=_copied(found.values),
@@ -137,7 +138,7 @@ def _moved(step: Step, evaluation: Evaluation, before: Inputs, rule: Rule) -> Mo
     try:
         moved = step(_copied(evaluation.gradients))
     except Exception as error:  # noqa: BLE001 - as above
-        return _first_line(error)
+        return one_line(error)
     answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in rule.state}}
     for what, arrays in answers.items():
         for name, old in before.items():
@@ -153,10 +154,6 @@ def _moved(step: Step, evaluation: Evaluation, before: Inputs, rule: Rule) -> Mo
 
 def _copied(arrays: Mapping[K, Array]) -> dict[K, Array]:
     return {key: np.array(array) for key, array in arrays.items()}
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}".rstrip(": ")
 
 
 # --- judging --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping
 from statistics import median
 
+from ..harness.findings import at_point
 from ..harness.results import Outcome
 from ..harness.rows import PairRow, Quantity
 
@@ -46,9 +47,8 @@ def _row(ulps: array[float], worst: PairRow) -> list[str]:
     same = f"{len(ulps) - len(apart):,} of {len(ulps):,}"
     if not apart:
         return [same, "", "", "", ""]
-    point = f" point {worst.point}" if worst.point else ""
     component = f" at [{worst.index}]" if worst.index else ""
-    there = f"`{worst.case}`{point} {worst.dtype}, {worst.quantity} of `{worst.name}`{component}"
+    there = f"{at_point(f'`{worst.case}`', worst.point)} {worst.dtype}, {worst.quantity} of `{worst.name}`{component}"
     return [same, _rounded(median(apart)), _rounded(worst.ulps), there, ", ".join(_apart(worst.value_a, worst.value_b))]
 
 

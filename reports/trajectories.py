@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..harness.findings import at_point
 from ..harness.graph.counted import counted
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def walked(paths: Sequence[Summary]) -> Table:
     """The head and the rows of a table of paths."""
     head = ["case", "dtype", "engine", "rule", "steps", "start", "end", "moved as promised", "first off"]
     return head, [
-        [_where(path), path.dtype, f"`{path.engine}`", path.rule, str(path.steps), *_moved(path)] for path in paths
+        [at_point(f"`{one.case}`", one.point), one.dtype, f"`{one.engine}`", one.rule, str(one.steps), *_moved(one)]
+        for one in paths
     ]
 
 
@@ -37,7 +39,7 @@ def parted(partings: Sequence[Parting]) -> Table:
     head = ["case", "dtype", "engines", "part at step", "there", "why"]
     return head, [
         [
-            _where(one),
+            at_point(f"`{one.case}`", one.point),
             one.dtype,
             f"`{one.engine_a}`, `{one.engine_b}`",
             str(one.step),
@@ -46,10 +48,6 @@ def parted(partings: Sequence[Parting]) -> Table:
         ]
         for one in partings
     ]
-
-
-def _where(path: Summary | Parting) -> str:
-    return f"`{path.case}`" + (f" point {path.point}" if path.point else "")
 
 
 def _moved(path: Summary) -> list[str]:

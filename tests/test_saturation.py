@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,26 +10,18 @@ import pytest
 
 from gradaccord.engines.backprop import prepare
 from gradaccord.harness.evaluation import Prepare
-from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Use
 from gradaccord.harness.judge import judge
 from gradaccord.harness.rows import Row
 from gradaccord.harness.subject import Subject
 
+from .judging import subject as of_statements
+
 TEXTS = ("softplus(x)", "logaddexp(x, y)", "silu(x)", "gelu(x)", "gelu(x, approximate='tanh')", "sigmoid(x)", "tanh(x)")
 
 
 def subject(text: str, dtype: str, x: Any, y: Any = 0.0) -> Subject:
-    builder = Builder()
-    arrays = {"x": np.asarray(x, dtype), "y": np.asarray(y, dtype)}
-    for name, array in arrays.items():
-        if name == "x" or ", y" in text:
-            builder.input(name, array.shape)
-    Parser(builder).define("f", text)
-    graph = builder.graph(["f"])
-    given: Mapping[str, Any] = {node.name: arrays[node.name] for node in graph.inputs}
-    return Subject("far", 0, dtype, graph, given, np.ones(np.shape(x), dtype))
+    return of_statements({"f": text}, dtype, **({"x": x, "y": y} if ", y" in text else {"x": x}))
 
 
 def terms(about: Subject, prepare: Prepare, fault: float = 0.0) -> list[Row]:

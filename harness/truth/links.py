@@ -30,7 +30,7 @@ from .poles import limits
 from .precision import once, refined
 from .products import PRODUCTS, in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
-from .rounding import EITHER_WAY, SELECTIONS, Format, entered, log_of_sum_read, rounded, unless_infinite
+from .rounding import EITHER_WAY, SELECTIONS, Format, entered, floats, log_of_sum_read, radii, rounded, unless_infinite
 
 # Rules made of sums and products of g and the operands. The middle of their ball is the exact term, since a
 # ball's product has the product of the middles for its middle; it need not be computed apart.
@@ -179,7 +179,7 @@ class Step:
         found = both("hull")
         if not self.has_kinks() or any(x.array.shape != g.array.shape for x in operands):
             return found
-        wide = [at_kink(exact) for _, exact in found]
+        wide = [at_kink(floats(exact), radii(exact)) for _, exact in found]
         if not any(np.any(marked) for marked in wide):
             return found
         # A hull opens each comparison by itself. Those of one step look at one number, and open together.

@@ -98,15 +98,15 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool
     if exact is None:
         return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
     exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
-    off, middle, kink = np.abs(floats(own - exactly)), floats(exactly), at_kink(exactly)
+    off, middle = np.abs(floats(own - exactly)), floats(exactly)
+    kink = at_kink(middle, radii(exactly))
     off = np.where(np.isinf(middle) & (numbers == middle), 0.0, off)
     low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
     return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high, products)
 
 
-def at_kink(exact: Any) -> NDArray[np.bool_]:
-    """Where exact arithmetic gives no single number, but all of a kink."""
-    middle, spread = floats(np.asarray(exact, dtype=object)), radii(np.asarray(exact, dtype=object))
+def at_kink(middle: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where exact arithmetic gives no single number, but all of a kink: by the middles of its balls and their radii."""
     with np.errstate(all="ignore"):
         return np.isfinite(spread) & (spread > np.abs(middle) * 2.0**-40) & (spread > 1e-313)
 

@@ -112,15 +112,29 @@ def _rounding(
     if cost == 0:
         return function
     factor, noise = arb(1, cost * form.step), arb(0, form.smallest)
+    next_to_one = _next_to_one(name, form)
 
     def widened(*operands: Balls, **params: Any) -> Balls:
         result = function(*operands, **params)
-        wide = result * factor + noise
-        return unless_infinite(wide, result)
+        wide = unless_infinite(result * factor + noise, result)
+        return wide if next_to_one is None else next_to_one(operands[0], result, wide)
 
-    if name in ("sigmoid", "tanh"):
-        return _saturating(widened, function, form)
-    return _square(widened, function, form) if name == "square" else widened
+    return widened
+
+
+def _next_to_one(name: str, form: Format) -> Callable[[Balls, Balls, Balls], Balls] | None:
+    """Where 1 is by far the nearest number to tanh or sigmoid all engines give it, and 1 - y has no error to blow up;
+    the square of 1 is exact, and so is that of what is left there of y. From x, y and y as rounded elsewhere."""
+
+    def saturated(x: arb, y: arb, rounded: arb) -> arb:
+        gap = 1 - abs(y)
+        return y + gap * 2 * EITHER_WAY if gap < form.unit / 16 else rounded
+
+    def squared(x: arb, y: arb, rounded: arb) -> arb:
+        return y if abs(1 - abs(x)) < form.unit / 4 else rounded
+
+    of_element = {"tanh": saturated, "sigmoid": saturated, "square": squared}.get(name)
+    return None if of_element is None else np.frompyfunc(of_element, 3, 1)
 
 
 def _larger(function: Callable[..., Balls]) -> Callable[..., Balls]:
@@ -157,11 +171,16 @@ def _constant(function: Callable[[str], Balls], form: Format) -> Callable[[str],
 
 
 def exact_in(text: str, form: Format) -> bool:
-    """Whether a constant is a number of the format, and so is not rounded on its way in."""
+    """Whether a constant is a number of the format (its range aside), and so is not rounded on its way in."""
     exact = Constant(text).exact
     if exact is None:
         return "inf" in text
-    return exact.denominator & (exact.denominator - 1) == 0 and abs(exact.numerator) < 1 / form.unit
+    return exact == 0 or (_odd(exact.denominator) == 1 and abs(_odd(exact.numerator)) < 1 / form.unit)
+
+
+def _odd(number: int) -> int:
+    """What is left of a number other than 0 once it is divided by 2 as often as it can be."""
+    return number // (number & -number)
 
 
 def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
@@ -210,35 +229,6 @@ def log_of_sum_read(op: str, operands: Sequence[NDArray[Any]], result: NDArray[A
         lost = np.expm1(np.minimum(units, np.abs(y - larger) + 2 * above))
     lost = np.where(np.isfinite(lost), lost, 0.0)
     return _around_zero(lost if all(x.shape == y.shape for x in operands) else np.max(lost, initial=0.0))
-
-
-def _saturating(wide: Callable[..., Balls], function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
-    """tanh and sigmoid: where 1 is by far the nearest number all engines give it, and 1 - y has no error to blow up."""
-
-    def at_end(y: arb, rounded: arb) -> arb:
-        gap = 1 - abs(y)
-        return y + gap * 2 * EITHER_WAY if gap < form.unit / 16 else rounded
-
-    elements: Callable[..., Balls] = np.frompyfunc(at_end, 2, 1)
-
-    def saturated(x: Balls) -> Balls:
-        return elements(function(x), wide(x))
-
-    return saturated
-
-
-def _square(wide: Callable[..., Balls], function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
-    """The square of 1 is exact, of what `_saturating` left as well as of 1 itself."""
-
-    def next_to_one(x: arb, y: arb, rounded: arb) -> arb:
-        return y if abs(1 - abs(x)) < form.unit / 4 else rounded
-
-    elements: Callable[..., Balls] = np.frompyfunc(next_to_one, 3, 1)
-
-    def squared(x: Balls) -> Balls:
-        return elements(x, function(x), wide(x))
-
-    return squared
 
 
 def _digamma(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
