@@ -12,16 +12,16 @@ import numpy as np
 from timing import once
 
 from gradaccord.engines.backprop import prepare
-from gradaccord.harness import answers
-from gradaccord.harness.case import find, load_all, shipped
-from gradaccord.harness.chain import Chain
-from gradaccord.harness.engine_loading import load
-from gradaccord.harness.evaluation import Engine, Evaluation
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.judge import judge
-from gradaccord.harness.run import Settings, run, units
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.chain import Chain
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.reading.case import find, load_all, shipped
+from gradaccord.harness.records.evaluation import Engine, Evaluation
+from gradaccord.harness.running import answers
+from gradaccord.harness.running.loading import load
+from gradaccord.harness.running.run import Settings, run, units
 from gradaccord.harness.truth import products
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.residuals import Numerals, Residual

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..harness.arithmetic import arrays, floats
-from ..harness.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
 from ..harness.graph.emit import Program, emit, missing
 from ..harness.graph.gradient import gradient
 from ..harness.graph.graph import Arg, Constant, Graph, Shape
-from ..harness.update import row_optimiser
+from ..harness.records.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
+from ..harness.rules.update import row_optimiser
 
 
 def prepare(graph: Graph, dtype: str) -> Evaluate:

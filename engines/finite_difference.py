@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..harness.arithmetic import arrays
-from ..harness.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
 from ..harness.graph.emit import emit, missing
 from ..harness.graph.expand import expanded
 from ..harness.graph.graph import Graph, Node
 from ..harness.graph.ops import OPERATIONS
 from ..harness.graph.shapes import elementwise
+from ..harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
 
 Vector: TypeAlias = NDArray[Any]
 # Points (rows) -> the contracted output at each; `noisy` changes every operand in its last digits.

@@ -24,9 +24,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ..harness.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
 from ..harness.graph.emit import emit
 from ..harness.graph.graph import Graph, Node
+from ..harness.records.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
 from .jax_operations import checked_functions
 
 Settings: TypeAlias = Mapping[str, float]

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from ..harness.evaluation import DTYPES, Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from ..harness.graph.emit import emit
 from ..harness.graph.graph import Graph
+from ..harness.records.evaluation import DTYPES, Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from .jax import mode, split, version
 from .jax_operations import checked_functions
 

@@ -20,9 +20,9 @@ import optax
 from jax import lax
 from jax.scipy import special
 
-from ..harness.evaluation import DTYPES, Unsupported
 from ..harness.graph.emit import missing
 from ..harness.graph.graph import Graph
+from ..harness.records.evaluation import DTYPES, Unsupported
 
 ABSENT: Mapping[str, str] = {"max_share": "no counterpart: exists for the hand-written engine's rules"}
 

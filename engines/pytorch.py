@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from ..harness.evaluation import DTYPES as ARRAYS
-from ..harness.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
 from ..harness.graph.emit import Program, emit
 from ..harness.graph.graph import Graph, Node
+from ..harness.records.evaluation import DTYPES as ARRAYS
+from ..harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
 from .pytorch_operations import DTYPES, checked_functions
 
 Tensor: TypeAlias = torch.Tensor

@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 
 import torch
 
-from ..harness.evaluation import Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from ..harness.graph.emit import emit
 from ..harness.graph.graph import Graph
+from ..harness.records.evaluation import Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from .pytorch import to_numpy, to_torch, version
 from .pytorch_operations import checked_functions
 

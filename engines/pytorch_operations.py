@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch.nn import grad
 
-from ..harness.evaluation import Unsupported
 from ..harness.graph.emit import missing
 from ..harness.graph.graph import Graph
 from ..harness.graph.shapes import axes_of, index_of
+from ..harness.records.evaluation import Unsupported
 
 Tensor: TypeAlias = torch.Tensor
 Axis: TypeAlias = "int | tuple[int, ...] | None"

@@ -24,7 +24,7 @@ def _reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def reporting(*args: Any, **kwargs: Any) -> Any:
-        from .engine_loading import CommandError
+        from .errors import CommandError
 
         try:
             return command(*args, **kwargs)
@@ -108,16 +108,16 @@ def run(
     PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing unexplained,
     1 a disagreement that no ledger entry explains, 2 the input or the command is wrong, 130 interrupted.
     """
-    from .engine_loading import checked, installed
-    from .selection import check_dtypes, check_folder, select
+    from .running.loading import checked, installed
+    from .running.selection import check_dtypes, check_folder, select
 
     engines = checked(engine) or tuple(installed())
     dtypes = check_dtypes(dtype)
     check_folder(Path(out))
     selected = select(path)
-    from .run import Settings
-    from .session import session
-    from .terminal import console, ended, progress
+    from .running.run import Settings
+    from .running.session import session
+    from .telling.terminal import console, ended, progress
 
     command = shlex.join(["gradaccord", *sys.argv[1:]]) if sys.argv[1:] else "gradaccord run"
     with progress() as tell:
@@ -133,9 +133,9 @@ def list_cases(path: tuple[str, ...]) -> None:
     """List cases with their tags, operations and points."""
     from rich.table import Table
 
-    from .graph.counted import counted
-    from .selection import select
-    from .terminal import console
+    from .running.selection import select
+    from .telling.terminal import console
+    from .words import counted
 
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     for column in ("case", "tags"):
@@ -159,8 +159,8 @@ def validate(path: tuple[str, ...]) -> None:
 
     Every error of every file, with line and column.
     """
-    from .graph.counted import counted
-    from .selection import select
+    from .running.selection import select
+    from .words import counted
 
     selected = select(path)
     click.echo(f"{counted(len(selected), 'case')}, no errors")
@@ -189,14 +189,14 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
 
     CASE is a file or the name of a shipped case.
     """
-    from . import mermaid as diagrams
-    from .selection import check_dtypes, select
-    from .showing import case_text
+    from .running.selection import check_dtypes, select
+    from .telling import mermaid as diagrams
+    from .telling.showing import case_text
 
     selected = select([case])
     for one in selected:
         if engine is not None:
-            from .script import script
+            from .telling.script import script
 
             check_dtypes([dtype])
             click.echo(script(one.case, engine, point, dtype), nl=False)
@@ -228,8 +228,8 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
     CASE is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing contradicts the
     reference, 1 the reference is unreliable, 2 the input or the command is wrong.
     """
-    from .proving import proved
-    from .selection import select
+    from .running.selection import select
+    from .telling.proving import proved
 
     reliable, between = True, ""
     for one in select(case):
@@ -252,7 +252,7 @@ def ops(name: str | None) -> None:
 
     NAME is an operation: its definition, its rounding and its derivative in the case language.
     """
-    from .showing import operation_text, operations_text
+    from .telling.showing import operation_text, operations_text
 
     click.echo(operations_text() if name is None else operation_text(name))
 
@@ -263,9 +263,10 @@ def engines() -> None:
     """List the engines and what each runs on."""
     from rich.table import Table
 
-    from .engine_loading import LoadingError, installed, loaded, version
-    from .evaluation import Unsupported
-    from .terminal import console
+    from .errors import LoadingError
+    from .records.evaluation import Unsupported
+    from .running.loading import installed, loaded, version
+    from .telling.terminal import console
 
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     for column in ("engine", "status", "runs on"):
@@ -286,6 +287,6 @@ def schema() -> None:
     """Print the JSON Schema of case files, for editors."""
     import json
 
-    from .case import schema as case_schema
+    from .reading.case import schema as case_schema
 
     click.echo(json.dumps(case_schema(), indent=2))

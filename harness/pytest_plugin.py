@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .case import Case
-    from .results import Outcome
-    from .rows import Row
-    from .run import Unit
+    from .reading.case import Case
+    from .records.outcome import Outcome
+    from .records.rows import Row
+    from .running.run import Unit
 
 KEPT = 16  # outcomes of units, for the other engines of the same unit
 SUFFIXES = (".yaml", ".yml")
@@ -53,8 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     dtypes = _chosen(config, "dtype")
     if not names and not dtypes:
         return
-    from .engine_loading import CommandError, checked
-    from .selection import check_dtypes
+    from .errors import CommandError
+    from .running.loading import checked
+    from .running.selection import check_dtypes
 
     try:
         checked(names)
@@ -94,9 +95,9 @@ class CaseFile(pytest.File):
     """One case: a test for each point, dtype and engine, one for what it expects and one for its ledger."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from .case import CaseErrors, load
-        from .engine_loading import installed, variants
-        from .run import units
+        from .reading.case import CaseErrors, load
+        from .running.loading import installed, variants
+        from .running.run import units
 
         try:
             case = load(self.path)
@@ -137,7 +138,7 @@ class CaseItem(_CaseItem):
         self.unit, self.engine = unit, engine
 
     def runtest(self) -> None:
-        from .findings import unexplained
+        from .records.findings import unexplained
 
         found = outcome_of(self.session, self.unit, self.engine)
         # What is wrong with the case or its reference concerns every engine.
@@ -155,8 +156,8 @@ class CaseItem(_CaseItem):
             pytest.skip("it computes nothing that this case asks for")
 
     def _failure(self, rows: Sequence[Row], paths: Sequence[str]) -> str:
-        from .findings import Chosen, entries, inner, numbers, title
-        from .selection import address
+        from .records.findings import Chosen, entries, inner, numbers, title
+        from .running.selection import address
 
         case, lines = self.unit.case, list[str]()
         for entry in entries(rows):
@@ -188,7 +189,7 @@ class LedgerItem(_CaseItem):
         self.case, self.work, self.engines = case, work, engines
 
     def runtest(self) -> None:
-        from .run import Settings, run
+        from .running.run import Settings, run
 
         named = {entry.engine for entry in self.case.accept}
         engines = tuple(engine for engine in self.engines if engine in named)
@@ -212,9 +213,9 @@ def _key(unit: Unit) -> tuple[str, int, str]:
 
 def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
     """The outcome of the whole unit, on all of its engines that are selected; kept for the tests beside."""
-    from .ledger import Ledger
-    from .run import outcome
-    from .workers import Here
+    from .running.ledger import Ledger
+    from .running.run import outcome
+    from .running.workers import Here
 
     key = _key(unit)
     kept = session.stash.setdefault(_OUTCOMES, OrderedDict())

@@ -6,9 +6,9 @@ from array import array
 from collections.abc import Mapping
 from statistics import median
 
-from ..harness.findings import at_point
-from ..harness.results import Outcome
-from ..harness.rows import PairRow, Quantity
+from ..harness.records.findings import at_point
+from ..harness.records.outcome import Outcome
+from ..harness.records.rows import PairRow, Quantity
 
 Pair = tuple[str, str]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from ..harness.graph.ops import OPERATIONS
-from ..harness.results import Outcome
-from ..harness.rows import Quantity
+from ..harness.records.outcome import Outcome
+from ..harness.records.rows import Quantity
 
 ORDER: tuple[Quantity, ...] = ("value", "term", "adjoint")
 # An operation, a dtype and a quantity.

@@ -12,8 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ..harness.results import About, Outcome
-from ..harness.rows import PairRow, Row, TrajectoryRow
+from ..harness.records.outcome import About, Outcome
+from ..harness.records.rows import PairRow, Row, TrajectoryRow
 from .whole import Whole
 
 

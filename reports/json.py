@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from ..harness.findings import unexplained
-from ..harness.results import About, Outcome
+from ..harness.records.findings import unexplained
+from ..harness.records.outcome import About, Outcome
 from .whole import Whole
 
 

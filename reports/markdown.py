@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..harness.findings import (
+from ..harness.graph.text import text_of
+from ..harness.records.findings import (
     LEGEND,
     NOT_ENGINES,
     Entry,
@@ -19,19 +20,18 @@ from ..harness.findings import (
     splits,
     unexplained,
 )
-from ..harness.graph.counted import counted
-from ..harness.graph.text import text_of
-from ..harness.mermaid import LARGEST, boxes, mermaid
-from ..harness.results import About, CaseSummary, Outcome
-from ..harness.rows import Row, Verdict
+from ..harness.records.outcome import About, CaseSummary, Outcome
+from ..harness.records.rows import Row, Verdict
+from ..harness.telling.mermaid import LARGEST, boxes, mermaid
+from ..harness.words import counted
 from .agreement import HEAD, Agreement
 from .allowance import Allowance
 from .trajectories import PARTED, WALKED, parted, walked
 from .whole import Whole
 
 if TYPE_CHECKING:
-    from ..harness.parting import Parting
-    from ..harness.paths import Summary
+    from ..harness.paths.parting import Parting
+    from ..harness.paths.summary import Summary
 
 SIDE_BY_SIDE = (
     "Of the values and gradients that both engines gave, how many are the same bit for bit and, of the others, the "

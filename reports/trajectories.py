@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..harness.findings import at_point
-from ..harness.graph.counted import counted
+from ..harness.records.findings import at_point
+from ..harness.words import counted
 
 if TYPE_CHECKING:
-    from ..harness.parting import Parting
-    from ..harness.paths import Summary
+    from ..harness.paths.parting import Parting
+    from ..harness.paths.summary import Summary
 
 Table = tuple[list[str], list[list[str]]]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.case import Case, CaseErrors, load
+from gradaccord.harness.reading.case import Case, CaseErrors, load
 
 pytest_plugins = ["pytester"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gradaccord.engines.backprop import engine as backprop
-from gradaccord.harness.evaluation import Evaluation
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.rows import FINDINGS, Row
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.evaluation import Evaluation
+from gradaccord.harness.records.rows import FINDINGS, Row
 
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 SMALLEST_FAULT = {"float64": 1e-12, "float32": 1e-5}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from gradaccord.harness.case import Case, find, shipped
-from gradaccord.harness.engine_loading import variants
-from gradaccord.harness.ledger import Ledger
-from gradaccord.harness.rows import Row
-from gradaccord.harness.run import Unit, outcome
-from gradaccord.harness.second_order import Question
-from gradaccord.harness.subject import Subject
-from gradaccord.harness.workers import Here
+from gradaccord.harness.judging.second_order import Question
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.reading.case import Case, find, shipped
+from gradaccord.harness.records.rows import Row
+from gradaccord.harness.running.ledger import Ledger
+from gradaccord.harness.running.loading import variants
+from gradaccord.harness.running.run import Unit, outcome
+from gradaccord.harness.running.workers import Here
 
 PRODUCT = "name: product\ninputs: {a: 2, b: 3}\ngraph:\n  y: a * b\n"
 ASKED = "derivatives: [gradient, tangent, hessian_product]\n"

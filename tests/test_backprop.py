@@ -13,10 +13,10 @@ import pytest
 
 from gradaccord.engines import backprop
 from gradaccord.engines.backprop import engine, prepare, value_and_gradient
-from gradaccord.harness.evaluation import Evaluation
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph, Kind, Use
+from gradaccord.harness.records.evaluation import Evaluation
 
 NESTED = {"d": "a + b", "f": "d * c"}
 

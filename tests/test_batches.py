@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import prepare
-from gradaccord.harness.case import find, load, shipped
-from gradaccord.harness.evaluation import Evaluation
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Use
-from gradaccord.harness.judge import judge
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.reading.case import find, load, shipped
+from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.truth.batches import Batches
 
 CASES = find([shipped() / folder for folder in ("kinks", "saturation", "functions", "layers")])

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradaccord.harness.case import (
+from gradaccord.harness.graph.text import text_of
+from gradaccord.harness.reading.case import (
     Case,
     CaseErrors,
     default_cotangent,
@@ -20,7 +21,6 @@ from gradaccord.harness.case import (
     load_all,
     shipped,
 )
-from gradaccord.harness.graph.text import text_of
 
 Load = Callable[[str], Case]
 

@@ -8,13 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from gradaccord.harness import yaml_text, yaml_tree
-from gradaccord.harness.case import (
-    Case,
-    CaseErrors,
-)
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.reading import yaml_text, yaml_tree
+from gradaccord.harness.reading.case import Case, CaseErrors
 
 Load = Callable[[str], Case]
 

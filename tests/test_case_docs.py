@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness import inputs, schema, statements, yaml_text, yaml_tree
-from gradaccord.harness.case import Case, CaseErrors, load
-from gradaccord.harness.keys import KEYS
+from gradaccord.harness.reading import inputs, schema, statements, yaml_text, yaml_tree
+from gradaccord.harness.reading.case import Case, CaseErrors, load
+from gradaccord.harness.reading.keys import KEYS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "cases.md").read_text(encoding="utf-8")
 EXAMPLES: list[str] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

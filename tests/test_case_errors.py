@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradaccord.harness.case import CaseError, CaseErrors, find, load, shipped
+from gradaccord.harness.reading.case import CaseError, CaseErrors, find, load, shipped
 
 from .conftest import assert_told, errors_of
 

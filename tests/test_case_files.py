@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradaccord.harness.case import CaseErrors, find, load_all
+from gradaccord.harness.reading.case import CaseErrors, find, load_all
 
 from .conftest import errors_of
 
@@ -58,7 +58,7 @@ def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:
 
 
 def test_definitions_that_double_at_each_level_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradaccord.harness.statements.MAX_GRAPH", 1000)
+    monkeypatch.setattr("gradaccord.harness.reading.statements.MAX_GRAPH", 1000)
     path = tmp_path / "case.yaml"
     lines = ["  f0(x): x * x"] + [f"  f{n}(x): f{n - 1}(x) + f{n - 1}(x)" for n in range(1, 60)]
     path.write_text("\n".join(["name: x", "inputs: {a: 1}", "define:", *lines, "graph:", "  f: f59(a)", ""]))

@@ -12,11 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradaccord.harness.case import (
-    Case,
-)
-from gradaccord.harness.inputs import build, decimals
-from gradaccord.harness.yaml_text import Scalar, Source
+from gradaccord.harness.reading.case import Case
+from gradaccord.harness.reading.inputs import build, decimals
+from gradaccord.harness.reading.yaml_text import Scalar, Source
 
 Load = Callable[[str], Case]
 

@@ -10,14 +10,8 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from gradaccord.harness.case import (
-    Case,
-    CaseErrors,
-    find,
-    schema,
-    shipped,
-)
-from gradaccord.harness.keys import KEYS
+from gradaccord.harness.reading.case import Case, CaseErrors, find, schema, shipped
+from gradaccord.harness.reading.keys import KEYS
 
 Load = Callable[[str], Case]
 

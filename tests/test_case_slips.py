@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradaccord.harness.case import find, load, shipped
 from gradaccord.harness.graph.slips import slip
 from gradaccord.harness.graph.text import text_of
+from gradaccord.harness.reading.case import find, load, shipped
 
 from .conftest import assert_told
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.case import Case, find, half_unit, load, shipped
 from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.reading.case import Case, find, half_unit, load, shipped
 
 FILES = find([shipped()])
 THEMES = sorted({path.parent for path in FILES})

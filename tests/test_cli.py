@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.graph.counted import counted
+from gradaccord.harness.words import counted
 
 from .conftest import PRODUCT, Command
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.case import load
+from gradaccord.harness.reading.case import load
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.engine_loading import LoadingError, load, one_line
-from gradaccord.harness.evaluation import Unsupported
+from gradaccord.harness.errors import LoadingError, one_line
+from gradaccord.harness.records.evaluation import Unsupported
+from gradaccord.harness.running.loading import load
 
 
 @pytest.fixture(autouse=True)

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradaccord.harness.evaluation import Engine, Evaluation, Unsupported
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph, Kind, Use
 from gradaccord.harness.graph.ops import OPERATIONS
-from gradaccord.harness.judge import judge
-from gradaccord.harness.rows import FINDINGS
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.evaluation import Engine, Evaluation, Unsupported
+from gradaccord.harness.records.rows import FINDINGS
 
 from .examples import EXAMPLES
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.finite_difference import ANALYTIC, LIMIT, prepare
-from gradaccord.harness.evaluation import Evaluation, Unsupported
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.records.evaluation import Evaluation, Unsupported
 
 
 def graph_of(inputs: Mapping[str, Any], *statements: str) -> Graph:

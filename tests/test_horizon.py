@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import prepare
-from gradaccord.harness.case import load, shipped
-from gradaccord.harness.evaluation import DTYPES
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.horizon import SAMPLES, shaken_path
-from gradaccord.harness.parting import Parting, partings
-from gradaccord.harness.results import Outcome
-from gradaccord.harness.rows import Verdict
-from gradaccord.harness.run import Settings, run, units
-from gradaccord.harness.subject import Subject
-from gradaccord.harness.trajectory import Path as Walked
-from gradaccord.harness.trajectory import trajectory
-from gradaccord.harness.update import Update, check
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.paths.horizon import SAMPLES, shaken_path
+from gradaccord.harness.paths.parting import Parting, partings
+from gradaccord.harness.paths.trajectory import Path as Walked
+from gradaccord.harness.paths.trajectory import trajectory
+from gradaccord.harness.reading.case import load, shipped
+from gradaccord.harness.records.evaluation import DTYPES
+from gradaccord.harness.records.outcome import Outcome
+from gradaccord.harness.records.rows import Verdict
+from gradaccord.harness.rules.update import Update, check
+from gradaccord.harness.running.run import Settings, run, units
 
 from .conftest import Command
 

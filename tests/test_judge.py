@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradaccord.harness.agreement import pairs, ulps_between
 from gradaccord.harness.graph.graph import Use
-from gradaccord.harness.judge import judge, settle
-from gradaccord.harness.rows import FINDINGS, Row
+from gradaccord.harness.judging.agreement import pairs, ulps_between
+from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.records.rows import FINDINGS, Row
 
 from .judging import SMALLEST_FAULT, attention, evaluated, first_off, subject
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradaccord.harness.graph.derivatives import RULES
-from gradaccord.harness.judge import judge
+from gradaccord.harness.judging.judge import judge
 
 from .judging import SMALLEST_FAULT, evaluated, first_off, subject
 

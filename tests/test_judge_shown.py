@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradaccord.harness.agreement import differs
 from gradaccord.harness.graph.graph import Use
-from gradaccord.harness.judge import judge, settle
-from gradaccord.harness.rows import Row
+from gradaccord.harness.judging.agreement import differs
+from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.records.rows import Row
 
 from .judging import evaluated, first_off, subject
 

@@ -12,9 +12,9 @@ import pytest
 from gradaccord.engines.backprop import prepare
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.judge import judge, settle
-from gradaccord.harness.rows import Row
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.rows import Row
 from gradaccord.harness.truth.sides import Sides
 
 

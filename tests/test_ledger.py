@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.case import Case, load
-from gradaccord.harness.ledger import Ledger
-from gradaccord.harness.results import Outcome
-from gradaccord.harness.rows import Quantity, Row, TrajectoryRow, Verdict
+from gradaccord.harness.reading.case import Case, load
+from gradaccord.harness.records.outcome import Outcome
+from gradaccord.harness.records.rows import Quantity, Row, TrajectoryRow, Verdict
+from gradaccord.harness.running.ledger import Ledger
 
 TEXT = """
 name: made

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gradaccord.harness.case import load, shipped
-from gradaccord.harness.judge import judge
-from gradaccord.harness.rows import FINDINGS
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.reading.case import load, shipped
+from gradaccord.harness.records.rows import FINDINGS
 
 torch = pytest.importorskip("torch")
 

@@ -154,5 +154,7 @@ def test_a_ledger_entry_of_an_engine_that_is_not_installed_is_told(project: pyte
 
 
 def test_pytest_starts_without_loading_the_core(project: pytest.Pytester) -> None:
-    project.makepyfile("import sys\n\ndef test_modules():\n    assert 'gradaccord.harness.run' not in sys.modules\n")
+    project.makepyfile(
+        "import sys\n\ndef test_modules():\n    assert 'gradaccord.harness.running.run' not in sys.modules\n"
+    )
     run(project, "test_pytest_starts_without_loading_the_core.py").assert_outcomes(passed=1)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import prepare
-from gradaccord.harness.evaluation import Evaluation
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.judge import judge
-from gradaccord.harness.rows import Row
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.evaluation import Evaluation
+from gradaccord.harness.records.rows import Row
 
 # Operation, point, and the limit of its derivative there (None: there is none).
 POLES = {

@@ -12,18 +12,18 @@ import pytest
 
 from gradaccord.engines import finite_difference, pytorch, pytorch_operations
 from gradaccord.engines.backprop import engine as backprop
-from gradaccord.harness.allowance import used
-from gradaccord.harness.answers import answer, sensible
-from gradaccord.harness.case import load
-from gradaccord.harness.engine_loading import load as load_engine
-from gradaccord.harness.evaluation import DTYPES, Evaluation, Unsupported
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Use
-from gradaccord.harness.judge import judge, judged
-from gradaccord.harness.rows import FINDINGS, Row
-from gradaccord.harness.run import Settings, run, units
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.allowance import used
+from gradaccord.harness.judging.judge import judge, judged
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.reading.case import load
+from gradaccord.harness.records.evaluation import DTYPES, Evaluation, Unsupported
+from gradaccord.harness.records.rows import FINDINGS, Row
+from gradaccord.harness.running.answers import answer, sensible
+from gradaccord.harness.running.loading import load as load_engine
+from gradaccord.harness.running.run import Settings, run, units
 from gradaccord.harness.truth.rounding import FORMATS, TF32
 
 HALVES = ("bfloat16", "float16")

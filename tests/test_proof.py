@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradaccord.harness.case import Case, find, load, shipped
 from gradaccord.harness.graph.derivatives import RULES
 from gradaccord.harness.graph.graph import Constant, Graph
 from gradaccord.harness.graph.symbol import Symbol, f
-from gradaccord.harness.run import Unit, outcome
+from gradaccord.harness.reading.case import Case, find, load, shipped
+from gradaccord.harness.running.run import Unit, outcome
+from gradaccord.harness.running.workers import Here
 from gradaccord.harness.truth.links import step
 from gradaccord.harness.truth.proof import Proof, prove
 from gradaccord.harness.truth.reference import reference
-from gradaccord.harness.workers import Here
 
 from .conftest import Command
 from .examples import EXAMPLES, Example, example, real

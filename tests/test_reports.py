@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradaccord.harness.case import load
-from gradaccord.harness.findings import Chosen
-from gradaccord.harness.results import About, CaseSummary, Outcome
-from gradaccord.harness.rows import PairRow, Quantity, Row, TrajectoryRow
+from gradaccord.harness.reading.case import load
+from gradaccord.harness.records.findings import Chosen
+from gradaccord.harness.records.outcome import About, CaseSummary, Outcome
+from gradaccord.harness.records.rows import PairRow, Quantity, Row, TrajectoryRow
 from gradaccord.reports import csv, markdown
 from gradaccord.reports import json as json_report
 

@@ -10,16 +10,17 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gradaccord.harness.answers import walk
-from gradaccord.harness.case import Case, load
-from gradaccord.harness.engine_loading import CommandError, checked, installed, version
-from gradaccord.harness.engine_loading import loaded as load_engine
-from gradaccord.harness.evaluation import Unsupported
-from gradaccord.harness.results import Outcome
-from gradaccord.harness.rows import Row
-from gradaccord.harness.run import Settings, compared, run, units
-from gradaccord.harness.run import outcome as run_unit
-from gradaccord.harness.workers import Apart, StoppedError
+from gradaccord.harness.errors import CommandError
+from gradaccord.harness.reading.case import Case, load
+from gradaccord.harness.records.evaluation import Unsupported
+from gradaccord.harness.records.outcome import Outcome
+from gradaccord.harness.records.rows import Row
+from gradaccord.harness.running.answers import walk
+from gradaccord.harness.running.loading import checked, installed, version
+from gradaccord.harness.running.loading import loaded as load_engine
+from gradaccord.harness.running.run import Settings, compared, run, units
+from gradaccord.harness.running.run import outcome as run_unit
+from gradaccord.harness.running.workers import Apart, StoppedError
 
 from .conftest import PRODUCT, engine_file
 
@@ -202,7 +203,7 @@ def test_a_defect_of_the_judge_is_a_row_that_blames_the_judge(
     def broken(*_: object, **__: object) -> list[Row]:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("gradaccord.harness.run.judged", broken)
+    monkeypatch.setattr("gradaccord.harness.running.run.judged", broken)
     outcome: Outcome = next(iter(run(units([two_points]), Settings(("backprop",)))))
     own = [row for row in outcome.rows if row.engine == "backprop"]
     assert [row.reason for row in own] == ["the judge itself failed, not the engine: ZeroDivisionError: a bug"]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import prepare
-from gradaccord.harness.evaluation import Prepare
 from gradaccord.harness.graph.graph import Use
-from gradaccord.harness.judge import judge
-from gradaccord.harness.rows import Row
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.evaluation import Prepare
+from gradaccord.harness.records.rows import Row
 
 from .judging import subject as of_statements
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradaccord.harness.answers import answer
-from gradaccord.harness.case import Case, load, shipped
-from gradaccord.harness.engine_loading import CommandError
-from gradaccord.harness.evaluation import Evaluation
-from gradaccord.harness.script import FRAMEWORKS, script
+from gradaccord.harness.errors import CommandError
+from gradaccord.harness.reading.case import Case, load, shipped
+from gradaccord.harness.records.evaluation import Evaluation
+from gradaccord.harness.running.answers import answer
+from gradaccord.harness.telling.script import FRAMEWORKS, script
 
 CASES = [load(path) for path in sorted(shipped().rglob("*.yaml"))]
 

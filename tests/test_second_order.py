@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from gradaccord.harness.answers import answer_along
-from gradaccord.harness.case import Case, load, schema, shipped
-from gradaccord.harness.engine_loading import Unsupported, variants
-from gradaccord.harness.engine_loading import load as load_engine
-from gradaccord.harness.evaluation import Inputs
 from gradaccord.harness.graph.directional import Directional
-from gradaccord.harness.rows import FINDINGS
-from gradaccord.harness.run import Unit, outcome
-from gradaccord.harness.second_order import SECOND, Question, given, judge_along
+from gradaccord.harness.judging.second_order import SECOND, Question, given, judge_along
+from gradaccord.harness.reading.case import Case, load, schema, shipped
+from gradaccord.harness.records.evaluation import Inputs
+from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.running.answers import answer_along
+from gradaccord.harness.running.loading import Unsupported, variants
+from gradaccord.harness.running.loading import load as load_engine
+from gradaccord.harness.running.run import Unit, outcome
+from gradaccord.harness.running.workers import Here
 from gradaccord.harness.truth.germs import push
 from gradaccord.harness.truth.numbers import to_balls
 from gradaccord.harness.truth.proof import prove_second
 from gradaccord.harness.truth.reference import reference
-from gradaccord.harness.workers import Here
 
 from .conftest import Command, assert_told
 from .second_order import ASKED, ASKING, BOTH, PRODUCT, SMOOTH, VARIANTS, is_forward, name_of, question, rows_of, second
@@ -149,7 +149,7 @@ def test_a_gradient_graph_of_something_else_is_noticed_and_nobody_is_judged_by_i
     def doubled(found: Directional, inputs: Inputs, cotangent: Any, direction: Inputs) -> Inputs:
         return given(found, inputs, cotangent, {name: 2 * v for name, v in direction.items()})
 
-    monkeypatch.setattr("gradaccord.harness.second_order.given", doubled)
+    monkeypatch.setattr("gradaccord.harness.judging.second_order.given", doubled)
     rows = rows_of(load(shipped() / "layers" / "attention.yaml"), ("torch:forward-reverse",), "float64")
     (doubt,) = (row for row in rows if row.verdict == "reference unreliable")
     assert doubt.engine == "truth" and doubt.reason.startswith(SECOND)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradaccord.harness.answers import answer, answer_along, prepared_along
-from gradaccord.harness.case import Case, load, shipped
-from gradaccord.harness.evaluation import Evaluation
-from gradaccord.harness.findings import unexplained
-from gradaccord.harness.rows import FINDINGS
-from gradaccord.harness.second_order import SECOND, judge_along
+from gradaccord.harness.judging.second_order import SECOND, judge_along
+from gradaccord.harness.reading.case import Case, load, shipped
+from gradaccord.harness.records.evaluation import Evaluation
+from gradaccord.harness.records.findings import unexplained
+from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.running.answers import answer, answer_along, prepared_along
 
 from .second_order import ASKED, BOTH, PRODUCT, VARIANTS, question, rows_of, second
 
@@ -188,7 +188,7 @@ RETURNS = {
 def test_nonsense_of_a_variant_is_its_failure(returned: str, tmp_path: Path, load_text: Callable[[str], Case]) -> None:
     path = tmp_path / "variant.py"
     path.write_text(
-        "import numpy as np\nfrom gradaccord.harness.evaluation import Variant\n"
+        "import numpy as np\nfrom gradaccord.harness.records.evaluation import Variant\n"
         f"variant = Variant('hessian_product', lambda graph, dtype: lambda inputs, cotangent, v: {returned})\n"
     )
     asked = question(load_text(PRODUCT + ASKED))

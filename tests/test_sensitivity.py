@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import prepare
-from gradaccord.harness.case import load, shipped
-from gradaccord.harness.evaluation import Evaluation
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.judge import judge
-from gradaccord.harness.rows import Row
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.reading.case import load, shipped
+from gradaccord.harness.records.evaluation import Evaluation
+from gradaccord.harness.records.rows import Row
 from gradaccord.harness.truth.adjoints import adjoint
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.residuals import Numerals

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from gradaccord.harness.arithmetic import arrays
-from gradaccord.harness.case import Case, find, load, shipped
-from gradaccord.harness.evaluation import Array
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.expand import Expander
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.second_order import Question
-from gradaccord.harness.showing import case_text
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.second_order import Question
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.reading.case import Case, find, load, shipped
+from gradaccord.harness.records.evaluation import Array
+from gradaccord.harness.telling.showing import case_text
 
 ASKING = [path for path in find([shipped()]) if "hessian_product" in path.read_text(encoding="utf-8")]
 SMOOTH = [path for path in ASKING if path.parent.name != "kinks"]

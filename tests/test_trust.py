@@ -24,8 +24,8 @@ from shaken import spread
 from subjects import EXAMPLES, ROWS, subject, victims
 
 from gradaccord.engines import backprop
-from gradaccord.harness.agreement import differs
-from gradaccord.harness.judge import judge, settle
+from gradaccord.harness.judging.agreement import differs
+from gradaccord.harness.judging.judge import judge, settle
 
 
 @pytest.mark.parametrize("row", ROWS)

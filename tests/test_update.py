@@ -12,7 +12,15 @@ import pytest
 from numpy.typing import NDArray
 
 from gradaccord.engines.backprop import engine as row_engine
-from gradaccord.harness.evaluation import (
+from gradaccord.harness.graph.build import Builder
+from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.graph import Graph, GraphError, Use
+from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.shapes import elementwise
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.paths.summary import summary
+from gradaccord.harness.paths.trajectory import trajectory
+from gradaccord.harness.records.evaluation import (
     DTYPES,
     Engine,
     Evaluate,
@@ -23,16 +31,8 @@ from gradaccord.harness.evaluation import (
     Step,
     Unsupported,
 )
-from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import Graph, GraphError, Use
-from gradaccord.harness.graph.ops import OPERATIONS
-from gradaccord.harness.graph.shapes import elementwise
-from gradaccord.harness.paths import summary
-from gradaccord.harness.rows import FINDINGS, TrajectoryRow
-from gradaccord.harness.subject import Subject
-from gradaccord.harness.trajectory import trajectory
-from gradaccord.harness.update import RULES, Update, check, row_graph, row_optimiser
+from gradaccord.harness.records.rows import FINDINGS, TrajectoryRow
+from gradaccord.harness.rules.update import RULES, Update, check, row_graph, row_optimiser
 
 Array = NDArray[Any]
 SETTINGS: Mapping[str, Mapping[str, float]] = {
@@ -550,7 +550,7 @@ def test_steps_judged_together_are_judged_as_each_alone_would_be(monkeypatch: py
 
     together = rows()
     assert {row.step for row in together if row.finding} >= {5, 7}
-    monkeypatch.setattr("gradaccord.harness.trajectory.HELD", 0)
+    monkeypatch.setattr("gradaccord.harness.paths.trajectory.HELD", 0)
     assert rows() == together
 
 

@@ -13,10 +13,10 @@ from typing import get_args
 import pytest
 from click.testing import CliRunner
 
-from gradaccord.harness.case import load
 from gradaccord.harness.cli import main
-from gradaccord.harness.rows import FINDINGS, Verdict
-from gradaccord.harness.verdicts import SEVERITY
+from gradaccord.harness.judging.classify import SEVERITY
+from gradaccord.harness.reading.case import load
+from gradaccord.harness.records.rows import FINDINGS, Verdict
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")

@@ -31,27 +31,35 @@ def imports(path: Path) -> Iterator[str]:
         waiting += ast.iter_child_nodes(node)
 
 
-def allowed(path: Path) -> tuple[str, ...] | None:
-    """Prefixes of this project that a file may import; None where only the general walls hold."""
+# The rooms of `harness/` from the ground up; those between two bars may not import one another. A room imports only
+# rooms before the bar that stands before it.
+ORDER = (
+    "words errors | graph | records | evaluation arithmetic rules | truth reading | judging | paths | running | telling"
+)
+FLOORS = {room: floor for floor, rooms in enumerate(ORDER.split("|")) for room in rooms.split()}
+SHELLS = ("__init__", "__main__", "cli", "pytest_plugin")  # above all rooms; nothing imports them but one another
+ENGINES = ("words", "errors", "graph", "records", "arithmetic", "rules")
+REPORTS = ("words", "graph", "records", "telling")
+
+
+def room_of(path: Path) -> str:
+    """The room of a file, `graph` for `harness/graph/emit.py`; a file directly in `harness/` is a room of its own."""
+    return path.relative_to(ROOT).with_suffix("").parts[1]
+
+
+def allowed(path: Path) -> tuple[str, ...]:
+    """Prefixes of this project that a file may import."""
     name = path.relative_to(ROOT).as_posix()
-    graph, rows = "harness.graph", "harness.rows"
-    if name.startswith("harness/graph/"):
-        return (graph,)
-    if name.startswith("harness/truth/"):
-        return (graph, "harness.truth", "harness.arithmetic")
-    if name.startswith("harness/arithmetic/"):
-        return ("harness.arithmetic", "harness.evaluation")
-    if name in ("harness/rows.py", "harness/workers.py"):
-        return ("harness.engine_loading", "harness.graph.counted") if "workers" in name else ()
-    if name == "harness/evaluation.py":
-        return (graph,)
     if name.startswith("engines/"):
         adapter = name.removesuffix(".py").removesuffix("_directional").replace("/", ".")
-        own = (adapter, adapter + "_operations")
-        return (graph, "harness.evaluation", "harness.update", "harness.arithmetic", *own)
+        return (*(f"harness.{room}" for room in ENGINES), adapter, adapter + "_operations")
     if name.startswith("reports/"):
-        return (graph, rows, "harness.results", "harness.findings", "harness.mermaid", "reports")
-    return None
+        return (*(f"harness.{room}" for room in REPORTS), "reports")
+    room = room_of(path)
+    if room in SHELLS:
+        return ("harness",)
+    below = [other for other, floor in FLOORS.items() if floor < FLOORS[room]]
+    return tuple(f"harness.{other}" for other in [*below, room])
 
 
 def inside(name: str, prefixes: tuple[str, ...]) -> bool:
@@ -67,9 +75,15 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
         assert not {name for name in ours if inside(name, ("engines", "reports", "gradaccord"))}
     if room != "engines":
         assert not {name for name in found if name.partition(".")[0] in FRAMEWORKS}
-    prefixes = allowed(path)
-    if prefixes is not None:
-        assert not {name for name in ours if not inside(name, prefixes)}
+    assert not {name for name in ours if not inside(name, allowed(path))}
+
+
+def test_every_room_has_its_place_and_says_what_lives_there() -> None:
+    folder = ROOT / "harness"
+    rooms = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert rooms == {*FLOORS, *SHELLS}
+    assert len([*folder.glob("*.py")]) <= 8
+    assert all(ast.get_docstring(ast.parse(path.read_text())) for path in folder.rglob("__init__.py"))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "engines").rglob("*.py")), ids=lambda path: path.name)
@@ -94,22 +108,28 @@ def test_germs_share_nothing_with_the_rules_that_they_prove() -> None:
     assert not reached & {"harness/graph/derivatives.py", "harness/graph/gradient.py"}
 
 
-PLANTED = {
-    "harness/graph/x.py": "from ..rows import Row",
-    "harness/truth/x.py": "from ..judge import judge",
-    "harness/x.py": "import torch",
-    "harness/y.py": "from ..engines import backprop",
-    "engines/x.py": "from ..harness.judge import judge",
-    "engines/y.py": "from ..harness import judge",
-    "reports/x.py": "from ..harness.run import run",
-}
+BACK = [
+    (room, other)
+    for room, floor in FLOORS.items()
+    for other in (*FLOORS, *SHELLS)
+    if other != room and FLOORS.get(other, len(FLOORS)) >= floor
+]
+PLANTED = [
+    ("harness/graph/x.py", "import torch"),
+    ("harness/graph/x.py", "from ...engines import backprop"),
+    ("engines/x.py", "from ..harness.judging.judge import judge"),
+    ("engines/x.py", "from ..harness.judging import judge"),
+    ("reports/x.py", "from ..harness.running.run import run"),
+    *((f"harness/{room}/x.py", f"from ..{other} import y") for room, other in BACK),
+    *((f"harness/{room}/x.py", f"from ..{other}.x import y") for room, other in BACK),
+]
 
 
-@pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_import_is_noticed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name, line", PLANTED)
+def test_a_planted_import_is_noticed(name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True)
-    path.write_text(PLANTED[name])
+    path.write_text(line)
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     with pytest.raises(AssertionError):
         test_a_room_imports_only_what_lies_below_it(path)

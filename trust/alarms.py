@@ -20,13 +20,13 @@ from hypothesis import seed as seeded
 from hypothesis.errors import NoSuchExample
 from random_graphs import SCALES, RandomGraph, random_graphs
 
-from gradaccord.harness.case import load, shipped
-from gradaccord.harness.evaluation import Evaluate, Prepare, Unsupported
 from gradaccord.harness.graph.graph import Graph
-from gradaccord.harness.judge import judge, settle
-from gradaccord.harness.rows import Row
-from gradaccord.harness.run import Settings, run, units
-from gradaccord.harness.verdicts import taken as choice_in
+from gradaccord.harness.judging.classify import taken as choice_in
+from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.reading.case import load, shipped
+from gradaccord.harness.records.evaluation import Evaluate, Prepare, Unsupported
+from gradaccord.harness.records.rows import Row
+from gradaccord.harness.running.run import Settings, run, units
 
 UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 DTYPES = ("float64", "float32")

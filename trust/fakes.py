@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from gradaccord.engines import backprop
-from gradaccord.harness.answers import answer
-from gradaccord.harness.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph
-from gradaccord.harness.judge import judge
-from gradaccord.harness.rows import Row
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare
+from gradaccord.harness.records.rows import Row
+from gradaccord.harness.running.answers import answer
 
 QUANTITIES = {"value": "values", "gradient": "gradients", "term": "terms", "adjoint": "adjoints"}
 

@@ -16,9 +16,9 @@ from alarms import ALL, engines
 
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.judge import judge
-from gradaccord.harness.rows import FINDINGS
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.rows import FINDINGS
 
 
 @dataclass(frozen=True, slots=True)

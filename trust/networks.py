@@ -14,7 +14,7 @@ import numpy as np
 
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.subject import Subject
 
 Step = Callable[[Any], Any]
 

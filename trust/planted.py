@@ -19,14 +19,14 @@ from planting import ENGINES, Plant, in_compiled_jax, moved
 from shaken import spread
 from subjects import EXAMPLES, argument, subject, victims
 
-from gradaccord.harness.agreement import same_bits
-from gradaccord.harness.engine_loading import load
-from gradaccord.harness.evaluation import Evaluation, Prepare, Unsupported
-from gradaccord.harness.judge import judge
-from gradaccord.harness.rows import FINDINGS
-from gradaccord.harness.subject import Subject
-from gradaccord.harness.trajectory import trajectory
-from gradaccord.harness.update import check
+from gradaccord.harness.judging.agreement import same_bits
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.paths.trajectory import trajectory
+from gradaccord.harness.records.evaluation import Evaluation, Prepare, Unsupported
+from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.rules.update import check
+from gradaccord.harness.running.loading import load
 
 SEEDS = 4
 UPDATE = check("ascent", {"step_size": 1e-3, "steps": 3})

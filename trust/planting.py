@@ -18,13 +18,13 @@ from unittest.mock import patch
 import numpy as np
 from faults import OVERWRITTEN, SWAPPED, TRANSPOSED, UNSUMMED, Bend, bends, first_slice, scales, transposed
 
-from gradaccord.harness.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare
 from gradaccord.harness.graph import gradient as sweep
 from gradaccord.harness.graph import shapes
 from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.graph import Constant, Graph, Node, Shape, Use
 from gradaccord.harness.graph.ops import OPERATIONS
 from gradaccord.harness.graph.symbol import Symbol, f
+from gradaccord.harness.records.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph, Shape
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.subject import Subject
 
 SHAPES: Sequence[Shape] = ((), (3,), (2, 3))
 SCALES = (1e-3, 1.0, 1e3)

@@ -15,8 +15,8 @@ from networks import NETWORKS, Network
 from planting import Plant, in_backprop
 
 from gradaccord.harness.graph.graph import Use
-from gradaccord.harness.judge import judge
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
 
 Bend = Callable[[Any], Any]
 Accepts = Callable[[Network, float, bool], bool]

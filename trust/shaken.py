@@ -14,10 +14,10 @@ from unittest.mock import patch
 import numpy as np
 from flint import arb
 
-from gradaccord.harness.evaluation import Array, Evaluation
 from gradaccord.harness.graph.graph import Use
 from gradaccord.harness.graph.ops import OPERATIONS
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.evaluation import Array, Evaluation
 from gradaccord.harness.truth import links, precision
 from gradaccord.harness.truth.numbers import to_balls
 from gradaccord.harness.truth.rounding import SELECTIONS, Format, floats, middle

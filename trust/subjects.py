@@ -16,7 +16,7 @@ from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Use
 from gradaccord.harness.graph.ops import OPERATIONS
-from gradaccord.harness.subject import Subject
+from gradaccord.harness.judging.subject import Subject
 
 __all__ = ["EXAMPLES", "Example", "argument", "subject", "victims"]
 

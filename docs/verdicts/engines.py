@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 
 from gradaccord.engines import backprop
-from gradaccord.harness.evaluation import Array, Evaluate, Evaluation, Inputs
 from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.records.evaluation import Array, Evaluate, Evaluation, Inputs
 
 
 def forgetful(graph: Graph, dtype: str) -> Evaluate:

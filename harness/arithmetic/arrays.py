@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.evaluation import DTYPES
+from ..records.evaluation import DTYPES
 from . import special
 
 Array: TypeAlias = NDArray[Any]

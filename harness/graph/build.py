@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from .counted import counted
+from ..words import counted
 from .graph import Arg, Constant, Graph, GraphError, Kind, Node, Params, Shape
 from .habits import surplus
 from .ops import OPERATIONS, Operation

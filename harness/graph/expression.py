@@ -13,8 +13,8 @@ from functools import lru_cache
 from math import prod
 from typing import cast
 
+from ..words import counted
 from .build import Builder
-from .counted import counted
 from .graph import NAMED_CONSTANTS, Arg, Constant, GraphError, Param
 from .habits import place, refused, undefined, unknown_operation
 from .ops import OPERATIONS

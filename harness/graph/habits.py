@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Mapping, Sequence
 
+from ..words import nearest
 from .graph import GraphError
-from .nearest import nearest
 from .ops import OPERATIONS, Operation
 
 LANGUAGE = "names, numbers, + - * / ** @, comparisons, calls and subscripts"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from ..words import nearest
 from .graph import GraphError, Param, Params
-from .nearest import nearest
 from .ops import REQUIRED, Operation
 
 Check = Callable[[object], "Param | None"]  # the value in its one form, or None where it does not fit

@@ -13,7 +13,7 @@ from math import prod
 from types import EllipsisType
 from typing import TypeAlias, cast
 
-from .counted import counted
+from ..words import counted
 from .graph import GraphError, Param, Shape
 
 Index: TypeAlias = tuple["int | slice | None | EllipsisType", ...]

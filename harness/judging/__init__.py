@@ -1,0 +1,1 @@
+"""One evaluation held against the truth, link by link, becomes rows with verdicts."""

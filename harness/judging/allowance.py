@@ -1,0 +1,29 @@
+"""How much of its allowance each operation uses: where even the worst sound engine uses little, a bound is too wide.
+
+Knows the graph and the links of one evaluation, and no engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..graph.graph import Graph
+from ..records.rows import Quantity
+from .classify import Link
+
+ADDED = "sum of terms"  # what an adjoint is; one of a single term adds nothing and is left out
+
+
+def used(own: Mapping[object, Link], graph: Graph) -> dict[tuple[str, Quantity], tuple[float, ...]]:
+    """The scores of the sound links, each without what is upstream of it, by operation and quantity.
+
+    The operation of a term is that of its consumer. A score is that of the link's worst component.
+    """
+    found: dict[tuple[str, Quantity], list[float]] = {}
+    for link in own.values():
+        node = graph[link.name if link.use is None else link.use.consumer]
+        added = link.quantity == "adjoint"
+        nothing = len(graph.uses_of[node.name]) < 2 if added else node.op == "input"
+        if link.verdict in ("agree", "lossy") and not nothing:
+            found.setdefault((ADDED if added else node.op, link.quantity), []).append(link.score)
+    return {key: tuple(scores) for key, scores in found.items()}

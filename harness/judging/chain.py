@@ -1,0 +1,232 @@
+"""Every link of one evaluation, judged on the engine's own numbers, and for each quantity the worst up to it.
+
+The induction behind it: where all links up to a number are sound, the number is a sound evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..graph.graph import Node, Use
+from ..records.evaluation import Array, Evaluation
+from ..records.rows import FINDINGS, Quantity
+from ..truth.adjoints import adjoint, adjoint_of_enclosures, shares
+from ..truth.batches import Batches
+from ..truth.links import Step
+from ..truth.precision import working
+from ..truth.residuals import Numerals, Residual
+from ..truth.rounding import Format
+from .classify import Link, Score, at, classify, place, plainly_sound, worse
+from .subject import Subject
+
+
+@dataclass
+class Chain:
+    """All links of one evaluation, and for every quantity the worst link up to it."""
+
+    subject: Subject
+    evaluation: Evaluation
+    numerals: dict[str, Numerals] = field(default_factory=dict)
+    values: dict[str, Link] = field(default_factory=dict)
+    terms: dict[Use, Link] = field(default_factory=dict)
+    adjoints: dict[str, Link] = field(default_factory=dict)
+    own: dict[object, Link] = field(default_factory=dict)
+    unseen: set[Use] = field(default_factory=set)
+    settled: dict[Hashable, Score] = field(default_factory=dict)
+    mark: int = 0  # tells this evaluation's links from those of others that are judged with them
+    order: int = 0
+
+    def judge(self) -> None:
+        """Values forwards, then, as far as the engine shows them, adjoints and terms backwards."""
+        judge_together([self])
+
+    def judge_links(self) -> None:
+        """The same once batches have settled what they can."""
+        self.judge_values()
+        if self.evaluation.adjoints is not None:
+            self.judge_adjoints(self.evaluation.adjoints)
+
+    def gather(self, batches: Batches) -> None:
+        """Every link of this evaluation that may be judged together with others of its kind."""
+        graph, evaluation = self.subject.graph, self.evaluation
+        values, terms, adjoints = evaluation.values, evaluation.terms, evaluation.adjoints
+        for node in graph.nodes:
+            if terms is not None and adjoints is not None and node.name in adjoints:
+                parts = [*self._seed(node), *(terms[use] for use in graph.uses_of[node.name])]
+                batches.adjoint((self.mark, "adjoint", node.name), adjoints[node.name], parts)
+            names = [node.name, *(arg for arg in node.args if isinstance(arg, str))]
+            if node.op == "input" or not all(name in values for name in names):
+                continue
+            y, *operands = (values[name] for name in names)
+            now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
+            batches.value((self.mark, "value", node.name), now, operands, y)
+            if terms is not None and adjoints is not None and node.name in adjoints and uses:
+                own = [terms[use] for use in uses]
+                batches.terms([(self.mark, "term", use) for use in uses], now, operands, y, adjoints[node.name], own)
+
+    def judge_values(self) -> None:
+        graph, values = self.subject.graph, self.evaluation.values
+        self.numerals = {name: Numerals(array, self.subject.form) for name, array in values.items()}
+        for node in graph.nodes:
+            if node.name not in values:
+                continue
+            if node.op == "input":
+                link = self._input(node)
+            else:
+                names = [arg for arg in node.args if isinstance(arg, str)]
+                if not all(name in values for name in names):
+                    continue
+                link = self._settled("value", node.name, None) or self._value(node, names)
+            self.own["value", node.name] = link
+            upstream = [self.values[arg] for arg in node.args if isinstance(arg, str) and arg in self.values]
+            self.values[node.name] = worse([link, *upstream])
+
+    def _value(self, node: Node, names: Sequence[str]) -> Link:
+        operands = [self.numerals[name] for name in names]
+        read = partial(self.subject.steps[node.name].value, operands, self.numerals[node.name])
+        return self._link("value", node.name, None, read)
+
+    def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
+        """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
+        graph, evaluation, form = self.subject.graph, self.evaluation, self.subject.form
+        enclosures: dict[str, list[tuple[Any, Any]]] = {}
+        for node in reversed(graph.nodes):
+            if node.name not in shown:
+                continue
+            g = Numerals(shown[node.name], form)
+            upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
+            seed = self._seed(node)
+            if evaluation.terms is not None:
+                link = self._settled("adjoint", node.name, None)
+                if link is None:
+                    parts = [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])]
+                    link = self._link("adjoint", node.name, None, partial(adjoint, g, parts))
+            elif any(use in self.unseen for use in graph.uses_of[node.name]):
+                link = self._unjudged("adjoint", node.name, None)
+            else:
+                own = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
+                balls = [*enclosures.pop(node.name, []), *own]
+                link = self._link("adjoint", node.name, None, partial(adjoint_of_enclosures, g, balls))
+            self.own["adjoint", node.name] = link
+            self.adjoints[node.name] = worse([link, *upstream])
+            if node.op != "input":
+                self._judge_terms(node, g, enclosures)
+
+    def _seed(self, node: Node) -> list[Array]:
+        """What an adjoint has beside its terms: the output's, the cotangent."""
+        return [self.subject.cotangent] if node.name == self.subject.graph.output.name else []
+
+    def _judge_terms(self, node: Node, g: Numerals, enclosures: dict[str, list[tuple[Any, Any]]]) -> None:
+        graph, terms = self.subject.graph, self.evaluation.terms
+        now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
+        names = [arg for arg in node.args if isinstance(arg, str)]
+        if not uses:
+            return
+        if not all(name in self.numerals for name in [node.name, *names]):
+            self._blind(node, uses)
+            return
+        operands, y = [self.numerals[name] for name in names], self.numerals[node.name]
+        before = [self.values[node.name], self.adjoints[node.name]]
+        if terms is None:
+            for use, enclosed in zip(uses, now.enclosed(operands, y, g, self.subject.form), strict=True):
+                enclosures.setdefault(graph.argument(use), []).append(enclosed)
+                self.terms[use] = worse(before)
+            return
+        read = self._term_residuals(now, operands, y, g, [terms[use] for use in uses])
+        read_from = [operand.array for operand in operands]
+        lost = shares(node.op, node.params, read_from, [terms[use] for use in uses], g.array, self.subject.form)
+        for which, use in enumerate(uses):
+            link = self._settled("term", graph.argument(use), use) or self._link(
+                "term", graph.argument(use), use, lambda form, which=which: read(form)[which]
+            )
+            if lost is not None and lost.any() and link.verdict not in FINDINGS:
+                index = place(np.argmax(lost), lost.shape)
+                reason = f"{link.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
+                link = replace(link, verdict="wrong", score=np.inf, reason=reason)
+            self.own["term", use] = link
+            self.terms[use] = worse([link, *before])
+
+    def _term_residuals(
+        self, now: Step, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]
+    ) -> Callable[[Format], Sequence[Residual]]:
+        """What reads the residuals of all terms of a step: computed when first asked for, once a format."""
+        found: dict[Format, Sequence[Residual]] = {}
+
+        def read(form: Format) -> Sequence[Residual]:
+            if form not in found:
+                engine = [Numerals(term, self.subject.form) for term in terms]
+                found[form] = now.terms(operands, y, g, engine, form)
+            return found[form]
+
+        return read
+
+    def _blind(self, node: Node, uses: Sequence[Use]) -> None:
+        """The terms of a node whose operands or value the engine does not show: nothing can be said of them."""
+        for use in uses:
+            self.unseen.add(use)
+            link = self._unjudged("term", self.subject.graph.argument(use), use)
+            self.own["term", use] = link
+            self.terms[use] = worse([link, self.adjoints[node.name]])
+
+    def _unjudged(self, quantity: Quantity, name: str, use: Use | None) -> Link:
+        self.order += 1
+        reason = f"{quantity} of `{name}`: the engine does not show the values that this step reads"
+        return Link(quantity, name, use, self.order, "not judged", 0.0, (), reason)
+
+    def _input(self, node: Node) -> Link:
+        """An engine computes on the inputs that it was given, bit for bit."""
+        given, used = self.subject.inputs[node.name], self.evaluation.values[node.name]
+        same = np.asarray(_same(given, used))
+        self.order += 1
+        if same.all():
+            return Link("value", node.name, None, self.order, "agree", 0.0, (), "")
+        index = place(np.argmin(same), same.shape)
+        reason = f"the engine computed on {used[index]!r} where the input is {given[index]!r}"
+        return Link("value", node.name, None, self.order, "wrong", np.inf, index, reason)
+
+    def _settled(self, quantity: Quantity, name: str, use: Use | None) -> Link | None:
+        """The link, where its batch has found it sound."""
+        sound = self.settled.get((self.mark, quantity, use or name))
+        if sound is None:
+            return None
+        self.order += 1
+        return Link(quantity, name, use, self.order, "agree", *sound, "")
+
+    def _link(self, quantity: Quantity, name: str, use: Use | None, read: Callable[[Format], Residual]) -> Link:
+        self.order += 1
+        where = use.consumer if use is not None else name
+        verdict, score, index, reason = classify(read, self.subject.form)
+        text = self.subject.texts.get(where, "")
+        if reason and verdict != "agree":
+            inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""
+            what = f"term of `{name}`" if use is not None else f"{quantity} of `{name}`"
+            reason = f"{what}{inside}{at(index)}: {reason}"
+        return Link(quantity, name, use, self.order, verdict, score, index, reason)
+
+
+def judge_together(chains: Sequence[Chain]) -> None:
+    """Judge evaluations of one graph in one dtype. Links stand alone, so those of equal steps are stacked over all."""
+    if not chains:
+        return
+    form = chains[0].subject.form
+    batches, settled = Batches(form), dict[Hashable, Score]()
+    with working():
+        for mark, chain in enumerate(chains):
+            chain.mark, chain.settled = mark, settled
+            chain.gather(batches)
+        for keys, residual in batches.measured(least=2):
+            settled.update(plainly_sound(keys, residual, form))
+        for chain in chains:
+            chain.judge_links()
+
+
+def _same(given: Array, used: Array) -> Array:
+    """Where two arrays agree bit for bit: 0.0 is not -0.0, NaN is NaN."""
+    if given.dtype.kind in "bi":
+        return given == used
+    return ((given == used) & (np.signbit(given) == np.signbit(used))) | (np.isnan(given) & np.isnan(used))

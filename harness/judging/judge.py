@@ -1,0 +1,246 @@
+"""An engine's evaluation held against the truth, link by link, becomes rows with verdicts.
+
+Knows `truth/` and `evaluation.py`; knows no engine and no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isnan
+
+import numpy as np
+
+from ..records.evaluation import Array, Evaluation
+from ..records.rows import FINDINGS, Quantity, Row, Verdict, blank_row
+from ..truth.reference import Number, difference, relative_size
+from .agreement import differs, same_bits
+from .chain import Chain
+from .classify import Link, place, taken
+from .kinks import at_kinks
+from .subject import Subject
+from .unseen import conditioned, digits, of_plain, unseen
+
+__all__ = ["Subject", "judge", "judged", "settle"]
+
+
+def judge(
+    subject: Subject,
+    engine: str,
+    evaluation: Evaluation,
+    again: Evaluation | None = None,
+    seconds: float = 0.0,
+    quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+) -> list[Row]:
+    """The rows of one engine for one subject. `again` is a second evaluation of the same inputs."""
+    return judged(subject, engine, evaluation, again, seconds, quantities)[0]
+
+
+def judged(
+    subject: Subject,
+    engine: str,
+    evaluation: Evaluation,
+    again: Evaluation | None = None,
+    seconds: float = 0.0,
+    quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+) -> tuple[list[Row], Mapping[object, Link]]:
+    """The rows, and every link by itself, whatever is upstream of it."""
+    blank = blank_row(subject.case, subject.point, subject.dtype, engine, seconds)
+    if evaluation.status != "ok":
+        finding = evaluation.status in FINDINGS
+        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
+    if again is not None:
+        changed = differs(evaluation, again)
+        if changed:
+            reason = f"a second run on the same inputs gave {changed}"
+            return [replace(blank, verdict="unstable", reason=reason, finding=True)], {}
+    chain = Chain(subject, evaluation)
+    chain.judge()
+    return list(_rows(chain, blank, quantities)), chain.own
+
+
+def settled_by_links(chain: Chain, name: str) -> bool:
+    """Whether links say all of a gradient: one is off, or all are seen, none at a kink, and the plain program has
+    their bits."""
+    link, shown = chain.adjoints.get(name), chain.evaluation.adjoints
+    if link is None or shown is None:
+        return False
+    same = same_bits(chain.evaluation.gradients[name], shown[name])
+    return link.verdict in FINDINGS or (link.verdict in ("agree", "lossy") and same)
+
+
+def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
+    """The rows of the gradients alone, of an evaluation whose links have been judged."""
+    subject = chain.subject
+    blank = blank_row(subject.case, subject.point, subject.dtype, engine)
+    return {row.name: row for row in _rows(chain, blank, frozenset(("gradient",)))}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One quantity of an evaluation: its numbers, the truth, the worst link up to it and its own."""
+
+    quantity: Quantity
+    name: str
+    use: str
+    engine: Array
+    truth: Number
+    link: Link
+    own: Link
+
+
+def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:
+    entries = [entry for entry in _entries(chain) if entry.quantity in quantities]
+    subject, evaluation = chain.subject, chain.evaluation
+    for entry, (errors, relative) in zip(entries, _measured(entries), strict=True):
+        row = _row(blank, entry, errors, relative)
+        if entry.quantity == "gradient" and row.verdict not in FINDINGS:
+            assert evaluation.adjoints is not None
+            row = _gradient(row, entry, evaluation.adjoints[entry.name], subject)
+        yield row
+    for node in subject.graph.wanted if "gradient" in quantities else ():
+        name = node.name
+        if name not in chain.adjoints:
+            engine = evaluation.gradients[name]
+            if evaluation.errors is None:
+                row = unseen(blank, name, engine, subject.resolved[name], subject.sensitivity[name], subject.form)
+                link = Link("gradient", name, None, 0, row.verdict, 0.0, (), "")
+                yield at_kinks(row, engine, subject.sides[name], subject.bounds(name), link, subject.form)
+            else:
+                yield _by_estimate(blank, name, engine, subject.gradients[name], evaluation.errors[name])
+
+
+def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
+    """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition."""
+    probes, form, truth = subject.sensitivity[entry.name], subject.form, subject.resolved[entry.name]
+    if row.verdict == "not judged":
+        row = unseen(row, entry.name, entry.engine, truth, probes, form)
+    elif not same_bits(entry.engine, shown):
+        row = of_plain(row, entry.engine, shown, truth, probes, form)
+    elif row.verdict in ("agree", "lossy"):
+        row = conditioned(row, entry.truth, probes, form)
+    return at_kinks(row, entry.engine, subject.sides[entry.name], subject.bounds(entry.name), entry.link, form)
+
+
+def _entries(chain: Chain) -> Iterable[_Entry]:
+    """What has a link: values, gradients, adjoints and terms, as far as the engine shows them."""
+    graph, evaluation, truth, own = chain.subject.graph, chain.evaluation, chain.subject.truth, chain.own
+    for name, link in chain.values.items():
+        yield _Entry("value", name, "", evaluation.values[name], truth.values[name], link, own["value", name])
+    for node in graph.wanted:
+        name, link = node.name, chain.adjoints.get(node.name)
+        if link is not None:
+            engine, number = evaluation.gradients[name], chain.subject.gradients[name]
+            yield _Entry("gradient", name, "", engine, number, link, own["adjoint", name])
+    for name, link in chain.adjoints.items():
+        assert evaluation.adjoints is not None
+        engine = evaluation.adjoints[name]
+        yield _Entry("adjoint", name, "", engine, truth.adjoints[name], link, own["adjoint", name])
+    terms = evaluation.terms
+    for use, link in chain.terms.items() if terms is not None else ():
+        assert terms is not None
+        name = graph.argument(use)
+        yield _Entry("term", name, str(use), terms[use], truth.terms[use], link, own["term", use])
+
+
+def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
+    """For each entry its errors against the truth and their sizes relative to it, flat. Computed for all at once."""
+    if not entries:
+        return
+    engine, high, low = (
+        np.concatenate([np.ravel(array).astype(np.float64) for array in arrays])  # bfloat16 mixes with nothing
+        for arrays in zip(*((e.engine, e.truth.high, e.truth.low) for e in entries), strict=True)
+    )
+    error = difference(engine, high, low)
+    relative = relative_size(error, high)
+    start = 0
+    for entry in entries:
+        stop = start + entry.engine.size
+        yield error[start:stop], relative[start:stop]
+        start = stop
+
+
+def _row(blank: Row, entry: _Entry, error: Array, relative: Array) -> Row:
+    """One quantity: its worst component is its own link's where that is off, else the one furthest from the truth."""
+    link, own = entry.link, entry.own
+    if entry.quantity != "gradient" and own.verdict in FINDINGS:
+        link = own  # so that every link that is off has a row of its own, whatever is off upstream of it
+    if relative.size == 0:
+        return replace(
+            blank, quantity=entry.quantity, name=entry.name, use=entry.use, verdict=link.verdict, score=link.score
+        )
+    shape = entry.engine.shape
+    if own.verdict in FINDINGS:
+        index, flat = own.index, int(np.ravel_multi_index(own.index, shape)) if shape else 0
+    else:
+        flat = int(relative.argmax()) if shape else 0
+        index = place(flat, shape)
+    sound = link.verdict == "agree"
+    return Row(
+        blank.case, blank.point, blank.dtype, blank.engine, entry.quantity, entry.name, entry.use,
+        ", ".join(map(str, index)),
+        float(entry.engine[index]),
+        float(entry.truth.high[index]),
+        float(error[flat]),
+        None if isnan(link.score) else link.score,
+        digits(float(relative[flat])),
+        link.verdict,
+        "" if sound else str(link),
+        "" if sound else link.reason,
+        blank.seconds,
+        link.verdict in FINDINGS,
+    )  # fmt: skip
+
+
+def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, estimate: Array) -> Row:
+    """A gradient without links: held against the truth by the engine's own error estimate."""
+    error = np.abs(truth.error(engine))
+    base = replace(blank, quantity="gradient", name=name)
+    if engine.size == 0:
+        return base
+    estimate = estimate.astype(np.float64)
+    with np.errstate(all="ignore"):
+        ratio = np.where((error == 0) & (estimate >= 0), 0.0, error / estimate)
+    ratio = np.where(np.isnan(ratio) | (estimate < 0), np.inf, ratio)
+    known = truth.tight & np.isfinite(estimate)
+    index = place(np.argmax(np.where(known, ratio, -1.0)), ratio.shape)
+    verdict: Verdict
+    score: float | None = float(ratio[index])
+    if known[index] and not (score <= 1):
+        verdict = "wrong"
+        reason = f"off by {error[index]:.3g}, its own error estimate is {estimate[index]:.3g}"
+    elif not truth.tight.all():
+        verdict, reason, score = "not judged", "the truth is a set here (a kink), or does not exist", None
+    elif not known.all():
+        verdict, reason, score = "not judged", "the engine found no step at which its own estimate converges", None
+    else:
+        verdict, reason = "agree", ""
+    with np.errstate(all="ignore"):
+        relative = float(np.abs(error[index] / truth.high[index])) if error[index] else 0.0
+    return replace(
+        base,
+        index=", ".join(map(str, index)),
+        engine_value=float(engine[index]),
+        reference=float(truth.high[index]),
+        error=float(truth.error(engine)[index]),
+        score=score, digits=digits(relative), verdict=verdict, reason=reason,
+        node=f"gradient of {name}" if verdict == "wrong" else "",
+        finding=verdict in FINDINGS,
+    )  # fmt: skip
+
+
+def settle(rows: Sequence[Row]) -> list[Row]:
+    """Conventions, once all engines of a unit are in: where they chose differently each is a finding.
+
+    Those that a ledger has explained are left out of the count, and as they are.
+    """
+    choices: dict[tuple[str, str, str], set[str]] = {}
+    for row in rows:
+        if row.verdict == "convention" and not row.accepted:
+            choices.setdefault((row.quantity, row.name, row.use), set()).add(taken(row.reason))
+    return [
+        replace(row, finding=len(choices[row.quantity, row.name, row.use]) > 1)
+        if row.verdict == "convention" and not row.accepted
+        else row
+        for row in rows
+    ]

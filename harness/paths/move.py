@@ -1,0 +1,158 @@
+"""Moves of an optimiser held against the rule, in ball arithmetic on the optimiser's own numbers.
+
+A move is one parameter in one step. Every rule moves each component by itself, so moves of equal shape are stacked
+along a new first axis, like links in `truth/batches.py`. Knows `truth/`, `update.py` and the verdicts; knows no path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import flint
+import numpy as np
+
+from ..graph.emit import Namespace, Program, emit
+from ..graph.graph import Shape
+from ..judging.classify import classify
+from ..records.evaluation import Array
+from ..records.rows import FINDINGS, Verdict
+from ..rules.update import RULES, Formula, Rule, Update, formula_graph
+from ..truth.batches import LARGEST
+from ..truth.numbers import balls
+from ..truth.precision import working
+from ..truth.residuals import Numerals, Residual, residual
+from ..truth.rounding import Format, rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one of the causes of a step's end came to: `gradient`, `state ...` or `update`, at its worst component."""
+
+    cause: str
+    verdict: Verdict
+    score: float | None
+    index: tuple[int, ...]
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One parameter in one step, the first is 1: what the optimiser read, and what it made of that."""
+
+    step: int
+    form: Format
+    x: Array
+    g: Array
+    state: Mapping[str, Array]
+    new_state: Mapping[str, Array]
+    new_x: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the rule says of a move: of each state variable and, last, of the parameter, whose residual is `exact`."""
+
+    findings: Sequence[Finding]
+    exact: Residual
+
+
+def judge_moves(moves: Sequence[Move], update: Update) -> list[Judged]:
+    """Each move as it would be judged alone. Parameters must not be empty."""
+    shapes: dict[Shape, list[int]] = {}
+    for k, move in enumerate(moves):
+        shapes.setdefault(move.x.shape, []).append(k)
+    found: dict[int, Judged] = {}
+    with working():
+        for which in shapes.values():
+            size = max(LARGEST // moves[which[0]].x.size, 1)
+            for start in range(0, len(which), size):
+                part = which[start : start + size]
+                found.update(zip(part, _together([moves[k] for k in part], update), strict=True))
+    return [found[k] for k in range(len(moves))]
+
+
+def _together(moves: Sequence[Move], update: Update) -> Iterator[Judged]:
+    form = moves[0].form
+
+    def stacked(read: Callable[[Move], Array]) -> Numerals:
+        return Numerals(np.array([read(move) for move in moves]), form)
+
+    rule, shape = RULES[update.rule], moves[0].x.shape
+    t = np.array([float(move.step) for move in moves]).reshape(-1, *(1 for _ in shape))
+    own = {"x": stacked(lambda move: move.x), "g": stacked(lambda move: move.g), "t": Numerals(t, form)}
+    own |= {variable: stacked(lambda move, v=variable: move.state[v]) for variable in rule.state}
+    causes: list[_Cause] = []
+    for variable, formula in rule.state.items():
+        new = stacked(lambda move, v=variable: move.new_state[v])
+        causes.append(_Cause(f"state {variable}", update, formula, dict(own), new, form))
+        own[variable] = new
+    causes.append(_Cause("update", update, rule.x, own, stacked(lambda move: move.new_x), form))
+    for k in range(len(moves)):
+        yield Judged([cause.finding(k) for cause in causes], causes[-1].residual(rule.x.text, form)[k])
+
+
+class _Cause:
+    """A state variable or the parameter after stacked moves: sound if it is so by one of the formula's forms."""
+
+    def __init__(
+        self, name: str, update: Update, formula: Formula, own: Mapping[str, Numerals], new: Numerals, form: Format
+    ) -> None:
+        rule, settings, shape = RULES[update.rule], tuple(update.settings.items()), new.array.shape[1:]
+        exactly = _program(rule.name, settings, formula.text, shape, None)(*_operands(rule, own, None))[0]
+
+        @cache
+        def measured(text: str, form: Format) -> Residual:
+            enclosure = _program(rule.name, settings, text, shape, form)(*_operands(rule, own, form))[0]
+            return residual(new, enclosure, exactly)
+
+        self.residual = measured
+        self._name, self._formula, self._form = name, formula, form
+
+    def finding(self, which: int) -> Finding:
+        found: list[Finding] = []
+        for text in (self._formula.text, *self._formula.also):
+            verdict, score, index, _ = classify(lambda form, text=text: self.residual(text, form)[which], self._form)
+            found.append(Finding(self._name, verdict, None if np.isnan(score) else score, index))
+            if verdict not in FINDINGS:
+                return found[-1]
+        return found[0]
+
+
+def _operands(rule: Rule, own: Mapping[str, Numerals], form: Format | None) -> Iterator[Any]:
+    """x, g, t and the state: exactly, or each with one rounding; the number of the step never has one."""
+    for name in ("x", "g", "t", *rule.state):
+        yield own[name].exact if form is None or name == "t" else own[name].in_form(form)
+
+
+@lru_cache(maxsize=1024)
+def _program(rule: str, settings: tuple[tuple[str, str], ...], text: str, shape: Shape, form: Format | None) -> Program:
+    graph = formula_graph(RULES[rule], dict(settings), text, shape)
+    return emit(graph, _namespace(form), graph.outputs, operators=False)
+
+
+def _namespace(form: Format | None) -> Namespace:
+    """Balls, exact or rounded at every operation.
+
+    Settings are decimals: one rounding where the format does not hold them. That includes the hyperparameters
+    of torch and optax, which are Python floats and rounded once more when they meet a float32 array.
+    """
+    exact = balls(ties="hull")
+    if form is None:
+        return exact
+    wide = rounded(exact, form)
+
+    def sqrt(x: Any) -> Any:
+        """What is under a root is a sum of squares: its ball may blur below 0, where no engine's number is."""
+        return wide["sqrt"](_not_negative(x))
+
+    return {**wide, "sqrt": sqrt}
+
+
+def _clipped(ball: Any) -> Any:
+    return flint.arb(0).union(ball.upper()) if ball.lower() < 0 <= ball.upper() else ball
+
+
+_not_negative = np.frompyfunc(_clipped, 1, 1)

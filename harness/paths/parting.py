@@ -1,0 +1,128 @@
+"""Where the paths of two engines part, and from which step on rounding alone may part them: the horizon.
+
+Where every step is sound, what parts two paths is amplified rounding, and beyond the horizon that is all there is to
+say. Paths that part before it although every step is sound are told apart: either the judge has let something through,
+or `horizon.py` underrates what rounding can do there. Nobody is blamed for it.
+
+Knows the rows, `trajectory.py` and `horizon.py`; no engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ..judging.classify import SEVERITY, place
+from ..judging.subject import Subject
+from ..records.rows import TrajectoryRow
+from ..rules.update import Update
+from ..truth.rounding import Format
+from .horizon import Places, envelope, watched
+from .trajectory import Path
+
+SOUND = ("agree", "lossy", "ill-conditioned")
+REACH = 2.0  # the spread of a few shaken paths, taken for what rounding can do
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """The first step after which two engines agree in fewer than half of the dtype's digits, beside the input's size.
+
+    `horizon` is the first step after which rounding alone may have done so (None: not on this path), `before` what
+    was not sound on either path up to the parting.
+    """
+
+    case: str
+    point: int
+    dtype: str
+    engine_a: str
+    engine_b: str
+    step: int
+    name: str
+    index: str
+    value_a: float
+    value_b: float
+    horizon: int | None
+    before: str
+
+    @property
+    def unexplained(self) -> bool:
+        """Neither a step that is not sound nor rounding has parted them."""
+        return not self.before and (self.horizon is None or self.horizon > self.step)
+
+    @property
+    def there(self) -> str:
+        where = f"{self.name}[{self.index}]" if self.index else self.name
+        return f"{where} is {self.value_a:.6g} and {self.value_b - self.value_a:+.2g}"
+
+    @property
+    def why(self) -> str:
+        told = self.before or "every step is sound"
+        told += ", yet" if self.unexplained else ";"
+        if self.horizon is None:
+            return f"{told} rounding alone may part them on no step of this path"
+        return f"{told} rounding alone may part them {'only ' if self.unexplained else ''}from step {self.horizon} on"
+
+    def __str__(self) -> str:
+        return f"{self.engine_a} and {self.engine_b} part at step {self.step}: {self.there}; {self.why}"
+
+
+def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[Parting]:
+    """For every pair of engines whose paths part, where.
+
+    Left out are engines that estimate their own error, such as finite differences: what they are off by is no rounding.
+    """
+    exact = {engine: path for engine, path in paths.items() if path.places and not path.estimated}
+    apart = {(a, b): _apart(exact[a].places, exact[b].places, start.form) for a, b in combinations(exact, 2)}
+    if not any(apart.values()):
+        return []
+    rounding = _apart(*envelope(start, update), start.form, REACH)
+    found: list[Parting] = []
+    for (a, b), parted in apart.items():
+        if parted is None:
+            continue
+        step, name, which = parted
+        array = start.inputs[name]
+        index = place(watched(array.size)[which], array.shape)
+        found.append(
+            Parting(
+                start.case, start.point, start.dtype, a, b, step, name, ", ".join(map(str, index)),
+                value_a=float(exact[a].places[name][step, which]),
+                value_b=float(exact[b].places[name][step, which]),
+                horizon=rounding[0] if rounding else None,
+                before=_before([*exact[a].rows, *exact[b].rows], step),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int, str, int] | None:
+    """The first step after which half of the digits are gone, in which input, and its component that is furthest off.
+
+    Digits are those of the largest that the input has been so far: what only cancels there is not lost.
+    """
+    found: list[tuple[int, str, int]] = []
+    for name, x in a.items():
+        steps = min(len(x), len(b[name]))
+        first, second = x[:steps], b[name][:steps]
+        with np.errstate(all="ignore"):
+            size = np.maximum(np.abs(first), np.abs(second)).max(axis=1, initial=0.0, keepdims=True)
+            distance = reach * np.abs(first - second)
+            far = ~(distance <= form.unit**0.5 * np.maximum.accumulate(size, axis=0))
+            far &= ~(np.isnan(first) & np.isnan(second))
+        if far.any():
+            step = int(np.argmax(far.any(axis=1)))
+            found.append((step, name, int(np.argmax(distance[step]))))
+    return min(found, key=lambda parted: parted[0], default=None)
+
+
+def _before(rows: Sequence[TrajectoryRow], step: int) -> str:
+    """The gravest of what was not sound on two paths before they parted; of its kind the first."""
+    doubtful = [row for row in rows if row.step <= step and row.verdict in SEVERITY and row.verdict not in SOUND]
+    if not doubtful:
+        return ""
+    worst = min(doubtful, key=lambda row: (-SEVERITY.index(row.verdict), row.step))
+    return f"step {worst.step} of {worst.engine}: {worst.verdict}" + (f" ({worst.cause})" if worst.cause else "")

@@ -1,0 +1,296 @@
+"""The path that an update rule takes, walked by an engine and judged step by step.
+
+An engine evaluates at its own parameters, its optimiser moves them, and every move is held against the
+rule in ball arithmetic on the engine's own numbers: its old parameters and state, its gradient, its new
+state. So errors of earlier steps never count again, and the first bad step is known with its cause. Steps
+stand alone, and all of a path have the same graph: those at hand are judged together.
+Knows `judge.py`, `move.py`, `truth/` and `update.py`; no engine, no optimiser of a framework, no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import nan
+from typing import TypeVar
+
+import numpy as np
+
+from ..errors import one_line
+from ..judging.chain import Chain, judge_together
+from ..judging.classify import SEVERITY
+from ..judging.judge import judged_gradients, settled_by_links
+from ..judging.subject import Subject
+from ..records.evaluation import Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Step, Unsupported
+from ..records.rows import FINDINGS, Row, TrajectoryRow, Verdict
+from ..rules.update import RULES, Rule, Update, row_optimiser
+from .horizon import Floats, Places, glance, places
+from .move import Finding, Judged, Move, judge_moves
+
+K = TypeVar("K")
+
+HELD = 1_000_000  # numbers of a path that are kept before its steps are judged: beyond, nothing is gained
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """An engine's path: its rows, and where it was after every step.
+
+    `estimated`: the engine states an error of its gradients that is more than rounding.
+    """
+
+    rows: tuple[TrajectoryRow, ...]
+    places: Places = field(default_factory=dict[str, Floats])
+    estimated: bool = False
+
+
+def trajectory(
+    start: Subject, engine: str, evaluate: Evaluate, update: Update, optimiser: Optimiser | None = None
+) -> Path:
+    """Walk `update.steps` steps from the inputs of `start`.
+
+    One row for each step and input: the component whose verdict is gravest or whose score is highest.
+    `value` is the input's after the step, `reference` what the rule gives on the engine's own numbers,
+    `score` the highest of the gradient, the state and the update. Where one of them is off, `cause` names
+    the first (`gradient`, `state m`, `update`), and verdict and score are its own. Further rows, from step
+    0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
+    says that its value is off. The path ends early where the engine fails or a parameter is not finite.
+    """
+    rows, been, estimated = list[TrajectoryRow](), list[Mapping[str, Floats]](), False
+    wanted = [node.name for node in start.graph.wanted]
+    for stands in _portions(walked(start, evaluate, update, optimiser or row_optimiser)):
+        rows += _rows(stands, engine, update)
+        for stand in stands:
+            been.append(glance({name: stand.here.inputs[name] for name in wanted}))
+            estimated |= stand.evaluation is not None and stand.evaluation.errors is not None
+    return Path(tuple(rows), places(been), estimated)
+
+
+# --- walking --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a path is after `done` steps, what the engine says there, and where its optimiser goes next.
+
+    `state` is that before the move. A path that ends before its time has `stopped`: with a verdict, and why.
+    """
+
+    done: int
+    here: Subject
+    evaluation: Evaluation | None = None
+    state: Mapping[str, Inputs] = field(default_factory=dict[str, Inputs])
+    moved: Moved | None = None
+    stopped: tuple[Verdict, str] | None = None
+
+
+def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Stand]:
+    """The stands of a path from its start on, judged by nobody."""
+    rule, here = RULES[update.rule], start
+    parameters: Inputs = {node.name: start.inputs[node.name] for node in start.graph.wanted}
+    state: Mapping[str, Inputs] = {
+        variable: {name: np.zeros_like(array) for name, array in parameters.items()} for variable in rule.state
+    }
+    try:
+        step = optimiser(update.rule, update.numbers, {name: array.copy() for name, array in parameters.items()})
+    except Unsupported as reason:
+        yield Stand(0, here, stopped=("unsupported", f"update: {reason}"))
+        return
+    except Exception as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
+        yield Stand(0, here, stopped=("failed", f"update: {one_line(error)}"))
+        return
+    for done in range(update.steps):
+        evaluation = _evaluated(evaluate, here)
+        if evaluation.status != "ok":
+            yield Stand(done, here, stopped=(evaluation.status, f"gradient: {evaluation.reason}"))
+            return
+        moved = _moved(step, evaluation, parameters, rule)
+        if isinstance(moved, str):
+            yield Stand(done, here, evaluation, stopped=("failed", f"update: {moved}"))
+            return
+        yield Stand(done, here, evaluation, state, moved)
+        parameters, state = moved.parameters, moved.state
+        if not all(np.isfinite(array).all() for array in parameters.values()):
+            return
+        here = start.at(parameters)
+    evaluation = _evaluated(evaluate, here)
+    if evaluation.status == "ok":
+        yield Stand(update.steps, here, evaluation)
+
+
+def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
+    """What the engine says, in arrays of our own: it may use its own again before the step is judged."""
+    try:
+        found = evaluate(here.inputs, here.cotangent)
+    except Exception as error:  # noqa: BLE001 - as above
+        return Evaluation("failed", one_line(error))
+    return replace(
+        found,
+        values=_copied(found.values),
+        gradients=_copied(found.gradients),
+        terms=None if found.terms is None else _copied(found.terms),
+        adjoints=None if found.adjoints is None else _copied(found.adjoints),
+    )
+
+
+def _moved(step: Step, evaluation: Evaluation, before: Inputs, rule: Rule) -> Moved | str:
+    """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype."""
+    try:
+        moved = step(_copied(evaluation.gradients))
+    except Exception as error:  # noqa: BLE001 - as above
+        return one_line(error)
+    answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in rule.state}}
+    for what, arrays in answers.items():
+        for name, old in before.items():
+            now = None if arrays is None else arrays.get(name)
+            if now is None:
+                return f"{what} of `{name}` is missing"
+            if np.shape(now) != old.shape or np.asarray(now).dtype != old.dtype:
+                found = f"{np.asarray(now).dtype} of shape {np.shape(now)}"
+                return f"{what} of `{name}` is {found}, not {old.dtype} of shape {old.shape}"
+    state = {variable: {name: np.array(moved.state[variable][name]) for name in before} for variable in rule.state}
+    return Moved({name: np.array(moved.parameters[name]) for name in before}, state)
+
+
+def _copied(arrays: Mapping[K, Array]) -> dict[K, Array]:
+    return {key: np.array(array) for key, array in arrays.items()}
+
+
+# --- judging --------------------------------------------------------------------------------------------------
+
+
+def _portions(stands: Iterable[Stand]) -> Iterator[list[Stand]]:
+    """The stands of a path, as many at a time as may be held."""
+    portion, held = list[Stand](), 0
+    for stand in stands:
+        portion.append(stand)
+        held += _size(stand.evaluation)
+        if held > HELD:
+            yield portion
+            portion, held = [], 0
+    yield portion
+
+
+def _size(evaluation: Evaluation | None) -> int:
+    if evaluation is None:
+        return 0
+    shown = (evaluation.values, evaluation.terms or {}, evaluation.adjoints or {})
+    return sum(array.size for arrays in shown for array in arrays.values())
+
+
+def _rows(stands: Sequence[Stand], engine: str, update: Update) -> Iterator[TrajectoryRow]:
+    """Of each stand the output, and the move from there or why there is none."""
+    chains = {stand.done: Chain(stand.here, stand.evaluation) for stand in stands if stand.evaluation is not None}
+    judge_together([*chains.values()])
+    moves = {key: move for stand in stands for key, move in _moves(stand)}
+    judged = dict(zip(moves, judge_moves([*moves.values()], update), strict=True))
+    for stand in stands:
+        chain, done, subject = chains.get(stand.done), stand.done, stand.here
+        if chain is not None:
+            yield from _output(_blank(subject, engine, done), chain)
+        if stand.stopped is not None:
+            verdict, cause = stand.stopped
+            for node in subject.graph.wanted:
+                blank = _blank(subject, engine, done + 1, node.name)
+                yield replace(blank, verdict=verdict, cause=cause, finding=verdict in FINDINGS)
+        elif chain is not None and stand.moved is not None:
+            gradients = _gradients(chain, engine)
+            for name, x in stand.moved.parameters.items():
+                blank = _blank(subject, engine, done + 1, name)
+                if x.size:
+                    yield _row(blank, x, gradients[name], judged[done, name])
+                else:
+                    yield replace(blank, value=0.0)
+
+
+def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
+    if stand.evaluation is None or stand.moved is None:
+        return
+    for name, x in stand.moved.parameters.items():
+        if x.size:
+            before, after = (
+                {variable: arrays[name] for variable, arrays in state.items()}
+                for state in (stand.state, stand.moved.state)
+            )
+            old, gradient = stand.here.inputs[name], stand.evaluation.gradients[name]
+            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x)
+
+
+def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
+    """By their links, as in `judge.py`; where those leave something open, by the truth of the whole graph too."""
+    found: dict[str, Finding] = {}
+    rows: Mapping[str, Row] = {}
+    for node in chain.subject.graph.wanted:
+        name, link = node.name, chain.adjoints.get(node.name)
+        if link is not None and settled_by_links(chain, name):
+            own = chain.own["adjoint", name]
+            found[name] = Finding("gradient", link.verdict, _known(link.score), own.index, str(link))
+        else:
+            rows = rows or judged_gradients(chain, engine)
+            row = rows[name]
+            found[name] = Finding("gradient", row.verdict, row.score, _index(row.index), row.node)
+    return found
+
+
+def _output(blank: TrajectoryRow, chain: Chain) -> Iterator[TrajectoryRow]:
+    output = chain.subject.graph.output.name
+    link = chain.values.get(output)
+    if link is None:
+        return
+    with np.errstate(all="ignore"):
+        value = chain.evaluation.values[output].astype(np.float64)
+        contracted = float(np.sum(value * chain.subject.cotangent.astype(np.float64)))
+    off = link.verdict in FINDINGS
+    yield replace(
+        blank, name=output, value=contracted, score=_known(link.score), verdict=link.verdict, finding=off,
+        cause="value" if off else "", node=str(link) if off else "",
+    )  # fmt: skip
+
+
+def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged) -> TrajectoryRow:
+    """One input after one step."""
+    worst = _first_off_or_worst([gradient, *move.findings])
+    value, reference = float(x[worst.index]), float(move.exact.exact[worst.index])
+    off = worst.verdict in FINDINGS
+    return replace(
+        blank,
+        index=", ".join(map(str, worst.index)),
+        value=value,
+        reference=reference,
+        error=_signed(value - reference, float(move.exact.off[worst.index])),
+        score=worst.score,
+        verdict=worst.verdict,
+        cause=worst.cause if off else "",
+        finding=off,
+        node=worst.node if off else "",
+    )
+
+
+def _blank(subject: Subject, engine: str, step: int, name: str = "") -> TrajectoryRow:
+    return TrajectoryRow(
+        subject.case, subject.point, subject.dtype, engine, step, name, "", nan, None, None, None, "agree", ""
+    )
+
+
+def _signed(rough: float, size: float) -> float:
+    """An error with the sign of the difference of two floats and a size that is known better."""
+    return -size if rough < 0 else size
+
+
+def _known(score: float) -> float | None:
+    return None if np.isnan(score) else score
+
+
+def _index(text: str) -> tuple[int, ...]:
+    return tuple(int(i) for i in text.split(",")) if text else ()
+
+
+def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
+    """The first cause that is off; else the gravest verdict, with the highest score of all."""
+    for found in findings:
+        if found.verdict in FINDINGS:
+            return found
+    gravest = max(findings, key=lambda found: SEVERITY.index(found.verdict))
+    worst = max(findings, key=lambda found: -1.0 if found.score is None else found.score)
+    score = None if gravest.verdict == "not judged" else worst.score
+    return Finding(worst.cause, gravest.verdict, score, worst.index)

@@ -1,0 +1,1 @@
+"""A YAML file becomes a Case, or the list of all its errors."""

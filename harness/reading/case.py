@@ -1,0 +1,348 @@
+"""Cases: a YAML file -> a Case, or every error of the file at once.
+
+`load` reads one file, `load_all` several, `find` looks for them below folders. The keys stand in
+`keys.py`, the reference for users in `docs/cases.md`. Imports no engine and no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph.graph import Graph, Node
+from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
+from ..rules.update import RULES, Update, check, faults
+from ..words import nearest
+from .inputs import Array, Input, build
+from .keys import CASE, schema, text_in
+from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
+from .statements import Assembly, Statements
+from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, read
+from .yaml_tree import tree
+
+__all__ = [
+    "Acceptance",
+    "Case",
+    "CaseError",
+    "CaseErrors",
+    "Expectation",
+    "Point",
+    "Update",
+    "find",
+    "half_unit",
+    "load",
+    "load_all",
+    "schema",
+    "shipped",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where the graph is evaluated, and what is expected there. Point 0 is the case's `inputs`."""
+
+    inputs: Mapping[str, Input]
+    expect: tuple[Expectation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A computation with its inputs, the answers that are known and the disagreements that are."""
+
+    name: str
+    path: Path
+    about: str
+    source: str
+    tags: tuple[str, ...]
+    graph: Graph
+    points: tuple[Point, ...]
+    dtypes: tuple[str, ...]
+    update: Update | None
+    accept: tuple[Acceptance, ...]
+    weights: Input  # of the output: what contracts it
+    derivatives: tuple[Derivative, ...] = ()  # asked for beside the gradient
+
+    @property
+    def expect(self) -> tuple[tuple[Expectation, ...], ...]:
+        """What is expected, point by point."""
+        return tuple(point.expect for point in self.points)
+
+    def inputs(self, point: int, dtype: str) -> dict[str, Array]:
+        """Every input, rounded to `dtype`; integers are int64 and conditions bool."""
+        return {name: given.rounded(DTYPES[dtype]) for name, given in self.points[point].inputs.items()}
+
+    def exact_inputs(self, point: int) -> dict[str, NDArray[np.object_]]:
+        """Every input as the decimals that were written: object arrays of Fraction, int or bool.
+
+        NaN and infinities stay floats.
+        """
+        return {name: given.exact() for name, given in self.points[point].inputs.items()}
+
+    def cotangent(self, dtype: str) -> Array:
+        """The weights of the output in `dtype`: 1 for a scalar."""
+        return self.weights.rounded(DTYPES[dtype])
+
+    def direction(self, dtype: str) -> dict[str, Array]:
+        """Where tangents and Hessian-vector products go: a weight for each component of each wanted input, those of
+        `default_cotangent`, counted through from input to input."""
+        wanted = self.graph.wanted
+        ends = np.cumsum([int(np.prod(node.shape)) for node in wanted])
+        parts = np.split(_weights(int(ends[-1])).astype(DTYPES[dtype]), ends[:-1])
+        return {node.name: part.reshape(node.shape) for node, part in zip(wanted, parts, strict=True)}
+
+    def exact_cotangent(self) -> NDArray[np.object_]:
+        """The weights of the output as Fractions."""
+        return self.weights.exact()
+
+
+def default_cotangent(shape: tuple[int, ...]) -> Array:
+    """Weights that are not all ones, with both signs, and exact in every dtype.
+
+    Element k in row-major order is (-1)^k (8 + 5 k mod 13) / 16; a scalar's is 1.
+    """
+    if shape == ():
+        return np.ones(())
+    return _weights(int(np.prod(shape))).reshape(shape)
+
+
+def _weights(count: int) -> Array:
+    k = np.arange(count)
+    return np.where(k % 2, -1.0, 1.0) * (8 + 5 * k % 13) / 16
+
+
+# --- finding and loading -----------------------------------------------------------------------------------
+
+
+def shipped() -> Path:
+    """The folder of the cases that come with gradaccord."""
+    return Path(__file__).resolve().parent.parent.parent / "cases"
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """Every case file among `paths` and below the folders there, hidden ones left out, sorted, each once.
+
+    Raises CaseErrors for a path that does not exist and for a folder without any.
+    """
+    found: dict[Path, None] = {}
+    errors: list[CaseError] = []
+    for path in paths:
+        if path.is_dir():
+            below = sorted(p for p in path.rglob("*") if _is_case(p.relative_to(path)) and p.is_file())
+            if not below:
+                errors.append(
+                    CaseError(
+                        path,
+                        1,
+                        1,
+                        "the folder holds no case",
+                        "files that end in .yaml",
+                        "copy one of the shipped cases to begin with",
+                    )
+                )
+            found.update(dict.fromkeys(below))
+        elif path.exists():
+            found[path] = None
+        else:
+            errors.append(
+                CaseError(path, 1, 1, "the file does not exist", "a case file or a folder of them", "check the path")
+            )
+    if errors:
+        raise CaseErrors(errors)
+    return list(found)
+
+
+def _is_case(below: Path) -> bool:
+    return below.suffix in (".yaml", ".yml") and not any(part.startswith(".") for part in below.parts)
+
+
+def load_all(paths: Sequence[Path]) -> list[Case]:
+    """The cases of several files. Raises CaseErrors with the errors of all of them, equal names included."""
+    cases: list[Case] = []
+    errors: list[CaseError] = []
+    names: dict[str, Path] = {}
+    for path in paths:
+        try:
+            case = load(path)
+        except CaseErrors as error:
+            errors.extend(error.errors)
+            continue
+        if case.name in names:
+            errors.append(
+                CaseError(
+                    path,
+                    1,
+                    1,
+                    f"the name `{case.name}` is that of {names[case.name]} too",
+                    "a name of its own for each case",
+                )
+            )
+        names.setdefault(case.name, path)
+        cases.append(case)
+    if errors:
+        raise CaseErrors(errors)
+    return cases
+
+
+def load(path: Path) -> Case:
+    """The case in a file. Raises CaseErrors with everything that is wrong with it."""
+    source = read(path)
+    try:
+        root = tree(source)
+        case = _Loader(source).case(root)
+    except Stop:
+        case = None
+    if case is None or source.errors:
+        raise CaseErrors(sorted(source.errors, key=lambda error: (error.line, error.column)))
+    return case
+
+
+class _Loader:
+    """Gives what was read from one file its meaning."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.assembly = Assembly(source)
+
+    def case(self, root: Map) -> Case | None:
+        source, found = self.source, cast("dict[str, Any]", CASE.read(self.source, root))
+        inputs = self._inputs(found.get("inputs") or {})
+        graph: Statements = found.get("graph") or {}
+        complete = found.get("inputs") is not None and found.get("graph") is not None
+        self.assembly.read(inputs, graph, found.get("define") or {}, complete=complete)
+        output = self._output(found, graph)
+        good = {name: given for name, (_, given) in inputs.items() if given is not None}
+        points = [Point(good, expectations(self.source, self.assembly, found.get("expect")))]
+        further: list[tuple[Value, Pairs]] = found.get("points") or []
+        points += [self._point(values, good) for _, values in further]
+        weights = self._weights(found.get("cotangent"), output)
+        accept = acceptances(self.source, self.assembly, found.get("accept") or [], len(points))
+        update = self._update(found.get("update"))
+        dtypes = tuple(self._distinct(found.get("dtypes")) or DEFAULT_DTYPES)
+        derivatives = cast("list[Any]", self._distinct(found.get("derivatives")))
+        asked = [e.name for point in points for e in point.expect if e.quantity == "value"]
+        self._unused(found, graph, asked)
+        if source.errors or output is None or weights is None:
+            return None
+        built = self.assembly.graph(dict.fromkeys([output.name, *asked]))
+        if not built.wanted:
+            source.error(root, "no input has a gradient", "an input of floats that is not `constant`")
+        needed = {node.name for node in built.pruned([output.name]).nodes}
+        outputs = [output.name, *(name for name in dict.fromkeys(asked) if name not in needed)]
+        tags = tuple(cast("list[str]", found.get("tags") or []))
+        return Case(
+            found["name"][1], source.path, text_in(found.get("about")), text_in(found.get("source")), tags,
+            self.assembly.graph(outputs).pruned(outputs), tuple(points), dtypes, update, accept, weights,
+            tuple(name for name in derivatives if name != "gradient"),
+        )  # fmt: skip
+
+    def _inputs(self, given: Pairs) -> dict[str, tuple[Scalar, Input | None]]:
+        inputs: dict[str, tuple[Scalar, Input | None]] = {}
+        for name, (key, form) in given.items():
+            self.source.key = name
+            inputs[name] = (key, None if form is None else build(self.source, form))
+        return inputs
+
+    def _unused(self, found: Mapping[str, Any], graph: Statements, asked: Sequence[str]) -> None:
+        last = list(graph)[-1] if graph else ""
+        name = found["output"][0].text if found.get("output") else "" if "output" in found else last
+        if name in graph:
+            self.assembly.unused(name, asked)
+
+    def _output(self, found: Mapping[str, Any], graph: Mapping[str, Any]) -> Node | None:
+        names = self.assembly.names
+        if "output" not in found:
+            return self.assembly.node(list(graph)[-1]) if graph else None
+        if found["output"] is None:
+            return None
+        place: Scalar = found["output"][0]
+        node = self.assembly.node(place.text)
+        if node is None and not names.excused(place.text):
+            self.source.error(
+                place, f"undefined output `{place.text}`", "a node of the graph", nearest(place.text, list(graph))
+            )
+        if node is not None and node.op == "input":
+            self.source.error(place, f"the input `{place.text}` as output", "a node of the graph")
+            return None
+        return node
+
+    def _point(self, values: Pairs, base: Mapping[str, Input]) -> Point:
+        inputs, expect = dict(base), values.get("expect")
+        for name, (key, form) in values.items():
+            self.source.key = name
+            if name == "expect":
+                continue
+            if name not in base:
+                if not self.assembly.names.excused(name):
+                    self.source.error(
+                        key, f"unknown input `{name}`", f"one of: {', '.join(base)}", nearest(name, list(base))
+                    )
+            elif form is not None and (made := build(self.source, form, base[name])) is not None:
+                if made.shape != base[name].shape or made.kind != base[name].kind:
+                    self.source.error(
+                        form[0],
+                        f"`{name}` with shape {made.shape}",
+                        f"shape {base[name].shape}, as in `inputs`",
+                        "another shape is another case",
+                    )
+                inputs[name] = made
+        return Point(inputs, expectations(self.source, self.assembly, expect[1] if expect else None))
+
+    def _weights(self, given: tuple[Value, Any] | None, output: Node | None) -> Input | None:
+        if output is None:
+            return None
+        if output.kind != "float":
+            key = self.assembly.names.declared[output.name]
+            self.source.error(
+                key,
+                f"the output `{output.name}` is {output.kind}",
+                "a float, which has a gradient",
+                "`astype` makes a float of it",
+            )
+            return None
+        if given is None:
+            return Input(default_cotangent(output.shape))
+        if output.shape == ():
+            self.source.error(given[0], f"a cotangent for the scalar `{output.name}`", "none: it is 1", "remove it")
+            return None
+        self.source.key = "cotangent"
+        made = build(self.source, given)
+        if made is not None and (made.kind != "float" or made.shape != output.shape):
+            self.source.error(
+                given[0],
+                f"a cotangent of shape {made.shape}",
+                f"floats of shape {output.shape}, as `{output.name}` has",
+            )
+            return None
+        return made
+
+    def _distinct(self, given: Sequence[tuple[Value, str]] | None) -> list[str]:
+        names: dict[str, None] = {}
+        for place, name in given or []:
+            if name in names:
+                self.source.error(place, f"`{name}` twice", "each one once")
+            names[name] = None
+        return list(names)
+
+    def _update(self, given: tuple[Value, Pairs] | None) -> Update | None:
+        if given is None:
+            return None
+        form, pairs = given
+        good = {name: (key, value[0]) for name, (key, value) in pairs.items() if value is not None}
+        if "rule" not in good:
+            return None
+        rule = good.pop("rule")[1].text
+        settings = {name: value.text for name, (_, value) in good.items()}
+        wrong = list(faults(rule, settings))
+        for error in wrong:
+            name, place = error.parameter, form
+            if name in good:
+                place = good[name][name in RULES[rule].settings or name == "steps"]
+            elif name in pairs or name == "steps":
+                continue  # the form has told that it is wrong, or missing
+            self.source.error(place, error.found, error.expected, error.remedy)
+        return None if wrong else check(rule, settings)

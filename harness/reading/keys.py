@@ -1,0 +1,124 @@
+"""The keys of a case file: the one table behind the loader's checks and the JSON Schema.
+
+Imports `descriptions.py` and `schema.py`; `case.py` gives what was read its meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from ..records.evaluation import DTYPES, Derivative
+from ..records.rows import Quantity, Verdict
+from ..rules.update import RULES
+from .descriptions import DESCRIPTION_FORM, INPUT, RAW
+from .schema import (
+    COUNT,
+    EXPRESSION_TEXT,
+    FINITE,
+    TEXT,
+    Form,
+    Key,
+    list_of,
+    located,
+    mapping_of,
+    one_of,
+    pattern,
+    record,
+)
+from .yaml_text import Scalar
+
+NAME = pattern(
+    "letters, digits, `-`, `_` and `.`",
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}",
+    "it names the case in tables, tests and file names",
+)
+VERSIONS = pattern(
+    "version bounds such as `>=2.0,<2.14`",
+    r"(?:(?:>=|<=|>|<|==|!=)\s*\d+(?:\.\d+)*)(?:\s*,\s*(?:>=|<=|>|<|==|!=)\s*\d+(?:\.\d+)*)*",
+    'quote it: `versions: ">=2.0"`',
+)
+DTYPE = one_of(tuple(DTYPES))
+ENGINE = pattern("an engine's name such as torch or jax:jit", r"[^\s,]+")
+EXPRESSION = located(EXPRESSION_TEXT)
+STEPS = Form(COUNT.expected, {"type": "integer", "minimum": 1}, COUNT.read)  # `update.check` refuses 0
+
+_EXPECTED = mapping_of(located(RAW), "a mapping from names to numbers", least=1)
+EXPECT = mapping_of(
+    located(RAW),
+    "a mapping from names of nodes to numbers",
+    least=1,
+    fixed={"gradient": Key(_EXPECTED, "gradients of the output with respect to inputs or nodes")},
+)
+POINT = mapping_of(
+    INPUT, "a mapping from inputs to numbers", least=1, fixed={"expect": Key(EXPECT, "what is expected at this point")}
+)
+UPDATE = mapping_of(
+    located(FINITE),
+    "a mapping with `rule`, `step_size` and `steps`, and further settings of the rule",
+    fixed={
+        "rule": Key(located(one_of(tuple(RULES))), "the update rule", required=True),
+        "steps": Key(located(STEPS), "how many steps to take", required=True),
+        "step_size": Key(located(FINITE), "the length of a step, as a factor of the gradient"),
+    },
+)
+ACCEPT = {
+    "engine": Key(located(ENGINE), "the engine that differs", required=True),
+    "quantity": Key(
+        one_of(get_args(Quantity)),
+        "value, gradient, tangent, hessian_product, adjoint, term, expectation or run",
+        required=True,
+    ),
+    "verdict": Key(one_of(get_args(Verdict)), "the verdict that is expected", required=True),
+    "reason": Key(TEXT, "why this is right or known", required=True),
+    "name": Key(located(TEXT), "the node or input; every one unless given"),
+    "point": Key(located(COUNT), "the point, 0 for `inputs`; every one unless given"),
+    "dtype": Key(DTYPE, "the dtype; every one unless given"),
+    "link": Key(TEXT, "where this is discussed: an address"),
+    "versions": Key(VERSIONS, "the engine's versions for which this holds"),
+}
+ACCEPTANCE = located(record(ACCEPT, "a mapping with `engine`, `quantity`, `verdict` and `reason`"))
+
+INPUTS = mapping_of(INPUT, "a mapping from names to numbers, nested lists or descriptions", least=1)
+GRAPH = mapping_of(EXPRESSION, "a mapping from names to expressions", least=1)
+DEFINE = mapping_of(EXPRESSION, "a mapping such as {swish(x): x * sigmoid(x)}")
+TAGS = list_of(pattern("a word", r"[A-Za-z0-9][A-Za-z0-9._-]*"), "a list of words")
+POINTS = list_of(located(POINT), "a list of mappings from inputs to numbers", whole=False)
+DERIVATIVES = list_of(
+    located(one_of(("gradient", *get_args(Derivative)))), "a list of derivatives", least=1, whole=False
+)
+DTYPES_LIST = list_of(located(DTYPE), "a list of dtypes", least=1, whole=False)
+
+KEYS = {
+    "name": Key(located(NAME), "the case's identity, unique in a run", required=True),
+    "about": Key(TEXT, "what the case shows, in a sentence"),
+    "source": Key(TEXT, "where it comes from: a book, a paper, an address"),
+    "tags": Key(TAGS, "words to select cases by"),
+    "inputs": Key(INPUTS, "the inputs", required=True),
+    "define": Key(DEFINE, "composites of this file's own"),
+    "graph": Key(GRAPH, "the computation, in evaluation order", required=True),
+    "output": Key(located(TEXT), "the node that the gradient is taken of; the last one unless given"),
+    "cotangent": Key(INPUT, "weights that contract an output which is no scalar"),
+    "points": Key(POINTS, "further inputs for the same graph"),
+    "dtypes": Key(DTYPES_LIST, "precisions to run in; float64 and float32 unless given"),
+    "derivatives": Key(DERIVATIVES, "what is computed: the gradient always, a tangent or a Hessian-vector product too"),
+    "expect": Key(EXPECT, "numbers that are known: integers exactly, decimals to half a unit of the last digit"),
+    "update": Key(located(UPDATE), "a trajectory: which rule moves the inputs, and how far"),
+    "accept": Key(list_of(ACCEPTANCE, "a list of mappings", whole=False), "the ledger of known disagreements"),
+}
+CASE = record(KEYS, "a mapping with `name`, `inputs` and `graph`")
+
+
+def schema() -> dict[str, Any]:
+    """A JSON Schema (2020-12) of case files, for editors. It says what `CASE` checks, apart from what words cannot."""
+    number = {"anyOf": [{"type": ["number", "boolean"]}, {"type": "array", "items": {"$ref": "#/$defs/numbers"}}]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "a case of gradaccord",
+        **CASE.schema,
+        "$defs": {"numbers": number, "description": dict(DESCRIPTION_FORM.schema)},
+    }
+
+
+def text_in(scalar: Scalar | None) -> str:
+    """The text of an optional scalar."""
+    return "" if scalar is None else scalar.text

@@ -1,0 +1,180 @@
+"""What a case file says is known: the numbers that it expects and the disagreements that it accepts.
+
+Imports `statements.py`, for the names of the graph, and what that imports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records.rows import Quantity, Verdict
+from ..words import nearest
+from .inputs import numbers
+from .keys import text_in
+from .schema import decimal
+from .statements import Assembly
+from .yaml_text import Scalar, Source, Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expectation:
+    """Numbers that are known for a value or a gradient: decimals as written, in an object array of str.
+
+    `places` are line and column, from 1, of each number in row-major order.
+    """
+
+    quantity: Quantity
+    name: str
+    values: NDArray[np.object_]
+    places: tuple[tuple[int, int], ...]
+
+
+def half_unit(text: str) -> Fraction:
+    """How far a decimal as written may be from the truth: half a unit of its last digit; 0 for an integer."""
+    mantissa, _, exponent = text.lower().partition("e")
+    if "." not in mantissa and not exponent:
+        return Fraction(0)
+    return Fraction(10) ** (int(exponent or 0) - len(mantissa.partition(".")[2])) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """An entry of the ledger: a disagreement that is known. None matches every name, point or dtype."""
+
+    engine: str
+    quantity: Quantity
+    verdict: Verdict
+    reason: str
+    name: str | None
+    point: int | None
+    dtype: str | None
+    link: str
+    versions: str
+    line: int
+
+    def covers(self, version: str) -> bool:
+        """Whether an engine's version, such as `torch 2.13.0`, lies within the entry's bounds."""
+        digits = re.search(r"\d+(?:\.\d+)*", version)
+        if not self.versions or digits is None:
+            return True
+        have = _release(digits[0])
+        for bound in self.versions.split(","):
+            operator, number = cast("re.Match[str]", re.fullmatch(r"\s*([<>=!]+)\s*([\d.]+)\s*", bound)).groups()
+            limit = _release(number)
+            if not {
+                ">=": have >= limit,
+                "<=": have <= limit,
+                ">": have > limit,
+                "<": have < limit,
+                "==": have == limit,
+                "!=": have != limit,
+            }[operator]:
+                return False
+        return True
+
+
+def _release(version: str) -> tuple[int, ...]:
+    parts = [int(part) for part in version.split(".")]
+    while parts and parts[-1] == 0:
+        parts.pop()
+    return tuple(parts)
+
+
+# --- reading them ----------------------------------------------------------------------------------------
+
+Pairs: TypeAlias = Mapping[str, tuple[Scalar, Any]]  # name -> (key, what was read)
+
+
+def expectations(source: Source, assembly: Assembly, expect: Pairs | None) -> tuple[Expectation, ...]:
+    """What `expect` says, of names and shapes that the graph has."""
+    found: list[Expectation | None] = []
+    for name, (key, form) in (expect or {}).items():
+        if name == "gradient":
+            gradients: Pairs = form or {}
+            found += [_expectation(source, assembly, "gradient", k, f) for k, f in gradients.values()]
+        else:
+            found.append(_expectation(source, assembly, "value", key, form))
+    return tuple(e for e in found if e is not None)
+
+
+def _expectation(
+    source: Source, assembly: Assembly, quantity: Quantity, key: Scalar, form: tuple[Value, Value] | None
+) -> Expectation | None:
+    name, names = key.text, assembly.names
+    source.key = name
+    node = assembly.node(name)
+    if node is None:
+        if not names.excused(name):
+            known = [n for n in names.ready if n not in names.failed]
+            source.error(key, f"undefined name `{name}`", "an input or a node of the graph", nearest(name, known))
+        return None
+    if form is None:
+        return None
+    if quantity == "gradient" and name not in assembly.active:
+        what = "constant" if node.kind == "float" else node.kind
+        source.error(
+            key, f"the gradient of `{name}`, which is {what}", "a float that depends on an input with a gradient"
+        )
+        return None
+    value = form[0]
+    meaning, expected = (_truth, "true or false") if node.kind == "bool" else (_finite, "a finite number")
+    places: list[tuple[int, int]] = []
+
+    def noted(scalar: Scalar) -> str | None:
+        places.append((scalar.line + 1, scalar.column + 1))
+        return meaning(scalar)
+
+    read_numbers = numbers(source, value, noted, expected)
+    if read_numbers is None:
+        return None
+    shape, texts = read_numbers
+    if shape != node.shape:
+        source.error(value, f"numbers of shape {shape} for the {quantity} of `{name}`", f"shape {node.shape}")
+        return None
+    values = np.empty(len(texts), dtype=object)
+    values[:] = texts
+    return Expectation(quantity, name, values.reshape(shape), tuple(places))
+
+
+def _finite(scalar: Scalar) -> str | None:
+    text = decimal(scalar)
+    return None if text in ("nan", "inf", "-inf") else text
+
+
+def _truth(scalar: Scalar) -> str | None:
+    return {"true": "1", "false": "0"}.get(scalar.text)
+
+
+def acceptances(
+    source: Source, assembly: Assembly, given: Sequence[tuple[Value, Mapping[str, Any]]], points: int
+) -> tuple[Acceptance, ...]:
+    """The ledger's entries, of names and points that the case has."""
+    entries: list[Acceptance] = []
+    for place, found in given:
+        name = found.get("name")
+        point = found.get("point")
+        if name is not None and assembly.node(name[1].text) is None and not assembly.names.excused(name[1].text):
+            known = list(assembly.names.declared)
+            source.error(
+                name[0],
+                f"undefined name `{name[1].text}`",
+                "an input or a node of the graph",
+                nearest(name[1].text, known),
+            )
+        if point is not None and point[1] >= points:
+            source.error(point[0], f"point {point[1]}", f"at most {points - 1}: the case has {points}")
+        if None in found.values():
+            continue
+        entries.append(Acceptance(
+            found["engine"][1], found["quantity"], found["verdict"], text_in(found["reason"]),
+            name[1].text if name else None, point[1] if point else None, found.get("dtype"),
+            text_in(found.get("link")), found.get("versions", ""), place.line + 1,
+        ))  # fmt: skip
+    return tuple(entries)

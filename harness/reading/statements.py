@@ -1,0 +1,385 @@
+"""The statements of a case file -> a Graph: names, definitions, order, what is used.
+
+Every mistake is noted at its place, and a statement that failed causes no follow-up. Imports `graph/`,
+`inputs.py` and `yaml_text.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from contextlib import suppress
+from functools import cached_property
+from math import prod
+
+from ..graph.build import Builder
+from ..graph.expression import ExpressionError, Function, Parser, parsed
+from ..graph.graph import NAMED_CONSTANTS, Arg, Graph, GraphError, Node
+from ..graph.habits import begins, undefined
+from ..graph.mistakes import mistakes
+from ..graph.ops import OPERATIONS
+from ..words import nearest
+from .inputs import MAX_ELEMENTS, Input, offset_of
+from .yaml_text import WORD, Scalar, Source, shortened
+
+Statements = Mapping[str, tuple[Scalar, "tuple[Scalar, Scalar] | None"]]  # name -> (key, (place, text))
+
+RESERVED = {"gradient": "`expect` has a key of that name", "expect": "`points` has a key of that name"}
+MAX_GRAPH = 500_000
+SUGGESTIONS = 50  # looking for a near name among thousands is slow
+
+
+class Names(Mapping[str, Arg]):
+    """The names that a statement may use: those defined so far. Says why another one may not be used.
+
+    `lost` are words of what was not read, which may have defined others; where the file is `partial`, any may be lost.
+    """
+
+    def __init__(
+        self, declared: Mapping[str, Scalar], texts: Mapping[str, str], lost: Set[str], *, partial: bool = False
+    ) -> None:
+        self.declared, self.texts, self.lost, self.partial = declared, texts, lost, partial
+        self.ready: set[str] = set()
+        self.failed: set[str] = set()
+        self.at = ""  # the statement being read
+        self.follows = False  # whether it uses one that failed
+        self._suggestions = SUGGESTIONS
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.declared or (isinstance(name, str) and self.excused(name))
+
+    def __getitem__(self, name: str) -> Arg:
+        if name in self.ready:
+            return name
+        problem = self.problem(name)
+        self.follows = self.follows or problem is None
+        raise problem or GraphError(f"`{name}` failed", "")
+
+    def excused(self, name: str) -> bool:
+        """Whether a name is not there because of a mistake that is told elsewhere."""
+        if name in self.declared:
+            return name in self.failed
+        return (
+            name in self.lost or name.partition(".")[0] in self.failed or (self.partial and name not in NAMED_CONSTANTS)
+        )
+
+    def problem(self, name: str) -> GraphError | None:
+        """Why the statement being read may not use a name; None where it may, or where that is told elsewhere."""
+        if name in self.ready or self.excused(name):
+            return None
+        if name not in self.declared:
+            return None if name in NAMED_CONSTANTS else undefined(name, [*self, *NAMED_CONSTANTS])
+        if name == self.at:
+            return GraphError(f"`{name}` uses itself", "names defined above it", "a graph has no cycles")
+        place = self.declared[name].line + 1
+        self._suggestions -= 1
+        cycle = self._path(name, self.at) if self._suggestions > 0 else None
+        if cycle:
+            path = " needs ".join(f"`{n}`" for n in (self.at, *cycle))
+            return GraphError(f"a cycle: {path}", "names defined above", "a graph has no cycles")
+        found = f"`{name}` is used before it is defined on line {place}"
+        return GraphError(found, "names defined above", f"move `{name}` up")
+
+    def _path(self, start: str, goal: str) -> list[str] | None:
+        """The shortest way from one statement to another by the names that they use."""
+        came: dict[str, str] = {start: ""}
+        queue = [start]
+        for name in queue:
+            if name == goal:
+                path = [name]
+                while came[path[-1]]:
+                    path.append(came[path[-1]])
+                return path[::-1]
+            for other in WORD.findall(self.texts.get(name, "")):
+                if other in self.declared and other not in came:
+                    came[other] = name
+                    queue.append(other)
+        return None
+
+    def __iter__(self) -> Iterator[str]:
+        self._suggestions -= 1
+        return iter(self.declared if self._suggestions > 0 else ())
+
+    def __len__(self) -> int:
+        return len(self.declared)
+
+
+def check_name(source: Source, key: Scalar) -> bool:
+    """Whether a key can be the name of an input or a node."""
+    name = key.text
+    if name in RESERVED:
+        source.error(key, f"the name `{name}`", "another name", RESERVED[name])
+    elif not name.isidentifier() or unicodedata.normalize("NFKC", name) != name:
+        source.error(key, f"the name `{shortened(name)}`", "letters, digits and `_`, not beginning with a digit")
+    elif keyword.iskeyword(name):
+        source.error(key, f"the name `{name}`, which is a word of expressions", "another name", f"call it `{name}_`")
+    else:
+        return True
+    return False
+
+
+def expression_error(source: Source, name: str, place: Scalar, text: str, error: ExpressionError) -> None:
+    """Note an error at its place inside an expression."""
+    statement = f"`{shortened(f'{name}: {text}')}`"
+    if error.found == f"`{shortened(text)}`":
+        found = statement
+    else:
+        found = error.found if f"`{name}: " in error.found else f"{error.found} in {statement}"
+    remedy = error.remedy
+    if "is never closed" in found and not place.style:
+        remedy = "inside { } YAML splits at commas: quote the expression, or write one statement a line"
+    source.error(place, found, error.expected, remedy, offset_of(text, error))
+
+
+def plain(source: Source, name: str, place: Scalar) -> str | None:
+    """The text of an expression on one line; None where it has a comment inside."""
+    text = place.text
+    for character in "#\\":
+        if character in text:
+            remedy = "put a comment after the expression, ` # like this`" if character == "#" else "remove it"
+            statement = f"`{shortened(f'{name}: {text}')}`"
+            offset = text.strip().index(character)
+            source.error(place, f"`{character}` in {statement}", "an expression on its own", remedy, offset)
+            return None
+    return re.sub(r"[\n\t]", " ", text)
+
+
+# --- definitions -------------------------------------------------------------------------------------------
+
+
+def functions(source: Source, define: Statements, used: Iterable[str]) -> dict[str, Function | None]:
+    """The composites of the file; None for one that failed. Each may call those above it."""
+    found: dict[str, Function | None] = {}
+    for signature, (key, value) in define.items():
+        match = re.fullmatch(r"\s*([^\W\d]\w*)\s*\(\s*([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*\)\s*", signature)
+        if match is None:
+            source.error(
+                key,
+                f"`{shortened(signature)}`",
+                "a name and its operands, as in `swish(x): x * sigmoid(x)`",
+                "quote a key that has a comma inside { }",
+            )
+            continue
+        name, arguments = match[1], tuple(re.split(r"\s*,\s*", match[2]))
+        if name in found or name in OPERATIONS or name == "size":
+            source.error(
+                key,
+                f"`{name}` is defined {'twice' if name in found else 'already: it is an operation'}",
+                "another name",
+            )
+        elif len(set(arguments)) < len(arguments) or any(keyword.iskeyword(word) for word in (name, *arguments)):
+            source.error(key, f"`{shortened(signature)}`", "names that differ and are no words of expressions")
+        elif name not in used:
+            source.error(key, f"`{name}` is never called", "a composite that the graph uses", "remove it")
+        else:
+            text = None if value is None else plain(source, name, value[1])
+            good = (
+                text is not None and value is not None and _check_body(source, name, arguments, value[1], text, found)
+            )
+            found[name] = Function(name, arguments, text) if good and text is not None else None
+            continue
+        found.setdefault(name, None)
+    return found
+
+
+def _check_body(
+    source: Source,
+    name: str,
+    arguments: tuple[str, ...],
+    place: Scalar,
+    text: str,
+    known: Mapping[str, Function | None],
+) -> bool:
+    """Whether a definition is statements `local = expression; ...; expression` over names and operations that exist."""
+    errors = len(source.errors)
+    try:
+        body = parsed(text).body
+    except ExpressionError as error:
+        expression_error(source, name, place, text, error)
+        return False
+    local, lines = {*arguments, *NAMED_CONSTANTS}, [text.strip()]
+
+    def note(node: ast.AST, error: GraphError) -> None:
+        expression_error(source, name, place, text, ExpressionError(error, *begins(node, lines)))
+
+    def problem(word: str) -> GraphError | None:
+        expected = f"one of: {', '.join(arguments)}"
+        near = nearest(word, sorted(local))
+        return None if word in local else GraphError(f"undefined name `{word}`", expected, near)
+
+    for count, statement in enumerate(body):
+        last = count == len(body) - 1
+        if not isinstance(statement, ast.Expr if last else ast.Assign):
+            expected = "an expression at the end" if last else "`local = expression`"
+            note(statement, GraphError(f"`{shortened(ast.unparse(statement))}`", expected))
+            continue
+        for error in mistakes(statement.value, lines, problem, known, local):
+            expression_error(source, name, place, text, error)
+        match statement:
+            case ast.Assign([ast.Name(word)]):
+                local.add(word)
+            case ast.Assign([target, *_]):
+                note(target, GraphError(f"`{shortened(ast.unparse(statement))}`", "`local = expression`"))
+            case _:
+                pass
+    return len(source.errors) == errors and not any(called_failed(text, known))
+
+
+def called_failed(text: str, known: Mapping[str, Function | None]) -> Iterator[str]:
+    """The composites that failed and that a text mentions."""
+    return (word for word in WORD.findall(text) if word in known and known[word] is None)
+
+
+# --- the graph ---------------------------------------------------------------------------------------------
+
+
+class _Limited(Builder):
+    """A builder that gives up: definitions that call each other twice grow without bound."""
+
+    def add(self, node: Node) -> str:
+        if len(self.order) >= MAX_GRAPH:
+            raise GraphError(f"more than {MAX_GRAPH:,} nodes", "a smaller graph")
+        return super().add(node)
+
+
+class Assembly:
+    """The graph of a file while its statements are read."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.builder: Builder = _Limited()
+        self.texts: dict[str, str] = {}
+        self.inputs: Set[str] = frozenset()
+        self.names = Names({}, {}, frozenset())
+
+    def read(
+        self,
+        inputs: Mapping[str, tuple[Scalar, Input | None]],
+        graph: Statements,
+        define: Statements,
+        *,
+        complete: bool = True,
+    ) -> None:
+        """Build every input and every statement that is right; note what is wrong with the others.
+
+        Unless `complete` a part of the file could not be read, and names are missing because of that.
+        """
+        source, self.inputs = self.source, inputs.keys()
+        keys = {name: key for name, (key, _) in inputs.items()}
+        for name, (key, _) in graph.items():
+            if name in keys:
+                source.error(
+                    key,
+                    f"`{name}` is an input already, on line {keys[name].line + 1}",
+                    "each name once",
+                    "rename one of them",
+                )
+            keys.setdefault(name, key)
+        for name, (_, value) in graph.items():
+            if value is not None and name not in inputs:
+                self.texts[name] = value[1].text
+        self.names = names = Names(keys, self.texts, source.lost, partial=not complete)
+        for name, (key, given) in inputs.items():
+            if check_name(source, key) and given is not None and key not in source.twice:
+                self.builder.input(name, given.shape, given.kind, constant=given.constant)
+                names.ready.add(name)
+            else:
+                names.failed.add(name)
+        used = (
+            {word for text in (*self.texts.values(), *_texts(define)) for word in WORD.findall(text)}
+            if define
+            else set[str]()
+        )
+        defined = functions(source, define, used)
+        parser = Parser(self.builder, names, functions={name: f for name, f in defined.items() if f is not None})
+        broken = {name for name, f in defined.items() if f is None}
+        for name, (key, value) in graph.items():
+            if name in inputs:
+                continue
+            good = check_name(source, key) and key not in source.twice
+            if broken and value is not None and not broken.isdisjoint(WORD.findall(self.texts[name])):
+                good = False
+            if value is not None and self._statement(parser, name, value[1], defined, good=good):
+                names.ready.add(name)
+            else:
+                names.failed.add(name)
+
+    def _statement(self, parser: Parser, name: str, place: Scalar, functions: Collection[str], *, good: bool) -> bool:
+        """Build a statement, or say all that is wrong with it; unless `good` its text is only looked at."""
+        text = plain(self.source, name, place)
+        if text is None:
+            return False
+        names, start = self.names, len(self.builder.order)
+        names.at, names.follows = name, False
+        first: ExpressionError | None = None
+        try:
+            if good:
+                parser.define(name, text)
+        except ExpressionError as error:
+            first = None if names.follows else error
+            good = False
+        if not good:
+            found: dict[tuple[int, int, str], ExpressionError] = {}
+            with suppress(ExpressionError):  # a text that cannot be parsed is told as `first`
+                match parsed(text).body:
+                    case [ast.Expr(tree)]:
+                        for error in mistakes(tree, [text.strip()], names.problem, functions, names.ready):
+                            found[error.line, error.column, error.found] = error
+                    case _:
+                        pass
+            if first is not None:
+                found.setdefault((first.line, first.column, first.found), first)
+            for error in found.values():
+                expression_error(self.source, name, place, text, error)
+            return False
+        for node in self.builder.order[start:]:
+            if node.shape and prod(node.shape) > MAX_ELEMENTS:
+                self.source.error(
+                    place,
+                    f"`{shortened(f'{name}: {text}')}` has {prod(node.shape):,} elements",
+                    f"at most {MAX_ELEMENTS:,}, which fits into memory",
+                )
+                return False
+        return True
+
+    @cached_property
+    def active(self) -> frozenset[str]:
+        """The nodes that have a gradient; asked once everything is read."""
+        return self.graph(()).active
+
+    def unused(self, output: str, asked: Iterable[str]) -> None:
+        """Note every input and statement that the output does not need and that nothing asks for."""
+        names = self.names
+        if any(name not in self.texts and name not in self.inputs for name in names.failed):
+            return  # a statement without text may need anything
+        needed = {output, *asked, *names.lost}
+        for name in names.failed:
+            needed.add(name)
+            needed.update(WORD.findall(self.texts.get(name, "")))
+        nodes = self.builder.nodes
+        for node in reversed(self.builder.order):
+            if node.name in needed or (node.name.partition(".")[0] in names.failed):
+                needed.update(arg for arg in node.args if isinstance(arg, str))
+        for name, key in names.declared.items():
+            if name not in needed:
+                what = "input" if name in nodes and nodes[name].op == "input" else "node"
+                self.source.error(
+                    key,
+                    f"`{name}` is an unused {what}",
+                    f"one that `{output}` depends on or that `expect` names",
+                    "remove it, or name the `output`",
+                )
+
+    def graph(self, outputs: Iterable[str]) -> Graph:
+        """What was built; the first output is the one that the gradient is taken of."""
+        return self.builder.graph(tuple(outputs))
+
+    def node(self, name: str) -> Node | None:
+        return self.builder.nodes.get(name)
+
+
+def _texts(define: Statements) -> Iterator[str]:
+    return (value[1].text for _, value in define.values() if value is not None)

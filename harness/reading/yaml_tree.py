@@ -1,0 +1,170 @@
+"""YAML text -> a tree of located values.
+
+Reads ruamel.yaml's events (YAML 1.2) without recursion, resolves no tag and runs nothing. Nesting and aliases
+have limits. Imports `graph/nearest.py`, `yaml_syntax.py` and `yaml_text.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
+
+from ..words import nearest
+from .yaml_syntax import explain
+from .yaml_text import List, Map, Scalar, Source, Stop, Value, kind_of, shortened
+
+MAX_DEPTH = 50
+MAX_NODES = 2_000_000
+
+
+def tree(source: Source) -> Map:
+    """The one document of a file as a tree. Raises Stop after noting the error where there is none."""
+    try:
+        root = _Composer(source).compose()
+    except ReaderError as error:
+        _unreadable(source, error)
+        raise Stop from None
+    except MarkedYAMLError as error:
+        explain(source, error)
+        raise Stop from None
+    if root is None:
+        source.error_at(0, 0, "the file is empty", "a mapping with `name`, `inputs` and `graph`")
+        raise Stop
+    if not isinstance(root, Map):
+        source.error(root, f"the file holds {kind_of(root)}", "a mapping with `name`, `inputs` and `graph`")
+        raise Stop
+    return root
+
+
+def _unreadable(source: Source, error: Any) -> None:
+    before = "\n".join(source.lines)[: error.position].split("\n")
+    character = ascii(chr(error.character) if isinstance(error.character, int) else error.character)
+    source.error_at(len(before) - 1, len(before[-1]), f"the character {character} is not allowed", "printable text")
+
+
+class _Composer:
+    """Builds the tree from events, with a stack of its own instead of recursion."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.anchors: dict[str, Value | None] = {}
+        self.count = 0
+
+    def compose(self) -> Value | None:
+        yaml: Any = YAML(typ="safe", pure=True)
+        stack: list[tuple[List | Map, str | None]] = []
+        keys: list[Scalar | None] = []
+        root: Value | None = None
+        documents = 0
+        events = cast("Iterator[Any]", yaml.parse("\n".join(self.source.lines)))
+        for event in events:
+            kind = type(event).__name__
+            if kind == "ScalarEvent":
+                mark = event.start_mark
+                value: Value = Scalar(event.value, event.style or "", mark.line, mark.column)
+                if event.anchor or event.tag:
+                    self._properties(event, value)
+                if event.style == '"' and any("\ud800" <= c <= "\udfff" for c in event.value):
+                    self._refuse(value, "half of a surrogate pair in a text", "whole characters")
+                self.count += 1
+            elif kind == "MappingStartEvent" or kind == "SequenceStartEvent":
+                mark = event.start_mark
+                opened = (
+                    Map([], mark.line, mark.column) if kind == "MappingStartEvent" else List([], mark.line, mark.column)
+                )
+                if event.anchor or event.tag:
+                    self._properties(event, None)
+                if len(stack) == MAX_DEPTH:
+                    self._refuse(opened, f"nesting deeper than {MAX_DEPTH} levels", "a flatter file")
+                stack.append((opened, event.anchor))
+                keys.append(None)
+                continue
+            elif kind == "MappingEndEvent" or kind == "SequenceEndEvent":
+                value, anchor = stack.pop()
+                keys.pop()
+                if anchor:
+                    self.anchors[anchor] = value
+                self.count += 1
+            elif kind == "AliasEvent":
+                value = self._alias(event)
+            elif kind == "DocumentStartEvent":
+                documents += 1
+                if documents > 1:
+                    mark = event.start_mark
+                    self.source.error_at(
+                        mark.line,
+                        mark.column,
+                        "a second document",
+                        "one case in a file",
+                        "move it to a file of its own",
+                    )
+                    break
+                continue
+            else:
+                continue
+            if self.count > MAX_NODES:
+                self._refuse(value, f"more than {MAX_NODES:,} values, aliases written out", "a smaller file")
+            if not stack:
+                root = value
+                continue
+            holder = stack[-1][0]
+            if isinstance(holder, List):
+                holder.items.append(value)
+            elif (key := keys[-1]) is not None:
+                if isinstance(value, Scalar) and not value.text and not value.style and kind != "AliasEvent":
+                    value.line = key.line  # nothing stands right after its key
+                    value.column = min(key.column + len(key.text), len(self.source.lines[key.line]))
+                    if not key.style and (touching := re.fullmatch(r"([^\s:]+):(\S.*)", key.text)):
+                        self._untouched(key, value, *touching.groups())
+                holder.pairs.append((key, value))
+                keys[-1] = None
+            elif isinstance(value, Scalar):
+                keys[-1] = value
+            else:
+                self._refuse(
+                    value, f"{kind_of(value)} as a key", "a name", "quote an expression that begins with `[` or `{`"
+                )
+            holder.size += value.size
+        return root
+
+    def _untouched(self, key: Scalar, value: Scalar, name: str, text: str) -> None:
+        """Read `{a:1}`, which YAML takes for a name alone, as what it is meant to be, after noting the mistake."""
+        remedy = f"put a space after the colon: `{shortened(f'{name}: {text}')}`"
+        self.source.error(key, f"`{shortened(key.text)}` without a space after the colon", "`name: value`", remedy)
+        key.text, value.text = name, text
+
+    def _properties(self, event: Any, value: Value | None) -> None:
+        """The anchor and the tag of an event."""
+        if event.tag and str(event.tag) != "!":
+            mark = event.start_mark
+            self.source.error_at(
+                mark.line, mark.column, f"the tag `{event.tag}`", "no tag: a case is plain data", "remove it"
+            )
+        if event.anchor:
+            self.anchors[event.anchor] = value
+
+    def _alias(self, event: Any) -> Value:
+        mark = event.start_mark
+        place = Scalar("", "", mark.line, mark.column)
+        if event.anchor not in self.anchors:
+            self._refuse(
+                place,
+                f"the alias `*{event.anchor}` of no anchor",
+                f"`&{event.anchor}` above it",
+                nearest(event.anchor, list(self.anchors)),
+            )
+        value = self.anchors[event.anchor]
+        if value is None:
+            self._refuse(place, f"the alias `*{event.anchor}` inside its own anchor", "a finite value")
+            raise AssertionError
+        self.count += value.size
+        return value
+
+    def _refuse(self, place: Value, found: str, expected: str, remedy: str = "") -> None:
+        self.source.error(place, found, expected, remedy)
+        raise Stop

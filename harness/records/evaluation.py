@@ -1,0 +1,120 @@
+"""What an engine is and what it returns: the contract between the harness and every engine.
+
+Engines import this room and `harness.graph`; it imports no engine and no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph.graph import Graph, Use
+
+Array: TypeAlias = NDArray[Any]
+Inputs: TypeAlias = Mapping[str, Array]
+Derivative: TypeAlias = Literal["tangent", "hessian_product"]
+Status: TypeAlias = Literal["ok", "unsupported", "undefined", "failed", "timed out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One engine's answer for one graph at one point: as much of the inside as it can show.
+
+    Every array is a NumPy array in the dtype of the run (conditions are bool, indices int64), with
+    the static shape of its node.
+
+    `values`: the number of every node, inputs included, as the engine computed it.
+    `gradients`: of the contracted output with respect to each input that has one, by the plain
+    program, which is what a user of the engine would run.
+    `terms`: for each `graph.uses`, what that use contributes to the adjoint of what it reads,
+    already summed over broadcast axes.
+    `adjoints`: for each active node, the sum of its terms as the engine formed it.
+    `errors`: for engines that estimate their own error, a bound on |gradient - truth|.
+    """
+
+    status: Status
+    reason: str = ""
+    values: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    gradients: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    terms: Mapping[Use, Array] | None = None
+    adjoints: Mapping[str, Array] | None = None
+    errors: Mapping[str, Array] | None = None
+
+    @classmethod
+    def unsupported(cls, reason: str) -> Evaluation:
+        """The engine cannot do this; the reason is shown to the user."""
+        return cls("unsupported", reason)
+
+
+class Unsupported(Exception):
+    """Raised by `prepare` when the engine lacks an operation or a dtype; the message says which."""
+
+
+# `evaluate(inputs, cotangent)`: arrays in the dtype of the run. The cotangent has the shape of the
+# output, and is 1 for a scalar output.
+Evaluate: TypeAlias = Callable[[Inputs, Array], Evaluation]
+Prepare: TypeAlias = Callable[[Graph, str], Evaluate]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where one optimiser step led: the parameters, and each state variable per parameter."""
+
+    parameters: Mapping[str, Array]
+    state: Mapping[str, Mapping[str, Array]]
+
+
+# `step(gradients)` moves the parameters that the optimiser holds in its engine's own arrays.
+Step: TypeAlias = Callable[[Mapping[str, Array]], Moved]
+# `optimiser(rule, settings, start)`: the engine's native optimiser at the starting parameters.
+Optimiser: TypeAlias = Callable[[str, Mapping[str, float], Mapping[str, Array]], Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How to run graphs on one framework.
+
+    `prepare(graph, dtype)` does the work that is done once: look up functions, compile. It raises
+    `Unsupported`. An entry point of the group `gradaccord.engines` is an Engine, or just a
+    `prepare` function. `version` names the framework and its version. An engine that runs gradient
+    graphs, `again`, is handed that of a case (`harness/graph/directional.py`) like any other graph,
+    for tangents and Hessian-vector products.
+    """
+
+    prepare: Prepare
+    optimiser: Optimiser | None = None
+    version: Callable[[], str] = lambda: ""
+    again: bool = False
+
+
+# `along(inputs, cotangent, direction)`: the direction has an array for each wanted input, in its shape.
+Along: TypeAlias = Callable[[Inputs, Array, Inputs], Array | Mapping[str, Array]]
+PrepareAlong: TypeAlias = Callable[[Graph, str], Along]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of a framework's own ways to differentiate along a direction v.
+
+    `quantity` says what `along` returns: the `tangent` <cotangent, J v>, a scalar, or the `hessian_product` of the
+    contracted output with v, an array for each wanted input. `prepare` and `along` raise
+    `Unsupported` for what the framework has no rule for. An entry point of the group `gradaccord.variants`.
+    """
+
+    quantity: Derivative
+    prepare: PrepareAlong
+    version: Callable[[], str] = lambda: ""
+
+
+DTYPES: Mapping[str, np.dtype[Any]] = {
+    "float64": np.dtype(np.float64),
+    "float32": np.dtype(np.float32),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "float16": np.dtype(np.float16),
+}
+DEFAULT_DTYPES = ("float64", "float32")

@@ -1,0 +1,211 @@
+"""Rows gathered into what a reader wants to see: one entry for each bad link, with all that it spoils.
+
+Imports the rows and `graph/`; the terminal, the pytest plugin and the reports share it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..graph.graph import Graph
+from ..graph.text import readable_names, text_of
+from ..words import counted
+from .rows import Row, TrajectoryRow, Verdict
+
+T = TypeVar("T")
+
+NOT_ENGINES = ("", "truth", "ledger")  # names in the engine column that are not an engine's
+
+# In the order in which tables show them.
+LEGEND: Mapping[Verdict, str] = {
+    "agree": "every step up to this number is a sound evaluation of the engine's own numbers",
+    "lossy": "sound, but the usual formula cancels here and loses at least half of the digits",
+    "ill-conditioned": "sound, but rounding alone may move half of the digits or more: the problem, not the engine",
+    "convention": "at a kink, where several derivatives are right: says which one the engine took",
+    "kink artefact": "conventions combined into a gradient outside the true one-sided derivatives",
+    "imprecise": "a step is off, and sound only in a lower precision",
+    "wrong": "a step is off in every precision",
+    "not finite": "NaN or infinity where the truth is finite",
+    "overflow": "beyond the dtype's largest number",
+    "unstable": "a second run on the same inputs gave another answer",
+    "failed": "the engine raised, crashed or returned nonsense",
+    "timed out": "no answer within the time limit",
+    "undefined": "no truth exists here, as for the logarithm of -1",
+    "unsupported": "the engine cannot do this, or is not installed",
+    "not judged": "the engine shows too little of its inside, or the reference is unreliable",
+    "reference unreliable": "two derivations of the truth contradict each other: no engine is judged",
+}
+
+QUANTITIES = ("gradient", "tangent", "hessian_product", "value", "adjoint", "term", "expectation", "run")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Rows of one engine with one and the same cause. `row` stands for them, `affected` says what they are."""
+
+    row: Row
+    affected: str
+    rows: int
+
+
+def entries(rows: Iterable[Row]) -> list[Entry]:
+    """The rows by what caused them, in order of appearance; a gradient stands for the others where there is one."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        key = (row.case, row.point, row.dtype, row.engine, row.verdict, row.node, row.reason, row.accepted)
+        groups.setdefault(key, []).append(row)
+    return [
+        Entry(min(group, key=lambda row: QUANTITIES.index(row.quantity)), affected(group), len(group))
+        for group in groups.values()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An engine that gave no numbers in several cases, each time for the same reason."""
+
+    row: Row
+    units: int
+    cases: int
+
+
+def silences(rows: Iterable[Row]) -> tuple[list[Silence], list[Row]]:
+    """What kept an engine from answering in more than one case, once each; and all other rows."""
+    rows = list(rows)
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        if row.quantity == "run":
+            groups.setdefault((row.engine, row.verdict, row.reason, row.accepted), []).append(row)
+    many = {key: group for key, group in groups.items() if len({row.case for row in group}) > 1}
+    rest = [
+        row for row in rows
+        if row.quantity != "run" or (row.engine, row.verdict, row.reason, row.accepted) not in many
+    ]  # fmt: skip
+    return [Silence(group[0], len(group), len({row.case for row in group})) for group in many.values()], rest
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Engines that chose differently at one kink: who chose what, in words."""
+
+    row: Row
+    affected: str
+    choices: Mapping[str, str]
+
+
+def splits(found: Iterable[Entry]) -> tuple[list[Split], list[Entry]]:
+    """Conventions in which engines differ, one for each link of a case at a point; and all other entries."""
+    groups: dict[tuple[str, int, str], list[Entry]] = {}
+    rest: list[Entry] = []
+    for entry in found:
+        row = entry.row
+        if row.verdict == "convention" and row.finding:
+            groups.setdefault((row.case, row.point, row.node), []).append(entry)
+        else:
+            rest.append(entry)
+    made: list[Split] = []
+    for group in groups.values():
+        said: dict[str, dict[str, dict[str, None]]] = {}
+        for entry in group:
+            said.setdefault(entry.row.reason, {}).setdefault(entry.row.engine, {})[entry.row.dtype] = None
+        choices = {reason: _listed(engines) for reason, engines in said.items() if not _told_by_more(reason, said)}
+        made.append(Split(group[0].row, group[0].affected, choices))
+    return made, rest
+
+
+def at_point(case: str, point: int) -> str:
+    """A case, and which of its points it is about if that is not the first."""
+    return f"{case} point {point}" if point else case
+
+
+def _told_by_more(reason: str, said: Mapping[str, Mapping[str, Mapping[str, None]]]) -> bool:
+    """Whether the same engines say this and more elsewhere, a term's choice in its gradient's row."""
+    return any(
+        len(more) > len(reason) and more.startswith(reason) and engines.keys() >= said[reason].keys()
+        for more, engines in said.items()
+    )
+
+
+def _listed(engines: Mapping[str, Mapping[str, None]]) -> str:
+    """Such as `torch, jax (float64, float32)`."""
+    by_dtypes: dict[str, list[str]] = {}
+    for engine, dtypes in engines.items():
+        by_dtypes.setdefault(", ".join(dtypes), []).append(engine)
+    return "; ".join(f"{', '.join(names)} ({dtypes})" for dtypes, names in by_dtypes.items())
+
+
+def affected(rows: Iterable[Row], limit: int = 6) -> str:
+    """Such as `gradient of a, b; value of f`; what is beyond the limit is counted."""
+    names: dict[str, dict[str, None]] = {}
+    for row in rows:
+        names.setdefault(row.quantity, {})[f"{row.name} in {row.use}" if row.use else row.name] = None
+    parts: list[str] = []
+    for quantity in QUANTITIES:
+        if quantity in names:
+            shown, more = list(names[quantity])[:limit], len(names[quantity]) - limit
+            text = f"{quantity} of {', '.join(shown)}" if any(shown) else quantity
+            parts.append(text + (f" and {more} more" if more > 0 else ""))
+    return "; ".join(parts)
+
+
+def engines_first(found: Mapping[str, T]) -> dict[str, T]:
+    """The same by engine, and at the end whatever is told of the truth and of ledgers."""
+    return dict(sorted(found.items(), key=lambda item: item[0] in NOT_ENGINES))
+
+
+def unexplained(row: Row | TrajectoryRow) -> bool:
+    """Whether the row is a finding that no ledger entry explains: what makes exit status 1."""
+    return row.finding and not getattr(row, "accepted", "")
+
+
+def title(entry: Entry) -> str:
+    """One line that says which number of which engine this is about."""
+    row = entry.row
+    component = f" at [{row.index}]" if row.index else ""
+    return f"{entry.affected.split(';')[0]}{component}"
+
+
+def numbers(row: Row) -> str:
+    """The engine's number beside the truth; empty where the row is not about a number."""
+    if row.engine_value is None or row.reference is None:
+        return ""
+    text = f"engine {row.engine_value!r}, truth {row.reference!r}, error {row.error:.3g}"
+    if row.digits is not None:
+        text += f", {counted(float(f'{row.digits:.3g}'), 'digit')} agree"
+    return text + (f", score {row.score:.3g}" if row.score is not None else "")
+
+
+INNER = re.compile(r"[^\W\d]\w*(?:\.\d+)+")
+
+
+def inner(graph: Graph, *texts: str) -> str:
+    """What the inner nodes are that texts mention, such as "`f.1` is `a * b`"; the graph's own text nests them."""
+    names = dict.fromkeys(name for text in texts for name in INNER.findall(text) if name in graph.by_name)
+    written: list[str] = []
+    for name in names:
+        part = graph.pruned([name])
+        written.append(f"`{name}` is `{text_of(part)[readable_names(part)[name]]}`")
+    return ", ".join(written)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The engines, dtypes and time limit that a command named; empty is what it left to the default."""
+
+    engines: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    timeout: float | None = None
+
+    def again(self, address: str, engine: str = "", dtype: str = "") -> str:
+        """A command that shows the same again: of one engine in one dtype, or of all that there were."""
+        engines = self.engines if engine in NOT_ENGINES else (engine,)
+        dtypes = self.dtypes if dtype in ("", "exact") else (dtype,)
+        words = ["gradaccord", "run", address]
+        words += [word for name in engines for word in ("--engine", name)]
+        words += [word for name in dtypes for word in ("--dtype", name)]
+        words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
+        return shlex.join(words)

@@ -1,0 +1,101 @@
+"""What passes from a run to its reports: the outcome of each unit of work, and what was run.
+
+Knows the rows, the findings and the graph; imports no judge, no engine and no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ..graph.graph import Graph
+from .findings import Chosen, inner
+from .rows import PairRow, Quantity, Row, TrajectoryRow
+
+if TYPE_CHECKING:
+    from ..paths.parting import Parting
+    from ..paths.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything found in one unit of work: a case at one point in one dtype, on every engine.
+
+    `versions` says for each engine that was loaded what it ran on; `seconds` is the whole unit's time; `used` has
+    for each engine, operation and quantity the scores of the sound links themselves.
+    """
+
+    case: str
+    point: int
+    dtype: str
+    rows: tuple[Row, ...]
+    pairs: tuple[PairRow, ...] = ()
+    trajectories: tuple[TrajectoryRow, ...] = ()
+    summaries: tuple[Summary, ...] = ()
+    partings: tuple[Parting, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    seconds: float = 0.0
+    used: Mapping[tuple[str, str, Quantity], tuple[float, ...]] = field(
+        default_factory=dict[tuple[str, str, Quantity], tuple[float, ...]]
+    )
+    unit: bool = True  # False: what was found once all units of a case were in
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSummary:
+    """What a report tells about a case: `address` is what a command names it by."""
+
+    name: str
+    address: str
+    about: str
+    source: str
+    tags: tuple[str, ...]
+    points: int
+    graph: Graph
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What was run, where and how. `left` counts the units that an interruption kept from running."""
+
+    command: str
+    flags: Mapping[str, object]
+    cases: tuple[CaseSummary, ...]
+    engines: tuple[str, ...]
+    versions: Mapping[str, str]
+    platform: Mapping[str, str]
+    seeds: Mapping[str, int]
+    started: str
+    seconds: float
+    units: int
+    left: int = 0
+    messages: tuple[str, ...] = ()
+    chosen: Chosen = field(default_factory=Chosen)
+
+    def again(self, case: str, engine: str = "", dtype: str = "") -> str:
+        """A command that shows the same again, of one engine in one dtype or as this run was."""
+        address = next((one.address for one in self.cases if one.name == case), case)
+        return self.chosen.again(address, engine, dtype)
+
+    def inner(self, case: str, *texts: str) -> str:
+        """What the inner nodes of a case are that texts mention; empty where they mention none."""
+        return next((inner(one.graph, *texts) for one in self.cases if one.name == case), "")
+
+
+class Report(Protocol):
+    """A report in the making. An entry point of the group `gradaccord.reports` is called with the folder
+    and gives one. What it writes appears whole or not at all."""
+
+    def add(self, outcome: Outcome) -> None:
+        """One unit more, in the order of the run."""
+        ...
+
+    def close(self, about: About) -> None:
+        """The run is over: put the file in its place."""
+        ...
+
+
+class OpenReport(Protocol):
+    def __call__(self, folder: Path) -> Report: ...

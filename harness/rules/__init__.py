@@ -1,0 +1,1 @@
+"""Update rules of optimisers, a row each in the case language."""

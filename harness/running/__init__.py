@@ -1,0 +1,1 @@
+"""Cases meet engines: units of work, answers, processes, the ledger, the session."""

@@ -1,0 +1,250 @@
+"""One engine's answer to one question: evaluated twice, on copies, and checked for sense.
+
+Whatever an engine does, what leaves this room is an Evaluation: an exception, a missing gradient, a
+wrong shape, a changed input become the status `failed` with a reason of one line. Imports no engine.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from time import perf_counter
+from typing import Any, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LoadingError, one_line
+from ..graph.directional import Directional, directional
+from ..graph.graph import Graph, Use
+from ..judging.second_order import given
+from ..judging.subject import Subject
+from ..paths.trajectory import Path, trajectory
+from ..records.evaluation import DTYPES, Along, Derivative, Evaluate, Evaluation, Inputs, Status, Unsupported, Variant
+from ..rules.update import Update
+from .loading import load, loaded, variants, version
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an engine said, and said again; `seconds` is the time of one evaluation, preparation left out."""
+
+    evaluation: Evaluation
+    again: Evaluation | None = None
+    seconds: float = 0.0
+    version: str = ""
+
+
+def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Answer:
+    """Load the engine, prepare the graph, evaluate it twice. Never raises for anything that an engine does."""
+    try:
+        load(engine)
+    except Unsupported as reason:
+        return Answer(Evaluation("unsupported", str(reason)))
+    except LoadingError as reason:
+        return Answer(Evaluation("failed", str(reason)))
+    return _twice(
+        engine,
+        lambda: prepared(engine, graph, dtype),
+        lambda evaluate: _once(evaluate, graph, dtype, inputs, cotangent),
+    )
+
+
+def answer_along(
+    engine: str,
+    graph: Graph,
+    dtype: str,
+    inputs: Inputs,
+    cotangent: Array,
+    direction: Inputs,
+    asked: Collection[Derivative],
+) -> Answer | None:
+    """The same of derivatives along a direction, as an evaluation of the contracted gradient graph: a variant shows
+    the one quantity that it is for. None where that is not asked for, or the engine has nothing to do with it."""
+    try:
+        chosen = loaded(engine)
+    except (Unsupported, LoadingError) as reason:
+        status = "unsupported" if isinstance(reason, Unsupported) else "failed"
+        return Answer(Evaluation(status, str(reason))) if engine in variants() else None
+    found = directional(graph)
+    if isinstance(chosen, Variant):
+        if chosen.quantity not in asked:
+            return None
+        return _twice(
+            engine,
+            lambda: prepared_along(engine, graph, dtype),
+            lambda along: _once_along(along, chosen.quantity, found, dtype, inputs, cotangent, direction),
+        )
+    if not chosen.again:
+        return None
+    one = np.ones((), DTYPES[dtype])
+    return answer(engine, found.graph, dtype, given(found, inputs, cotangent, direction), one)
+
+
+def _twice(engine: str, prepare: Callable[[], Any], ask: Callable[[Any], Evaluation]) -> Answer:
+    running = version(engine)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # a division by zero is a number here, and the judge looks at it
+        try:
+            evaluate = prepare()
+        except Unsupported as reason:
+            return Answer(Evaluation("unsupported", str(reason)), version=running)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
+            return Answer(Evaluation("failed", f"prepare raised {one_line(error)}"), version=running)
+        if not callable(evaluate):
+            reason = f"prepare returned {type(evaluate).__name__}, expected a function evaluate(inputs, cotangent)"
+            return Answer(Evaluation("failed", reason), version=running)
+        start = perf_counter()
+        first = ask(evaluate)
+        seconds = perf_counter() - start
+        again = ask(evaluate) if first.status == "ok" else None
+    return Answer(first, again, seconds, running)
+
+
+@lru_cache(maxsize=32)
+def prepared(engine: str, graph: Graph, dtype: str) -> Evaluate:
+    """What the engine made of the graph, kept for further points and for the steps of a trajectory."""
+    return load(engine).prepare(graph, dtype)
+
+
+@lru_cache(maxsize=32)
+def prepared_along(engine: str, graph: Graph, dtype: str) -> Along:
+    """The same of a variant."""
+    chosen = loaded(engine)
+    assert isinstance(chosen, Variant)
+    return chosen.prepare(graph, dtype)
+
+
+def walk(engine: str, start: Subject, update: Update) -> Path:
+    """The path that the engine takes from there, judged where it is taken."""
+    loaded = load(engine)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        evaluate = prepared(engine, start.graph, start.dtype)
+
+        def sensibly(inputs: Inputs, cotangent: Array) -> Evaluation:
+            return _once(evaluate, start.graph, start.dtype, inputs, cotangent)
+
+        return trajectory(start, engine, sensibly, update, loaded.optimiser)
+
+
+def _once(evaluate: Evaluate, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Evaluation:
+    def read(given: Inputs, seed: Array, _: Inputs) -> Evaluation:
+        return sensible(evaluate(given, seed), graph, dtype)
+
+    return _guarded(read, inputs, cotangent, {})
+
+
+def _once_along(
+    along: Along,
+    quantity: Derivative,
+    found: Directional,
+    dtype: str,
+    inputs: Inputs,
+    cotangent: Array,
+    direction: Inputs,
+) -> Evaluation:
+    def read(given: Inputs, seed: Array, v: Inputs) -> Evaluation:
+        shown: object = along(given, seed, v)
+        s, needed = found.graph.output.name, list(found.directions)
+        if quantity == "tangent":
+            shown, needed = {s: shown}, [s]
+        problem = _problem(quantity, shown, needed, found.graph, dtype)
+        if problem:
+            return Evaluation("failed", problem.replace(f" of `{s}`", ""))
+        arrays = {name: np.asarray(array) for name, array in cast("Inputs", shown).items()}
+        return Evaluation("ok", values=arrays) if quantity == "tangent" else Evaluation("ok", gradients=arrays)
+
+    return _guarded(read, inputs, cotangent, direction)
+
+
+def _guarded(
+    read: Callable[[Inputs, Array, Inputs], Evaluation], inputs: Inputs, cotangent: Array, direction: Inputs
+) -> Evaluation:
+    """An evaluation of copies of what is given, which must stay as they are."""
+    given, seed, v = _copies(inputs), cotangent.copy(), _copies(direction)
+    try:
+        evaluation = read(given, seed, v)
+        for what, now, before in (("input", given, inputs), ("direction of", v, direction)):
+            for name, array in now.items():
+                if not _equal(array, before[name]):
+                    return Evaluation("failed", f"it changed its {what} `{name}`")
+        if not _equal(seed, cotangent):
+            return Evaluation("failed", "it changed its cotangent")
+        return evaluation
+    except Unsupported as reason:
+        return Evaluation("unsupported", str(reason))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
+        return Evaluation("failed", one_line(error))
+
+
+def _copies(arrays: Inputs) -> dict[str, Array]:
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def _equal(a: Array, b: Array) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind not in "bi")
+
+
+def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
+    """The evaluation where it can be judged; else `failed`, saying what in it makes no sense.
+
+    The value of the output, a gradient for every wanted input and, where terms or adjoints are shown, one
+    for every use or active node; each an array in the shape of its node and the dtype of the run.
+    """
+    if not isinstance(evaluation, Evaluation):
+        return Evaluation("failed", f"it returned {type(evaluation).__name__}, expected an Evaluation")
+    statuses = get_args(Status)
+    if evaluation.status not in statuses:
+        return Evaluation("failed", f"its status is {evaluation.status!r}, expected one of: {', '.join(statuses)}")
+    if evaluation.status != "ok":
+        return Evaluation(evaluation.status, " ".join(str(evaluation.reason).split())[:500])
+    wanted = [node.name for node in graph.wanted]
+    active = [node.name for node in graph.nodes if node.name in graph.active]
+    shown: list[tuple[str, object, Sequence[str | Use]]] = [
+        ("value", evaluation.values, [graph.output.name]),
+        ("gradient", evaluation.gradients, wanted),
+        ("term", evaluation.terms, graph.uses),
+        ("adjoint", evaluation.adjoints, active),
+        ("error estimate", evaluation.errors, wanted),
+    ]
+    if evaluation.terms is not None and evaluation.adjoints is None:
+        return Evaluation("failed", "it showed terms without adjoints")
+    plain: list[dict[Any, Array] | None] = []
+    for what, arrays, needed in shown:
+        if arrays is None and what not in ("value", "gradient"):
+            plain.append(None)
+            continue
+        problem = _problem(what, arrays, needed, graph, dtype)
+        if problem:
+            return Evaluation("failed", problem)
+        plain.append({key: np.asarray(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
+    values, gradients, terms, adjoints, errors = plain
+    return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors)
+
+
+def _problem(what: str, arrays: object, needed: Sequence[str | Use], graph: Graph, dtype: str) -> str:
+    """Why arrays cannot be judged; empty where they can."""
+    if not isinstance(arrays, Mapping):
+        return f"its {what}s are {type(arrays).__name__}, expected arrays by name"
+    known = set(graph.uses) if what == "term" else set(graph.by_name)
+    for key in needed:
+        if key not in arrays:
+            return f"it gave no {what} of `{key}`"
+    for key, array in cast("Mapping[Any, object]", arrays).items():
+        if key not in known:
+            return f"it gave a {what} of `{key}`, which the graph does not have"
+        if not isinstance(array, np.ndarray | np.generic):
+            return f"its {what} of `{key}` is {type(array).__name__}, expected a NumPy array"
+        node = graph[graph.argument(key) if isinstance(key, Use) else key]
+        kind = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}[node.kind]
+        found = cast("Array", array)
+        if found.shape != node.shape:
+            return f"its {what} of `{key}` has shape {found.shape}, expected {node.shape}"
+        if found.dtype != kind and not (what == "error estimate" and found.dtype.kind == "f"):
+            return f"its {what} of `{key}` is {found.dtype}, expected {kind}"
+    return ""

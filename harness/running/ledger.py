@@ -1,0 +1,135 @@
+"""The ledger of known disagreements: `accept` entries of a case, applied to the rows of its units.
+
+An entry explains a finding of exactly its engine, quantity, name, point, dtype and verdict, and the rows
+downstream that inherit it. One that ran and did not happen, or happened with another verdict, is a finding
+itself: no stale entry survives. In a dtype that the case does not list, an entry that names none explains
+but promises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from ..judging.judge import settle
+from ..paths.summary import Summary
+from ..reading.case import Acceptance, Case
+from ..records.outcome import Outcome
+from ..records.rows import FINDINGS, Row, TrajectoryRow, Verdict
+from ..words import nearest
+
+
+class Ledger:
+    """The entries of one case and, over its units, which of them ran and which came true."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self._ran: set[int] = set()
+        self._due: set[int] = set()  # those of them that must come true
+        self._happened: set[int] = set()
+        self._instead: dict[int, str] = {}
+
+    def settle(self, outcome: Outcome) -> Outcome:
+        """The outcome with its explained findings marked as accepted."""
+        if not self.case.accept or any(row.verdict == "reference unreliable" for row in outcome.rows):
+            return outcome
+        self._notice(outcome)
+        rows = settle([self._explained(row, outcome) for row in outcome.rows])
+        path = [self._on_path(row, outcome) for row in outcome.trajectories]
+        summaries = [_told(summary, path) for summary in outcome.summaries]
+        return replace(outcome, rows=tuple(rows), trajectories=tuple(path), summaries=tuple(summaries))
+
+    def _notice(self, outcome: Outcome) -> None:
+        ran = {row.engine for row in outcome.rows if row.verdict != "unsupported"}
+        for k, entry in enumerate(self.case.accept):
+            version = outcome.versions.get(entry.engine, "")
+            if entry.engine in ran and _covers(entry, outcome) and entry.covers(version):
+                self._ran.add(k)
+                if entry.dtype is not None or outcome.dtype in self.case.dtypes:
+                    self._due.add(k)
+
+    def _explained(self, row: Row, outcome: Outcome) -> Row:
+        for k, entry in enumerate(self.case.accept):
+            if k in self._ran and _covers(entry, outcome) and _names(entry, row):
+                if row.verdict == entry.verdict:
+                    self._happened.add(k)
+                    return replace(row, accepted=entry.reason) if row.finding else row
+                self._instead[k] = row.verdict
+        return row
+
+    def _on_path(self, row: TrajectoryRow, outcome: Outcome) -> TrajectoryRow:
+        for k, entry in enumerate(self.case.accept):
+            same = (row.engine, row.verdict) == (entry.engine, entry.verdict) and _inherits(entry, row.node)
+            if same and row.finding and k in self._ran and _covers(entry, outcome):
+                return replace(row, finding=False, accepted=entry.reason)
+        return row
+
+    def stale(self) -> list[Row]:
+        """A finding for every entry that ran without coming true; asked once all units of the case are in."""
+        return [
+            _stale(self.case, entry, self._instead.get(k, ""))
+            for k, entry in enumerate(self.case.accept)
+            if k in self._due and k not in self._happened
+        ]
+
+    def idle(self, engines: Collection[str]) -> list[Row]:
+        """A notice for every entry of an engine that is not among these: here it can neither explain nor be stale.
+
+        It may belong to a package that is not installed, so that it is no finding; or its name is wrong.
+        """
+        return [
+            _idle(self.case, entry, nearest(entry.engine, engines))
+            for entry in self.case.accept
+            if entry.engine not in engines and ".py" not in entry.engine
+        ]
+
+
+def _told(summary: Summary, path: Sequence[TrajectoryRow]) -> Summary:
+    own = [row for row in path if row.engine == summary.engine]
+    first = next((row for row in own if row.finding), None)
+    return replace(summary, first=first, known=sum(bool(row.accepted) for row in own))
+
+
+def _covers(entry: Acceptance, outcome: Outcome) -> bool:
+    return entry.point in (None, outcome.point) and entry.dtype in (None, outcome.dtype)
+
+
+def _names(entry: Acceptance, row: Row) -> bool:
+    """Whether an entry is about a row: about its quantity, or about the link that the row inherits its verdict from.
+
+    Every link that is off has a row that names it, so what is inherited hides no second fault.
+    """
+    if row.engine != entry.engine:
+        return False
+    if row.quantity == entry.quantity and entry.name in (None, row.name):
+        return True
+    return _inherits(entry, row.node)
+
+
+def _inherits(entry: Acceptance, node: str) -> bool:
+    """Whether `node`, the first link that is off, is what an entry is about: `term of x in y[0]`."""
+    link = f"{entry.quantity} of {entry.name or ''}"
+    return node == link or node.startswith(f"{link} in " if entry.name else link)
+
+
+def _stale(case: Case, entry: Acceptance, instead: str) -> Row:
+    what = f"{entry.quantity} of {entry.name}" if entry.name else entry.quantity
+    found = f"it was `{instead}`" if instead else "it did not come up"
+    reason = (
+        f"stale ledger entry: expected `{entry.verdict}` for {entry.engine}, {what} ({entry.reason}), but {found}; "
+        f"remove or correct the entry at {case.path.name}:{entry.line}"
+    )
+    return _row(case, entry, "failed", reason)
+
+
+def _idle(case: Case, entry: Acceptance, near: str) -> Row:
+    where = f"the ledger entry at {case.path.name}:{entry.line}"
+    reason = f"{where} is for an engine that is not installed, `{entry.engine}`: nothing tells whether it still holds"
+    return _row(case, entry, "unsupported", f"{reason}. {near}".strip())
+
+
+def _row(case: Case, entry: Acceptance, verdict: Verdict, reason: str) -> Row:
+    return Row(
+        case.name, entry.point or 0, entry.dtype or "", "ledger", "run", entry.name or "", "", "",
+        None, None, None, None, None, verdict, "", reason, 0.0, finding=verdict in FINDINGS,
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""Engines by name: through entry points of the groups `gradaccord.engines` and `gradaccord.variants`, or from a file,
+`path.py:prepare`.
+
+Names are checked without importing anything; an engine is imported when a unit first asks for it.
+Imports no engine and no framework by itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, cast
+
+from ..errors import CommandError, LoadingError, engine_folders, one_line, place
+from ..records.evaluation import Engine, Prepare, Unsupported, Variant
+from ..words import nearest
+
+GROUP = "gradaccord.engines"
+VARIANTS = "gradaccord.variants"  # of engines, for derivatives along a direction alone
+DEFAULT = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
+
+
+@cache
+def installed() -> dict[str, EntryPoint]:
+    """Every engine that an installed package offers, the shipped ones first, variants last."""
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    order = [name for name in DEFAULT if name in found] + sorted(set(found) - set(DEFAULT))
+    return {name: found[name] for name in order} | dict(sorted(variants().items()))
+
+
+@cache
+def variants() -> dict[str, EntryPoint]:
+    """The engines among the installed ones that only cases which ask for more than the gradient are for."""
+    return {entry.name: entry for entry in entry_points(group=VARIANTS)}
+
+
+def checked(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, each once. Raises CommandError for one that is neither installed nor a function in a file."""
+    names = tuple(dict.fromkeys(names))
+    for name in names:
+        if ".py" in name:
+            _check_file(name)
+        elif name not in installed():
+            known = f"Known: {', '.join(installed())}; or a file, `path.py:prepare`."
+            raise CommandError(f"unknown engine `{name}`. {_hint(name, installed())}{known}")
+    return names
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    question = nearest(name, known)
+    return f"{question} " if question else ""
+
+
+def split(name: str) -> tuple[Path, str]:
+    """`path.py:prepare` as a path and the name of a function in it, `prepare` where none is given."""
+    path, colon, function = name.rpartition(":")
+    return (Path(path), function) if colon and path.endswith(".py") else (Path(name), "prepare")
+
+
+def _check_file(name: str) -> None:
+    path, function = split(name)
+    if not path.is_file():
+        raise CommandError(
+            f"no engine file {path}: `--engine path.py:prepare` names a Python file and a function in it"
+        )
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise CommandError(f"{path}:{error.lineno}:{error.offset}: {error.msg}") from None
+    except ValueError as error:
+        raise CommandError(f"{path}: {error}") from None
+    names = sorted(_assigned(tree))
+    if function not in names and "*" not in names:
+        raise CommandError(
+            f"{path} has no `{function}`. {_hint(function, names)}It has: {', '.join(names) or 'nothing'}."
+        )
+
+
+def _assigned(tree: ast.Module) -> set[str]:
+    """Names that a module's statements bind; `*` where it imports all of another's."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                names.update(alias.asname or alias.name for alias in aliases)
+            case _:
+                pass
+    return names
+
+
+def load(name: str) -> Engine:
+    """The engine of that name, as `loaded`. Raises Unsupported for a variant, which computes no gradient."""
+    found = loaded(name)
+    if isinstance(found, Variant):
+        raise Unsupported(f"it computes the {found.quantity} alone, in cases whose `derivatives` ask for it")
+    return found
+
+
+@cache
+def loaded(name: str) -> Engine | Variant:
+    """The engine or variant of that name, imported now.
+
+    Raises Unsupported where a package that it needs is not installed, LoadingError where its own code fails.
+    """
+    try:
+        return _engine(_from_file(name) if ".py" in name else installed()[name].load(), name)
+    except (Unsupported, LoadingError):
+        raise
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "gradaccord"):
+            raise LoadingError(f"cannot be loaded: {error}") from None
+        raise Unsupported(f"{missing} is not installed: {_remedy(name, missing)}{place(error)}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 a stranger's module may raise anything while it is imported
+        raise LoadingError(f"cannot be loaded: {one_line(error)}") from None
+
+
+def _engine(found: Any, name: str) -> Engine | Variant:
+    if isinstance(found, Engine | Variant):
+        return found
+    if callable(found):
+        return Engine(cast("Prepare", found))
+    raise LoadingError(f"`{name}` is {type(found).__name__}, expected an Engine or a function prepare(graph, dtype)")
+
+
+def _from_file(name: str) -> Any:
+    path, function = split(name)
+    module_name = f"gradaccord_engine_{path.stem}"
+    specification = importlib.util.spec_from_file_location(module_name, path.resolve())
+    if specification is None or specification.loader is None:
+        raise LoadingError(f"{path} is no Python file")
+    folder = path.resolve().parent
+    engine_folders.add(folder)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # for modules beside it; last, so that a file `torch.py` hides no framework
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[module_name] = module  # dataclasses and pickle look a class's module up there
+    specification.loader.exec_module(module)
+    return getattr(module, function)
+
+
+def _remedy(name: str, missing: str) -> str:
+    """The command that installs what an engine lacks: its package's extra of that name, where there is one."""
+    entry = installed().get(name)
+    base = name.partition(":")[0]
+    if entry is not None and entry.dist is not None:
+        extras: Sequence[str] = entry.dist.metadata.get_all("Provides-Extra") or ()
+        if base in extras:
+            return f"pip install '{entry.dist.name}[{base}]'"
+    return f"pip install {missing}"
+
+
+def version(name: str) -> str:
+    """What the engine runs on, such as `torch 2.13.0`; empty where it does not say or is not there."""
+    try:
+        return str(loaded(name).version())
+    except (Exception, SystemExit):  # noqa: BLE001 a version that fails must not fail a run
+        return ""

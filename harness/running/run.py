@@ -1,0 +1,338 @@
+"""Cases x engines -> outcomes: the one place where cases, engines, truth and judge meet.
+
+A unit of work is a case at one point in one dtype: its engines run in it, and its truth is computed
+once. Units run one after another, or in spawned processes. Imports no engine and no report.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import nan
+from time import perf_counter
+from typing import Any, TypeVar
+
+from ..errors import one_line
+from ..judging.agreement import Named, pairs, pairs_of
+from ..judging.allowance import used
+from ..judging.classify import SEVERITY, Link
+from ..judging.expectation import expectations
+from ..judging.judge import judged, settle
+from ..judging.second_order import SECOND, Question, judge_along, numbers
+from ..judging.subject import Subject
+from ..paths.parting import Parting, partings
+from ..paths.summary import Summary, summary
+from ..paths.trajectory import Path
+from ..reading.case import Case
+from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Array, Evaluation
+from ..records.findings import NOT_ENGINES
+from ..records.outcome import Outcome
+from ..records.rows import PairRow, Quantity, Row, TrajectoryRow, Verdict, blank_row
+from ..rules.update import Update
+from .answers import Answer, answer, answer_along, walk
+from .ledger import Ledger
+from .loading import installed, variants
+from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
+
+# Verdicts that come of looking at an engine's numbers.
+COMPARED: frozenset[Verdict] = frozenset((*SEVERITY, "unstable")) - {"not judged", "undefined"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A case at one point in one dtype; the first dtype of a point also checks what the case expects."""
+
+    case: Case
+    point: int
+    dtype: str
+    expectations: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit, and on a path
+    for each step; `apart`: each engine in a process of its own.
+    """
+
+    engines: tuple[str, ...]
+    jobs: int = 0
+    timeout: float | None = None
+    apart: bool = False
+
+
+def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
+    """The units of the cases, in order, in all dtypes of each or in those that are asked for.
+
+    A case without a list of its own runs in every dtype that is asked for, others in those of their list alone.
+    """
+    found: list[Unit] = []
+    for case in cases:
+        possible = tuple(DTYPES) if dtypes and case.dtypes == DEFAULT_DTYPES else case.dtypes
+        chosen = [dtype for dtype in possible if not dtypes or dtype in dtypes]
+        found += [Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen]
+    return found
+
+
+def run(work: Sequence[Unit], settings: Settings) -> Generator[Outcome, None, None]:
+    """The outcome of each unit, in order, as they come; what is stale or idle in ledgers comes as outcomes of its own.
+
+    KeyboardInterrupt is raised again once every outcome that was complete has been given.
+    """
+    left = Counter(unit.case.name for unit in work)
+    ledgers: dict[str, Ledger] = {}
+    cases = {unit.case.name: unit.case for unit in work}
+    for outcome in _outcomes(work, settings):
+        name = outcome.case
+        ledger = ledgers.setdefault(name, Ledger(cases[name]))
+        yield ledger.settle(outcome)
+        left[name] -= 1
+        if not left[name]:
+            told = [*ledger.stale(), *ledger.idle({**installed(), **dict.fromkeys(settings.engines)})]
+            if told:
+                yield Outcome(name, told[0].point, told[0].dtype, tuple(told), unit=False)
+
+
+def _outcomes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
+    if settings.jobs < 1:
+        host = _host(settings)
+        try:
+            for unit in work:
+                yield outcome(unit, settings.engines, host)
+        finally:
+            host.close()
+        return
+    done = 0
+    try:
+        for found in _in_processes(work, settings):
+            done += 1
+            yield found
+    except BrokenProcessPool:
+        # An engine took its process along: go on with each engine in one of its own, and see which it was.
+        yield from _in_processes(work[done:], replace(settings, apart=True))
+
+
+def _host(settings: Settings) -> Host:
+    return Apart(settings.timeout) if settings.apart or settings.timeout is not None else Here()
+
+
+def _in_processes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
+    """A bounded number of units is under way, so that neither questions nor answers pile up."""
+    waiting = deque[Future[Outcome]]()
+    rest = iter(work)
+    with _pool(settings.jobs) as pool:
+        try:
+            for unit in rest:
+                waiting.append(pool.submit(_in_worker, unit, settings))
+                if len(waiting) >= 4 * settings.jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except KeyboardInterrupt:
+            for future in waiting:
+                if future.done() and not future.exception():
+                    yield future.result()
+            raise
+
+
+@contextmanager
+def _pool(jobs: int) -> Generator[ProcessPoolExecutor, None, None]:
+    before = {child.pid for child in multiprocessing.active_children()}
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=ignore_interrupts)
+    try:
+        yield pool
+    except BaseException:
+        for child in multiprocessing.active_children():
+            if child.pid not in before:
+                child.kill()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_hosts: dict[Settings, Host] = {}
+
+
+def _in_worker(unit: Unit, settings: Settings) -> Outcome:
+    """One unit in a pool's process, which keeps its engines from unit to unit."""
+    host = _hosts.setdefault(settings, _host(settings))
+    return outcome(unit, settings.engines, host)
+
+
+# --- one unit ---------------------------------------------------------------------------------------------
+
+
+def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
+    """Ask every engine, judge every answer. What goes wrong becomes a row; nothing but an interrupt is raised."""
+    start = perf_counter()
+    case = unit.case
+    rows: list[Row] = []
+    trajectories: list[TrajectoryRow] = []
+    summaries: list[Summary] = []
+    answers: dict[str, Answer] = {}
+    scores: dict[tuple[str, str, Quantity], tuple[float, ...]] = {}
+    blank = blank_row(case.name, unit.point, unit.dtype, "truth")
+    try:
+        inputs, cotangent = case.inputs(unit.point, unit.dtype), case.cotangent(unit.dtype)
+        subject = Subject(case.name, unit.point, unit.dtype, case.graph, inputs, cotangent)
+    except Exception as error:  # noqa: BLE001 one case that cannot be set up must not cost the others their results
+        rows.append(_failed(blank, "the case could not be set up", error))
+        return Outcome(case.name, unit.point, unit.dtype, tuple(rows), seconds=perf_counter() - start)
+    doubt = _doubt(subject, blank)
+    rows += [doubt] if doubt else _expected(unit, blank)
+    for engine in (name for name in engines if name not in variants()):
+        found = _asked(host, engine, answer, case.graph, unit.dtype, inputs, cotangent)
+        answers[engine] = found
+        judgement, own = _judged(subject, engine, found, blank)
+        rows += map(_unjudged, judgement) if doubt else judgement
+        scores |= {(engine, *key): numbers for key, numbers in used(own, subject.graph).items()}
+    versions = {engine: found.version for engine, found in answers.items()}
+    both = pairs(subject, {engine: found.evaluation for engine, found in answers.items()})
+    if case.derivatives:
+        beyond = _beyond(unit, subject, engines, host, blank)
+        rows += beyond.rows
+        both += beyond.pairs
+        versions |= beyond.versions
+    rows = settle(rows)
+    parted: list[Parting] = []
+    if case.update is not None and not doubt:
+        paths = {
+            engine: _path(host, engine, subject, case.update)
+            for engine, found in answers.items()
+            if found.evaluation.status == "ok"
+        }
+        for path in paths.values():
+            trajectories += path.rows
+            summaries.append(summary(path.rows, case.update, case.graph.output.name))
+        try:
+            parted = partings(subject, case.update, paths)
+        except Exception as error:  # noqa: BLE001 see _judged
+            rows.append(_failed(blank, "it could not be told where paths part", error))
+    return Outcome(
+        case.name,
+        unit.point,
+        unit.dtype,
+        tuple(rows),
+        tuple(both),
+        tuple(trajectories),
+        tuple(summaries),
+        tuple(parted),
+        {engine: running for engine, running in versions.items() if running},
+        perf_counter() - start,
+        scores,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beyond:
+    """What a unit yields beyond the gradient."""
+
+    rows: list[Row]
+    pairs: list[PairRow]
+    versions: dict[str, str]
+
+
+def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, blank: Row) -> _Beyond:
+    """Tangents and Hessian-vector products, as far as the case asks for them."""
+    asked = unit.case.derivatives
+    question = Question(subject, unit.case.direction(unit.dtype))
+    try:
+        doubt = _doubt(question, blank)
+    except Exception as error:  # noqa: BLE001 see _judged
+        return _Beyond([_failed(blank, "the gradient graph could not be set up", error)], [], {})
+    found = _Beyond([replace(doubt, reason=SECOND + doubt.reason)] if doubt else [], [], {})
+    shown: dict[str, dict[Named, Array]] = {}
+    for engine in engines:
+        reply = _asked(
+            host, engine, answer_along,
+            subject.graph, subject.dtype, subject.inputs, subject.cotangent, question.direction, asked,
+        )  # fmt: skip
+        if reply is None:
+            continue
+        try:
+            own = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked)
+        except Exception as error:  # noqa: BLE001 see _judged
+            own = [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+        found.rows.extend(map(_unjudged, own) if doubt else own)
+        if reply.version:
+            found.versions[engine] = reply.version
+        if reply.evaluation.status == "ok":
+            shown[engine] = numbers(question, reply.evaluation, asked)
+    found.pairs.extend(pairs_of(subject, shown))
+    return found
+
+
+A = TypeVar("A")
+
+
+def _asked(host: Host, engine: str, question: Callable[..., A], *about: Any) -> A | Answer:
+    """What an engine answers to a question, or why it gave no answer."""
+    try:
+        return host.call(engine, question, *about)
+    except StoppedError as stopped:
+        return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
+
+
+def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
+    try:
+        return host.call(engine, walk, replace(subject), update, times=update.steps + 1)
+    except StoppedError as stopped:
+        verdict, cause = "timed out" if stopped.timed_out else "failed", str(stopped)
+    except Exception as error:  # noqa: BLE001 see _judged
+        verdict, cause = "failed", f"the judge itself failed, not the engine: {one_line(error)}"
+    row = TrajectoryRow(
+        subject.case, subject.point, subject.dtype, engine, 0, subject.graph.output.name, "", nan,
+        None, None, None, verdict, cause, finding=True,
+    )  # fmt: skip
+    return Path((row,))
+
+
+def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
+    try:
+        return judged(subject, engine, found.evaluation, found.again, found.seconds)
+    except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
+        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)], {}
+
+
+def _expected(unit: Unit, blank: Row) -> list[Row]:
+    try:
+        return expectations(unit.case, unit.point) if unit.expectations else []
+    except Exception as error:  # noqa: BLE001 see _judged
+        return [_failed(blank, "the expectations could not be checked", error)]
+
+
+def _doubt(subject: Subject | Question, blank: Row) -> Row | None:
+    """The row of a reference that does not stand: then nobody is judged by it."""
+    start, node = perf_counter(), ""
+    try:
+        failure, node = subject.proof.failure, subject.proof.suspect
+    except Exception as error:  # noqa: BLE001 a reference that cannot be computed is one that nobody can be judged by
+        failure = f"it could not be computed: {one_line(error)}"
+    seconds = perf_counter() - start
+    verdict: Verdict = "reference unreliable"
+    row = replace(blank, verdict=verdict, reason=failure, node=node, seconds=seconds, finding=True)
+    return row if failure else None
+
+
+def _unjudged(row: Row) -> Row:
+    """An engine's row without what an unreliable reference says of its numbers."""
+    if row.quantity == "run":
+        return row
+    return replace(
+        row, verdict="not judged", reason="reference unreliable", node="", finding=False,
+        reference=None, error=None, score=None, digits=None,
+    )  # fmt: skip
+
+
+def _failed(blank: Row, what: str, error: Exception) -> Row:
+    return replace(blank, verdict="failed", reason=f"{what}: {one_line(error)}", finding=True)
+
+
+def compared(rows: Sequence[Row]) -> bool:
+    """Whether at least one number of an engine was held against the truth."""
+    return any(row.verdict in COMPARED and row.engine not in NOT_ENGINES for row in rows)

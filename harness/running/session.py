@@ -1,0 +1,210 @@
+"""One run from the command line: outcomes as they come into every report, and the exit status at the end.
+
+Finds the reports through entry points of the group `gradaccord.reports`; imports none of them.
+"""
+
+from __future__ import annotations
+
+import platform
+import signal
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+from time import perf_counter
+from types import FrameType
+
+from ..errors import CommandError
+from ..paths.parting import Parting
+from ..paths.summary import Summary
+from ..records.findings import Chosen, unexplained
+from ..records.outcome import About, CaseSummary, Outcome, Report
+from ..records.rows import Row
+from ..words import counted
+from .loading import installed, variants
+from .run import Settings, compared, run, units
+from .selection import Selected, check_folder
+
+GROUP = "gradaccord.reports"
+INTERRUPTED = 130
+
+
+@dataclass
+class Tally:
+    """What the terminal tells at the end. Of rows that agree, only their number is kept."""
+
+    counts: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    open: list[Row] = field(default_factory=list[Row])
+    accepted: int = 0
+    paths: list[Summary] = field(default_factory=list["Summary"])
+    partings: list[Parting] = field(default_factory=list["Parting"])
+    units: int = 0
+    compared: bool = False
+    reasons: dict[str, None] = field(default_factory=dict[str, None])
+    notices: dict[str, None] = field(default_factory=dict[str, None])
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def paths_off(self) -> int:
+        return sum(path.first is not None for path in self.paths)
+
+    def add(self, outcome: Outcome) -> None:
+        for row in outcome.rows:
+            counts = self.counts.setdefault(row.engine, {})
+            counts[row.verdict] = counts.get(row.verdict, 0) + 1
+            if unexplained(row):
+                self.open.append(row)
+            self.accepted += bool(row.finding and row.accepted)
+            if row.engine == "ledger" and not row.finding:
+                self.notices[f"{row.case}: {row.reason}"] = None
+            elif row.quantity == "run":
+                self.reasons[f"{row.engine}: {row.reason}"] = None
+        self.paths += outcome.summaries
+        self.partings += outcome.partings
+        self.units += outcome.unit
+        self.compared = self.compared or compared(outcome.rows)
+        self.versions |= outcome.versions
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: its exit status and the messages that go with it."""
+
+    status: int
+    tally: Tally
+    about: About
+
+
+def session(
+    selected: Sequence[Selected],
+    settings: Settings,
+    dtypes: Sequence[str],
+    out: Path,
+    command: str,
+    progress: Callable[[str, int, int], None] = lambda label, done, total: None,
+) -> Ended:
+    """Run, report, and say how it went.
+
+    Exit status 0: nothing unexplained; 1: a finding that no ledger entry explains, or nothing was compared; 130:
+    interrupted, the reports hold what was complete. Raises CommandError before anything is computed.
+    """
+    work = units([one.case for one in selected], dtypes)
+    if not work:
+        raise CommandError(f"none of {counted(len(selected), 'case')} has a dtype of: {', '.join(dtypes)}")
+    if set(settings.engines) <= variants().keys() and not any(one.case.derivatives for one in selected):
+        engines = ", ".join(settings.engines)
+        raise CommandError(
+            f"none of {counted(len(selected), 'case')} asks for what {engines} computes: a case does so by "
+            "`derivatives: [gradient, tangent, hessian_product]`"
+        )
+    check_folder(out)
+    reports = open_reports(out)
+    tally = Tally()
+    started, start = datetime.now().astimezone(), perf_counter()
+    interrupted = False
+    with _Interrupts() as interrupts:
+        try:
+            with closing(run(work, settings)) as outcomes:
+                progress(work[0].case.name, 0, len(work))
+                for outcome in outcomes:
+                    with interrupts.held():
+                        tally.add(outcome)
+                        for report in reports:
+                            report.add(outcome)
+                    progress(outcome.case, tally.units, len(work))
+        except KeyboardInterrupt:
+            interrupted = True
+        left = len(work) - tally.units
+        messages = _messages(tally, left, interrupted)
+        about = About(
+            command,
+            {
+                "engines": list(settings.engines), "dtypes": list(dtypes), "jobs": settings.jobs,
+                "timeout": settings.timeout, "out": str(out),
+            },
+            tuple(_summary(one) for one in selected),
+            settings.engines, tally.versions, environment(), {},
+            started.isoformat(timespec="seconds"), perf_counter() - start, len(work), left, messages,
+            Chosen(() if settings.engines == tuple(installed()) else settings.engines, tuple(dtypes), settings.timeout),
+        )  # fmt: skip
+        with interrupts.held(quietly=True):
+            for report in reports:
+                report.close(about)
+    bad = bool(tally.open) or tally.paths_off or not tally.compared
+    return Ended(INTERRUPTED if interrupted else int(bool(bad)), tally, about)
+
+
+def _messages(tally: Tally, left: int, interrupted: bool) -> tuple[str, ...]:
+    messages: list[str] = []
+    if interrupted:
+        total, were = counted(tally.units + left, "unit"), "was" if left == 1 else "were"
+        messages.append(f"Interrupted: {left} of {total} {were} left; what was complete is in the reports.")
+    elif not tally.compared:
+        why = "; ".join(list(tally.reasons)[:5]) or "no engine gave a number that could be judged"
+        messages.append(f"Nothing was compared: {why}.")
+    return tuple(messages)
+
+
+def open_reports(folder: Path) -> list[Report]:
+    """Every installed report, begun in the folder. Raises CommandError where one cannot be written."""
+    try:
+        return [entry.load()(folder) for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
+    except OSError as error:
+        raise CommandError(f"cannot write to {folder}: {error.strerror or error}") from None
+
+
+def _summary(one: Selected) -> CaseSummary:
+    case = one.case
+    return CaseSummary(case.name, one.address, case.about, case.source, case.tags, len(case.points), case.graph)
+
+
+def environment() -> Mapping[str, str]:
+    """Where and on what this runs."""
+    return {
+        "gradaccord": installed_version("gradaccord"),
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "numpy": installed_version("numpy"),
+        "python-flint": installed_version("python-flint"),
+    }
+
+
+def installed_version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+class _Interrupts:
+    """Ctrl-C, held back while a report is written, so that no line of it is cut in the middle."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._pending = False
+
+    def __enter__(self) -> _Interrupts:
+        self._before = signal.signal(signal.SIGINT, self._on)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _on(self, number: int, frame: FrameType | None) -> None:
+        if not self._held:
+            raise KeyboardInterrupt
+        self._pending = True
+
+    @contextmanager
+    def held(self, *, quietly: bool = False) -> Generator[None, None, None]:
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._pending and not quietly:
+            self._pending = False
+            raise KeyboardInterrupt

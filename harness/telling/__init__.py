@@ -1,0 +1,1 @@
+"""What people read: the terminal, a graph and its gradient written out, proofs, scripts, diagrams."""

@@ -1,0 +1,221 @@
+"""Cases and operations as text: the graph, its gradient in the case language, the source that runs.
+
+Imports `graph/` and the loader; no engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+
+from ..errors import CommandError
+from ..graph.build import Builder
+from ..graph.derivatives import NON_DIFFERENTIABLE
+from ..graph.directional import directional
+from ..graph.emit import source
+from ..graph.gradient import Gradient, gradient
+from ..graph.graph import Constant, Graph, GraphError, Shape
+from ..graph.ops import OPERATIONS, REQUIRED, Operation
+from ..graph.text import readable_names, text_of
+from ..reading.case import Case
+from ..words import counted, nearest
+
+STATEMENTS = 400  # lines of one graph; the case file has them all
+
+
+def case_text(case: Case) -> str:
+    """The computation, the gradient written out as another one, and the source that the hand-written engine runs.
+
+    Beyond the gradient, as far as the case asks for it, the graph of the tangent and that graph's own gradient.
+    """
+    graph, found = case.graph, gradient(case.graph)
+    parts = [
+        f"{case.name}: {case.about}" if case.about else case.name,
+        f"Source: {case.source}" if case.source else "",
+        "inputs:\n" + "\n".join(_input(graph, node.name) for node in graph.inputs),
+        "graph:\n" + _statements(text_of(graph)),
+        _block(
+            f"gradient of {graph.output.name}, composites written out"
+            + (f" ({found.seed} weighs the output)" if found.seed else ""),
+            _derivatives(found, graph),
+        ),
+        "where each gradient is:\n" + _places(found, graph, readable_names(_needed(found))),
+        *(_along(case, found) if case.derivatives else ()),
+        "source, value and gradient:\n\n" + _cut(source(found.graph, found.graph.outputs)),
+    ]
+    return "\n\n".join(part.rstrip() for part in parts if part)
+
+
+def _along(case: Case, found: Gradient) -> Iterator[str]:
+    """The graph of the tangent and its gradient, the Hessian-vector product: of each what was not written before."""
+    along, written = directional(case.graph), {**text_of(case.graph), **_written(found)}
+    names = readable_names(along.graph, readable_names(_needed(found)))
+    directions = ", ".join(names[name] for name in along.directions.values())
+    tangent = _new(along.graph, names, written)
+    yield _block(f"tangent of {case.graph.output.name}, the gradient along a fixed direction ({directions})", tangent)
+    if "hessian_product" in case.derivatives:
+        twice = gradient(along.graph)
+        names = readable_names(twice.graph, names)
+        products = _new(_needed(twice), names, {**written, **tangent})
+        yield _block(f"Hessian-vector product, the gradient of {names[along.graph.output.name]}", products)
+        yield "where each product is:\n" + _places(twice, along.graph, names)
+
+
+def _new(graph: Graph, names: Mapping[str, str], written: Mapping[str, str]) -> dict[str, str]:
+    """The statements whose names stand for nothing yet: a name means the same number throughout."""
+    return {name: text for name, text in text_of(graph, names).items() if name not in written}
+
+
+def _places(found: Gradient, graph: Graph, names: Mapping[str, str]) -> str:
+    arguments = ((node.name, found.adjoints[node.name]) for node in graph.wanted)
+    return "\n".join(f"  {name}: {arg.text if isinstance(arg, Constant) else names[arg]}" for name, arg in arguments)
+
+
+def _input(graph: Graph, name: str) -> str:
+    node = graph[name]
+    kind = {"float": "", "int": " int64", "bool": " bool"}[node.kind]
+    return f"  {name}: {list(node.shape) if node.shape else 'number'}{kind}" + (", constant" if node.constant else "")
+
+
+def _derivatives(found: Gradient, graph: Graph) -> dict[str, str]:
+    """The statements of the gradient's graph that the graph itself does not have."""
+    own = text_of(graph)
+    return {name: text for name, text in _written(found).items() if own.get(name) != text}
+
+
+def _written(found: Gradient) -> dict[str, str]:
+    """The gradient's graph as statements, without what no gradient of an input needs."""
+    return text_of(_needed(found))
+
+
+def _needed(found: Gradient) -> Graph:
+    """What the gradients of inputs need. One that is a number is told as such, and needs no statement."""
+    graph, derivatives = found.graph, set(found.adjoints.values())
+    made = {node.name for node in graph.operations if not any(isinstance(arg, str) for arg in node.args)} - derivatives
+    return graph.pruned([name for name in graph.outputs if name not in made])
+
+
+def _block(title: str, statements: Mapping[str, str]) -> str:
+    return f"{title}:\n{_statements(statements)}" if statements else ""
+
+
+def _statements(texts: Mapping[str, str]) -> str:
+    return _cut("\n".join(f"  {name}: {text}" for name, text in texts.items()))
+
+
+def _cut(text: str) -> str:
+    lines = text.splitlines()
+    more = len(lines) - STATEMENTS
+    return "\n".join([*lines[:STATEMENTS], *([f"  # and {counted(more, 'more line')}"] if more > 0 else [])])
+
+
+# --- operations -------------------------------------------------------------------------------------------
+
+
+def operations_text() -> str:
+    """Every operation: its signature, and what it means or is defined as."""
+    width = 34
+    lines: list[str] = []
+    for operation in OPERATIONS.values():
+        signature = operation.written
+        meaning = operation.meaning or _definitions(operation)[0]
+        if len(signature) < width:
+            lines.append(f"{signature:{width}}{meaning}")
+        else:
+            lines += [signature, " " * width + meaning]
+    return "\n".join(
+        [*lines, "", f"{counted(len(OPERATIONS), 'operation')}; `gradaccord ops NAME` tells all about one"]
+    )
+
+
+def operation_text(name: str) -> str:
+    """One operation: signature, definition, cost, and its derivative in the case language."""
+    if name not in OPERATIONS:
+        hint = " ".join(filter(None, [nearest(name, OPERATIONS), f"`gradaccord ops` lists all {len(OPERATIONS)}."]))
+        raise CommandError(f"unknown operation `{name}`. {hint}")
+    operation = OPERATIONS[name]
+    lines = [operation.written]
+    if operation.operator:
+        lines.append(f"  also written: a {operation.operator} b")
+    if operation.primitive:
+        within = f"within {counted(operation.cost, 'rounding')}" if operation.cost else "exact"
+        lines += [f"  means: {operation.meaning}", f"  a sound evaluation is {within}"]
+    else:
+        plain, stable = _definitions(operation)
+        lines.append(f"  defined as: {plain}")
+        if stable != plain:
+            lines.append(f"  computed as: {stable}")
+    lines += ["", *_derivative(operation)]
+    return "\n".join(lines)
+
+
+def _definitions(operation: Operation) -> tuple[str, str]:
+    """The textbook formula and the stable one, for example operands where they depend on those."""
+    shapes, params = next(_examples(operation))
+    names = [operand.name for operand in operation.operands]
+    bound = {**dict.fromkeys(names), **dict(zip(names, shapes, strict=False)), **params}
+    return operation.formula(bound, stable=False), operation.formula(bound, stable=True)
+
+
+def _derivative(operation: Operation) -> list[str]:
+    if operation.name in NON_DIFFERENTIABLE or operation.kind != "float":
+        return ["it has no derivative: a gradient through it is zero"]
+    shapes, params = next(_examples(operation))
+    graph = _example(operation, shapes, params)
+    found = gradient(graph)
+    names = readable_names(_needed(found))
+    arguments = ", ".join(f"{node.name} of shape {list(node.shape)}" for node in graph.inputs if node.shape)
+    head = "".join(
+        ["derivative", arguments and f", for {arguments}", found.seed and f"; {found.seed} weighs the result"]
+    )
+    lines = [f"{head}:"]
+    lines += [f"  {name}: {text}" for name, text in _written(found).items()]
+    for node in graph.wanted:
+        arg = found.adjoints[node.name]
+        text = arg.text if isinstance(arg, Constant) else names[arg]
+        if text != f"grad_{node.name}":
+            lines.append(f"  gradient of {node.name}: {text}")
+    return lines
+
+
+# Shapes and parameters to show an operation at: the first that its shape rule takes.
+SHAPES: Sequence[Shape] = ((), (3,), (2, 3), (3, 2), (1, 2, 4, 4), (2, 2, 3, 3), (1, 2, 2, 2), (2,))
+PARAMETERS: Mapping[str, Sequence[object]] = {
+    "axis": (0, 1, -1),
+    "axes": ((0,), (1, 0)),
+    "shape": ((3,), (6,), (2, 3), (1, 2, 4, 4), (2, 2, 3, 3)),
+    "size": (4,),
+    "shift": (1,),
+    "n": (1,),
+    "widths": (((1, 1),), ((1, 1), (0, 0))),
+    "index": ("0", "1:3"),
+    "subscripts": ("ij,jk->ik",),
+}
+
+
+def _examples(operation: Operation) -> Iterator[tuple[tuple[Shape, ...], dict[str, object]]]:
+    """Operand shapes and parameters with which the operation works, simplest first."""
+    operands = operation.operands
+    counts = (2,) if operands[0].variadic else (len(operands),)
+    required = [name for name, default in operation.parameters.items() if default == REQUIRED]
+    for count in counts:
+        for shapes in product(SHAPES, repeat=count):
+            for values in product(*(PARAMETERS[name] for name in required)):
+                params = dict(zip(required, values, strict=True))
+                try:
+                    gradient(_example(operation, shapes, params))
+                except (GraphError, ValueError, IndexError):
+                    continue
+                yield shapes, {**operation.parameters, **params}
+
+
+def _example(operation: Operation, shapes: Sequence[Shape], params: Mapping[str, object]) -> Graph:
+    builder = Builder()
+    variadic = operation.operands[0].variadic
+    names = [f"x{k + 1}" for k in range(len(shapes))] if variadic else [o.name for o in operation.operands]
+    kinds = ["float"] * len(shapes) if variadic else [o.kind for o in operation.operands]
+    for name, shape, kind in zip(names, shapes, kinds, strict=True):
+        builder.input(name, shape, "int" if kind == "any" else kind)  # type: ignore[arg-type]
+    given = {name: value for name, value in params.items() if value != operation.parameters[name]}
+    builder.apply(operation.name, names, given, "result")
+    return builder.graph(["result"])

@@ -1,0 +1,214 @@
+"""What a run looks like in a terminal: progress, the table of verdicts, the findings. Fits 80 columns.
+
+Imports rich and the rows; loaded by commands that print, never by `--help`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from textwrap import indent, wrap
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..records.findings import (
+    LEGEND,
+    NOT_ENGINES,
+    Entry,
+    Silence,
+    Split,
+    at_point,
+    engines_first,
+    entries,
+    silences,
+    splits,
+    title,
+)
+from ..records.outcome import About
+from ..records.rows import Row, Verdict
+from ..running.loading import variants
+from ..running.session import Ended
+from ..words import counted
+
+if TYPE_CHECKING:
+    from ..paths.parting import Parting
+    from ..paths.summary import Summary
+
+STYLES = {
+    "agree": "green",
+    **dict.fromkeys(("lossy", "ill-conditioned", "convention"), "cyan"),
+    **dict.fromkeys(("undefined", "unsupported", "not judged"), "dim"),
+}
+SHOWN = 20  # findings; the report has them all
+PATHS_SHOWN = 6
+
+
+def console() -> Console:
+    return Console(highlight=False)
+
+
+@contextmanager
+def progress() -> Generator[Callable[[str, int, int], None], None, None]:
+    """A function to tell what was done last and how much of all is done; a bar, where there is a terminal."""
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        yield lambda label, done, total: None
+        return
+    columns = (TextColumn("{task.description:24.24}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda label, done, total: bar.update(task, description=label, completed=done, total=total)
+
+
+def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
+    """How many numbers of each engine got which verdict: in 80 columns a row for each verdict, and below it a row for
+    each variant, of which there may be many."""
+    apart = {engine: found for engine, found in counts.items() if engine in variants()}
+    engines = {engine: found for engine, found in engines_first(counts).items() if engine not in apart}
+    if engines:
+        table = _table(*engines)
+        for verdict in _occurring(engines):
+            table.add_row(verdict, *_numbers(engines.values(), verdict), style=_style(verdict))
+        yield table
+    if apart:
+        found = _occurring(apart)
+        table = _table(*found)
+        for column, verdict in zip(table.columns[1:], found, strict=True):
+            column.style = _style(verdict)
+        for engine, count in apart.items():
+            table.add_row(escape(engine), *(number for verdict in found for number in _numbers([count], verdict)))
+        yield table
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    table.add_column("")
+    for head in heads:
+        table.add_column(escape(head), justify="right", overflow="fold")
+    return table
+
+
+def _occurring(counts: Mapping[str, Mapping[str, int]]) -> list[Verdict]:
+    return [verdict for verdict in LEGEND if any(found.get(verdict) for found in counts.values())]
+
+
+def _numbers(counts: Iterable[Mapping[str, int]], verdict: Verdict) -> Iterator[str]:
+    return (f"{found[verdict]:,}" if found.get(verdict) else "·" for found in counts)
+
+
+def _style(verdict: Verdict) -> str:
+    return STYLES.get(verdict, "red")
+
+
+def finding(screen: Console, entry: Entry, about: About) -> None:
+    """What is off, the numbers, and a command that shows it again."""
+    row = entry.row
+    where = at_point(row.case, row.point)
+    who = " ".join(part for part in (row.engine, row.dtype) if part)
+    _verdict(screen, f"{where}  {title(entry)}  {who}", row)
+    rest = entry.affected.partition("; ")[2]
+    _paragraphs(screen, row.reason, f"also off: {rest}" if rest else "", row.node if row.engine in NOT_ENGINES else "")
+    _paragraphs(screen, about.inner(row.case, entry.affected, row.reason))
+    _repeat(screen, about.again(row.case, row.engine, row.dtype))
+
+
+def silence(screen: Console, found: Silence, about: About) -> None:
+    """An engine that gave no numbers, once for all cases in which it did so."""
+    _verdict(screen, f"{found.row.engine} in {found.cases} cases, {found.units} units", found.row)
+    _paragraphs(screen, found.row.reason)
+    _repeat(screen, about.again(found.row.case, found.row.engine, found.row.dtype))
+
+
+def split(screen: Console, kink: Split, about: About) -> None:
+    """A kink at which engines chose differently."""
+    row = kink.row
+    where = at_point(row.case, row.point)
+    _verdict(screen, f"{where}  {kink.affected.split(';')[0]}", row)
+    _paragraphs(screen, *(f"{engines}: {reason}" for reason, engines in kink.choices.items()))
+    _paragraphs(screen, about.inner(row.case, kink.affected))
+    _repeat(screen, about.again(row.case))
+
+
+def _verdict(screen: Console, head: str, row: Row) -> None:
+    screen.print(Text.assemble((head, "bold"), "  ", (row.verdict, STYLES.get(row.verdict, "bold red"))))
+
+
+def _repeat(screen: Console, command: str) -> None:
+    screen.print(Text(f"  repeat: {command}"), soft_wrap=True)  # in one piece, to be copied
+
+
+def _paragraphs(screen: Console, *texts: str) -> None:
+    for text in filter(None, texts):
+        lines = wrap(text, max(screen.width - 2, 20), break_long_words=False, break_on_hyphens=False)
+        screen.print(Text(indent("\n".join(lines), "  ")), soft_wrap=True)
+
+
+def ended(screen: Console, end: Ended, report: str) -> None:
+    """The end of a run: table, findings, paths, and one line that says it all."""
+    tally, about = end.tally, end.about
+    for k, table in enumerate(verdicts(tally.counts)):
+        if k:
+            screen.print()
+        screen.print(table)
+    quiet, rest = silences(tally.open)
+    kinks, found = splits(entries(rest))
+    for one in quiet:
+        screen.print()
+        silence(screen, one, about)
+    for kink in kinks[:SHOWN]:
+        screen.print()
+        split(screen, kink, about)
+    for entry in found[:SHOWN]:
+        screen.print()
+        finding(screen, entry, about)
+    more = max(len(found) - SHOWN, 0) + max(len(kinks) - SHOWN, 0)
+    if more:
+        screen.print(f"\nand {more} more in {report}")
+    if tally.paths:
+        screen.print()
+        _paths(screen, tally.paths)
+        _partings(screen, tally.partings)
+    screen.print()
+    _paragraphs(screen, *tally.notices)
+    for message in about.messages:
+        screen.print(Text(message, "bold"))
+    screen.print(Text(_last_line(end, len(quiet) + len(kinks) + len(found) + tally.paths_off)))
+    screen.print(Text(f"Report: {report}"), soft_wrap=True)
+
+
+def _paths(screen: Console, paths: Sequence[Summary]) -> None:
+    off = [path for path in paths if path.first is not None]
+    for path in paths if len(paths) <= PATHS_SHOWN else off[:PATHS_SHOWN]:
+        _paragraphs(screen, f"{at_point(path.case, path.point)} {path.dtype} {path}")
+    if len(paths) > PATHS_SHOWN:
+        said = f"{len(off)} with a step that is off" if off else "every step is sound"
+        screen.print(f"{len(paths)} trajectories: {said}")
+
+
+def _partings(screen: Console, partings: Sequence[Parting]) -> None:
+    """Of each unit the first pair of engines that part; before all others those that rounding does not explain."""
+    units: dict[tuple[str, int, str], list[Parting]] = {}
+    for one in sorted(partings, key=lambda one: (not one.unexplained, one.step)):
+        units.setdefault((one.case, one.point, one.dtype), []).append(one)
+    for (case, point, dtype), (first, *others) in [*units.items()][:PATHS_SHOWN]:
+        more = f"; so do {counted(len(others), 'more pair')} of engines" if others else ""
+        _paragraphs(screen, f"{at_point(case, point)} {dtype} {first}{more}")
+    if len(units) > PATHS_SHOWN:
+        screen.print(f"paths part in {counted(len(units) - PATHS_SHOWN, 'more unit')}: see the report")
+
+
+def _last_line(end: Ended, disagreements: int) -> str:
+    tally, about = end.tally, end.about
+    judged = sum(sum(counts.values()) for counts in tally.counts.values())
+    if disagreements:
+        outcome = f"{counted(disagreements, 'disagreement')} without an explanation"
+    else:
+        outcome = "no unexplained disagreement" if tally.compared else "nothing compared"
+    known = f", {tally.accepted} known" if tally.accepted else ""
+    size = f"{counted(len(about.cases), 'case')}, {counted(judged, 'number')}"
+    return f"{size}, {about.seconds:.1f} s: {outcome}{known}"
