@@ -20,10 +20,10 @@ def one_line(error: BaseException) -> str:
     """An exception as one line of moderate length: type, first line of the message, place in a user's engine file."""
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    return (text if len(text) <= 200 else text[:197] + "...") + place(error)
+    return (text if len(text) <= 200 else text[:197] + "...") + raised_at(error)
 
 
-def place(error: BaseException) -> str:
+def raised_at(error: BaseException) -> str:
     """Where in an engine file, or in a module beside it, an exception came from; empty where it came from elsewhere."""
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
     for path, line in reversed(frames):

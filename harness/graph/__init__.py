@@ -1,4 +1,1 @@
-"""The ground floor: the language of cases, its operations, their derivatives.
-
-Knows nothing of the rooms above it and needs the standard library and numpy alone.
-"""
+"""The ground floor: the language of cases, its operations, their derivatives."""

@@ -1,7 +1,7 @@
 """Node and Graph: a computation as frozen plain data.
 
 A graph holds neither arrays nor functions. It enters from `expression.py` or a `Builder`, and
-leaves through `emit.py`, `gradient.py` or the judge. Imports nothing of the project.
+leaves through `emit.py`, `gradient.py` or the judge.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What people write from habit and this language does not have, each with the right way to say it.
 
 Python has more expressions than the language, and other libraries have other names for its operations. Who
-parses asks here for the error to give. Imports `graph.py`, `ops.py` and `nearest.py`.
+parses asks here for the error to give.
 """
 
 from __future__ import annotations

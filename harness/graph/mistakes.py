@@ -1,7 +1,7 @@
 """Everything in an expression that is wrong on its face: forms, operations, parameters and names that there are not.
 
 The parser stops at the first error, and it can't build on a node that failed. This walk needs no node: it
-finds what is wrong with an expression itself, all at once. Imports `expression.py` and what that imports.
+finds what is wrong with an expression itself, all at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Shape rules: the static shape of a result from the shapes of its operands and its parameters.
 
 Each rule follows the Python array API standard (2024.12) where that defines the operation. A rule
-raises `GraphError`. Imports `graph.py` alone.
+raises `GraphError`.
 """
 
 from __future__ import annotations

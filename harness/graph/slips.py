@@ -1,7 +1,7 @@
 """Slips that leave no expression at all, in plain words: what stands where, what is due there, what to write instead.
 
 Python's parser calls most of them invalid syntax. This reads the signs from left to right, knows at each whether an
-operand or an operator is due, and stops at the first that is neither. Imports `graph.py`, `habits.py` and `ops.py`.
+operand or an operator is due, and stops at the first that is neither.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How much of its allowance each operation uses: where even the worst sound engine uses little, a bound is too wide.
-
-Knows the graph and the links of one evaluation, and no engine.
-"""
+"""How much of its allowance each operation uses: where even the worst sound engine uses little, a bound is too wide."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One link's residual becomes a verdict; of a chain of links, the worst decides.
 
 Every comparison is written so that NaN cannot pass: sound means `score <= 1`, and everything else is
-off. Knows `truth/` alone.
+off.
 """
 
 from __future__ import annotations

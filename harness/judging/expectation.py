@@ -1,7 +1,7 @@
 """What a case says to expect, held against the truth: to all digits that were written.
 
 The truth is computed at the decimals of the file, not at their roundings: an integer must hold exactly, a
-decimal to within half a unit of its last digit. Knows no engine.
+decimal to within half a unit of its last digit.
 """
 
 from __future__ import annotations

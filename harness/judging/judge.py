@@ -1,7 +1,4 @@
-"""An engine's evaluation held against the truth, link by link, becomes rows with verdicts.
-
-Knows `truth/` and `evaluation.py`; knows no engine and no report.
-"""
+"""An engine's evaluation held against the truth, link by link, becomes rows with verdicts."""
 
 from __future__ import annotations
 

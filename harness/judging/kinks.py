@@ -2,7 +2,7 @@
 
 One-sided derivatives (`truth/sides.py`) say what is true there. An engine's number between both sides is a convention,
 one outside of them an artefact of conventions combined; NaN where the derivative exists is not finite, however sound
-each step by itself. Knows `truth/` alone.
+each step by itself.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The tangent of a case is the value of its gradient graph contracted with the direction, its Hessian-vector
 product the gradient of that graph (`graph/directional.py`). So truth, proof, links and bounds are those of any
-other graph. Knows no engine and no report.
+other graph.
 """
 
 from __future__ import annotations

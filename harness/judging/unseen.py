@@ -1,7 +1,7 @@
 """Gradients of which no link is seen, judged by how far rounding alone may move them (`truth/sensitivity.py`).
 
 So are held: plain programs whose bits are not those of the program that shows its links, engines that show gradients
-alone, and the question whether a problem itself loses the digits. Knows `truth/` alone.
+alone, and the question whether a problem itself loses the digits.
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@ sum or another `exp`, and errors that add up do so here. This is Monte Carlo ari
 last. How far a few such paths are from one another is measured, not bounded: that holds for every rule, sees what no
 first-order bound does (kinks, saturation), and costs some evaluations a step. A bound from |d step / d parameters|
 would cost a Hessian at each step and, its signs lost, soon be infinite.
-
-Knows `graph/`, `arithmetic/`, `update.py` and the costs of rounding; no engine, and no path of one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Moves of an optimiser held against the rule, in ball arithmetic on the optimiser's own numbers.
 
 A move is one parameter in one step. Every rule moves each component by itself, so moves of equal shape are stacked
-along a new first axis, like links in `truth/batches.py`. Knows `truth/`, `update.py` and the verdicts; knows no path.
+along a new first axis, like links in `truth/batches.py`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Where every step is sound, what parts two paths is amplified rounding, and beyond the horizon that is all there is to
 say. Paths that part before it although every step is sound are told apart: either the judge has let something through,
 or `horizon.py` underrates what rounding can do there. Nobody is blamed for it.
-
-Knows the rows, `trajectory.py` and `horizon.py`; no engine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Paths in a line: what became of one engine's, for terminals and reports. Knows the rows and the rules."""
+"""Paths in a line: what became of one engine's, for terminals and reports."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ An engine evaluates at its own parameters, its optimiser moves them, and every m
 rule in ball arithmetic on the engine's own numbers: its old parameters and state, its gradient, its new
 state. So errors of earlier steps never count again, and the first bad step is known with its cause. Steps
 stand alone, and all of a path have the same graph: those at hand are judged together.
-Knows `judge.py`, `move.py`, `truth/` and `update.py`; no engine, no optimiser of a framework, no report.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cases: a YAML file -> a Case, or every error of the file at once.
 
 `load` reads one file, `load_all` several, `find` looks for them below folders. The keys stand in
-`keys.py`, the reference for users in `docs/cases.md`. Imports no engine and no report.
+`keys.py`, the reference for users in `docs/cases.md`.
 """
 
 from __future__ import annotations

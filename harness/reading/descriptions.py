@@ -1,6 +1,6 @@
 """The form of an input in a case file: a number, nested lists, or a mapping that describes an array.
 
-`inputs.py` makes the array. Imports `schema.py` alone.
+`inputs.py` makes the array.
 """
 
 from __future__ import annotations

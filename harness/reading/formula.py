@@ -1,6 +1,6 @@
 """Formulas of inputs: `sin(i + 1)` evaluated over the indices of a shape, in float64 by NumPy.
 
-They are written in the case language, but this namespace is no engine's: it makes data. Imports `graph/` alone.
+They are written in the case language, but this namespace is no engine's: it makes data.
 """
 
 from __future__ import annotations

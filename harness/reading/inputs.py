@@ -2,7 +2,7 @@
 
 A description draws from a seed, evaluates a formula or reads a file beside the case. What it gives is
 rounded to nine significant digits, and those decimals *are* the inputs: so they are the same on every
-machine, whatever its sine does in the last place. Imports `graph/`, `schema.py` and `yaml_text.py`.
+machine, whatever its sine does in the last place.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The keys of a case file: the one table behind the loader's checks and the JSON Schema.
 
-Imports `descriptions.py` and `schema.py`; `case.py` gives what was read its meaning.
+`case.py` gives what was read its meaning.
 """
 
 from __future__ import annotations

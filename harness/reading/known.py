@@ -1,7 +1,4 @@
-"""What a case file says is known: the numbers that it expects and the disagreements that it accepts.
-
-Imports `statements.py`, for the names of the graph, and what that imports.
-"""
+"""What a case file says is known: the numbers that it expects and the disagreements that it accepts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Forms: what a value of a case file may look like. One table yields the checks and the JSON Schema for editors.
 
 A form reads a located value into a plain one, or notes every mistake in it and gives None. The table of a
-case's keys stands in `keys.py`. Imports `yaml_text.py` and `graph/nearest.py`.
+case's keys stands in `keys.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The statements of a case file -> a Graph: names, definitions, order, what is used.
 
-Every mistake is noted at its place, and a statement that failed causes no follow-up. Imports `graph/`,
-`inputs.py` and `yaml_text.py`.
+Every mistake is noted at its place, and a statement that failed causes no follow-up.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What YAML's parser complains about, told to somebody who writes a case: place, found, expected, remedy.
 
-Imports `yaml_text.py` alone; ruamel.yaml's errors come from `yaml_tree.py`.
+ruamel.yaml's errors come from `yaml_tree.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The text of a case file: values that know their place, and the list of everything that is wrong with the file.
 
-A place inside a scalar, however it is quoted or folded, is found again in the file. Imports nothing of the
-project; `yaml_tree.py` makes the values.
+A place inside a scalar, however it is quoted or folded, is found again in the file. `yaml_tree.py` makes the values.
 """
 
 from __future__ import annotations

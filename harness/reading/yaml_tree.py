@@ -1,7 +1,7 @@
 """YAML text -> a tree of located values.
 
 Reads ruamel.yaml's events (YAML 1.2) without recursion, resolves no tag and runs nothing. Nesting and aliases
-have limits. Imports `graph/nearest.py`, `yaml_syntax.py` and `yaml_text.py`.
+have limits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What an engine is and what it returns: the contract between the harness and every engine.
-
-Engines import this room and `harness.graph`; it imports no engine and no framework.
-"""
+"""What an engine is and what it returns: the contract between the harness and every engine."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Rows gathered into what a reader wants to see: one entry for each bad link, with all that it spoils.
 
-Imports the rows and `graph/`; the terminal, the pytest plugin and the reports share it.
+The terminal, the pytest plugin and the reports share it.
 """
 
 from __future__ import annotations

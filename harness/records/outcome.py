@@ -1,7 +1,4 @@
-"""What passes from a run to its reports: the outcome of each unit of work, and what was run.
-
-Knows the rows, the findings and the graph; imports no judge, no engine and no report.
-"""
+"""What passes from a run to its reports: the outcome of each unit of work, and what was run."""
 
 from __future__ import annotations
 

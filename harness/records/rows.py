@@ -1,6 +1,6 @@
 """What a run produces: typed records, one class for each CSV. The order of fields is the order of columns.
 
-Imports nothing of the project; reports and the judge share it.
+Reports and the judge share them.
 """
 
 from __future__ import annotations

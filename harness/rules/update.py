@@ -1,7 +1,7 @@
 """Update rules: one row each, in the case language. A new optimiser begins here.
 
 Here live the table of rules, the check of a case's `update`, and the optimiser that runs a row for
-engines that have none of their own. Knows `graph/` and `evaluation.py`; how a path of many steps is
+engines that have none of their own. How a path of many steps is
 walked and judged is the business of `trajectory.py`.
 """
 

@@ -1,7 +1,7 @@
 """One engine's answer to one question: evaluated twice, on copies, and checked for sense.
 
 Whatever an engine does, what leaves this room is an Evaluation: an exception, a missing gradient, a
-wrong shape, a changed input become the status `failed` with a reason of one line. Imports no engine.
+wrong shape, a changed input become the status `failed` with a reason of one line.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 `path.py:prepare`.
 
 Names are checked without importing anything; an engine is imported when a unit first asks for it.
-Imports no engine and no framework by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import CommandError, LoadingError, engine_folders, one_line, place
+from ..errors import CommandError, LoadingError, engine_folders, one_line, raised_at
 from ..records.evaluation import Engine, Prepare, Unsupported, Variant
 from ..words import nearest
 
@@ -119,7 +118,7 @@ def loaded(name: str) -> Engine | Variant:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "gradaccord"):
             raise LoadingError(f"cannot be loaded: {error}") from None
-        raise Unsupported(f"{missing} is not installed: {_remedy(name, missing)}{place(error)}") from None
+        raise Unsupported(f"{missing} is not installed: {_remedy(name, missing)}{raised_at(error)}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 a stranger's module may raise anything while it is imported
         raise LoadingError(f"cannot be loaded: {one_line(error)}") from None
 

@@ -1,7 +1,7 @@
 """Cases x engines -> outcomes: the one place where cases, engines, truth and judge meet.
 
 A unit of work is a case at one point in one dtype: its engines run in it, and its truth is computed
-once. Units run one after another, or in spawned processes. Imports no engine and no report.
+once. Units run one after another, or in spawned processes.
 """
 
 from __future__ import annotations

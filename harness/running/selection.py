@@ -1,6 +1,6 @@
 """What a command means by its words: which case files, which dtypes, where the results go.
 
-Every mistake is a CommandError or CaseErrors, before anything is computed. Imports no engine.
+Every mistake is a CommandError or CaseErrors, before anything is computed.
 """
 
 from __future__ import annotations

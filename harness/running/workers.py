@@ -1,7 +1,7 @@
 """Where an engine runs: in this process, or in a spawned one of its own that can be killed.
 
 An engine that hangs in compiled code cannot be stopped from within its process, and one that crashes
-takes the process along. Imports no engine.
+takes the process along.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A graph as a Mermaid diagram, which code hosts draw: one box per statement, one arrow per use.
 
-Imports `graph/` alone; `gradaccord show` and the Markdown report share it.
+`gradaccord show` and the Markdown report share it.
 """
 
 from __future__ import annotations

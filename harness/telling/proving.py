@@ -1,6 +1,6 @@
 """A case's reference and its proof as text: what `gradaccord prove` prints.
 
-Everything is at the decimals of the file, to as many digits as are asked for. Knows no engine.
+Everything is at the decimals of the file, to as many digits as are asked for.
 """
 
 from __future__ import annotations

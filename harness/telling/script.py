@@ -1,7 +1,7 @@
 """A case as a script of its own, which repeats an engine's numbers without gradaccord.
 
 What the emitted source calls is copied by `ast` from the file of the engine's vocabulary, `<engine>_operations.py`: the
-rows that this graph uses, and whatever those read in turn. Imports no engine and no framework.
+rows that this graph uses, and whatever those read in turn.
 """
 
 from __future__ import annotations

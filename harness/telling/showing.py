@@ -1,7 +1,4 @@
-"""Cases and operations as text: the graph, its gradient in the case language, the source that runs.
-
-Imports `graph/` and the loader; no engine.
-"""
+"""Cases and operations as text: the graph, its gradient in the case language, the source that runs."""
 
 from __future__ import annotations
 

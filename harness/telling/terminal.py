@@ -1,6 +1,6 @@
 """What a run looks like in a terminal: progress, the table of verdicts, the findings. Fits 80 columns.
 
-Imports rich and the rows; loaded by commands that print, never by `--help`.
+Loaded by commands that print, never by `--help`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Bounds hold in any order of summation, with and without fused multiply-add (Jean
 bounds for inner products in floating-point arithmetic"), not for algorithms of fewer products (Strassen's). For
 float64 the leading part of every factor is split off so that products and sums of leading parts are exact (Ozaki,
 Ogita, Oishi & Rump 2012, "Error-free transformations of matrix multiplication by using fast routines of matrix
-multiplication and its applications"). Knows neither engines nor verdicts.
+multiplication and its applications").
 """
 
 from __future__ import annotations

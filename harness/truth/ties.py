@@ -2,8 +2,7 @@
 
 A hull may reach anywhere (`where(x < x, sinh(x), x)`), and what is measured at its middle means nothing. Where both
 sides agree, and reverse mode with them once ties are decided as IEEE 754 does, the numbers of that choice take the
-hull's place: as the truth for engines that show no links, and as where R is measured. Knows `reference.py`,
-`sides.py` and `sensitivity.py`.
+hull's place: as the truth for engines that show no links, and as where R is measured.
 """
 
 from __future__ import annotations
