@@ -38,8 +38,16 @@ ORDER = (
 )
 FLOORS = {room: floor for floor, rooms in enumerate(ORDER.split("|")) for room in rooms.split()}
 SHELLS = ("__init__", "__main__", "cli", "pytest_plugin")  # above all rooms; nothing imports them but one another
-ENGINES = ("words", "errors", "graph", "records", "arithmetic", "rules")
-REPORTS = ("words", "graph", "records", "telling")
+# Narrower than the order says: what begins with the first may import of this project only the others, and itself.
+NARROW = {
+    "harness/truth/": ("words", "graph", "arithmetic"),
+    "harness/arithmetic/": ("records.evaluation",),
+    "harness/records/rows.py": (),
+    "harness/records/evaluation.py": ("graph",),
+    "harness/running/workers.py": ("running.loading", "words"),
+    "engines/": ("words", "graph", "records.evaluation", "rules", "arithmetic"),
+    "reports/": ("words", "graph", "records.rows", "records.outcome", "records.findings", "telling.mermaid"),
+}
 
 
 def room_of(path: Path) -> str:
@@ -50,16 +58,23 @@ def room_of(path: Path) -> str:
 def allowed(path: Path) -> tuple[str, ...]:
     """Prefixes of this project that a file may import."""
     name = path.relative_to(ROOT).as_posix()
-    if name.startswith("engines/"):
-        adapter = name.removesuffix(".py").removesuffix("_directional").replace("/", ".")
-        return (*(f"harness.{room}" for room in ENGINES), adapter, adapter + "_operations")
-    if name.startswith("reports/"):
-        return (*(f"harness.{room}" for room in REPORTS), "reports")
+    for place, rooms in NARROW.items():
+        if name.startswith(place):
+            return (*(f"harness.{room}" for room in rooms), *itself(name))
     room = room_of(path)
     if room in SHELLS:
         return ("harness",)
     below = [other for other, floor in FLOORS.items() if floor < FLOORS[room]]
     return tuple(f"harness.{other}" for other in [*below, room])
+
+
+def itself(name: str) -> tuple[str, ...]:
+    """Prefixes of what a file may import beside other rooms: its room; of an adapter, the files of its framework."""
+    if name.startswith("engines/"):
+        adapter = name.removesuffix(".py").removesuffix("_directional").replace("/", ".")
+        return (adapter, adapter + "_operations")
+    room = name.rpartition("/")[0].replace("/", ".")
+    return (room,) if room in ("harness.truth", "harness.arithmetic", "reports") else ()
 
 
 def inside(name: str, prefixes: tuple[str, ...]) -> bool:
@@ -119,7 +134,14 @@ PLANTED = [
     ("harness/graph/x.py", "from ...engines import backprop"),
     ("engines/x.py", "from ..harness.judging.judge import judge"),
     ("engines/x.py", "from ..harness.judging import judge"),
+    ("engines/x.py", "from ..harness.records.rows import Row"),
     ("reports/x.py", "from ..harness.running.run import run"),
+    ("reports/x.py", "from ..harness.telling.terminal import console"),
+    ("harness/truth/x.py", "from ..records.rows import Row"),
+    ("harness/arithmetic/x.py", "from ..graph.graph import Graph"),
+    ("harness/records/rows.py", "from ..graph.graph import Graph"),
+    ("harness/records/evaluation.py", "from .rows import Row"),
+    ("harness/running/workers.py", "from .run import run"),
     *((f"harness/{room}/x.py", f"from ..{other} import y") for room, other in BACK),
     *((f"harness/{room}/x.py", f"from ..{other}.x import y") for room, other in BACK),
 ]
