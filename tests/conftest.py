@@ -93,7 +93,7 @@ def gradaccord(tmp_path: Path) -> Command:
 
     def command(*words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "gradaccord.harness", *map(str, words)],
+            [sys.executable, "-m", "gradaccord", *map(str, words)],
             cwd=tmp_path,
             env={**os.environ, "COLUMNS": "80"},
             capture_output=True,

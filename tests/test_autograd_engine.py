@@ -24,7 +24,7 @@ REUSE = ROOT / "cases" / "basics" / "reuse.yaml"
 def judged(engine: str, folder: Path, path: str = "") -> pd.DataFrame:
     """The rows of a run of two cases on one engine."""
     arguments = [str(NESTED), str(REUSE), "--engine", engine, "--dtype", "float64", "--out", str(folder / "report")]
-    command = [sys.executable, "-m", "gradaccord.harness", "run", *arguments]
+    command = [sys.executable, "-m", "gradaccord", "run", *arguments]
     environment = os.environ | ({"PYTHONPATH": path} if path else {})
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -206,7 +206,7 @@ def test_schema_is_json(gradaccord: Command) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m gradaccord.harness ops | head -1"
+    command = f"{sys.executable} -m gradaccord ops | head -1"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("add(a, b)")
     assert "Traceback" not in done.stderr

@@ -16,13 +16,16 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-ROOMS = ("cases", "engines", "harness", "reports")
+ROOMS = {
+    "api": "gradaccord",
+    **{room: f"gradaccord.{room}" for room in ("cases", "engines", "harness", "reports")},
+}
 
 
 def test_every_folder_with_code_is_a_package_of_the_distribution() -> None:
     folders = {
-        ".".join(("gradaccord", *file.parent.relative_to(ROOT).parts))
-        for room in ROOMS
+        ".".join((package, *file.parent.relative_to(ROOT / room).parts))
+        for room, package in ROOMS.items()
         for file in (ROOT / room).rglob("*.py")
     }
     assert folders == set(PROJECT["tool"]["setuptools"]["packages"])
@@ -32,9 +35,10 @@ def test_nothing_at_the_root_is_a_module() -> None:
     assert not list(ROOT.glob("*.py"))
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_type_checker_sees_each_room_under_its_installed_name(room: str) -> None:
-    assert (ROOT / "typings" / "gradaccord" / room).resolve() == ROOT / room
+@pytest.mark.parametrize("room, package", ROOMS.items())
+def test_the_type_checker_sees_each_room_under_its_installed_name(room: str, package: str) -> None:
+    seen = ROOT / "typings" / Path(*package.split(".")) / "__init__.py"
+    assert seen.resolve() == (ROOT / room / "__init__.py").resolve()
 
 
 def pins() -> dict[str, str]:

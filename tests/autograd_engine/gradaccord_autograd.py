@@ -10,8 +10,7 @@ import numpy as np
 from autograd import make_vjp
 from autograd.extend import defvjp, primitive
 
-from gradaccord.harness.evaluation import Engine, Evaluation, Unsupported
-from gradaccord.harness.graph.emit import emit, missing
+from gradaccord import Engine, Evaluation, Unsupported, emit, missing
 
 SAME = "add subtract multiply divide negative exp log sin cos tanh sqrt square sum mean matmul reshape where"
 NAMES = {name: getattr(anp, name) for name in SAME.split()} | {

@@ -1,0 +1,57 @@
+"""gradaccord: do these engines compute the same gradient, and where they do not: rounding, a convention, or a defect?
+
+The front door: what authors of engines need, under names that stay (`docs/engines.md`). Importing it costs
+nothing: each name is fetched from its room when it is first asked for, and no framework is loaded by any.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradaccord.harness.graph.emit import emit, missing
+    from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
+    from gradaccord.harness.records.evaluation import DTYPES, Engine, Evaluation, Moved, Unsupported, Variant
+
+    __version__: str
+
+_ROOMS = {
+    "graph.emit": ("emit", "missing"),
+    "graph.graph": ("Constant", "Graph", "Node", "Use"),
+    "records.evaluation": ("DTYPES", "Engine", "Evaluation", "Moved", "Unsupported", "Variant"),
+}
+_HOMES = {name: f"gradaccord.harness.{room}" for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "DTYPES",
+    "Constant",
+    "Engine",
+    "Evaluation",
+    "Graph",
+    "Moved",
+    "Node",
+    "Unsupported",
+    "Use",
+    "Variant",
+    "__version__",
+    "emit",
+    "missing",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found: object = version("gradaccord")
+    elif name in _HOMES:
+        found = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found  # the next access finds it without asking
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__
