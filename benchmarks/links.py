@@ -13,7 +13,7 @@ from timing import once
 
 from gradaccord.engines.backprop import prepare
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.chain import Chain
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.language.expression import Parser
 
 INPUTS = {"a": 0.5, "b": 0.3, "c": 0.7}
 

@@ -1,6 +1,6 @@
 """The hand-written engine: backpropagation in plain Python, on floats or NumPy arrays.
 
-Three pieces, to be read in one sitting: the rules (`harness/graph/derivatives.py`), the sweep that
+Three pieces, to be read in one sitting: the rules (`harness/graph/operations/`), the sweep that
 strings them together into another graph (`harness/graph/gradient.py`), and the run, which is here:
 that graph as straight-line Python, compiled once. Knows NumPy and no framework.
 """
@@ -16,7 +16,8 @@ import numpy as np
 from ..harness.arithmetic import arrays, floats
 from ..harness.graph.emit import Program, emit, missing
 from ..harness.graph.gradient import gradient
-from ..harness.graph.graph import Arg, Constant, Graph, Shape
+from ..harness.graph.graph import Graph
+from ..harness.graph.node import Arg, Constant, Shape
 from ..harness.records.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
 from ..harness.rules.update import row_optimiser
 

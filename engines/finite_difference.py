@@ -16,6 +16,7 @@ changed in its last digits (Monte Carlo arithmetic, Parker 1997). Knows NumPy an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,9 +25,8 @@ from numpy.typing import NDArray
 from ..harness.arithmetic import arrays
 from ..harness.graph.emit import emit, missing
 from ..harness.graph.expand import expanded
-from ..harness.graph.graph import Graph, Node
-from ..harness.graph.ops import OPERATIONS
-from ..harness.graph.shapes import elementwise
+from ..harness.graph.graph import Graph
+from ..harness.graph.node import Node
 from ..harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
 
 Vector: TypeAlias = NDArray[Any]
@@ -43,18 +43,6 @@ TRUST = 2.0  # the largest of few samples, taken for a bound
 DTYPES = ("float64", "float32")  # fewer digits leave none to subtract
 COMPLEX_STEP = {"float64": 2.0**-100, "float32": 2.0**-30}  # times the scale of x: its square vanishes
 COMPLEX = {"float64": np.complex128, "float32": np.complex64}
-
-# Operations that NumPy extends to the complex plane, there as accurate as on the line.
-ANALYTIC = frozenset(
-    {
-        *("input", "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "reciprocal", "pow", "copy"),
-        *("exp", "expm1", "log", "log1p", "log2", "log10", "logaddexp", "sigmoid", "softplus"),
-        *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
-        *("sum", "cumsum", "matmul", "einsum", "correlate2d", "correlate2d_input", "correlate2d_weight"),
-        *("permute_dims", "matrix_transpose", "reshape", "broadcast_to", "expand_dims", "squeeze", "concat", "stack"),
-        *("getitem", "place", "take", "scatter_add", "flip", "roll", "pad"),
-    }
-)
 
 
 def log1p(z: Any) -> Any:
@@ -159,7 +147,7 @@ def _held_constant(graph: Graph) -> Graph:
         Node(node.name, "input", (), (), node.shape, node.kind, constant=True) if node.op == "stop_gradient" else node
         for node in graph.nodes
     )
-    return Graph(tuple(nodes), graph.outputs)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _programs(graph: Graph, namespace: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -178,7 +166,9 @@ def _objective(
     wanted = {node.name for node in graph.wanted}
     rng = np.random.default_rng(0)
     unit, real = float(np.finfo(kind).eps) / 2, np.finfo(kind).dtype
-    at_once = all(node.shape == () and (node.op == "input" or _elementwise(node)) for node in graph.nodes)
+    at_once = all(
+        node.shape == () and (node.op == "input" or graph.operation(node).elementwise) for node in graph.nodes
+    )
 
     def shaken(_: int, x: Any) -> Any:
         if np.iscomplexobj(x):  # roundings of the two parts are independent
@@ -213,23 +203,14 @@ def _objective(
     return objective
 
 
-def _elementwise(node: Node) -> bool:
-    return OPERATIONS[node.op].shape is elementwise
-
-
 def _analytic(graph: Graph) -> bool:
-    """Whether every node on a path from an input to the output is analytic; powers have whole exponents."""
+    """Whether every node on a path from an input to the output is analytic."""
     relevant = {graph.output.name}
-    for node in reversed(graph.nodes):
+    for node in reversed(graph.operations):
         if node.name not in relevant or node.name not in graph.active:
             continue
-        whole = node.op != "pow" or (
-            not isinstance(node.args[1], str)
-            and node.args[1].exact is not None
-            and node.args[1].exact.denominator == 1
-            and abs(node.args[1].exact) <= 64
-        )
-        if node.op not in ANALYTIC or not whole:
+        analytic = graph.operation(node).analytic
+        if not (analytic(node) if callable(analytic) else analytic):
             return False
         relevant.update(arg for arg in node.args if isinstance(arg, str))
     return True

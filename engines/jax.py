@@ -25,7 +25,8 @@ import numpy as np
 import optax
 
 from ..harness.graph.emit import emit
-from ..harness.graph.graph import Graph, Node
+from ..harness.graph.graph import Graph
+from ..harness.graph.node import Node
 from ..harness.records.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
 from .jax_operations import checked_functions
 

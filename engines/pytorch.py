@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from ..harness.graph.emit import Program, emit
-from ..harness.graph.graph import Graph, Node
+from ..harness.graph.graph import Graph
+from ..harness.graph.node import Node
 from ..harness.records.evaluation import DTYPES as ARRAYS
 from ..harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
 from .pytorch_operations import DTYPES, checked_functions

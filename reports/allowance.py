@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from statistics import median
 
-from ..harness.graph.ops import OPERATIONS
+from ..harness.graph.operations import OPERATIONS
 from ..harness.records.outcome import Outcome
 from ..harness.records.rows import Quantity
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..harness.graph.text import text_of
+from ..harness.graph.language.printing import text_of
 from ..harness.records.findings import (
     LEGEND,
     NOT_ENGINES,

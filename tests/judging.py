@@ -9,7 +9,7 @@ import numpy as np
 
 from gradaccord.engines.backprop import engine as backprop
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.records.rows import FINDINGS, Row

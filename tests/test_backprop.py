@@ -14,8 +14,9 @@ import pytest
 from gradaccord.engines import backprop
 from gradaccord.engines.backprop import engine, prepare, value_and_gradient
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import Graph, Kind, Use
+from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.node import Kind, Use
 from gradaccord.harness.records.evaluation import Evaluation
 
 NESTED = {"d": "a + b", "f": "d * c"}

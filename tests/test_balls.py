@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from flint import arb
 
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.truth.numbers import BINARY, UNARY, ball, balls, constant, to_balls
 
 DECIDE, HULL, ABOVE, BELOW = (balls(ties=ties) for ties in ("decide", "hull", "above", "below"))

@@ -10,8 +10,8 @@ import pytest
 
 from gradaccord.engines.backprop import prepare
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import Use
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import find, load, shipped

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradaccord.harness.graph.text import text_of
+from gradaccord.harness.graph.language.printing import text_of
 from gradaccord.harness.reading.case import (
     Case,
     CaseErrors,

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.reading import yaml_text, yaml_tree
 from gradaccord.harness.reading.case import Case, CaseErrors
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.graph.habits import ELSEWHERE, PAIRS
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.language.habits import ELSEWHERE
+from gradaccord.harness.graph.operations import OPERATIONS
 
 from .conftest import assert_told
 
@@ -171,4 +171,3 @@ def test_a_mistake_is_told_and_nothing_that_it_causes(tmp_path: Path, text: str,
 def test_the_names_of_other_libraries_lead_to_operations() -> None:
     assert set(ELSEWHERE.values()) - {"size"} <= set(OPERATIONS)
     assert not set(ELSEWHERE) & set(OPERATIONS)
-    assert set(PAIRS) <= set(OPERATIONS)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradaccord.harness.graph.slips import slip
-from gradaccord.harness.graph.text import text_of
+from gradaccord.harness.graph.language.printing import text_of
+from gradaccord.harness.graph.language.slips import slip
 from gradaccord.harness.reading.case import find, load, shipped
 
 from .conftest import assert_told

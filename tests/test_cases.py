@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.reading.case import Case, find, half_unit, load, shipped
 
 FILES = find([shipped()])

@@ -16,9 +16,9 @@ from scipy import signal, special
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.expand import expanded
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import GraphError
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.node import GraphError
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.truth.numbers import balls, to_balls
 
 random = np.random.default_rng(7)

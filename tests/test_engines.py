@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import Graph, Kind, Use
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.node import Kind, Use
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Engine, Evaluation, Unsupported

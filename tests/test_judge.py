@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradaccord.harness.graph.graph import Use
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.agreement import pairs, ulps_between
 from gradaccord.harness.judging.judge import judge, settle
 from gradaccord.harness.records.rows import FINDINGS, Row

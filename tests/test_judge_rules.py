@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradaccord.harness.graph.derivatives import RULES
 from gradaccord.harness.judging.judge import judge
 
+from .derivatives import DIFFERENTIATED, plant, rule_of
 from .judging import SMALLEST_FAULT, evaluated, first_off, subject
 
 IMAGE, KERNEL = np.arange(1.0, 10).reshape(1, 1, 3, 3) / 7, np.arange(1.0, 5).reshape(1, 1, 2, 2) / 3
@@ -88,7 +88,7 @@ SMOOTH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
 
 
 def test_every_rule_is_broken_below() -> None:
-    assert set(SMOOTH) == set(RULES)
+    assert set(SMOOTH) == set(DIFFERENTIATED)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -102,14 +102,14 @@ def test_a_rule_off_by_a_small_factor_is_caught_and_pinned_to_its_operation(
         inputs["i"] = np.array([1, 0])
     about = subject({"h": text, "out": "tanh(h)"}, dtype, **inputs)
     assert not first_off(judge(about, "backprop", evaluated(about)))
-    sound = RULES[op]
+    sound = rule_of(op)
 
     def broken(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
         terms: Any = sound(g, y, *xs, **params)
         return [None if term is None else term * (1 + SMALLEST_FAULT[dtype]) for term in terms]
 
     with monkeypatch.context() as patch:
-        patch.setitem(RULES, op, broken)
+        plant(patch, op, broken)
         wrong = evaluated(about)
     off = first_off(judge(about, "backprop", wrong))
     assert off, f"{op} got past the judge"

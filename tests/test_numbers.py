@@ -15,7 +15,7 @@ import pytest
 
 from gradaccord.engines import backprop
 from gradaccord.harness.arithmetic import arrays, floats, special
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.operations import OPERATIONS
 
 PRIMITIVES = {name for name, row in OPERATIONS.items() if row.primitive}
 DTYPES = ("float64", "float32")

@@ -9,7 +9,7 @@ import pytest
 
 from gradaccord.engines.backprop import prepare
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Evaluation

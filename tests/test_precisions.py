@@ -13,8 +13,8 @@ import pytest
 from gradaccord.engines import finite_difference, pytorch, pytorch_operations
 from gradaccord.engines.backprop import engine as backprop
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import Use
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.allowance import used
 from gradaccord.harness.judging.judge import judge, judged
 from gradaccord.harness.judging.subject import Subject

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradaccord.harness.graph.graph import Constant, Params
+from gradaccord.harness.graph.node import Constant, Params
 from gradaccord.harness.judging.classify import classify
 from gradaccord.harness.records.rows import FINDINGS
 from gradaccord.harness.truth import links, products

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradaccord.harness.graph.derivatives import RULES
-from gradaccord.harness.graph.graph import Constant, Graph
+from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.node import Constant
 from gradaccord.harness.graph.symbol import Symbol, f
 from gradaccord.harness.reading.case import Case, find, load, shipped
 from gradaccord.harness.running.run import Unit, outcome
@@ -21,6 +21,7 @@ from gradaccord.harness.truth.proof import Proof, prove
 from gradaccord.harness.truth.reference import reference
 
 from .conftest import Command
+from .derivatives import DIFFERENTIATED, plant, rule_of
 from .examples import EXAMPLES, Example, example, real
 
 
@@ -28,7 +29,7 @@ from .examples import EXAMPLES, Example, example, real
 def rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, Any], None]]:
     """Replaces a rule; steps compiled from it are forgotten before and after."""
     step.cache_clear()
-    yield lambda op, rule: monkeypatch.setitem(RULES, op, rule)
+    yield lambda op, rule: plant(monkeypatch, op, rule)
     step.cache_clear()
 
 
@@ -89,11 +90,11 @@ FAULTS: dict[str, Callable[[Symbol], Any]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("op", RULES)
+@pytest.mark.parametrize("op", DIFFERENTIATED)
 def test_a_broken_rule_makes_the_reference_unreliable_and_is_named(
     op: str, fault: str, rules: Callable[[str, Any], None]
 ) -> None:
-    right = RULES[op]
+    right = rule_of(op)
 
     def wrong(*symbols: Symbol, **parameters: Any) -> list[Any]:
         return [FAULTS[fault](term) if isinstance(term, Symbol) else term for term in right(*symbols, **parameters)]
@@ -105,12 +106,12 @@ def test_a_broken_rule_makes_the_reference_unreliable_and_is_named(
     assert all(proof.apart[0].op == op and f"`{op}`" in proof.failure for proof in failed)
 
 
-SWAPPED = [op for op in ("subtract", "multiply", "divide", "pow", "hypot", "atan2", "maximum", "where") if op in RULES]
+SWAPPED = ["subtract", "multiply", "divide", "pow", "hypot", "atan2", "maximum", "where"]
 
 
 @pytest.mark.parametrize("op", SWAPPED)
 def test_a_rule_with_its_terms_swapped_is_named(op: str, rules: Callable[[str, Any], None]) -> None:
-    right = RULES[op]
+    right = rule_of(op)
     rules(
         op, lambda *symbols, **parameters: (*right(*symbols, **parameters)[:-2], *right(*symbols, **parameters)[:-3:-1])
     )

@@ -16,15 +16,18 @@ import numpy as np
 import pytest
 from flint import arb
 
-from gradaccord.harness.graph.derivatives import NON_DIFFERENTIABLE, RULES
 from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.gradient import gradient
-from gradaccord.harness.graph.graph import Constant, Graph
-from gradaccord.harness.graph.ops import OPERATIONS, Bound
+from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.node import Constant
+from gradaccord.harness.graph.operations import OPERATIONS
+from gradaccord.harness.graph.operations.operation import Bound
+from gradaccord.harness.graph.operations.parameters import CHECKS
 from gradaccord.harness.graph.symbol import Symbol, f
 from gradaccord.harness.truth.germs import germs, push
 from gradaccord.harness.truth.numbers import balls, to_balls
 
+from .derivatives import DIFFERENTIATED, plant, rule_of
 from .examples import EXAMPLES, Example, example, real
 
 PRECISIONS = (128, 256, 512, 1024, 2048)
@@ -142,9 +145,9 @@ def _operands(op: str) -> list[int]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("op,position", [(op, position) for op in RULES for position in _operands(op)])
+@pytest.mark.parametrize("op,position", [(op, position) for op in DIFFERENTIATED for position in _operands(op)])
 def test_a_wrong_rule_is_caught(op: str, position: int, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = RULES[op]
+    right = rule_of(op)
 
     def wrong(g: Symbol, *rest: Any, **parameters: Any) -> list[Any]:
         terms = list(right(g, *rest, **parameters))
@@ -153,7 +156,7 @@ def test_a_wrong_rule_is_caught(op: str, position: int, fault: str, monkeypatch:
             terms[position] = FAULTS[fault](term)
         return terms
 
-    monkeypatch.setitem(RULES, op, wrong)
+    plant(monkeypatch, op, wrong)
     assert any("apart" in found for found in disagreements(op))
 
 
@@ -161,9 +164,9 @@ def test_a_wrong_rule_is_caught(op: str, position: int, fault: str, monkeypatch:
 SYMMETRIC = ("add", "concat", "stack")
 
 
-@pytest.mark.parametrize("op", [op for op in RULES if len(_operands(op)) == 2 and op not in SYMMETRIC])
+@pytest.mark.parametrize("op", [op for op in DIFFERENTIATED if len(_operands(op)) == 2 and op not in SYMMETRIC])
 def test_a_rule_with_its_operands_swapped_is_caught(op: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    right, (first, second) = RULES[op], _operands(op)
+    right, (first, second) = rule_of(op), _operands(op)
 
     def wrong(g: Symbol, y: Symbol, *xs: Symbol, **parameters: Any) -> list[Any]:
         terms = list(right(g, y, *xs, **parameters))
@@ -171,7 +174,7 @@ def test_a_rule_with_its_operands_swapped_is_caught(op: str, monkeypatch: pytest
             terms[first], terms[second] = terms[second], terms[first]
         return terms
 
-    monkeypatch.setitem(RULES, op, wrong)
+    plant(monkeypatch, op, wrong)
     assert any("apart" in found for found in disagreements(op))
 
 
@@ -211,13 +214,17 @@ def test_every_operation_has_examples_that_use_it() -> None:
 def test_every_operation_is_a_composite_or_says_what_it_means_and_how_it_is_differentiated(op: str) -> None:
     operation = OPERATIONS[op]
     assert (operation.definition is None) == bool(operation.meaning)
-    assert [operation.definition is not None, op in RULES, op in NON_DIFFERENTIABLE].count(True) == 1
+    ways = [operation.definition is not None, operation.derivative is not None, not operation.differentiable]
+    assert ways.count(True) == 1
     assert operation.stable is None or operation.definition is not None
     assert operation.definition is None or operation.cost == 0, "a composite costs what its formula costs"
 
 
-def test_no_rule_or_number_system_knows_an_operation_that_does_not_exist() -> None:
+def test_every_parameter_has_a_check() -> None:
+    assert set(CHECKS) == {name for operation in OPERATIONS.values() for name in operation.parameters}
+
+
+def test_no_number_system_knows_an_operation_that_does_not_exist() -> None:
     primitives = {name for name, operation in OPERATIONS.items() if operation.primitive}
-    assert set(RULES) | NON_DIFFERENTIABLE == primitives
     for namespace in (balls(ties="decide"), balls(ties="hull"), germs()):
         assert set(namespace) == primitives | {"constant"}

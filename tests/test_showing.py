@@ -14,7 +14,7 @@ from gradaccord.harness.arithmetic import arrays
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.expand import Expander
-from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.second_order import Question
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import Case, find, load, shipped

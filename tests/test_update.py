@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from gradaccord.engines.backprop import engine as row_engine
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import Graph, GraphError, Use
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.node import GraphError, Use
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.graph.shapes import elementwise
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.paths.summary import summary

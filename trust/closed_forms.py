@@ -16,8 +16,8 @@ from mpmath import mpf
 
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.emit import emit
-from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.gradient import gradient
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.truth.numbers import balls, to_balls
 from gradaccord.harness.truth.reference import reference
 

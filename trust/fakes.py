@@ -15,8 +15,8 @@ import numpy as np
 
 from gradaccord.engines import backprop
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
 from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare

@@ -15,7 +15,7 @@ import numpy as np
 from alarms import ALL, engines
 
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.rows import FINDINGS

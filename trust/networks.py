@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.subject import Subject
 
 Step = Callable[[Any], Any]

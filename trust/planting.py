@@ -19,10 +19,9 @@ import numpy as np
 from faults import OVERWRITTEN, SWAPPED, TRANSPOSED, UNSUMMED, Bend, bends, first_slice, scales, transposed
 
 from gradaccord.harness.graph import gradient as sweep
-from gradaccord.harness.graph import shapes
 from gradaccord.harness.graph.emit import emit
-from gradaccord.harness.graph.graph import Constant, Graph, Node, Shape, Use
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.node import Constant, Node, Shape, Use
 from gradaccord.harness.graph.symbol import Symbol, f
 from gradaccord.harness.records.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare
 
@@ -92,8 +91,7 @@ class Plant:
 def _repeated(graph: Graph, use: Use) -> Shape:
     """The shape to which a consumer, where it goes element by element, repeats what it reads; else its own."""
     consumer, shape = graph[use.consumer], graph[graph.argument(use)].shape
-    elementwise = OPERATIONS[consumer.op].shape is shapes.elementwise
-    return consumer.shape if elementwise and 0 not in consumer.shape else shape
+    return consumer.shape if graph.operation(consumer).elementwise and 0 not in consumer.shape else shape
 
 
 # --- the hand-written engine -------------------------------------------------------------------------------

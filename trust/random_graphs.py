@@ -15,8 +15,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import Graph, Shape
+from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.node import Shape
 from gradaccord.harness.judging.subject import Subject
 
 SHAPES: Sequence[Shape] = ((), (3,), (2, 3))

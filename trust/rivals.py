@@ -14,7 +14,7 @@ import numpy as np
 from networks import NETWORKS, Network
 from planting import Plant, in_backprop
 
-from gradaccord.harness.graph.graph import Use
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 

@@ -14,13 +14,13 @@ from unittest.mock import patch
 import numpy as np
 from flint import arb
 
-from gradaccord.harness.graph.graph import Use
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.node import Use
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Array, Evaluation
 from gradaccord.harness.truth import links, precision
 from gradaccord.harness.truth.numbers import to_balls
-from gradaccord.harness.truth.rounding import SELECTIONS, Format, floats, middle
+from gradaccord.harness.truth.rounding import Format, floats, middle
 
 SAMPLES = 12
 
@@ -32,8 +32,9 @@ def spread(subject: Subject, evaluation: Evaluation, use: Use) -> Array:
     which = graph.uses_in[node.name].index(use)
     assert evaluation.adjoints is not None and evaluation.terms is not None
     given = [(evaluation.values[arg], 1.0) for arg in node.args if isinstance(arg, str)]
-    if OPERATIONS[node.op].primitive:
-        given.append((evaluation.values[node.name], max(OPERATIONS[node.op].cost, 1)))
+    operation = graph.operation(node)
+    if operation.primitive:
+        given.append((evaluation.values[node.name], max(operation.cost, 1)))
     given.append((evaluation.adjoints[node.name], 1.0))
     with precision.working():
         with patch.object(links, "rounded", lambda space, form: _shaking(space, form, random)):
@@ -53,7 +54,7 @@ def _shaking(
     namespace: Mapping[str, Callable[..., Any]], form: Format, random: np.random.Generator
 ) -> Mapping[str, Callable[..., Any]]:
     def shaking(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        if name in SELECTIONS:
+        if name != "constant" and OPERATIONS[name].selects:
             return lambda *operands, **params: function(*map(middle, operands), **params)
         cost = 1.0 if name == "constant" else OPERATIONS[name].cost
         return lambda *operands, **params: _shaken(function(*operands, **params), cost * form.unit, random)

@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from examples import EXAMPLES, Example
 
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.expression import Parser
-from gradaccord.harness.graph.graph import Use
-from gradaccord.harness.graph.ops import OPERATIONS
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.node import Use
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.judging.subject import Subject
 
 __all__ = ["EXAMPLES", "Example", "argument", "subject", "victims"]

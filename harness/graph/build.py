@@ -9,19 +9,22 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from ..words import counted
-from .graph import Arg, Constant, Graph, GraphError, Kind, Node, Params, Shape
-from .habits import surplus
-from .ops import OPERATIONS, Operation
-from .parameters import checked
+from .graph import Graph, vocabulary
+from .node import Arg, Constant, GraphError, Kind, Node, Params, Shape
+from .operations.operation import Operation
+from .operations.parameters import checked
 
 
 class Builder:
     """Collects nodes in evaluation order.
 
-    While `share` is true, an equal node that already exists is given back instead of a new unnamed one.
+    `definitions` are operations of the graph's own. While `share` is true, an equal node that already exists is given
+    back instead of a new unnamed one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, definitions: tuple[Operation, ...] = ()) -> None:
+        self.definitions = definitions
+        self.vocabulary = vocabulary(definitions)
         self.nodes: dict[str, Node] = {}
         self.order: list[Node] = []
         self.share = False
@@ -46,7 +49,7 @@ class Builder:
 
         Raises GraphError for a wrong number or kind of operands, wrong parameters, wrong shapes.
         """
-        operation = OPERATIONS[op]
+        operation = self.vocabulary[op]
         full = self.checked(operation, args, params)
         if self.share and not name:
             known = self._known.get((op, tuple(args), full))
@@ -68,7 +71,7 @@ class Builder:
         return () if isinstance(arg, Constant) else self.nodes[arg].shape
 
     def graph(self, outputs: Sequence[str]) -> Graph:
-        return Graph(tuple(self.order), tuple(outputs))
+        return Graph(tuple(self.order), tuple(outputs), self.definitions)
 
     def checked(self, operation: Operation, args: Sequence[Arg], params: Mapping[str, object]) -> Params:
         """Every parameter, defaults filled in. Raises GraphError where operands or parameters do not fit."""
@@ -86,7 +89,7 @@ class Builder:
                 raise GraphError(
                     f"{counted(len(args), 'operand')} of `{operation.name}`",
                     f"{count}: {operation.written}",
-                    surplus(operation) if len(args) > len(operands) else "",
+                    _surplus(operation) if len(args) > len(operands) else "",
                 )
         for arg, operand in zip(args, operands, strict=False):
             kind = "float" if isinstance(arg, Constant) else self.nodes[arg].kind
@@ -97,3 +100,9 @@ class Builder:
                     f"{operand.kind}",
                     "`astype` makes a float of an integer or condition" if operand.kind == "float" else "",
                 )
+
+
+def _surplus(operation: Operation) -> str:
+    """What somebody who gives an operation too many operands may have in mind."""
+    axis = f"an axis goes by name: `{operation.name}(x, axis=0)`" if "axis" in operation.parameters else ""
+    return "; ".join(filter(None, [operation.of_two, axis]))

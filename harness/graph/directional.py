@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from .build import Builder
 from .gradient import Gradient, gradient
-from .graph import Arg, Graph
+from .graph import Graph
+from .node import Arg
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def directional(graph: Graph) -> Directional:
 
 def reopened(found: Gradient, *, moving: bool = False) -> Builder:
     """A builder that goes on from a gradient's graph; a derivative passes its cotangent only if that is `moving`."""
-    builder = Builder()
+    builder = Builder(found.graph.definitions)
     for node in found.graph.nodes:
         builder.add(replace(node, constant=not moving) if node.name == found.seed else node)
     return builder

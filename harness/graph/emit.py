@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .graph import Arg, Constant, Graph, Node, Param, Use
-from .ops import OPERATIONS
+from .graph import Graph
+from .language.printing import readable_names
+from .node import Arg, Constant, Node, Param, Use
 from .shapes import index_of
-from .text import readable_names
 
 Program = Callable[..., "tuple[Any, ...]"]
 Namespace = Mapping[str, Any]
@@ -35,7 +35,7 @@ def source(
     """
     names = {
         node: name + "_"
-        if keyword.iskeyword(name) or name in OPERATIONS or name in ("constant", "use", "slice")
+        if keyword.iskeyword(name) or name in graph.vocabulary or name in ("constant", "use", "slice")
         else name
         for node, name in readable_names(graph).items()
     }
@@ -46,7 +46,7 @@ def source(
     depths: dict[str, int] = {}
     lines: list[str] = []
     for node in needed:
-        text = _expression(node, names, tags, constants, operators)
+        text = _expression(graph, node, names, tags, constants, operators)
         depth = 1 + max((depths.get(arg, 0) for arg in node.args if isinstance(arg, str)), default=0)
         if node.name in inner and depth < DEEPEST:
             names[node.name] = f"({text})" if " " in text or text.startswith("-") else text
@@ -65,9 +65,14 @@ def _used_once(nodes: Sequence[Node], outputs: Sequence[str]) -> frozenset[str]:
 
 
 def _expression(
-    node: Node, names: Mapping[str, str], tags: Mapping[Use, int], constants: dict[str, str], operators: bool
+    graph: Graph,
+    node: Node,
+    names: Mapping[str, str],
+    tags: Mapping[Use, int],
+    constants: dict[str, str],
+    operators: bool,
 ) -> str:
-    operation = OPERATIONS[node.op]
+    operation = graph.operation(node)
     symbolic = operators and (operation.operator or node.op in ("negative", "getitem", "copy"))
     literal = symbolic and any(isinstance(arg, str) for arg in node.args)
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .build import Builder
-from .expression import Parser
-from .graph import Arg, Constant, Graph, Node
-from .ops import OPERATIONS, Operation
+from .graph import Graph
+from .language.expression import Parser
+from .node import Arg, Constant, Node
+from .operations.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +27,20 @@ class Body:
 class Expander(Builder):
     """Builds composites by their stable formula, or by the textbook's."""
 
-    def __init__(self, *, stable: bool) -> None:
-        super().__init__()
+    def __init__(self, definitions: tuple[Operation, ...] = (), *, stable: bool) -> None:
+        super().__init__(definitions)
         self.stable = stable
         self.bodies: dict[str, Body] = {}
 
     def add_graph(self, graph: Graph) -> None:
         for node in graph.nodes:
-            if node.op == "input" or OPERATIONS[node.op].primitive:
+            if node.op == "input" or graph.operation(node).primitive:
                 self.add(node)
             else:
                 self.apply(node.op, node.args, dict(node.params), node.name)
 
     def apply(self, op: str, args: Sequence[Arg], params: Mapping[str, object], name: str = "", base: str = "t") -> str:
-        operation = OPERATIONS[op]
+        operation = self.vocabulary[op]
         if operation.primitive:
             return super().apply(op, args, params, name, base)
         name = name or self.fresh(base)
@@ -70,6 +71,6 @@ class Expander(Builder):
 
 def expanded(graph: Graph, *, stable: bool) -> Graph:
     """The graph with every composite written out, the names of its own nodes kept."""
-    expander = Expander(stable=stable)
+    expander = Expander(graph.definitions, stable=stable)
     expander.add_graph(graph)
     return expander.graph(graph.outputs)

@@ -1,7 +1,7 @@
 """Reverse mode: a graph in, its gradient out, as another graph in the same vocabulary.
 
-The sweep walks the graph backwards. At each node it asks `derivatives.py` for the term of every
-operand; the terms that reach a node, summed, are its adjoint (Griewank & Walther 2008, table 3.5).
+The sweep walks the graph backwards. At each node the operation's derivative gives the term of
+every operand; the terms that reach a node, summed, are its adjoint (Griewank & Walther 2008, table 3.5).
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from .derivatives import RULES
 from .expand import Body, Expander
-from .graph import Arg, Constant, Graph, Node, Shape, Use
-from .symbol import ONE, Symbol, f
+from .graph import Graph
+from .node import Arg, Constant, Node, Shape, Use
+from .operations.operation import Operation
+from .symbol import ONE, Symbol, Symbolic, evaluated, f
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def gradient(graph: Graph, *, stable: bool = True, seeded: bool = False, apart: 
     The result's graph begins with the nodes of `graph`, composites written out by their stable or
     textbook formula, and its outputs are those of `graph`, then the gradient of each wanted input.
     """
-    builder = Expander(stable=stable)
+    builder = Expander(graph.definitions, stable=stable)
     builder.add_graph(graph)
     output = graph.output
     seed = ""
@@ -92,12 +93,12 @@ class _Sweep:
     def pull(self, node: Node, g: Symbol, active: Set[str], body: Body | None = None) -> Iterable[tuple[int, Symbol]]:
         """The term of each active operand of a node, which is also kept for that operand's adjoint."""
         if g.zero:
-            found: Sequence[object] = [None] * len(node.args)
+            found: Sequence[Symbolic | None] = [None] * len(node.args)
         elif body is not None:
             found = self._through(node, g, active, body)
         else:
             y, xs = self._result(node, g), [Symbol(self.builder, arg, g.base) for arg in node.args]
-            found = RULES[node.op](g, y, *xs, **dict(node.params))
+            found = terms(self.builder.vocabulary[node.op], g, y, xs, dict(node.params))
         for position, (arg, term) in enumerate(zip(node.args, found, strict=True)):
             if isinstance(arg, Constant) or arg not in active:
                 continue
@@ -128,6 +129,19 @@ class _Sweep:
             inner.adjoint(self.builder.nodes[arg]) if isinstance(arg, str) else Symbol(self.builder, Constant("0"))
             for arg in body.operands
         ]
+
+
+def terms(
+    operation: Operation, g: Symbol, y: Symbol, xs: Sequence[Symbol], params: Mapping[str, object]
+) -> Sequence[Symbolic | None]:
+    """The term of each operand by the operation's derivative, before broadcasting is undone."""
+    rule = operation.derivative
+    assert rule is not None, f"{operation.name} has no derivative"
+    if callable(rule):
+        return rule(g, y, *xs, **params)
+    names = {"y": y, **dict(zip((operand.name for operand in operation.operands), xs, strict=False)), **params, "g": g}
+    texts = (rule,) if isinstance(rule, str) else rule
+    return [None if text is None else evaluated(text, g, names) for text in texts]
 
 
 def summed_to(term: Symbol, shape: Shape) -> Symbol:
@@ -178,7 +192,7 @@ def _named(full: Graph, start: int, found: Gradient, graph: Graph) -> Gradient:
     )
     outputs = tuple(names.get(name, name) for name in full.outputs)
     return Gradient(
-        Graph(nodes, outputs),
+        replace(full, nodes=nodes, outputs=outputs),
         {name: renamed(arg) for name, arg in found.adjoints.items()},
         {use: renamed(arg) for use, arg in found.terms.items()},
         found.seed,

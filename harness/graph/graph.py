@@ -1,100 +1,45 @@
-"""Node and Graph: a computation as frozen plain data.
+"""A computation: nodes in evaluation order, and the vocabulary that they are written in.
 
-A graph holds neither arrays nor functions. It enters from `expression.py` or a `Builder`, and
-leaves through `emit.py`, `gradient.py` or the judge.
+A graph holds neither arrays nor programs. It enters from `language/` or a `Builder`, and leaves through `emit.py`,
+`gradient.py` or the judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property, lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-Kind: TypeAlias = Literal["float", "int", "bool"]
-Shape: TypeAlias = tuple[int, ...]
-Param: TypeAlias = None | bool | int | float | str | tuple[int, ...] | tuple[tuple[int, ...], ...]
-Params: TypeAlias = tuple[tuple[str, Param], ...]
-
-NAMED_CONSTANTS = ("pi", "e", "inf")
+from .node import Constant as Constant
+from .node import Node, Use
+from .operations import OPERATIONS
+from .operations.operation import Operation
 
 
-class Use(NamedTuple):
-    """One use of a node: the node that consumes it, and at which operand."""
-
-    consumer: str
-    position: int
-
-    def __str__(self) -> str:
-        return f"{self.consumer}[{self.position}]"
-
-
-@lru_cache(maxsize=4096)
-def _fraction(text: str) -> Fraction | None:
-    try:
-        return Fraction(text)
-    except ValueError:
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A number inside an expression, kept as the decimal that was written.
-
-    `text` is a decimal (`0.10`, `-3`, `1e-5`), or one of `pi`, `e`, `inf`, `-inf`, `-pi`, `-e`.
-    """
-
-    text: str
-
-    @property
-    def exact(self) -> Fraction | None:
-        """The decimal as a fraction; None for pi, e and the infinities."""
-        return _fraction(self.text)
-
-
-Arg: TypeAlias = str | Constant
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One assignment: `name = op(*args, **params)`.
-
-    `op` is a row of `ops.py`, or `input`. `args` are names of earlier nodes, or constants.
-    `params` holds every parameter that was given, in the order of the operation's signature.
-    `shape` and `kind` are static. `constant` marks what no derivative passes: an input that has no
-    gradient, the result of a step such as `sign`.
-    """
-
-    name: str
-    op: str
-    args: tuple[Arg, ...]
-    params: Params
-    shape: Shape
-    kind: Kind
-    constant: bool = False
-
-
-class GraphError(ValueError):
-    """A computation that makes no sense: what was found, what was expected, what to do.
-
-    `parameter` names the one that is to blame, if one is.
-    """
-
-    def __init__(self, found: str, expected: str, remedy: str = "", *, parameter: str = "") -> None:
-        self.found = found
-        self.expected = expected
-        self.remedy = remedy
-        self.parameter = parameter
-        super().__init__("; ".join(part for part in (found, expected, remedy) if part))
+def vocabulary(definitions: Iterable[Operation]) -> Mapping[str, Operation]:
+    """Every operation by its name, those of a computation's own before those of the table."""
+    own = {operation.name: operation for operation in definitions}
+    return {**OPERATIONS, **own} if own else OPERATIONS
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in evaluation order (inputs are nodes too) and the names of those asked for."""
+    """Nodes in evaluation order (inputs are nodes too) and the names of those asked for.
+
+    `definitions` are operations of the graph's own, beside those of the table.
+    """
 
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
+    definitions: tuple[Operation, ...] = ()
+
+    @cached_property
+    def vocabulary(self) -> Mapping[str, Operation]:
+        return vocabulary(self.definitions)
+
+    def operation(self, node: Node) -> Operation:
+        """What a node that is no input applies. Raises KeyError for an operation that the graph does not have."""
+        return self.vocabulary[node.op]
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
@@ -171,4 +116,4 @@ class Graph:
             if node.name in needed:
                 needed.update(arg for arg in node.args if isinstance(arg, str))
         kept = tuple(node for node in self.nodes if node.op == "input" or node.name in needed)
-        return Graph(kept, outputs)
+        return replace(self, nodes=kept, outputs=outputs)

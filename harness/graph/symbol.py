@@ -1,4 +1,4 @@
-"""Symbols: ordinary arithmetic that builds nodes. Derivative rules are written with them.
+"""Symbols: ordinary arithmetic that builds nodes. Derivatives are written with them.
 
 `x * 1`, `x + 0` and the like are simplified and constants folded exactly, so that a gradient reads
 like the chain rule on paper.
@@ -6,26 +6,39 @@ like the chain rule on paper.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
-from typing import TypeAlias
+from functools import cache
+from types import CodeType
+from typing import Protocol, TypeAlias
 
-from .build import Builder
-from .graph import Arg, Constant, Shape
+from .node import NAMED_CONSTANTS, Arg, Constant, Node, Shape
 
 ZERO, ONE = Constant("0"), Constant("1")
 _EXACT = Context(prec=1000)
 
-Operand: TypeAlias = "Symbol | Constant | int | float"
+Symbolic: TypeAlias = "Symbol | Constant | int | float"
+
+
+class Nodes(Protocol):
+    """What symbols need of the `Builder` that they build into."""
+
+    nodes: dict[str, Node]
+
+    def apply(
+        self, op: str, args: Sequence[Arg], params: Mapping[str, object], name: str = "", base: str = "t"
+    ) -> str: ...
+
+    def shape(self, arg: Arg) -> Shape: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Symbol:
     """A node or constant together with the builder that it belongs to."""
 
-    builder: Builder
+    builder: Nodes
     arg: Arg
     base: str = "t"  # new nodes are named after it
 
@@ -41,31 +54,31 @@ class Symbol:
     def zero(self) -> bool:
         return isinstance(self.arg, Constant) and self.arg.exact == 0
 
-    def __add__(self, other: Operand) -> Symbol:
+    def __add__(self, other: Symbolic) -> Symbol:
         return call(self, "add", self, other)
 
-    def __radd__(self, other: Operand) -> Symbol:
+    def __radd__(self, other: Symbolic) -> Symbol:
         return call(self, "add", other, self)
 
-    def __sub__(self, other: Operand) -> Symbol:
+    def __sub__(self, other: Symbolic) -> Symbol:
         return call(self, "subtract", self, other)
 
-    def __rsub__(self, other: Operand) -> Symbol:
+    def __rsub__(self, other: Symbolic) -> Symbol:
         return call(self, "subtract", other, self)
 
-    def __mul__(self, other: Operand) -> Symbol:
+    def __mul__(self, other: Symbolic) -> Symbol:
         return call(self, "multiply", self, other)
 
-    def __rmul__(self, other: Operand) -> Symbol:
+    def __rmul__(self, other: Symbolic) -> Symbol:
         return call(self, "multiply", other, self)
 
-    def __truediv__(self, other: Operand) -> Symbol:
+    def __truediv__(self, other: Symbolic) -> Symbol:
         return call(self, "divide", self, other)
 
-    def __rtruediv__(self, other: Operand) -> Symbol:
+    def __rtruediv__(self, other: Symbolic) -> Symbol:
         return call(self, "divide", other, self)
 
-    def __pow__(self, other: Operand) -> Symbol:
+    def __pow__(self, other: Symbolic) -> Symbol:
         return call(self, "pow", self, other)
 
     def __matmul__(self, other: Symbol) -> Symbol:
@@ -79,7 +92,7 @@ class Functions:
     """Every operation as a function on symbols: `f.exp(x)`, `f.sum(x, axis=0)`."""
 
     def __getattr__(self, op: str) -> Callable[..., Symbol]:
-        def function(*operands: Operand, **params: object) -> Symbol:
+        def function(*operands: Symbolic, **params: object) -> Symbol:
             near = next(operand for operand in operands if isinstance(operand, Symbol))
             return call(near, op, *operands, **params)
 
@@ -89,7 +102,43 @@ class Functions:
 f = Functions()
 
 
-def call(near: Symbol, op: str, *operands: Operand, **params: object) -> Symbol:
+def reshaped(x: Symbol, shape: Shape) -> Symbol:
+    return x if x.shape == shape or isinstance(x.arg, Constant) else f.reshape(x, shape=shape)
+
+
+def repeated(x: Symbol, shape: Shape) -> Symbol:
+    return x if x.shape == shape else f.broadcast_to(x, shape=shape)
+
+
+def evaluated(text: str, near: Symbol, names: Mapping[str, object]) -> Symbolic:
+    """An expression of the case language on symbols: `names`, the operations, and pi and e.
+
+    Parameters are Python's own values. Nodes that it makes are named after `near`.
+    """
+    return eval(_compiled(text), {"__builtins__": {}}, _Scope(near, names))
+
+
+@cache
+def _compiled(text: str) -> CodeType:
+    return compile(text, f"<{text}>", "eval")
+
+
+class _Scope(dict[str, object]):
+    def __init__(self, near: Symbol, names: Mapping[str, object]) -> None:
+        super().__init__(names)
+        self._near = near
+
+    def __missing__(self, name: str) -> object:
+        if name in NAMED_CONSTANTS:
+            return Constant(name)
+
+        def operation(*operands: Symbolic, **params: object) -> Symbol:
+            return call(self._near, name, *operands, **params)
+
+        return operation
+
+
+def call(near: Symbol, op: str, *operands: Symbolic, **params: object) -> Symbol:
     """One operation on symbols and numbers, simplified where that changes no shape."""
     args = [_arg(operand) for operand in operands]
     simple = _simplified(near.builder, op, args)
@@ -97,61 +146,88 @@ def call(near: Symbol, op: str, *operands: Operand, **params: object) -> Symbol:
     return Symbol(near.builder, found, near.base)
 
 
-def _arg(operand: Operand) -> Arg:
+def _arg(operand: Symbolic) -> Arg:
     if isinstance(operand, Symbol):
         return operand.arg
     return operand if isinstance(operand, Constant) else Constant(repr(operand))
 
 
-def _simplified(builder: Builder, op: str, args: list[Arg]) -> Arg | None:
-    if op == "negative":
-        return _negated(builder, args[0])
-    if op == "matrix_transpose" and isinstance(args[0], str) and builder.nodes[args[0]].op == op:
-        return builder.nodes[args[0]].args[0]
-    if op not in _FOLD:
+def _simplified(builder: Nodes, op: str, args: list[Arg]) -> Arg | None:
+    """What is simpler than the node and the same, if anything."""
+    if op in _UNARY:
+        return _UNARY[op](builder, args[0])
+    if op not in _BINARY:
         return None
     a, b = args
     p = a.exact if isinstance(a, Constant) else None
     q = b.exact if isinstance(b, Constant) else None
     if p is not None and q is not None:
         return _folded(op, p, q)
-    if op == "multiply":
-        for number, other in ((p, b), (q, a)):
-            if number == 0 and builder.shape(other) == ():
-                return ZERO
-            if number == 1:
-                return other
-            if number == -1:
-                return _negated(builder, other)
-    elif op == "add" and (p == 0 or q == 0):
-        return b if p == 0 else a
-    elif (op == "subtract" and q == 0) or (op in ("divide", "pow") and q == 1):
-        return a
-    elif op == "divide" and q == -1:
-        return _negated(builder, a)
-    return None
+    return _BINARY[op](builder, a, p, b, q)
 
 
-def _negated(builder: Builder, arg: Arg) -> Arg | None:
+def _negated(builder: Nodes, arg: Arg) -> Arg | None:
     if isinstance(arg, Constant):
         return Constant(arg.text[1:] if arg.text.startswith("-") else "-" + arg.text)
     node = builder.nodes[arg]
     return node.args[0] if node.op == "negative" else builder.apply("negative", [arg], {}, base=arg.split(":")[0])
 
 
-_FOLD: dict[str, Callable[[Fraction, Fraction], Fraction | None]] = {
+def _transposed(builder: Nodes, arg: Arg) -> Arg | None:
+    node = builder.nodes[arg] if isinstance(arg, str) else None
+    return node.args[0] if node is not None and node.op == "matrix_transpose" else None
+
+
+_UNARY: Mapping[str, Callable[[Nodes, Arg], Arg | None]] = {"negative": _negated, "matrix_transpose": _transposed}
+
+
+# Of two arguments and the number that each is, if it is one; one of them at most is.
+def _sum(builder: Nodes, a: Arg, p: Fraction | None, b: Arg, q: Fraction | None) -> Arg | None:
+    return b if p == 0 else a if q == 0 else None
+
+
+def _difference(builder: Nodes, a: Arg, p: Fraction | None, b: Arg, q: Fraction | None) -> Arg | None:
+    return a if q == 0 else None
+
+
+def _product(builder: Nodes, a: Arg, p: Fraction | None, b: Arg, q: Fraction | None) -> Arg | None:
+    for number, other in ((p, b), (q, a)):
+        if number == 0 and builder.shape(other) == ():
+            return ZERO
+        if number == 1:
+            return other
+        if number == -1:
+            return _negated(builder, other)
+    return None
+
+
+def _quotient(builder: Nodes, a: Arg, p: Fraction | None, b: Arg, q: Fraction | None) -> Arg | None:
+    return a if q == 1 else _negated(builder, a) if q == -1 else None
+
+
+def _power(builder: Nodes, a: Arg, p: Fraction | None, b: Arg, q: Fraction | None) -> Arg | None:
+    return a if q == 1 else None
+
+
+_Simplify: TypeAlias = "Callable[[Nodes, Arg, Fraction | None, Arg, Fraction | None], Arg | None]"
+_BINARY: Mapping[str, _Simplify] = {
+    "add": _sum,
+    "subtract": _difference,
+    "multiply": _product,
+    "divide": _quotient,
+    "pow": _power,
+}
+_FOLD: Mapping[str, Callable[[Fraction, Fraction], Fraction | None]] = {
     "add": lambda p, q: p + q,
     "subtract": lambda p, q: p - q,
     "multiply": lambda p, q: p * q,
     "divide": lambda p, q: p / q if q else None,
-    "pow": lambda p, q: None,
+    "pow": lambda p, q: Fraction(1) if q == 0 else None,
 }
 
 
 def _folded(op: str, p: Fraction, q: Fraction) -> Constant | None:
     """The exact result where it is a decimal of moderate length."""
-    if op == "pow":
-        return ONE if q == 0 else None
     value = _FOLD[op](p, q)
     if value is None:
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.graph import Node, Use
+from ..graph.node import Node, Use
 from ..records.evaluation import Array, Evaluation
 from ..records.rows import FINDINGS, Quantity
 from ..truth.adjoints import adjoint, adjoint_of_enclosures, shares
@@ -139,7 +139,9 @@ class Chain:
             return
         read = self._term_residuals(now, operands, y, g, [terms[use] for use in uses])
         read_from = [operand.array for operand in operands]
-        lost = shares(node.op, node.params, read_from, [terms[use] for use in uses], g.array, self.subject.form)
+        lost = shares(
+            graph.operation(node), node.params, read_from, [terms[use] for use in uses], g.array, self.subject.form
+        )
         for which, use in enumerate(uses):
             link = self._settled("term", graph.argument(use), use) or self._link(
                 "term", graph.argument(use), use, lambda form, which=which: read(form)[which]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.graph import Use
+from ..graph.node import Use
 from ..records.rows import FINDINGS, Quantity, Verdict
 from ..truth.residuals import Residual
 from ..truth.rounding import LOWER, LOWER_FACTORS, Format

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..graph.graph import Graph
-from ..graph.text import text_of
+from ..graph.language.printing import text_of
 from ..records.evaluation import Array, Inputs
 from ..truth import ties
 from ..truth.links import Step, step_of

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from ..arithmetic import arrays
 from ..graph.emit import Program, emit
 from ..graph.gradient import gradient
-from ..graph.graph import Constant, Graph
-from ..graph.ops import OPERATIONS
+from ..graph.graph import Graph
+from ..graph.node import Constant
+from ..graph.operations import OPERATIONS
 from ..judging.subject import Subject
 from ..records.evaluation import DTYPES, Array, Inputs
 from ..rules.update import RULES, Update, row_graph
-from ..truth.rounding import FORMATS, LENGTHS, exact_in
+from ..truth.rounding import FORMATS, exact_in
 
 SAMPLES = 8  # shaken engines, an even number: they come in twins
 WATCHED = 256  # components of an input that are looked at
@@ -147,6 +148,6 @@ def _shaking(name: str, function: Callable[..., Any], dtype: str, signs: _Signs)
 
     if name == "constant":
         return constant
-    if name in LENGTHS or name == "matmul":
+    if OPERATIONS[name].sums is not None:
         return sum_of_products
     return operation if OPERATIONS[name].cost else function

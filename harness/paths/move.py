@@ -15,7 +15,7 @@ import flint
 import numpy as np
 
 from ..graph.emit import Namespace, Program, emit
-from ..graph.graph import Shape
+from ..graph.node import Shape
 from ..judging.classify import classify
 from ..records.evaluation import Array
 from ..records.rows import FINDINGS, Verdict

@@ -14,7 +14,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.graph import Graph, Node
+from ..graph.graph import Graph
+from ..graph.node import Node
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
 from ..rules.update import RULES, Update, check, faults
 from ..words import nearest

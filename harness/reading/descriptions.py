@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..graph.graph import Kind
+from ..graph.node import Kind
 from .schema import (
     BOOLEAN,
     COUNT,

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ..graph.build import Builder
 from ..graph.emit import emit, missing
 from ..graph.expand import expanded
-from ..graph.expression import ExpressionError, Parser
-from ..graph.graph import Constant, GraphError, Shape
-from ..graph.ops import OPERATIONS
+from ..graph.language.expression import ExpressionError, Parser
+from ..graph.node import Constant, GraphError, Shape
+from ..graph.operations import OPERATIONS
 
 
 def _sigmoid(x: Any) -> Any:

@@ -17,8 +17,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.expression import ExpressionError
-from ..graph.graph import Kind, Shape
+from ..graph.language.expression import ExpressionError
+from ..graph.node import Kind, Shape
 from ..words import nearest
 from .descriptions import KINDS, ORIGINS
 from .formula import evaluate

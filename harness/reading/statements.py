@@ -15,11 +15,12 @@ from functools import cached_property
 from math import prod
 
 from ..graph.build import Builder
-from ..graph.expression import ExpressionError, Function, Parser, parsed
-from ..graph.graph import NAMED_CONSTANTS, Arg, Graph, GraphError, Node
-from ..graph.habits import begins, undefined
-from ..graph.mistakes import mistakes
-from ..graph.ops import OPERATIONS
+from ..graph.graph import Graph
+from ..graph.language.expression import ExpressionError, Function, Parser, parsed
+from ..graph.language.habits import begins, undefined
+from ..graph.language.mistakes import mistakes
+from ..graph.node import NAMED_CONSTANTS, Arg, GraphError, Node
+from ..graph.operations import OPERATIONS
 from ..words import nearest
 from .inputs import MAX_ELEMENTS, Input, offset_of
 from .yaml_text import WORD, Scalar, Source, shortened

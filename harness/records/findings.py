@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..graph.graph import Graph
-from ..graph.text import readable_names, text_of
+from ..graph.language.printing import readable_names, text_of
 from ..words import counted
 from .rows import Row, TrajectoryRow, Verdict
 

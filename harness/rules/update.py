@@ -17,8 +17,9 @@ import numpy as np
 
 from ..graph.build import Builder
 from ..graph.emit import Namespace, Program, emit
-from ..graph.expression import Parser
-from ..graph.graph import Arg, Constant, Graph, GraphError, Shape
+from ..graph.graph import Graph
+from ..graph.language.expression import Parser
+from ..graph.node import Arg, Constant, GraphError, Shape
 from ..records.evaluation import Array, Moved, Step
 from ..words import nearest
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from ..errors import LoadingError, one_line
 from ..graph.directional import Directional, directional
-from ..graph.graph import Graph, Use
+from ..graph.graph import Graph
+from ..graph.node import Use
 from ..judging.second_order import given
 from ..judging.subject import Subject
 from ..paths.trajectory import Path, trajectory

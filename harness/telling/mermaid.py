@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..graph.graph import Graph, Node
-from ..graph.text import readable_names, text_of
+from ..graph.graph import Graph
+from ..graph.language.printing import readable_names, text_of
+from ..graph.node import Node
 
 LARGEST = 60  # boxes; beyond, the picture says less than the text
 

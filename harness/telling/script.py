@@ -17,7 +17,8 @@ from typing import cast
 
 from ..errors import CommandError
 from ..graph.emit import source
-from ..graph.graph import Graph, Node
+from ..graph.graph import Graph
+from ..graph.node import Node
 from ..reading.case import Case
 from ..records.evaluation import Array
 from ..running.loading import checked, installed

@@ -7,13 +7,14 @@ from itertools import product
 
 from ..errors import CommandError
 from ..graph.build import Builder
-from ..graph.derivatives import NON_DIFFERENTIABLE
 from ..graph.directional import directional
 from ..graph.emit import source
 from ..graph.gradient import Gradient, gradient
-from ..graph.graph import Constant, Graph, GraphError, Shape
-from ..graph.ops import OPERATIONS, REQUIRED, Operation
-from ..graph.text import readable_names, text_of
+from ..graph.graph import Graph
+from ..graph.language.printing import readable_names, text_of
+from ..graph.node import Constant, GraphError, Shape
+from ..graph.operations import OPERATIONS
+from ..graph.operations.operation import REQUIRED, Operation
 from ..reading.case import Case
 from ..words import counted, nearest
 
@@ -155,7 +156,7 @@ def _definitions(operation: Operation) -> tuple[str, str]:
 
 
 def _derivative(operation: Operation) -> list[str]:
-    if operation.name in NON_DIFFERENTIABLE or operation.kind != "float":
+    if not operation.differentiable or operation.kind != "float":
         return ["it has no derivative: a gradient through it is zero"]
     shapes, params = next(_examples(operation))
     graph = _example(operation, shapes, params)

@@ -9,7 +9,8 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.graph import Params
+from ..graph.node import Params
+from ..graph.operations.operation import Operation
 from ..graph.shapes import axes_of
 from .residuals import Numbers, Numerals, Residual, residual
 from .rounding import EITHER_WAY, Format
@@ -52,25 +53,31 @@ def adjoint_of_enclosures(engine: Numerals, terms: Sequence[tuple[Any, Any]], fo
 
 
 def shares(
-    op: str, params: Params, operands: Sequence[Numbers], terms: Sequence[Numbers], g: Numbers, form: Format
+    operation: Operation,
+    params: Params,
+    operands: Sequence[Numbers],
+    terms: Sequence[Numbers],
+    g: Numbers,
+    form: Format,
 ) -> NDArray[np.bool_] | None:
     """Where the terms of a maximum's tied operands do not sum to its adjoint g; None for other operations.
 
     Each term alone may lie anywhere between 0 and g at a tie. Together they must hand on all of g.
     """
     parts = [np.asarray(term, dtype=np.float64) for term in terms]
-    if op in ("maximum", "minimum") and len(parts) == 2 and parts[0].shape == parts[1].shape == g.shape:
+    way, all_of_them = operation.shares, len(parts) == len(operation.operands)
+    if way == "operands" and all_of_them and len(parts) == 2 and parts[0].shape == parts[1].shape == g.shape:
         total, size, count = parts[0] + parts[1], np.abs(parts[0]) + np.abs(parts[1]), 2
         ties = operands[0] == operands[1]
-    elif op in ("max", "min") and parts:
+    elif way in ("largest", "smallest") and parts:
         chosen = dict(params)
         axes, keep = axes_of(chosen["axis"], parts[0].ndim), bool(chosen["keepdims"])
         total, size = (np.sum(x, axis=axes, keepdims=keep) for x in (parts[0], np.abs(parts[0])))
         count = parts[0].size // max(g.size, 1)
-        extremum = np.max if op == "max" else np.min
+        extremum = np.max if way == "largest" else np.min
         largest = operands[0] == extremum(operands[0], axis=axes, keepdims=True)
         ties = np.sum(largest, axis=axes, keepdims=keep) > 1
-    elif len(parts) == {"maximum": 2, "minimum": 2, "clip": 3}.get(op):
+    elif way == "operands" and all_of_them:
         # Broadcast operands have summed their shares already; what is left to hold is the sum of everything.
         total, size = (np.sum([np.sum(f(x)) for x in parts]) for f in (np.asarray, np.abs))
         count = sum(x.size for x in parts) + g.size

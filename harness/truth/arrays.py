@@ -2,7 +2,7 @@
 
 They hold for every kind of number in NumPy object arrays that has `+` and `*`, and for float64; `structural` is
 told how two matrices of it are multiplied. Operands are arrays or, for shape (), bare numbers; indices are
-NumPy integer arrays. Parameters follow the rows of `graph/ops.py`, shapes were checked there.
+NumPy integer arrays. Parameters follow the rows of `graph/operations/`, shapes were checked there.
 """
 
 # The table has lambdas of one to many operands, more than a type of fixed arity can say.

@@ -2,8 +2,8 @@
 
 A germ is a number that moves: x + t dx, a power series in t cut after its first power, or a later one (python-flint's
 `arb_series`, whose coefficients are balls). FLINT's own formulas push it through a graph; what FLINT
-lacks is built here once from what it has. Shares nothing with reverse mode: imports neither
-`derivatives.py` nor `gradient.py`, and reads composites in their textbook definitions.
+lacks is built here once from what it has. Shares nothing with reverse mode: reads no derivative of an operation, and
+composites in their textbook definitions.
 
 At a kink a germ looks ahead: a comparison of equal constant terms is decided by the first coefficients that
 differ, as it stands for small t > 0, so that derivatives are one-sided. What stays open gives the hull. Longer

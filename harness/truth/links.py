@@ -21,27 +21,16 @@ from ..graph.build import Builder
 from ..graph.emit import Program, emit
 from ..graph.expand import expanded
 from ..graph.gradient import gradient
-from ..graph.graph import Arg, Constant, Graph, Kind, Node, Params, Shape, Use
-from ..graph.ops import OPERATIONS
-from ..graph.shapes import elementwise
+from ..graph.graph import Graph
+from ..graph.node import Arg, Constant, Kind, Node, Params, Shape, Use
+from ..graph.operations.operation import Operation
 from .choice import Ties
 from .numbers import balls, to_balls
 from .poles import limits
 from .precision import once, refined
-from .products import PRODUCTS, in_floats, suits, term_estimates, value_estimate
+from .products import in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
-from .rounding import EITHER_WAY, SELECTIONS, Format, entered, floats, log_of_sum_read, radii, rounded, unless_infinite
-
-# Rules made of sums and products of g and the operands. The middle of their ball is the exact term, since a
-# ball's product has the product of the middles for its middle; it need not be computed apart.
-LINEAR = frozenset(
-    (
-        *("add", "subtract", "multiply", "negative", "copy", "square", "sum", "cumsum", "matmul", "einsum"),
-        *("correlate2d", "correlate2d_input", "correlate2d_weight", "permute_dims", "matrix_transpose", "reshape"),
-        *("broadcast_to", "expand_dims", "squeeze", "concat", "stack", "getitem", "place", "take", "scatter_add"),
-        *("flip", "roll", "pad"),
-    )
-)
+from .rounding import EITHER_WAY, Format, entered, floats, log_of_sum_read, radii, rounded, unless_infinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +45,14 @@ class Operand:
 class Step:
     """One operation with its shapes: the programs of its value and its terms, compiled once."""
 
-    def __init__(self, op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> None:
-        builder = Builder()
+    def __init__(
+        self,
+        op: str,
+        params: Params,
+        operands: tuple[Operand | Constant, ...],
+        definitions: tuple[Operation, ...] = (),
+    ) -> None:
+        builder = Builder(definitions)
         args: list[Arg] = []
         for position, operand in enumerate(operands):
             if isinstance(operand, Constant):
@@ -66,14 +61,11 @@ class Step:
                 name = f"x{position}"
                 args.append(builder.input(name, operand.shape, operand.kind, constant=not operand.active))
         builder.apply(op, args, dict(params), "y")
-        self.op = op
         self.graph = builder.graph(["y"])
-        self.operation = OPERATIONS[op]
+        self.operation = builder.vocabulary[op]
         self.active = tuple(p for p, operand in enumerate(operands) if isinstance(operand, Operand) and operand.active)
-        self.linear = op in LINEAR
-        self.elementwise = self.operation.shape is elementwise
-        self.products = op in PRODUCTS
-        self.in_floats = in_floats(op, params) and len(self.graph.inputs) == len(operands)
+        self.elementwise = self.operation.elementwise
+        self.in_floats = in_floats(self.operation, params) and len(self.graph.inputs) == len(operands)
         self.value_program = cache(self._value_program)
         self.term_program = cache(self._term_program)
         self.has_kinks = cache(self._has_kinks)
@@ -82,7 +74,7 @@ class Step:
 
     def _value_program(self, form: Format | None) -> Program:
         """`program(x...) -> (y,)`; exact by the textbook formula, or rounded step by step by the stable one."""
-        ties = "decide" if self.op in SELECTIONS or self.operation.kind != "float" else "hull"
+        ties = "decide" if self.operation.selects or self.operation.kind != "float" else "hull"
         namespace = balls(ties=ties)
         graph = expanded(self.graph, stable=form is not None)
         return emit(graph, namespace if form is None else rounded(namespace, form), ["y"], operators=False)
@@ -99,50 +91,51 @@ class Step:
         nodes = [*graph.nodes, zero] if zero.name in names else list(graph.nodes)
         if form is not None and self.operation.primitive:
             nodes = [Node("y", "input", (), (), n.shape, n.kind) if n.name == "y" else n for n in nodes]
-        program = Graph(tuple(nodes), tuple(names))
+        program = replace(graph, nodes=tuple(nodes), outputs=tuple(names))
         return emit(program, namespace if form is None else rounded(namespace, form), names, operators=False)
 
     def _has_kinks(self) -> bool:
         """Whether the rule of an elementwise operation chooses by the numbers it reads."""
-        return self.elementwise and any(node.op in SELECTIONS for node in gradient(self.graph, seeded=True).graph.nodes)
+        return self.elementwise and _selects(gradient(self.graph, seeded=True).graph)
 
     def value(self, operands: Sequence[Numerals], engine: Numerals, form: Format, *, refine: bool = True) -> Residual:
         """The value link y = op(x): op(x(1 ± u)), each rounding of its formula allowed.
 
         Without `refine` the exact value has just the precision of the moment: a loose one may look like a kink.
         """
-        from_bias = self.op in ("linear", "conv2d") and len(operands) == 3
+        from_bias = self.operation.bias_axis is not None and len(operands) == len(self.operation.operands)
         arrays = [operand.array for operand in operands]
         if self.in_floats and suits(arrays, form):
             estimate = self.value_estimate(form)(*arrays)[0]
             if from_bias:
-                sizes = np.abs(arrays[2].astype(np.float64))
+                sizes = np.abs(arrays[-1].astype(np.float64))
                 estimate = estimate.widened(0, self._from_bias(operands[1], sizes, form))
             settled = beyond_doubt(engine, estimate)
             if settled is not None:
                 return settled
         compute = refined if refine else once
         exactly = [operand.exact for operand in operands]
-        if self.operation.kind != "float" or self.op in SELECTIONS:
+        if self.operation.kind != "float" or self.operation.selects:
             middle = compute(lambda: self.value_program(None)(*exactly))[0]
             # A share, such as a third, is a quotient; whatever else selects is exact.
-            return residual(engine, entered(middle, form) if self.op == "max_share" else middle, middle)
+            return residual(engine, entered(middle, form) if self.operation.cost else middle, middle)
         enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
         if from_bias:
-            enclosure = enclosure + self._from_bias(operands[1], abs(operands[2].exact), form) * EITHER_WAY
+            enclosure = enclosure + self._from_bias(operands[1], abs(operands[-1].exact), form) * EITHER_WAY
         if self.operation.primitive:
             # The ball's middle is the exact value, unless the ball is wide; only then is it worth its own program.
-            found = residual(engine, enclosure, None, self.products)
+            found = residual(engine, enclosure, None, self.operation.products)
             with np.errstate(all="ignore"):
                 if not np.any(found.radius > np.abs(found.exact) * form.unit**0.5):
                     return found
         exact = compute(lambda: self.value_program(None)(*exactly))[0]
-        return residual(engine, enclosure, exact, self.products)
+        return residual(engine, enclosure, exact, self.operation.products)
 
     def _from_bias(self, weight: Numerals, sizes: Any, form: Format) -> Any:
         """A sum of n products that begins with the bias rounds it n times more than one that ends with it."""
         bound = sizes * (int(np.prod(weight.array.shape[1:])) * form.unit)
-        return bound.reshape(-1, 1, 1) if self.op == "conv2d" else bound
+        assert self.operation.bias_axis is not None
+        return bound.reshape(-1, *[1] * (-1 - self.operation.bias_axis))
 
     def enclosures(
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, ties: Ties = "hull"
@@ -151,14 +144,14 @@ class Step:
         own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
         found = self.term_program(form, ties)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
         twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
-        if self.op in ("softplus", "logaddexp"):
-            twice = twice + log_of_sum_read(self.op, [operand.array for operand in operands], y.array, form)
+        if self.operation.log_of_sum:
+            twice = twice + log_of_sum_read(self.operation.cost, [operand.array for operand in operands], y.array, form)
         return [unless_infinite(ball * twice + noise, ball) for ball in found]
 
     def existing(self, y: Numerals, found: Sequence[Residual]) -> list[Residual]:
         """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite."""
         born = np.isnan(y.array) if self.elementwise and y.array.dtype.kind not in "bi" else np.zeros((), dtype=bool)
-        if self.linear or not born.any():
+        if self.operation.linear or not born.any():
             return list(found)
         alive = [~_gathered(born, one.engine.shape) for one in found]
         return [
@@ -205,14 +198,14 @@ class Step:
             settled = [found for found in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if found]
             if len(settled) == len(engine):
                 return settled
-        if self.linear:
+        if self.operation.linear:
             enclosures = self.enclosures(operands, y, g, form)
-            return [residual(*link, None, self.products) for link in zip(engine, enclosures, strict=True)]
+            return [residual(*link, None, self.operation.products) for link in zip(engine, enclosures, strict=True)]
         both = self.enclosed(operands, y, g, form, refine=refine)
         if refine and self.elementwise:
             both = [self._at_poles(k, operands, g, *link) for k, link in enumerate(both)]
         return self.existing(
-            y, [residual(numbers, *link, self.products) for numbers, link in zip(engine, both, strict=True)]
+            y, [residual(numbers, *link, self.operation.products) for numbers, link in zip(engine, both, strict=True)]
         )
 
     def _at_poles(
@@ -235,6 +228,10 @@ class Step:
         return balls[0], balls[1]
 
 
+def _selects(graph: Graph) -> bool:
+    return any(graph.operation(node).selects for node in graph.operations)
+
+
 def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
     """Marks of a result, gathered to an operand of a shape that was broadcast to it."""
     whole = np.asarray(marked.any(axis=tuple(range(marked.ndim - len(shape)))))
@@ -243,8 +240,10 @@ def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=4096)
-def step(op: str, params: Params, operands: tuple[Operand | Constant, ...]) -> Step:
-    return Step(op, params, operands)
+def step(
+    op: str, params: Params, operands: tuple[Operand | Constant, ...], definitions: tuple[Operation, ...] = ()
+) -> Step:
+    return Step(op, params, operands, definitions)
 
 
 def step_of(graph: Graph, node: Node) -> Step:
@@ -253,4 +252,4 @@ def step_of(graph: Graph, node: Node) -> Step:
         arg if isinstance(arg, Constant) else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
         for arg in node.args
     )
-    return step(node.op, node.params, operands)
+    return step(node.op, node.params, operands, graph.definitions)

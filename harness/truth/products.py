@@ -26,20 +26,18 @@ from numpy.typing import NDArray
 from ..graph.emit import emit
 from ..graph.expand import expanded
 from ..graph.gradient import gradient
-from ..graph.graph import Graph, Params, Shape, Use
-from ..graph.ops import OPERATIONS
+from ..graph.graph import Graph
+from ..graph.node import Params, Shape, Use
+from ..graph.operations import OPERATIONS
+from ..graph.operations.operation import Operation
 from ..graph.shapes import axes_of, einsum_terms
 from .arrays import structural
-from .rounding import LENGTHS, Format
+from .rounding import Format
 
 Floats: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[..., Any]
 Along: TypeAlias = "tuple[int, int] | tuple[tuple[()], tuple[()]] | None"  # the axes of each operand; None: all
 
-# Sums of products, which hardware may compute from factors of fewer digits.
-PRODUCTS = frozenset(
-    ("matmul", "einsum", "vecdot", "linear", "conv2d", "correlate2d", "correlate2d_input", "correlate2d_weight")
-)
 SMALLEST = 32  # numbers that a step reads: with fewer, balls are as fast
 HALF = 2.0**-53  # float64's own unit roundoff
 COARSE = 2.0**-30  # formats of fewer digits need no leading parts
@@ -75,11 +73,12 @@ class Estimate:
             return found, known & (found + doubt * (1 + SLACK) <= self.radius * (1 - SLACK))
 
 
-def in_floats(op: str, params: Params) -> bool:
+def in_floats(operation: Operation, params: Params) -> bool:
     """Whether float64 may stand in for balls: a sum of products of two numbers, none of them a sum itself."""
-    if op != "einsum":
-        return op in PRODUCTS
-    terms, output = einsum_terms(str(dict(params)["subscripts"]))
+    subscripts = dict(params).get("subscripts")
+    if not operation.products or subscripts is None:
+        return operation.products
+    terms, output = einsum_terms(str(subscripts))
     return len(terms) == 2 and set(terms[0]) ^ set(terms[1]) <= set(output)
 
 
@@ -169,25 +168,20 @@ def _namespace(form: Format) -> Mapping[str, Function]:
         return Estimate(total(first), total(rest) + total(x.low), error, total(x.radius) + bound)
 
     return {
-        **{name: moved(plain[name]) for name in _MOVES},
+        **{name: moved(plain[name]) for name, operation in OPERATIONS.items() if operation.moves},
         "add": added,
         "sum": summed,
-        "matmul": _multiplied(plain["matmul"], _inner, form, (-1, -2)),
         "multiply": _multiplied(np.multiply, _one, form, ((), ())),
-        **{name: _multiplied(plain[name], LENGTHS[name], form, None) for name in _OTHERS},
+        **{
+            name: _multiplied(plain[name], operation.sums, form, (-1, -2) if name == "matmul" else None)
+            for name, operation in OPERATIONS.items()
+            if operation.products and operation.sums is not None
+        },
     }
-
-
-def _inner(a: Shape, b: Shape) -> int:
-    return a[-1]
 
 
 def _one(a: Shape, b: Shape) -> int:
     return 1
-
-
-_MOVES = ("copy", "permute_dims", "matrix_transpose", "reshape", "broadcast_to", "expand_dims", "squeeze")
-_OTHERS = ("einsum", "correlate2d", "correlate2d_input", "correlate2d_weight")
 
 
 def split(x: Floats, parts: int, bits: int, axes: Any) -> tuple[list[Floats], list[Floats], Floats]:

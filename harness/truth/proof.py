@@ -22,8 +22,8 @@ from flint import arb
 from numpy.typing import NDArray
 
 from ..graph.expand import expanded
-from ..graph.graph import Graph, Kind, Node, Use
-from ..graph.ops import OPERATIONS
+from ..graph.graph import Graph
+from ..graph.node import Kind, Node, Use
 from .arrays import ZERO, array
 from .germs import Push, coefficient, mover, pusher
 from .links import Step, step_of
@@ -213,7 +213,7 @@ def _operation(graph: Graph, node: Node, found: Reference, random: np.random.Gen
     valued, along = _held(_pusher(now), inputs, value, g, pulled, random, found.precision)
     place, op = f"`{node.op}` in `{node.name}`", node.op
     yield Check(f"value of {place}", op, *valued["y"])
-    if "apart" in [one[0] for one in along.values()] and not OPERATIONS[op].primitive:
+    if "apart" in [one[0] for one in along.values()] and not graph.operation(node).primitive:
         op = _culprit(expanded(now.graph, stable=False), inputs, g, found, random) or op
         place = f"`{op}` inside {place}" if op != node.op else place
     for suffix, one in along.items():

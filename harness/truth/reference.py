@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from ..graph.emit import Program, emit
 from ..graph.gradient import gradient
-from ..graph.graph import Arg, Constant, Graph, Node, Use
+from ..graph.graph import Graph
+from ..graph.node import Arg, Constant, Node, Use
 from .arrays import array
 from .choice import Ties
 from .numbers import balls, constant, to_balls
 from .precision import is_loose, most_precision, refined, working
-from .rounding import SELECTIONS, floats, radii
+from .rounding import floats, radii
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ def _exhausted(graph: Graph, compute: Callable[[Program], tuple[Any, ...]], bits
     results = compute(emit(graph, balls(ties="hull"), names, operators=False))
     hulls: set[Arg] = set()
     for node, result in zip(graph.nodes, results, strict=True):
-        if not hulls.isdisjoint(node.args) or (node.op in SELECTIONS and np.any(_undecided(result))):
+        selects = node.op != "input" and graph.operation(node).selects
+        if not hulls.isdisjoint(node.args) or (selects and np.any(_undecided(result))):
             hulls.add(node.name)
         elif np.any(is_loose(result, bits)):
             return node.name

@@ -11,24 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from ..graph.graph import Constant, Shape
-from ..graph.ops import OPERATIONS
-from ..graph.shapes import axes_of, einsum_terms
+from ..graph.node import Constant
+from ..graph.operations import OPERATIONS
 
 Balls = Any  # an object array of arb, or one arb
 Floats: TypeAlias = NDArray[np.float64]
 
-# Operations that choose by the numbers they read. They read them unperturbed: the balls' middles.
-SELECTIONS = frozenset(
-    ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "ceil", "max_share")
-)
 EITHER_WAY = arb(0, 1)
 
 
@@ -88,30 +82,16 @@ def rounded(namespace: Mapping[str, Callable[..., Balls]], form: Format) -> Mapp
 def _rounding(
     name: str, function: Callable[..., Balls], form: Format, namespace: Mapping[str, Callable[..., Balls]]
 ) -> Callable[..., Balls]:
-    if name == "constant":
-        return _constant(function, form)
-    if name == "pow":
-        return _power(function, form)
-    if name in SELECTIONS:
+    if name in _OF_ITS_OWN:
+        return _OF_ITS_OWN[name](function, form)
+    operation = OPERATIONS[name]
+    if operation.selects:  # by numbers that it reads unperturbed: the balls' middles
         return lambda *operands, **params: function(*map(middle, operands), **params)
-    if name in ("maximum", "minimum"):
-        return _larger(function)
-    if name == "logaddexp":
-        return _log_of_sum(function, form)
-    if name == "digamma":
-        return _digamma(function, form)
-    if name == "matmul":
-        return _product(function, form)
-    if name == "pad":
-        return _padded(function, form)
-    if name == "polygamma":
-        function = _by_reflection(function, form)
-    if name in LENGTHS:
-        return _accumulation(function, LENGTHS[name], form, namespace["abs"])
-    cost = OPERATIONS[name].cost
-    if cost == 0:
+    if operation.sums is not None:
+        return _accumulation(function, operation.sums, form, namespace["abs"])
+    if operation.cost == 0:
         return function
-    factor, noise = arb(1, cost * form.step), arb(0, form.smallest)
+    factor, noise = arb(1, operation.cost * form.step), arb(0, form.smallest)
     next_to_one = _next_to_one(name, form)
 
     def widened(*operands: Balls, **params: Any) -> Balls:
@@ -215,7 +195,7 @@ def _log_of_sum(function: Callable[..., Balls], form: Format) -> Callable[..., B
     return widened
 
 
-def log_of_sum_read(op: str, operands: Sequence[NDArray[Any]], result: NDArray[Any], form: Format) -> Balls:
+def log_of_sum_read(cost: float, operands: Sequence[NDArray[Any]], result: NDArray[Any], form: Format) -> Balls:
     """By how much e^(a - y), of a rule that reads y = log(e^a + e^b), is off since y was rounded; as balls around 0.
 
     y lies above the larger of both by log1p(e^-|a - b|). It is rounded to the larger or not twice as far, or else is
@@ -225,7 +205,7 @@ def log_of_sum_read(op: str, operands: Sequence[NDArray[Any]], result: NDArray[A
     y = result.astype(np.float64)
     with np.errstate(all="ignore"):
         larger, above = np.maximum(a, b), np.log1p(np.exp(-np.abs(a - b)))
-        units = OPERATIONS[op].cost * form.unit * np.maximum(np.abs(y), np.abs(larger))
+        units = cost * form.unit * np.maximum(np.abs(y), np.abs(larger))
         lost = np.expm1(np.minimum(units, np.abs(y - larger) + 2 * above))
     lost = np.where(np.isfinite(lost), lost, 0.0)
     return _around_zero(lost if all(x.shape == y.shape for x in operands) else np.max(lost, initial=0.0))
@@ -252,13 +232,15 @@ def _digamma(function: Callable[..., Balls], form: Format) -> Callable[..., Ball
 _right_of_0 = np.frompyfunc(lambda x: 1 - x if x < 0 else x, 1, 1)
 
 
-def _by_reflection(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+def _polygamma(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """Left of 0 by sin(pi x) (A&S 6.4.7): pi is rounded, and so is its product with x."""
     twice = arb(1, 2 * form.step)
     turned = np.frompyfunc(lambda x: x * twice if x < 0 else x, 1, 1)
+    factor, noise = arb(1, OPERATIONS["polygamma"].cost * form.step), arb(0, form.smallest)
 
     def reflected(x: Balls, *, n: int) -> Balls:
-        return function(turned(x), n=n)
+        result = function(turned(x), n=n)
+        return unless_infinite(result * factor + noise, result)
 
     return reflected
 
@@ -321,45 +303,17 @@ def _product(function: Callable[..., Balls], form: Format) -> Callable[..., Ball
 _around_zero = np.frompyfunc(lambda radius: arb(0, radius), 1, 1)
 
 
-def _contracted(*shapes: Shape, subscripts: str) -> int:
-    """Products of k factors round k - 1 times, and one sum runs over every index that is contracted."""
-    terms, output = einsum_terms(subscripts)
-    lengths = {
-        letter: n for term, shape in zip(terms, shapes, strict=True) for letter, n in zip(term, shape, strict=True)
-    }
-    summed = prod(n for letter, n in lengths.items() if letter not in output)
-    return summed + len(terms) - 2 if summed > 1 or len(terms) > 1 else 0
-
-
-def _summed(x: Shape, *, axis: object, keepdims: bool) -> int:
-    return max(prod(x[a] for a in axes_of(axis, len(x))) - 1, 0)
-
-
-def _along(x: Shape, *rest: Shape, axis: int, size: int = 0) -> int:
-    return max(x[axis] - 1, 0)
-
-
-def _window(x: Shape, weight: Shape, **_: object) -> int:
-    return prod(weight[1:])
-
-
-def _window_of_input(g: Shape, weight: Shape, *, groups: int, **_: object) -> int:
-    return weight[0] // groups * prod(weight[2:])
-
-
-def _window_of_weight(g: Shape, x: Shape, **_: object) -> int:
-    return g[0] * prod(g[2:])
-
-
-# How many roundings one element of the result may gather.
-LENGTHS: Mapping[str, Callable[..., int]] = {
-    "sum": _summed,
-    "cumsum": _along,
-    "einsum": _contracted,
-    "correlate2d": _window,
-    "correlate2d_input": _window_of_input,
-    "correlate2d_weight": _window_of_weight,
-    "scatter_add": _along,
+# What rounding does to these is no multiple of their result.
+_OF_ITS_OWN: Mapping[str, Callable[[Callable[..., Balls], Format], Callable[..., Balls]]] = {
+    "constant": _constant,
+    "pow": _power,
+    "maximum": lambda function, form: _larger(function),
+    "minimum": lambda function, form: _larger(function),
+    "logaddexp": _log_of_sum,
+    "digamma": _digamma,
+    "polygamma": _polygamma,
+    "matmul": _product,
+    "pad": _padded,
 }
 
 

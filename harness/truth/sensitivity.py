@@ -10,7 +10,7 @@ links is that of linearised error analysis, Griewank & Walther 2008, section 3.4
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
@@ -21,7 +21,8 @@ from ..arithmetic import arrays
 from ..graph.directional import contracted, reopened
 from ..graph.emit import emit
 from ..graph.gradient import gradient
-from ..graph.graph import Graph, Node, Use
+from ..graph.graph import Graph
+from ..graph.node import Node, Use
 from .adjoints import adjoint
 from .batches import Batches
 from .links import Step
@@ -185,7 +186,7 @@ def _open(graph: Graph) -> Graph:
         else node
         for node in graph.nodes
     ]
-    return Graph(tuple(nodes), graph.outputs)
+    return replace(graph, nodes=tuple(nodes))
 
 
 @lru_cache(maxsize=16)
@@ -244,7 +245,7 @@ def _steady(
     """The radii that differ where no formula cancels: 0 where a term's usual one loses half of its digits."""
     for key, radius in radii.items():
         use = key[1]
-        if isinstance(use, Use) and not steps[use.consumer].linear:
+        if isinstance(use, Use) and not steps[use.consumer].operation.linear:
             cancels = radius > np.abs(truth.terms[use].high) * form.unit**0.5
             if np.any(cancels):
                 yield key, np.where(cancels, 0.0, radius)

@@ -1,6 +1,6 @@
 """Text -> nodes: the language of cases, a subset of Python expressions, parsed and never evaluated.
 
-`Parser.define` turns the text of an expression into nodes of a `Builder`; `text.py` prints a graph back.
+`Parser.define` turns the text of an expression into nodes of a `Builder`; `printing.py` prints a graph back.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from functools import lru_cache
 from math import prod
 from typing import cast
 
-from ..words import counted
-from .build import Builder
-from .graph import NAMED_CONSTANTS, Arg, Constant, GraphError, Param
+from ...words import counted
+from ..build import Builder
+from ..node import NAMED_CONSTANTS, Arg, Constant, GraphError, Param
+from ..operations.parameters import unknown_parameter
+from ..shapes import axes_of, index_of
 from .habits import place, refused, undefined, unknown_operation
-from .ops import OPERATIONS
-from .parameters import unknown_parameter
-from .shapes import axes_of, index_of
 from .slips import slip
 
 BINARY: Mapping[type[ast.operator], str] = {
@@ -220,11 +219,11 @@ class Parser:
             if keywords:
                 raise GraphError(f"`{keywords[0].arg}=` in a call of `{op}`", "operands by position alone")
             return self.functions[op].call(self, [self._build(o, base, "") for o in operands], base, name)
-        if op not in OPERATIONS:
+        if op not in self.builder.vocabulary:
             raise unknown_operation(op, self.functions, self.builder.nodes)
         for keyword in keywords:
-            if keyword.arg in given and keyword.arg not in OPERATIONS[op].parameters:
-                raise self._error(keyword, unknown_parameter(OPERATIONS[op], keyword.arg))
+            if keyword.arg in given and keyword.arg not in self.builder.vocabulary[op].parameters:
+                raise self._error(keyword, unknown_parameter(self.builder.vocabulary[op], keyword.arg))
         if operands and isinstance(operands[0], ast.Constant) and isinstance(operands[0].value, str) and op == "einsum":
             given["subscripts"] = operands[0].value
             operands = operands[1:]
@@ -240,7 +239,8 @@ class Parser:
             raise
 
     def _operand_names(self, op: str) -> list[str]:
-        return [operand.name for operand in OPERATIONS[op].operands] if op in OPERATIONS else []
+        operation = self.builder.vocabulary.get(op)
+        return [] if operation is None else [operand.name for operand in operation.operands]
 
     def _keyword_operands(self, op: str, given: int, keywords: list[ast.keyword], base: str) -> list[Arg]:
         """Operands passed by name, which must continue where the positional ones end."""
@@ -250,9 +250,9 @@ class Parser:
             if expected in by_name:
                 args.append(self._build(by_name.pop(expected), base, ""))
             elif by_name:
-                raise GraphError(f"`{op}` without `{expected}`", OPERATIONS[op].written)
+                raise GraphError(f"`{op}` without `{expected}`", self.builder.vocabulary[op].written)
         if by_name:
-            raise GraphError(f"`{next(iter(by_name))}` of `{op}` is given twice", OPERATIONS[op].written)
+            raise GraphError(f"`{next(iter(by_name))}` of `{op}` is given twice", self.builder.vocabulary[op].written)
         return args
 
     def _apply(self, op: str, args: list[Arg], params: Mapping[str, object], base: str, name: str) -> str:

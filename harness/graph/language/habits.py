@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Mapping, Sequence
 
-from ..words import nearest
-from .graph import GraphError
-from .ops import OPERATIONS, Operation
+from ...words import nearest
+from ..node import GraphError
+from ..operations import OPERATIONS
 
 LANGUAGE = "names, numbers, + - * / ** @, comparisons, calls and subscripts"
 
@@ -42,15 +42,6 @@ OPERATORS: Mapping[type[ast.operator], tuple[str, str]] = {
     ast.RShift: (">>", "divide by a power of 2"),
 }
 
-# What two operands of a reduction are meant to be.
-PAIRS: Mapping[str, str] = {
-    "max": "the larger of two is `maximum(a, b)`",
-    "min": "the smaller of two is `minimum(a, b)`",
-    "sum": "the sum of two is `a + b`",
-    "prod": "the product of two is `a * b`",
-    "norm": "the length of (a, b) is `hypot(a, b)`",
-}
-
 
 def known_as(name: str, names: Collection[str] = ()) -> str:
     """The operation, or one of further names, that a name is another library's word for; empty where there is none."""
@@ -72,12 +63,6 @@ def unknown_operation(name: str, further: Collection[str], defined: Collection[s
 def undefined(name: str, known: Collection[str]) -> GraphError:
     """The use of a name that nothing has."""
     return GraphError(f"undefined name `{name}`", "an input, or a node defined above", nearest(name, known))
-
-
-def surplus(operation: Operation) -> str:
-    """What somebody who gives an operation too many operands may have in mind."""
-    axis = f"an axis goes by name: `{operation.name}(x, axis=0)`" if "axis" in operation.parameters else ""
-    return "; ".join(filter(None, [PAIRS.get(operation.name, ""), axis]))
 
 
 def refused(tree: ast.AST) -> GraphError:

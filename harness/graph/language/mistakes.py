@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+from ..node import GraphError
+from ..operations import OPERATIONS
+from ..operations.parameters import unknown_parameter
 from .expression import BINARY, COMPARE, ExpressionError
-from .graph import GraphError
 from .habits import place, refused, unknown_operation
-from .ops import OPERATIONS
-from .parameters import unknown_parameter
 
 BINDING = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # they have names of their own
 

@@ -1,13 +1,13 @@
-"""Checks of an operation's parameters, one for each name: a name means the same in every row of `ops.py`."""
+"""Checks of an operation's parameters, one for each name: a name means the same in every row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from ..words import nearest
-from .graph import GraphError, Param, Params
-from .ops import REQUIRED, Operation
+from ...words import nearest
+from ..node import GraphError, Param, Params
+from .operation import REQUIRED, Operation
 
 Check = Callable[[object], "Param | None"]  # the value in its one form, or None where it does not fit
 

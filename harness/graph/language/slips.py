@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from keyword import iskeyword
 
-from .graph import GraphError
+from ..node import GraphError
+from ..operations import OPERATIONS
 from .habits import LANGUAGE, OPERATORS
-from .ops import OPERATIONS
 
 TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<operand>\.\.\.|(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][+-]?\d+)?[^\W²³]*|[^\W\d²³][^\W²³]*)"

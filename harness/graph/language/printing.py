@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from .graph import Arg, Constant, Graph, Node, Param
-from .ops import OPERATIONS
+from ..graph import Graph
+from ..node import Arg, Constant, Node, Param
 
-PRECEDENCE = {"less": 1, "less_equal": 1, "greater": 1, "greater_equal": 1, "equal": 1, "not_equal": 1, "add": 2,
-              "subtract": 2, "multiply": 3, "divide": 3, "matmul": 3, "negative": 4, "pow": 5}  # fmt: skip
-ATOM = 6
+PRECEDENCE = {"<": 1, "<=": 1, ">": 1, ">=": 1, "==": 1, "!=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "@": 3, "**": 5}
+COMPARISON, SIGN, POWER, ATOM = 1, 4, 5, 6
 
 
 def text_of(graph: Graph, names: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -28,7 +27,7 @@ def text_of(graph: Graph, names: Mapping[str, str] | None = None) -> dict[str, s
     inner: dict[str, tuple[str, int]] = {}
     lines: dict[str, str] = {}
     for node in graph.operations:
-        text, precedence = _expression(node, inner, names)
+        text, precedence = _expression(graph, node, inner, names)
         anonymous = "." in node.name or ":" in node.name
         if anonymous and uses.get(node.name, 0) == 1 and node.name not in graph.outputs and len(text) < 100:
             inner[node.name] = (text, precedence)
@@ -55,24 +54,26 @@ def readable_names(graph: Graph, given: Mapping[str, str] | None = None) -> dict
     return names
 
 
-def _expression(node: Node, inner: Mapping[str, tuple[str, int]], names: Mapping[str, str]) -> tuple[str, int]:
+def _expression(
+    graph: Graph, node: Node, inner: Mapping[str, tuple[str, int]], names: Mapping[str, str]
+) -> tuple[str, int]:
     def operand(arg: Arg, least: int) -> str:
         if isinstance(arg, Constant):
-            text, precedence = arg.text, 4 if arg.text.startswith("-") else ATOM
+            text, precedence = arg.text, SIGN if arg.text.startswith("-") else ATOM
         else:
             text, precedence = inner.get(arg, (names[arg], ATOM))
         return f"({text})" if precedence < least else text
 
-    operation = OPERATIONS[node.op]
+    operation = graph.operation(node)
     if node.op == "getitem":
         return f"{operand(node.args[0], ATOM)}[{dict(node.params)['index']}]", ATOM
     if node.op == "negative":
-        return f"-{operand(node.args[0], PRECEDENCE['negative'])}", PRECEDENCE["negative"]
+        return f"-{operand(node.args[0], SIGN)}", SIGN
     if operation.operator:
-        p = PRECEDENCE[node.op]
-        left, right = (p + 1, p) if node.op == "pow" else (p, p + 1)
-        if p == 1:
-            left = 2
+        p = PRECEDENCE[operation.operator]
+        left, right = (p + 1, p) if p == POWER else (p, p + 1)
+        if p == COMPARISON:  # in the language, unlike in Python, they do not chain
+            left = p + 1
         return f"{operand(node.args[0], left)} {operation.operator} {operand(node.args[1], right)}", p
     operands = [operand(arg, 0) for arg in node.args]
     if operation.operands[0].variadic and node.op != "einsum":

@@ -1,0 +1,37 @@
+"""What an operation is: one file a family, each row with its shape rule, meaning, cost, traits and derivative.
+
+Importing a family adds its rows to the table. Their order is that of `gradaccord ops`.
+"""
+
+from . import (  # noqa: I001
+    arithmetic,
+    exponential,
+    trigonometric,
+    special,
+    activation,
+    choice,
+    reduction,
+    linear_algebra,
+    convolution,
+    movement,
+    indexing,
+    loss,
+    layer,
+)
+from .operation import OPERATIONS as OPERATIONS
+
+__all__ = [
+    "activation",
+    "arithmetic",
+    "choice",
+    "convolution",
+    "exponential",
+    "indexing",
+    "layer",
+    "linear_algebra",
+    "loss",
+    "movement",
+    "reduction",
+    "special",
+    "trigonometric",
+]

@@ -1,0 +1,83 @@
+"""Indexing: exact, but that scatter_add sums what meets at an index, cost 1 for each addition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from ...words import counted
+from ..node import GraphError, Param, Shape
+from ..shapes import given, index_of, one_axis
+from ..symbol import Symbol, f
+from .operation import along, row
+
+
+def getitem(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    index, shape = index_of(str(p["index"])), shapes[0]
+    consumed = sum(item is not None and item is not Ellipsis for item in index)
+    if consumed > len(shape) or sum(item is Ellipsis for item in index) > 1:
+        raise GraphError(
+            f"index [{p['index']}] of shape {shape}", f"at most {counted(len(shape), 'index', 'indices')} and one `...`"
+        )
+    place, result = 0, list[int]()
+    for item in (*index, *(() if Ellipsis in index else (Ellipsis,))):
+        if item is None:
+            result.append(1)
+        elif item is Ellipsis:
+            skipped = len(shape) - consumed
+            result.extend(shape[place : place + skipped])
+            place += skipped
+        elif isinstance(item, slice):
+            result.append(len(range(*item.indices(shape[place]))))
+            place += 1
+        else:
+            assert isinstance(item, int)
+            if not -shape[place] <= item < shape[place]:
+                raise GraphError(
+                    f"index {item} of axis {place} in shape {shape}", f"{-shape[place]} to {shape[place] - 1}"
+                )
+            place += 1
+    return tuple(result)
+
+
+def take(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    axis = one_axis(p["axis"], len(shapes[0]))
+    if len(shapes[1]) != 1:
+        raise GraphError(f"indices of shape {shapes[1]}", "a vector of indices", "reshape it")
+    return (*shapes[0][:axis], shapes[1][0], *shapes[0][axis + 1 :])
+
+
+def scatter_add(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    axis = one_axis(p["axis"], len(shapes[0]))
+    if shapes[1] != (shapes[0][axis],):
+        raise GraphError(
+            f"indices of shape {shapes[1]}", f"({shapes[0][axis]},), one for each element along axis {axis}"
+        )
+    return (*shapes[0][:axis], cast(int, p["size"]), *shapes[0][axis + 1 :])
+
+
+def one_hot(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    return (*shapes[0], cast(int, p["size"]))
+
+
+def placed(g: Symbol, y: Symbol, x: Symbol, index: str) -> list[Symbol]:
+    return [f.place(g, index=index, shape=x.shape)]
+
+
+def scattered(g: Symbol, y: Symbol, x: Symbol, indices: Symbol, axis: int) -> list[Symbol | None]:
+    return [f.scatter_add(g, indices, axis=axis, size=x.shape[one_axis(axis, len(x.shape))]), None]
+
+
+# fmt: off
+row("getitem", "x, *, index", getitem, meaning="x[index], basic indexing",
+    derivative=placed, linear=True, moves=True, analytic=True)
+row("place", "x, *, index, shape", given, meaning="zeros of the given shape with x at [index]: the transpose of getitem",
+    derivative="getitem(g, index=index)", linear=True, moves=True, analytic=True)
+row("take", "x, indices: int, *, axis", take, meaning="elements along the axis at the indices",
+    derivative=scattered,
+    linear=True, analytic=True)
+row("scatter_add", "x, indices: int, *, axis, size", scatter_add, cost=1,
+    meaning="zeros with the elements of x added at the indices: the transpose of take",
+    derivative=("take(g, indices, axis=axis)", None), linear=True, sums=along, analytic=True)
+row("one_hot", "indices: int, *, size", one_hot, differentiable=False, meaning="1 at the index along a new last axis, else 0")
+row("astype", "x: any", differentiable=False, meaning="an integer or condition as a float")
