@@ -1,4 +1,1 @@
-"""One file for each engine, which imports `harness.graph`, the contract and one framework, no other engine.
-
-Beside a framework's stand its vocabulary, `_operations`, and its variants along a direction, `_directional`.
-"""
+"""The engines: a file each, a room for each framework. None imports another."""

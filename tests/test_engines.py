@@ -48,11 +48,11 @@ KNOWN = {
 
 def module(engine: str) -> Any:
     pytest.importorskip(engine.removesuffix(":jit"))
-    return importlib.import_module(f"gradaccord.engines.{MODULES[engine]}")
+    return importlib.import_module(f"gradaccord.engines.{MODULES[engine]}.engine")
 
 
 def vocabulary(engine: str) -> Any:
-    return importlib.import_module(module(engine).__name__ + "_operations")
+    return importlib.import_module(module(engine).__package__ + ".operations")
 
 
 def load(engine: str) -> Engine:

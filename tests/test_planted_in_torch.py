@@ -23,7 +23,7 @@ def subject(dtype: str) -> Subject:
 
 
 def named(about: Subject) -> set[str]:
-    from gradaccord.engines.pytorch import engine
+    from gradaccord.engines.pytorch.engine import engine
 
     rows = judge(about, "torch", engine.prepare(about.graph, about.dtype)(about.inputs, about.cotangent))
     return {row.node for row in rows if row.verdict in FINDINGS}
@@ -39,7 +39,7 @@ def test_torch_itself_is_sound_here(dtype: str) -> None:
 def test_an_operation_whose_backward_is_off_is_named(
     consumer: str, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gradaccord.engines import pytorch
+    from gradaccord.engines.pytorch import engine as pytorch
 
     about = subject(dtype)
     place = [name for name in about.graph.by_name if name in about.graph.active].index(consumer)

@@ -10,8 +10,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gradaccord.engines import finite_difference, pytorch, pytorch_operations
+from gradaccord.engines import finite_difference
 from gradaccord.engines.backprop import engine as backprop
+from gradaccord.engines.pytorch import engine as pytorch
+from gradaccord.engines.pytorch import operations as pytorch_operations
+from gradaccord.engines.pytorch import tensors
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.graph.node import Use
@@ -286,7 +289,7 @@ def test_a_step_in_a_lower_precision_says_which(
     monkeypatch.setitem(
         pytorch_operations.OPERATIONS,
         "tanh",
-        lambda x: torch.tanh(x.double()).to(kinds[lower]).to(pytorch_operations.DTYPES[dtype]),
+        lambda x: torch.tanh(x.double()).to(kinds[lower]).to(tensors.DTYPES[dtype]),
     )
     about = subject({"y": "tanh(x)", "f": "sum(y)"}, dtype, x=np.array([0.5, -0.3, 1.2]))
     rows = off(about, pytorch.prepare(about.graph, dtype)(about.inputs, about.cotangent))

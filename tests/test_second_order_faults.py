@@ -35,7 +35,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
     """Puts another `square` into an adapter; nothing that was prepared with it outlives the test."""
 
     def planted(module: str, square: Any) -> None:
-        monkeypatch.setitem(import_module(f"gradaccord.engines.{module}_operations").OPERATIONS, "square", square)
+        monkeypatch.setitem(import_module(f"gradaccord.engines.{module}.operations").OPERATIONS, "square", square)
         prepared_along.cache_clear()
 
     yield planted

@@ -101,7 +101,7 @@ def test_shaken_numbers_spread_by_what_rounding_does() -> None:
 @given(random_graphs(most=8), st.sampled_from(["float64", "float32"]), st.sampled_from(SCALES))
 def test_no_false_alarm_on_random_graphs(made: RandomGraph, dtype: str, scale: float) -> None:
     pytest.importorskip("torch")
-    from gradaccord.engines import pytorch
+    from gradaccord.engines.pytorch import engine as pytorch
 
     about = made.subject(dtype, scale, 0)
     found = [

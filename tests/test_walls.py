@@ -71,10 +71,9 @@ def allowed(path: Path) -> tuple[str, ...]:
 
 
 def itself(name: str) -> tuple[str, ...]:
-    """Prefixes of what a file may import beside other rooms: its room; of an adapter, the files of its framework."""
+    """Prefixes of what a file may import beside other rooms: its room; of an engine, that of its framework."""
     if name.startswith("engines/"):
-        adapter = name.removesuffix(".py").removesuffix("_directional").replace("/", ".")
-        return (adapter, adapter + "_operations")
+        return (".".join(name.split("/")[:2]).removesuffix(".py"),)
     room = name.rpartition("/")[0].replace("/", ".")
     return (room,) if room in ("harness.truth", "harness.arithmetic", "reports") else ()
 

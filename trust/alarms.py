@@ -75,7 +75,9 @@ class Tally:
 
 @cache
 def engines() -> Mapping[str, Prepare]:
-    from gradaccord.engines import backprop, jax, pytorch
+    from gradaccord.engines import backprop
+    from gradaccord.engines.jax import engine as jax
+    from gradaccord.engines.pytorch import engine as pytorch
 
     return {"backprop": backprop.prepare, "torch": pytorch.prepare, "jax:jit": jax.prepare_jit, "jax": jax.prepare}
 

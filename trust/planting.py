@@ -176,7 +176,7 @@ Identity = Callable[[Any, Shape, Bend], Any]  # (x, the shape that it is repeate
 
 @contextmanager
 def in_torch(plant: Plant) -> Generator[Prepare]:
-    from gradaccord.engines import pytorch
+    from gradaccord.engines.pytorch import engine as pytorch
 
     with _reading(plant, pytorch, _torch_identity()) as prepare:
         yield prepare
@@ -184,7 +184,7 @@ def in_torch(plant: Plant) -> Generator[Prepare]:
 
 @contextmanager
 def in_jax(plant: Plant) -> Generator[Prepare]:
-    from gradaccord.engines import jax
+    from gradaccord.engines.jax import engine as jax
 
     with _reading(plant, jax, _jax_identity()) as prepare:
         yield prepare
@@ -201,7 +201,7 @@ def in_compiled_jax(plant: Plant | None) -> Generator[Prepare]:
 
 @contextmanager
 def _reading(plant: Plant, engine: Any, identity: Identity) -> Generator[Prepare]:
-    if plant.fault in SHOWN[engine.__name__.rpartition(".")[2]]:
+    if plant.fault in SHOWN[engine.__name__.split(".")[-2]]:
         yield lambda graph, dtype: _showing(plant, engine.prepare(graph, dtype))
     else:
         with patch.object(engine, "emit", _emitting(plant, identity)):
@@ -301,7 +301,7 @@ def _jax_identity() -> Identity:
 
 def _turned(graph: Graph, dtype: str, plant: Plant | None) -> Evaluate:
     """The compiled program with its dials set to a fault; its gradients are the adjoints that it shows."""
-    from gradaccord.engines import jax
+    from gradaccord.engines.jax import engine as jax
 
     dials = np.tile(np.array([1, 0, 0, 0], dtype), (len(graph.uses), 1))
     if plant is not None:
@@ -324,7 +324,7 @@ def _compiled(graph: Graph, dtype: str) -> Callable[..., Any]:
     """JAX's tagged program, `(dials, inputs, cotangent) -> ...`, in which every use reads through dials of its own."""
     import jax as framework
 
-    from gradaccord.engines import jax
+    from gradaccord.engines.jax import engine as jax
 
     dials: Any = None  # what is traced
 

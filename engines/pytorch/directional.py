@@ -16,11 +16,12 @@ from typing import Any, TypeAlias
 
 import torch
 
-from ..harness.graph.emit import emit
-from ..harness.graph.graph import Graph
-from ..harness.records.evaluation import Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
-from .pytorch import to_numpy, to_torch, version
-from .pytorch_operations import checked_functions
+from ...harness.graph.emit import emit
+from ...harness.graph.graph import Graph
+from ...harness.records.evaluation import Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
+from .engine import version
+from .operations import checked_functions
+from .tensors import to_numpy, to_torch
 
 Tensor: TypeAlias = torch.Tensor
 Tensors: TypeAlias = tuple[Tensor, ...]

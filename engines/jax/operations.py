@@ -20,9 +20,10 @@ import optax
 from jax import lax
 from jax.scipy import special
 
-from ..harness.graph.emit import missing
-from ..harness.graph.graph import Graph
-from ..harness.records.evaluation import DTYPES, Unsupported
+from ...harness.graph.emit import missing
+from ...harness.graph.graph import Graph
+from ...harness.graph.operations import OPERATIONS as VOCABULARY
+from ...harness.records.evaluation import DTYPES, Unsupported
 
 ABSENT: Mapping[str, str] = {"max_share": "no counterpart: exists for the hand-written engine's rules"}
 
@@ -57,42 +58,9 @@ def scatter_add(x: Any, indices: Any, *, axis: int, size: int) -> Any:
     return jnp.moveaxis(jnp.zeros((size, *moved.shape[1:]), x.dtype).at[indices].add(moved), 0, axis)
 
 
-OPERATIONS: dict[str, Any] = {
+DIFFERENT: Mapping[str, Any] = {
     # arithmetic
-    "add": jnp.add,
-    "subtract": jnp.subtract,
-    "multiply": jnp.multiply,
-    "divide": jnp.divide,
-    "negative": jnp.negative,
-    "abs": jnp.abs,
-    "sign": jnp.sign,
-    "square": jnp.square,
-    "sqrt": jnp.sqrt,
-    "reciprocal": jnp.reciprocal,
     "pow": jnp.power,
-    "hypot": jnp.hypot,
-    # exponentials and logarithms
-    "exp": jnp.exp,
-    "expm1": jnp.expm1,
-    "log": jnp.log,
-    "log1p": jnp.log1p,
-    "log2": jnp.log2,
-    "log10": jnp.log10,
-    "logaddexp": jnp.logaddexp,
-    # trigonometric and hyperbolic
-    "sin": jnp.sin,
-    "cos": jnp.cos,
-    "tan": jnp.tan,
-    "asin": jnp.asin,
-    "acos": jnp.acos,
-    "atan": jnp.atan,
-    "atan2": jnp.atan2,
-    "sinh": jnp.sinh,
-    "cosh": jnp.cosh,
-    "tanh": jnp.tanh,
-    "asinh": jnp.asinh,
-    "acosh": jnp.acosh,
-    "atanh": jnp.atanh,
     # special functions
     "erf": special.erf,
     "erfc": special.erfc,
@@ -108,37 +76,14 @@ OPERATIONS: dict[str, Any] = {
     "silu": jax.nn.silu,
     "gelu": lambda x, approximate: jax.nn.gelu(x, approximate=approximate == "tanh"),
     # choice
-    "maximum": jnp.maximum,
-    "minimum": jnp.minimum,
-    "clip": jnp.clip,
-    "where": jnp.where,
-    "floor": jnp.floor,
-    "ceil": jnp.ceil,
-    "less": jnp.less,
-    "less_equal": jnp.less_equal,
-    "greater": jnp.greater,
-    "greater_equal": jnp.greater_equal,
-    "equal": jnp.equal,
-    "not_equal": jnp.not_equal,
     "stop_gradient": lax.stop_gradient,
     "copy": lambda x: x,
     # reductions
-    "sum": jnp.sum,
-    "mean": jnp.mean,
-    "prod": jnp.prod,
-    "max": jnp.max,
-    "min": jnp.min,
-    "var": jnp.var,
-    "std": jnp.std,
     "norm": jnp.linalg.vector_norm,
     "logsumexp": jax.nn.logsumexp,
     "softmax": jax.nn.softmax,
     "log_softmax": jax.nn.log_softmax,
-    "cumsum": jnp.cumsum,
     # linear algebra
-    "matmul": jnp.matmul,
-    "vecdot": jnp.vecdot,
-    "outer": jnp.outer,
     "einsum": lambda *xs, subscripts: jnp.einsum(subscripts, *xs),
     "linear": lambda x, weight, bias=None: x @ weight.T if bias is None else x @ weight.T + bias,
     "conv2d": conv2d,
@@ -147,24 +92,20 @@ OPERATIONS: dict[str, Any] = {
     "correlate2d_weight": correlate2d_weight,
     # shape and selection
     "permute_dims": lambda x, axes: jnp.permute_dims(x, tuple(axis % x.ndim for axis in axes)),
-    "matrix_transpose": jnp.matrix_transpose,
-    "reshape": jnp.reshape,
-    "broadcast_to": jnp.broadcast_to,
-    "expand_dims": jnp.expand_dims,
-    "squeeze": jnp.squeeze,
     "concat": lambda *xs, axis: jnp.concat(xs, axis=axis),
     "stack": lambda *xs, axis: jnp.stack(xs, axis=axis),
     "getitem": lambda x, index: x[index],
     "place": lambda x, index, shape: jnp.zeros(shape, x.dtype).at[index].set(x),
-    "take": jnp.take,
     "scatter_add": scatter_add,
-    "flip": jnp.flip,
-    "roll": jnp.roll,
     "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
     # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
     "mse_loss": lambda x, target: jnp.mean(jnp.square(x - target)),
     "cross_entropy": lambda x, target: optax.softmax_cross_entropy_with_integer_labels(x, target).mean(),
     "layer_norm": layer_norm,
+}
+OPERATIONS: dict[str, Any] = {
+    **{name: getattr(jnp, name) for name in VOCABULARY if hasattr(jnp, name)},
+    **DIFFERENT,
 }
 
 CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}

@@ -1,6 +1,6 @@
 """PyTorch, through its public autograd. Knows torch and nothing of the other engines.
 
-The graph runs on torch's own functions (`pytorch_operations.py`) and steps with torch.optim. Terms show themselves
+The graph runs on torch's own functions (`operations.py`) and steps with torch.optim. Terms show themselves
 through an identity, `t.view_as(t)`, on every use of an active node; it changes no bit.
 """
 
@@ -11,18 +11,18 @@ through an identity, `t.view_as(t)`, on every use of an active node; it changes 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 
-from ..harness.graph.emit import Program, emit
-from ..harness.graph.graph import Graph
-from ..harness.graph.node import Node
-from ..harness.records.evaluation import DTYPES as ARRAYS
-from ..harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
-from .pytorch_operations import DTYPES, checked_functions
+from ...harness.graph.emit import Program, emit
+from ...harness.graph.graph import Graph
+from ...harness.graph.node import Node
+from ...harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs
+from .operations import checked_functions
+from .optimisers import optimiser
+from .tensors import DTYPES, to_numpy, to_torch
 
 Tensor: TypeAlias = torch.Tensor
 Settings: TypeAlias = Mapping[str, float]
@@ -126,60 +126,6 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
         for k, tensor in zip(places, reached, strict=True):
             found[k] = tensor
     return found
-
-
-def to_torch(array: Array) -> Tensor:
-    """A tensor of its own memory. NumPy's bfloat16 and torch's meet in float32, which holds both."""
-    if array.dtype == ARRAYS["bfloat16"]:
-        return torch.from_numpy(array.astype(np.float32)).bfloat16()
-    return torch.from_numpy(np.array(array, order="C", copy=True))
-
-
-def to_numpy(tensor: Tensor) -> Array:
-    """The same the other way, but for memory that is shared where it can be."""
-    tensor = tensor.detach()
-    return tensor.float().numpy().astype(ARRAYS["bfloat16"]) if tensor.dtype == torch.bfloat16 else tensor.numpy()
-
-
-# --- the native optimisers --------------------------------------------------------------------------------
-
-# rule -> how torch.optim is built from the settings, and what it calls the rule's state variables.
-OPTIMISERS: Mapping[str, tuple[Callable[[Sequence[Tensor], Settings], torch.optim.Optimizer], Mapping[str, str]]] = {
-    "ascent": (lambda p, s: torch.optim.SGD(p, lr=s["step_size"], maximize=True), {}),
-    "descent": (lambda p, s: torch.optim.SGD(p, lr=s["step_size"]), {}),
-    "momentum": (
-        lambda p, s: torch.optim.SGD(p, lr=s["step_size"], momentum=s["momentum"]),
-        {"v": "momentum_buffer"},
-    ),
-    "adam": (
-        lambda p, s: torch.optim.Adam(p, lr=s["step_size"], betas=(s["beta1"], s["beta2"]), eps=s["eps"]),
-        {"m": "exp_avg", "v": "exp_avg_sq"},
-    ),
-}
-
-
-def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step:
-    """torch.optim's own optimiser for a rule. Raises Unsupported for a rule that it does not have."""
-    if rule not in OPTIMISERS:
-        raise Unsupported(f"torch.optim has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
-    build, state = OPTIMISERS[rule]
-    parameters = {name: to_torch(array).requires_grad_() for name, array in start.items()}
-    native = build(list(parameters.values()), settings)
-
-    def step(gradients: Mapping[str, Array]) -> Moved:
-        for name, parameter in parameters.items():
-            parameter.grad = to_torch(gradients[name])
-        native.step()
-        # The optimiser moves its tensors in place, so what leaves is a copy.
-        return Moved(
-            {name: to_numpy(parameter).copy() for name, parameter in parameters.items()},
-            {
-                variable: {name: to_numpy(native.state[p][attribute]).copy() for name, p in parameters.items()}
-                for variable, attribute in state.items()
-            },
-        )
-
-    return step
 
 
 def version() -> str:

@@ -1,12 +1,9 @@
 """JAX, through its public vjp: eager, and compiled as a whole (`jit`). Knows jax and optax and no other engine.
 
-The graph runs on JAX's own functions (`jax_operations.py`) and steps with optax. Terms show themselves through an
+The graph runs on JAX's own functions (`operations.py`) and steps with optax. Terms show themselves through an
 identity with a vjp of its own, which hands its cotangent to a probe: an argument that adds nothing to the value, and
 whose gradient is therefore the term. Added zeros would show them too, but would stop XLA from fusing a multiplication
 into the addition behind it.
-
-64-bit numbers are switched on by JAX's context manager around every call. The global flag would do the same,
-and change every other array of the process as well, a user's own test suite included.
 """
 
 # jax and optax are annotated in part: their functions are passed around here as `Any`.
@@ -22,13 +19,14 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from ..harness.graph.emit import emit
-from ..harness.graph.graph import Graph
-from ..harness.graph.node import Node
-from ..harness.records.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Moved, Step, Unsupported
-from .jax_operations import checked_functions
+from ...harness.graph.emit import emit
+from ...harness.graph.graph import Graph
+from ...harness.graph.node import Node
+from ...harness.records.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs
+from .operations import checked_functions
+from .optimisers import optimiser
+from .precision import mode
 
 Settings: TypeAlias = Mapping[str, float]
 Tree: TypeAlias = Any
@@ -76,11 +74,6 @@ def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
         failed = _failed(error)
         return lambda inputs, cotangent: failed
     return _evaluator(graph, dtype, plain, tagged)
-
-
-def mode() -> Any:
-    """64-bit numbers, within a `with`."""
-    return jax.enable_x64(True)
 
 
 def _wanted(node: Node) -> bool:
@@ -204,42 +197,6 @@ def _evaluator(graph: Graph, dtype: str, plain: Run, tagged: Run) -> Evaluate:
 def _failed(error: Exception) -> Evaluation:
     lines = str(error).strip().splitlines()
     return Evaluation("failed", f"{type(error).__name__}: {lines[0] if lines else 'no message'}")
-
-
-# --- the native optimisers --------------------------------------------------------------------------------
-
-# rule -> how optax is built from the settings, and what it calls the rule's state variables. optax has
-# no optimiser that maximises; its own step for that is the learning rate with the sign left alone.
-OPTIMISERS: Mapping[str, tuple[Callable[[Settings], Any], Mapping[str, str]]] = {
-    "ascent": (lambda s: optax.scale_by_learning_rate(s["step_size"], flip_sign=False), {}),
-    "descent": (lambda s: optax.sgd(s["step_size"]), {}),
-    "momentum": (lambda s: optax.sgd(s["step_size"], momentum=s["momentum"]), {"v": "trace"}),
-    "adam": (
-        lambda s: optax.adam(s["step_size"], b1=s["beta1"], b2=s["beta2"], eps=s["eps"]),
-        {"m": "mu", "v": "nu"},
-    ),
-}
-
-
-def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step:
-    """optax's own optimiser for a rule. Raises Unsupported for a rule that it does not have."""
-    if rule not in OPTIMISERS:
-        raise Unsupported(f"optax has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
-    build, names = OPTIMISERS[rule]
-    native = build(settings)
-    with mode():
-        parameters: Any = {name: jnp.array(array) for name, array in start.items()}
-        state = native.init(parameters)
-
-    def step(gradients: Mapping[str, Array]) -> Moved:
-        nonlocal parameters, state
-        with mode():
-            updates, state = native.update({name: jnp.array(gradients[name]) for name in parameters}, state)
-            parameters = optax.apply_updates(parameters, updates)
-            shown = {variable: optax.tree_utils.tree_get(state, name) for variable, name in names.items()}
-            return Moved(*jax.device_get((parameters, shown)))
-
-    return step
 
 
 def version() -> str:

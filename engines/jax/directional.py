@@ -17,11 +17,12 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from ..harness.graph.emit import emit
-from ..harness.graph.graph import Graph
-from ..harness.records.evaluation import DTYPES, Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
-from .jax import mode, split, version
-from .jax_operations import checked_functions
+from ...harness.graph.emit import emit
+from ...harness.graph.graph import Graph
+from ...harness.records.evaluation import DTYPES, Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
+from .engine import split, version
+from .operations import checked_functions
+from .precision import mode
 
 Function: TypeAlias = Callable[[Sequence[Any]], Any]
 Way: TypeAlias = Callable[[Function, Sequence[Any], Sequence[Any]], Any]

@@ -19,15 +19,15 @@ import torch
 import torch.nn.functional as F
 from torch.nn import grad
 
-from ..harness.graph.emit import missing
-from ..harness.graph.graph import Graph
-from ..harness.graph.shapes import axes_of, index_of
-from ..harness.records.evaluation import Unsupported
+from ...harness.graph.emit import missing
+from ...harness.graph.graph import Graph
+from ...harness.graph.operations import OPERATIONS as VOCABULARY
+from ...harness.graph.shapes import axes_of, index_of
+from ...harness.records.evaluation import Unsupported
+from .tensors import DTYPES
 
 Tensor: TypeAlias = torch.Tensor
 Axis: TypeAlias = "int | tuple[int, ...] | None"
-
-DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 ABSENT: Mapping[str, str] = {"max_share": "no counterpart: exists for the hand-written engine's rules"}
 
@@ -102,50 +102,12 @@ def vector_norm(x: Tensor, dim: Axis, keepdim: bool) -> Tensor:
     return torch.linalg.vector_norm(x, dim=dim, keepdim=keepdim)
 
 
-OPERATIONS: dict[str, Any] = {
-    # arithmetic
-    "add": torch.add,
-    "subtract": torch.subtract,
-    "multiply": torch.multiply,
-    "divide": torch.divide,
-    "negative": torch.negative,
-    "abs": torch.abs,
-    "sign": torch.sign,
-    "square": torch.square,
-    "sqrt": torch.sqrt,
-    "reciprocal": torch.reciprocal,
-    "pow": torch.pow,
-    "hypot": torch.hypot,
-    # exponentials and logarithms
-    "exp": torch.exp,
-    "expm1": torch.expm1,
-    "log": torch.log,
-    "log1p": torch.log1p,
-    "log2": torch.log2,
-    "log10": torch.log10,
-    "logaddexp": torch.logaddexp,
-    # trigonometric and hyperbolic
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "tan": torch.tan,
-    "asin": torch.asin,
-    "acos": torch.acos,
-    "atan": torch.atan,
-    "atan2": torch.atan2,
-    "sinh": torch.sinh,
-    "cosh": torch.cosh,
-    "tanh": torch.tanh,
-    "asinh": torch.asinh,
-    "acosh": torch.acosh,
-    "atanh": torch.atanh,
+DIFFERENT: Mapping[str, Any] = {
     # special functions
     "erf": torch.special.erf,
     "erfc": torch.special.erfc,
-    "lgamma": torch.lgamma,
-    "digamma": torch.digamma,
     "polygamma": lambda x, n: torch.polygamma(n, x),
     # activations
-    "sigmoid": torch.sigmoid,
     "softplus": F.softplus,
     "relu": F.relu,
     "leaky_relu": F.leaky_relu,
@@ -153,18 +115,7 @@ OPERATIONS: dict[str, Any] = {
     "silu": F.silu,
     "gelu": F.gelu,
     # choice
-    "maximum": torch.maximum,
-    "minimum": torch.minimum,
-    "clip": torch.clip,
-    "where": torch.where,
-    "floor": torch.floor,
-    "ceil": torch.ceil,
-    "less": torch.less,
-    "less_equal": torch.less_equal,
-    "greater": torch.greater,
-    "greater_equal": torch.greater_equal,
     "equal": torch.eq,
-    "not_equal": torch.not_equal,
     "stop_gradient": lambda x: x.detach(),
     "copy": lambda x: x,
     # reductions
@@ -183,11 +134,8 @@ OPERATIONS: dict[str, Any] = {
     "logsumexp": lambda x, axis, keepdims: reduce(torch.logsumexp, x, axis, keepdims),
     "softmax": lambda x, axis: over_last(torch.softmax, x, axis),
     "log_softmax": lambda x, axis: over_last(torch.log_softmax, x, axis),
-    "cumsum": torch.cumsum,
     # linear algebra
-    "matmul": torch.matmul,
     "vecdot": lambda a, b, axis: torch.linalg.vecdot(a, b, dim=axis),
-    "outer": torch.outer,
     "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
     "linear": F.linear,
     "conv2d": F.conv2d,
@@ -197,10 +145,8 @@ OPERATIONS: dict[str, Any] = {
     # shape and selection
     "permute_dims": lambda x, *, axes: torch.permute(x, axes),
     "matrix_transpose": lambda x: x.mT,
-    "reshape": torch.reshape,
     "broadcast_to": lambda x, *, shape: torch.broadcast_to(x, shape),
     "expand_dims": torch.unsqueeze,
-    "squeeze": torch.squeeze,
     "concat": lambda *xs, axis: torch.concat(xs, dim=axis),
     "stack": lambda *xs, axis: torch.stack(xs, dim=axis),
     "getitem": lambda x, index: x[index],
@@ -214,6 +160,10 @@ OPERATIONS: dict[str, Any] = {
     "mse_loss": lambda x, target: F.mse_loss(*torch.broadcast_tensors(x, target)),
     "cross_entropy": cross_entropy,
     "layer_norm": layer_norm,
+}
+OPERATIONS: dict[str, Any] = {
+    **{name: getattr(torch, name) for name in VOCABULARY if hasattr(torch, name)},
+    **DIFFERENT,
 }
 
 CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}

@@ -1,0 +1,4 @@
+"""JAX: `engine.py` runs a graph, `operations.py` is its vocabulary, `optimisers.py` has those of optax.
+
+`directional.py` has its variants along a direction, `precision.py` switches 64-bit numbers on.
+"""
