@@ -165,7 +165,7 @@ class CaseItem(_CaseItem):
             lines.append(f"{title(entry)}: {row.verdict}")
             rest = entry.affected.partition("; ")[2]
             shown = (
-                row.node and f"first link that is off: {row.node}",
+                f"first link that is off: {row.node}" if row.node else "",
                 row.reason,
                 numbers(row),
                 rest and f"also off: {rest}",

@@ -8,7 +8,7 @@ from statistics import median
 
 from ..harness.records.findings import at_point
 from ..harness.records.outcome import Outcome
-from ..harness.records.rows import PairRow, Quantity
+from ..harness.records.rows import PairRow, Quantity, component
 
 Pair = tuple[str, str]
 
@@ -47,8 +47,8 @@ def _row(ulps: array[float], worst: PairRow) -> list[str]:
     same = f"{len(ulps) - len(apart):,} of {len(ulps):,}"
     if not apart:
         return [same, "", "", "", ""]
-    component = f" at [{worst.index}]" if worst.index else ""
-    there = f"{at_point(f'`{worst.case}`', worst.point)} {worst.dtype}, {worst.quantity} of `{worst.name}`{component}"
+    which = f"{worst.quantity} of `{worst.name}`{component(worst.index)}"
+    there = f"{at_point(f'`{worst.case}`', worst.point)} {worst.dtype}, {which}"
     return [same, _rounded(median(apart)), _rounded(worst.ulps), there, ", ".join(_apart(worst.value_a, worst.value_b))]
 
 

@@ -10,10 +10,10 @@ import csv
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..harness.records.outcome import About, Outcome
-from ..harness.records.rows import PairRow, Row, TrajectoryRow
+from ..harness.records.rows import Index, PairRow, Row, TrajectoryRow
 from .whole import Whole
 
 
@@ -39,7 +39,7 @@ class _Table:
     """Columns are the fields of the record, in their order."""
 
     def __init__(self, folder: Path, name: str, record: type[Any]) -> None:
-        self.columns = [field.name for field in fields(record)]
+        self.columns = [field.name for field in fields(record) if field.metadata.get("column", True)]
         self.file = Whole(folder, name)
         self.writer = csv.writer(self.file, lineterminator="\n")
         self.writer.writerow(self.columns)
@@ -54,7 +54,7 @@ def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
     if name == "index":
-        return f"[{value}]" if value else ""
+        return str(list(cast("Index", value))) if value else ""
     return repr(value) if isinstance(value, float) else " ".join(str(value).split())
 
 

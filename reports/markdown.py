@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ..harness.graph.language.printing import text_of
 from ..harness.records.findings import (
-    LEGEND,
     NOT_ENGINES,
     Entry,
     Silence,
@@ -21,7 +20,8 @@ from ..harness.records.findings import (
     unexplained,
 )
 from ..harness.records.outcome import About, CaseSummary, Outcome
-from ..harness.records.rows import Row, Verdict
+from ..harness.records.rows import Row, component
+from ..harness.records.verdicts import VERDICTS, Verdict
 from ..harness.telling.mermaid import LARGEST, boxes, mermaid
 from ..harness.words import counted
 from .agreement import HEAD, Agreement
@@ -115,13 +115,13 @@ class MarkdownReport:
 
     def _verdicts(self) -> str:
         present: list[Verdict] = [
-            verdict for verdict in LEGEND if any(counts[verdict] for counts in self._counts.values())
+            verdict for verdict in VERDICTS if any(counts[verdict] for counts in self._counts.values())
         ]
         rows = [
             [f"`{engine}`", *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
             for engine, counts in engines_first(self._counts).items()
         ]
-        legend = [[f"**{verdict}**", LEGEND[verdict]] for verdict in present]
+        legend = [[f"**{verdict}**", VERDICTS[verdict].means] for verdict in present]
         text = "How many numbers (values, gradients, adjoints, terms) got which verdict.\n\n"
         return text + _table(["engine", *present], rows, right=True) + "\n\n" + _table(["verdict", "means"], legend)
 
@@ -193,14 +193,13 @@ def _entry(entry: Entry, about: About) -> str:
     point = f", point {row.point}" if row.point else ""
     lines = [f"- **{row.engine}, {row.dtype or 'every dtype'}{point}: {row.verdict}**: {_escaped(entry.affected)}"]
     if row.node:
-        lines.append(f"first link that is off: {_escaped(row.node)}")
+        lines.append(f"first link that is off: {_escaped(str(row.node))}")
     if row.reason:
         lines.append(_escaped(row.reason))
     if row.engine_value is not None and row.reference is not None:
-        component = f"at [{row.index}] " if row.index else ""
         digits = f", {counted(float(f'{abs(row.digits):.0f}'), 'digit')} agree" if row.digits is not None else ""
-        what = f"{row.quantity} of `{row.name}` {component}"
-        lines.append(f"{what}is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}")
+        what = f"{row.quantity} of `{row.name}`{component(row.index)}"
+        lines.append(f"{what} is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}")
     if nodes := about.inner(row.case, entry.affected, row.node, row.reason):
         lines.append(f"there {_escaped(nodes)}")
     if row.accepted:
@@ -235,11 +234,11 @@ def _passing(rows: Sequence[Row], about: About) -> str:
     groups: dict[tuple[Verdict, str], tuple[dict[str, None], dict[str, None]]] = {}
     for entry in entries(rows):
         row = entry.row
-        general = row.verdict in ("unsupported", "not judged")
+        general = VERDICTS[row.verdict].general
         reason = row.reason if general else f"{row.case}\0{row.reason}"
         engines, cases = groups.setdefault((row.verdict, reason), ({}, {}))
         engines[row.engine] = cases[row.case] = None
-    ordered = sorted(groups.items(), key=lambda item: list(LEGEND).index(item[0][0]))
+    ordered = sorted(groups.items(), key=lambda item: list(VERDICTS).index(item[0][0]))
     table: list[list[str]] = []
     for (verdict, key), (engines, cases) in ordered:
         case, _, reason = key.rpartition("\0")

@@ -12,7 +12,8 @@ from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Evaluation
-from gradaccord.harness.records.rows import FINDINGS, Row
+from gradaccord.harness.records.rows import Row
+from gradaccord.harness.records.verdicts import FINDINGS
 
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 SMALLEST_FAULT = {"float64": 1e-12, "float32": 1e-5}

@@ -22,7 +22,7 @@ from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Engine, Evaluation, Unsupported
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.verdicts import FINDINGS
 
 from .examples import EXAMPLES
 

@@ -15,7 +15,8 @@ import pytest
 from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.agreement import pairs, ulps_between
 from gradaccord.harness.judging.judge import judge, settle
-from gradaccord.harness.records.rows import FINDINGS, Row
+from gradaccord.harness.records.rows import Row
+from gradaccord.harness.records.verdicts import FINDINGS
 
 from .judging import SMALLEST_FAULT, attention, evaluated, first_off, subject
 

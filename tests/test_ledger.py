@@ -8,7 +8,8 @@ import pytest
 
 from gradaccord.harness.reading.case import Case, load
 from gradaccord.harness.records.outcome import Outcome
-from gradaccord.harness.records.rows import Quantity, Row, TrajectoryRow, Verdict
+from gradaccord.harness.records.rows import Quantity, Row, TrajectoryRow
+from gradaccord.harness.records.verdicts import Verdict
 from gradaccord.harness.running.ledger import Ledger
 
 TEXT = """

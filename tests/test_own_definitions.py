@@ -21,7 +21,7 @@ from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.graph.operations.operation import operation
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.verdicts import FINDINGS
 
 ROOT = Path(__file__).parent.parent
 SWISH = operation("swish", "x, *, alpha=1", definition="x / (1 + exp(-alpha * x))", stable="x * sigmoid(alpha * x)")

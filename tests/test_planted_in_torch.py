@@ -10,7 +10,7 @@ import pytest
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import load, shipped
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.verdicts import FINDINGS
 
 torch = pytest.importorskip("torch")
 

@@ -23,11 +23,12 @@ from gradaccord.harness.judging.judge import judge, judged
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import load
 from gradaccord.harness.records.evaluation import DTYPES, Evaluation, Unsupported
-from gradaccord.harness.records.rows import FINDINGS, Row
+from gradaccord.harness.records.formats import FORMATS, TF32
+from gradaccord.harness.records.rows import Row
+from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.running.answers import answer, sensible
 from gradaccord.harness.running.loading import load as load_engine
 from gradaccord.harness.running.run import Settings, run, units
-from gradaccord.harness.truth.rounding import FORMATS, TF32
 
 HALVES = ("bfloat16", "float16")
 halves = pytest.mark.parametrize("dtype", HALVES)

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from gradaccord.harness.graph.node import Constant, Params
 from gradaccord.harness.judging.classify import classify
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.formats import FORMATS, TF32, Format
+from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.truth import links, products
 from gradaccord.harness.truth.links import Operand, Step, step
 from gradaccord.harness.truth.numbers import product, to_balls
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.products import Estimate, term_estimates, value_estimate
 from gradaccord.harness.truth.residuals import Numerals, Residual, beyond_doubt
-from gradaccord.harness.truth.rounding import FORMATS, TF32, Format, floats
+from gradaccord.harness.truth.rounding import floats
 
 DTYPES = ("float64", "float32")
 IMAGES: Params = (("stride", (2, 1)), ("padding", (1, 0)), ("dilation", (1, 2)), ("groups", 2))

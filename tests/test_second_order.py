@@ -17,7 +17,7 @@ from gradaccord.harness.graph.directional import Directional
 from gradaccord.harness.judging.second_order import SECOND, Question, given, judge_along
 from gradaccord.harness.reading.case import Case, load, schema, shipped
 from gradaccord.harness.records.evaluation import Inputs
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.running.answers import answer_along
 from gradaccord.harness.running.loading import Unsupported, variants
 from gradaccord.harness.running.loading import load as load_engine

@@ -15,7 +15,7 @@ from gradaccord.harness.judging.second_order import SECOND, judge_along
 from gradaccord.harness.reading.case import Case, load, shipped
 from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.records.findings import unexplained
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.running.answers import answer, answer_along, prepared_along
 
 from .second_order import ASKED, BOTH, PRODUCT, VARIANTS, question, rows_of, second

@@ -19,13 +19,14 @@ from gradaccord.harness.graph.operations.operation import Operation
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Evaluation
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.formats import FORMATS
+from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.truth import links, precision
 from gradaccord.harness.truth.numbers import balls
 from gradaccord.harness.truth.products import _on_floats
 from gradaccord.harness.truth.reference import reference
 from gradaccord.harness.truth.residuals import Numerals
-from gradaccord.harness.truth.rounding import FORMATS, middle, radii, rounded
+from gradaccord.harness.truth.rounding import middle, radii, rounded
 
 from .examples import EXAMPLES, Example
 from .judging import evaluated, subject

@@ -32,7 +32,8 @@ from gradaccord.harness.records.evaluation import (
     Step,
     Unsupported,
 )
-from gradaccord.harness.records.rows import FINDINGS, TrajectoryRow
+from gradaccord.harness.records.rows import TrajectoryRow
+from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.rules.update import RULES, Update, check, row_graph, row_optimiser
 
 Array = NDArray[Any]

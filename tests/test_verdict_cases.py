@@ -14,9 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from gradaccord.harness.cli import main
-from gradaccord.harness.judging.classify import SEVERITY
 from gradaccord.harness.reading.case import load
-from gradaccord.harness.records.rows import FINDINGS, Verdict
+from gradaccord.harness.records.verdicts import FINDINGS, SEVERITY, Verdict
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
@@ -24,7 +23,14 @@ SECTIONS: dict[str, str] = dict(re.findall(r"^### (.*)\n((?:(?!##).*\n)*)", PAGE
 FILES = sorted((ROOT / "docs" / "verdicts").glob("*.yaml"))
 
 # Ascending. An engine that gave no numbers has one row, of the first or of the last ones.
-GRAVITY: tuple[Verdict, ...] = ("unsupported", *SEVERITY, "unstable", "failed", "timed out", "reference unreliable")
+GRAVITY: tuple[Verdict, ...] = (
+    "unsupported",
+    *sorted(SEVERITY, key=SEVERITY.__getitem__),
+    "unstable",
+    "failed",
+    "timed out",
+    "reference unreliable",
+)
 FAULTY = "docs/verdicts/engines.py"
 
 

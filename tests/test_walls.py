@@ -40,13 +40,23 @@ FLOORS = {room: floor for floor, rooms in enumerate(ORDER.split("|")) for room i
 SHELLS = ("__init__", "cli", "pytest_plugin")  # above all rooms; nothing imports them but one another
 # Narrower than the order says: what begins with the first may import of this project only the others, and itself.
 NARROW = {
-    "harness/truth/": ("words", "graph", "arithmetic"),
+    "harness/truth/": ("words", "graph", "arithmetic", "records.formats"),
     "harness/arithmetic/": ("records.evaluation",),
-    "harness/records/rows.py": (),
-    "harness/records/evaluation.py": ("graph",),
+    "harness/records/verdicts.py": (),
+    "harness/records/formats.py": (),
+    "harness/records/rows.py": ("graph.node", "records.verdicts"),
+    "harness/records/evaluation.py": ("graph", "records.formats"),
     "harness/running/workers.py": ("running.loading", "words"),
     "engines/": ("words", "graph", "records.evaluation", "rules", "arithmetic"),
-    "reports/": ("words", "graph", "records.rows", "records.outcome", "records.findings", "telling.mermaid"),
+    "reports/": (
+        "words",
+        "graph",
+        "records.rows",
+        "records.verdicts",
+        "records.outcome",
+        "records.findings",
+        "telling.mermaid",
+    ),
 }
 
 

@@ -18,7 +18,7 @@ from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.verdicts import FINDINGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import Evaluation, Prepare, Unsupported
-from gradaccord.harness.records.rows import FINDINGS
+from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.rules.update import check
 from gradaccord.harness.running.loading import load
 

@@ -18,9 +18,10 @@ from gradaccord.harness.graph.node import Use
 from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Array, Evaluation
+from gradaccord.harness.records.formats import Format
 from gradaccord.harness.truth import links, precision
 from gradaccord.harness.truth.numbers import to_balls
-from gradaccord.harness.truth.rounding import Format, floats, middle
+from gradaccord.harness.truth.rounding import floats, middle
 
 SAMPLES = 12
 

@@ -16,7 +16,7 @@ from ...harness.records.evaluation import Array
 
 Tensor: TypeAlias = torch.Tensor
 
-DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {name: getattr(torch, name) for name in ARRAYS if hasattr(torch, name)}
 
 
 def to_torch(array: Array) -> Tensor:

@@ -66,17 +66,17 @@ def pairs_of(subject: Subject, shown: Mapping[str, Mapping[Named, Array]]) -> li
             index = place(np.argmax(ulps), ulps.shape)
             rows.append(
                 PairRow(
-                    subject.case,
-                    subject.point,
-                    subject.dtype,
-                    quantity,
-                    name,
-                    a,
-                    b,
-                    ", ".join(map(str, index)),
-                    float(x[index]),
-                    float(y[index]),
-                    float(ulps[index]),
+                    case=subject.case,
+                    point=subject.point,
+                    dtype=subject.dtype,
+                    quantity=quantity,
+                    name=name,
+                    engine_a=a,
+                    engine_b=b,
+                    index=index,
+                    value_a=float(x[index]),
+                    value_b=float(y[index]),
+                    ulps=float(ulps[index]),
                 )
             )
     return rows

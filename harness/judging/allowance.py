@@ -18,9 +18,10 @@ def used(own: Mapping[object, Link], graph: Graph) -> dict[tuple[str, Quantity],
     """
     found: dict[tuple[str, Quantity], list[float]] = {}
     for link in own.values():
-        node = graph[link.name if link.use is None else link.use.consumer]
-        added = link.quantity == "adjoint"
+        quantity, name, use, _ = link.where
+        node = graph[name if use is None else use.consumer]
+        added = quantity == "adjoint"
         nothing = len(graph.uses_of[node.name]) < 2 if added else node.op == "input"
         if link.verdict in ("agree", "lossy") and not nothing:
-            found.setdefault((ADDED if added else node.op, link.quantity), []).append(link.score)
+            found.setdefault((ADDED if added else node.op, quantity), []).append(link.score)
     return {key: tuple(scores) for key, scores in found.items()}

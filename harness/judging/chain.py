@@ -14,14 +14,15 @@ import numpy as np
 
 from ..graph.node import Node, Use
 from ..records.evaluation import Array, Evaluation
-from ..records.rows import FINDINGS, Quantity
+from ..records.formats import Format
+from ..records.rows import Quantity, component
+from ..records.verdicts import FINDINGS
 from ..truth.adjoints import adjoint, adjoint_of_enclosures, shares
 from ..truth.batches import Batches
 from ..truth.links import Step
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual
-from ..truth.rounding import Format
-from .classify import Link, Score, at, classify, place, plainly_sound, worse
+from .classify import Link, Score, classify, place, plainly_sound, worse
 from .subject import Subject
 
 
@@ -148,7 +149,7 @@ class Chain:
             )
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
                 index = place(np.argmax(lost), lost.shape)
-                reason = f"{link.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
+                reason = f"{link.where.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
                 link = replace(link, verdict="wrong", score=np.inf, reason=reason)
             self.own["term", use] = link
             self.terms[use] = worse([link, *before])
@@ -178,7 +179,7 @@ class Chain:
     def _unjudged(self, quantity: Quantity, name: str, use: Use | None) -> Link:
         self.order += 1
         reason = f"{quantity} of `{name}`: the engine does not show the values that this step reads"
-        return Link(quantity, name, use, self.order, "not judged", 0.0, (), reason)
+        return Link(self.subject.link(quantity, name, use), self.order, "not judged", reason=reason)
 
     def _input(self, node: Node) -> Link:
         """An engine computes on the inputs that it was given, bit for bit."""
@@ -186,10 +187,10 @@ class Chain:
         same = np.asarray(_same(given, used))
         self.order += 1
         if same.all():
-            return Link("value", node.name, None, self.order, "agree", 0.0, (), "")
+            return Link(self.subject.link("value", node.name), self.order, "agree")
         index = place(np.argmin(same), same.shape)
         reason = f"the engine computed on {used[index]!r} where the input is {given[index]!r}"
-        return Link("value", node.name, None, self.order, "wrong", np.inf, index, reason)
+        return Link(self.subject.link("value", node.name), self.order, "wrong", np.inf, index, reason)
 
     def _settled(self, quantity: Quantity, name: str, use: Use | None) -> Link | None:
         """The link, where its batch has found it sound."""
@@ -197,18 +198,17 @@ class Chain:
         if sound is None:
             return None
         self.order += 1
-        return Link(quantity, name, use, self.order, "agree", *sound, "")
+        return Link(self.subject.link(quantity, name, use), self.order, "agree", *sound)
 
     def _link(self, quantity: Quantity, name: str, use: Use | None, read: Callable[[Format], Residual]) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
-        verdict, score, index, reason = classify(read, self.subject.form)
-        text = self.subject.texts.get(where, "")
-        if reason and verdict != "agree":
+        found, text = classify(read, self.subject.form), self.subject.texts.get(where, "")
+        if found.reason:
             inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""
-            what = f"term of `{name}`" if use is not None else f"{quantity} of `{name}`"
-            reason = f"{what}{inside}{at(index)}: {reason}"
-        return Link(quantity, name, use, self.order, verdict, score, index, reason)
+            what = f"{quantity} of `{name}`{inside}{component(found.index)}"
+            found = found._replace(reason=f"{what}: {found.reason}")
+        return Link(self.subject.link(quantity, name, use), self.order, *found)
 
 
 def judge_together(chains: Sequence[Chain]) -> None:

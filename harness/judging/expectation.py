@@ -38,16 +38,26 @@ def _row(case: Case, point: int, expected: Expectation, truth: Number) -> Row:
         excess, problem = _compare(str(text), truth, index)
         if excess > worst[0]:
             worst = (excess, flat, index, problem)
-    _, flat, index, problem = worst
-    some = expected.values.size > 0
+    excess, flat, index, problem = worst
+    wrong, some = excess > 0, expected.values.size > 0
+    written = float(str(expected.values[index])) if some else None
+    exact = float(truth.high[index]) if some else None
     return Row(
-        case.name, point, DTYPE, ENGINE, "expectation", expected.name, "", ", ".join(map(str, index)),
-        float(str(expected.values[index])) if some else None,
-        float(truth.high[index]) if some else None,
-        float(str(expected.values[index])) - float(truth.high[index]) if some else None,
-        None, None, "wrong" if problem else "agree",
-        ":".join(map(str, (case.path.name, *expected.places[flat]))) if problem else "", problem, 0.0, bool(problem),
-    )  # fmt: skip
+        case=case.name,
+        point=point,
+        dtype=DTYPE,
+        engine=ENGINE,
+        quantity="expectation",
+        name=expected.name,
+        index=index,
+        engine_value=written,
+        reference=exact,
+        error=None if written is None or exact is None else written - exact,
+        verdict="wrong" if wrong else "agree",
+        node=":".join(map(str, (case.path.name, *expected.places[flat]))) if wrong else "",
+        reason=problem,
+        finding=wrong,
+    )
 
 
 def _compare(text: str, truth: Number, index: tuple[int, ...]) -> tuple[Fraction, str]:

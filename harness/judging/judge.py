@@ -8,12 +8,14 @@ from math import isnan
 
 import numpy as np
 
+from ..graph.node import Use
 from ..records.evaluation import Array, Evaluation
-from ..records.rows import FINDINGS, Quantity, Row, Verdict, blank_row
+from ..records.rows import Choice, LinkName, Quantity, Row
+from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, difference, relative_size
 from .agreement import differs, same_bits
 from .chain import Chain
-from .classify import Link, place, taken
+from .classify import Link, place
 from .kinks import at_kinks
 from .subject import Subject
 from .unseen import conditioned, digits, of_plain, unseen
@@ -42,7 +44,7 @@ def judged(
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
 ) -> tuple[list[Row], Mapping[object, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
-    blank = blank_row(subject.case, subject.point, subject.dtype, engine, seconds)
+    blank = blank_row(subject, engine, seconds)
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
         return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
@@ -54,6 +56,11 @@ def judged(
     chain = Chain(subject, evaluation)
     chain.judge()
     return list(_rows(chain, blank, quantities)), chain.own
+
+
+def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
+    """A row about a whole run, which says nothing yet."""
+    return Row(case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, seconds=seconds)
 
 
 def settled_by_links(chain: Chain, name: str) -> bool:
@@ -69,7 +76,7 @@ def settled_by_links(chain: Chain, name: str) -> bool:
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
     """The rows of the gradients alone, of an evaluation whose links have been judged."""
     subject = chain.subject
-    blank = blank_row(subject.case, subject.point, subject.dtype, engine)
+    blank = blank_row(subject, engine)
     return {row.name: row for row in _rows(chain, blank, frozenset(("gradient",)))}
 
 
@@ -79,7 +86,7 @@ class _Entry:
 
     quantity: Quantity
     name: str
-    use: str
+    use: Use | None
     engine: Array
     truth: Number
     link: Link
@@ -90,7 +97,7 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
     entries = [entry for entry in _entries(chain) if entry.quantity in quantities]
     subject, evaluation = chain.subject, chain.evaluation
     for entry, (errors, relative) in zip(entries, _measured(entries), strict=True):
-        row = _row(blank, entry, errors, relative)
+        row = _row(blank, entry, errors, relative, subject)
         if entry.quantity == "gradient" and row.verdict not in FINDINGS:
             assert evaluation.adjoints is not None
             row = _gradient(row, entry, evaluation.adjoints[entry.name], subject)
@@ -100,44 +107,47 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
         if name not in chain.adjoints:
             engine = evaluation.gradients[name]
             if evaluation.errors is None:
-                row = unseen(blank, name, engine, subject.resolved[name], subject.sensitivity[name], subject.form)
-                link = Link("gradient", name, None, 0, row.verdict, 0.0, (), "")
-                yield at_kinks(row, engine, subject.sides[name], subject.bounds(name), link, subject.form)
+                what = subject.named("gradient", name)
+                row = unseen(blank, what, engine, subject.resolved[name], subject.sensitivity[name], subject.form)
+                link = Link(what, 0, row.verdict)
+                yield at_kinks(row, what, engine, subject.sides[name], subject.bounds(name), link, subject.form)
             else:
-                yield _by_estimate(blank, name, engine, subject.gradients[name], evaluation.errors[name])
+                what, truth = subject.named("gradient", name), subject.gradients[name]
+                yield _by_estimate(blank, what, engine, truth, evaluation.errors[name])
 
 
 def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
     """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition."""
     probes, form, truth = subject.sensitivity[entry.name], subject.form, subject.resolved[entry.name]
+    what, sides, bounds = subject.named("gradient", entry.name), subject.sides[entry.name], subject.bounds(entry.name)
     if row.verdict == "not judged":
-        row = unseen(row, entry.name, entry.engine, truth, probes, form)
+        row = unseen(row, what, entry.engine, truth, probes, form)
     elif not same_bits(entry.engine, shown):
-        row = of_plain(row, entry.engine, shown, truth, probes, form)
+        row = of_plain(row, what, entry.engine, shown, truth, probes, form)
     elif row.verdict in ("agree", "lossy"):
-        row = conditioned(row, entry.truth, probes, form)
-    return at_kinks(row, entry.engine, subject.sides[entry.name], subject.bounds(entry.name), entry.link, form)
+        row = conditioned(row, what, entry.truth, probes, form)
+    return at_kinks(row, what, entry.engine, sides, bounds, entry.link, form)
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:
     """What has a link: values, gradients, adjoints and terms, as far as the engine shows them."""
     graph, evaluation, truth, own = chain.subject.graph, chain.evaluation, chain.subject.truth, chain.own
     for name, link in chain.values.items():
-        yield _Entry("value", name, "", evaluation.values[name], truth.values[name], link, own["value", name])
+        yield _Entry("value", name, None, evaluation.values[name], truth.values[name], link, own["value", name])
     for node in graph.wanted:
         name, link = node.name, chain.adjoints.get(node.name)
         if link is not None:
             engine, number = evaluation.gradients[name], chain.subject.gradients[name]
-            yield _Entry("gradient", name, "", engine, number, link, own["adjoint", name])
+            yield _Entry("gradient", name, None, engine, number, link, own["adjoint", name])
     for name, link in chain.adjoints.items():
         assert evaluation.adjoints is not None
         engine = evaluation.adjoints[name]
-        yield _Entry("adjoint", name, "", engine, truth.adjoints[name], link, own["adjoint", name])
+        yield _Entry("adjoint", name, None, engine, truth.adjoints[name], link, own["adjoint", name])
     terms = evaluation.terms
     for use, link in chain.terms.items() if terms is not None else ():
         assert terms is not None
         name = graph.argument(use)
-        yield _Entry("term", name, str(use), terms[use], truth.terms[use], link, own["term", use])
+        yield _Entry("term", name, use, terms[use], truth.terms[use], link, own["term", use])
 
 
 def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
@@ -157,15 +167,16 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
         start = stop
 
 
-def _row(blank: Row, entry: _Entry, error: Array, relative: Array) -> Row:
+def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subject) -> Row:
     """One quantity: its worst component is its own link's where that is off, else the one furthest from the truth."""
     link, own = entry.link, entry.own
     if entry.quantity != "gradient" and own.verdict in FINDINGS:
         link = own  # so that every link that is off has a row of its own, whatever is off upstream of it
+    known = entry.quantity == "gradient" or entry.name == subject.graph.output.name
+    what = subject.named(entry.quantity, entry.name) if known else LinkName(entry.quantity, entry.name)
+    row = replace(blank, quantity=what.quantity, name=what.name, use=entry.use, verdict=link.verdict, score=link.score)
     if relative.size == 0:
-        return replace(
-            blank, quantity=entry.quantity, name=entry.name, use=entry.use, verdict=link.verdict, score=link.score
-        )
+        return row
     shape = entry.engine.shape
     if own.verdict in FINDINGS:
         index, flat = own.index, int(np.ravel_multi_index(own.index, shape)) if shape else 0
@@ -173,26 +184,25 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array) -> Row:
         flat = int(relative.argmax()) if shape else 0
         index = place(flat, shape)
     sound = link.verdict == "agree"
-    return Row(
-        blank.case, blank.point, blank.dtype, blank.engine, entry.quantity, entry.name, entry.use,
-        ", ".join(map(str, index)),
-        float(entry.engine[index]),
-        float(entry.truth.high[index]),
-        float(error[flat]),
-        None if isnan(link.score) else link.score,
-        digits(float(relative[flat])),
-        link.verdict,
-        "" if sound else str(link),
-        "" if sound else link.reason,
-        blank.seconds,
-        link.verdict in FINDINGS,
-    )  # fmt: skip
+    return replace(
+        row,
+        index=index,
+        engine_value=float(entry.engine[index]),
+        reference=float(entry.truth.high[index]),
+        error=float(error[flat]),
+        score=None if isnan(link.score) else link.score,
+        digits=digits(float(relative[flat])),
+        node="" if sound else link.where,
+        reason="" if sound else link.reason,
+        choice=link.choice,
+        finding=link.verdict in FINDINGS,
+    )
 
 
-def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, estimate: Array) -> Row:
+def _by_estimate(blank: Row, what: LinkName, engine: Array, truth: Number, estimate: Array) -> Row:
     """A gradient without links: held against the truth by the engine's own error estimate."""
     error = np.abs(truth.error(engine))
-    base = replace(blank, quantity="gradient", name=name)
+    base = replace(blank, quantity=what.quantity, name=what.name)
     if engine.size == 0:
         return base
     estimate = estimate.astype(np.float64)
@@ -216,14 +226,17 @@ def _by_estimate(blank: Row, name: str, engine: Array, truth: Number, estimate: 
         relative = float(np.abs(error[index] / truth.high[index])) if error[index] else 0.0
     return replace(
         base,
-        index=", ".join(map(str, index)),
+        index=index,
         engine_value=float(engine[index]),
         reference=float(truth.high[index]),
         error=float(truth.error(engine)[index]),
-        score=score, digits=digits(relative), verdict=verdict, reason=reason,
-        node=f"gradient of {name}" if verdict == "wrong" else "",
+        score=score,
+        digits=digits(relative),
+        verdict=verdict,
+        reason=reason,
+        node=what if verdict == "wrong" else "",
         finding=verdict in FINDINGS,
-    )  # fmt: skip
+    )
 
 
 def settle(rows: Sequence[Row]) -> list[Row]:
@@ -231,10 +244,10 @@ def settle(rows: Sequence[Row]) -> list[Row]:
 
     Those that a ledger has explained are left out of the count, and as they are.
     """
-    choices: dict[tuple[str, str, str], set[str]] = {}
+    choices: dict[tuple[object, ...], set[Choice]] = {}
     for row in rows:
         if row.verdict == "convention" and not row.accepted:
-            choices.setdefault((row.quantity, row.name, row.use), set()).add(taken(row.reason))
+            choices.setdefault((row.quantity, row.name, row.use), set()).add(row.choice)
     return [
         replace(row, finding=len(choices[row.quantity, row.name, row.use]) > 1)
         if row.verdict == "convention" and not row.accepted

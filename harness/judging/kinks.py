@@ -12,14 +12,22 @@ from dataclasses import replace
 from math import isfinite, isinf, isnan
 
 from ..records.evaluation import Array
-from ..records.rows import FINDINGS, Row, Verdict
-from ..truth.rounding import Format
+from ..records.formats import Format
+from ..records.rows import Choice, LinkName, Row, component
+from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..truth.sides import Index, Sides
-from .classify import SEVERITY, Link, at, in_turn, show
+from .choices import in_turn, told
+from .classify import Link, show
 
 
 def at_kinks(
-    row: Row, engine: Array, known: Mapping[Index, Sides], bounds: Mapping[Index, float], link: Link, form: Format
+    row: Row,
+    what: LinkName,
+    engine: Array,
+    known: Mapping[Index, Sides],
+    bounds: Mapping[Index, float],
+    link: Link,
+    form: Format,
 ) -> Row:
     """The row of a gradient, its open components held against their one-sided derivatives.
 
@@ -29,34 +37,40 @@ def at_kinks(
     if row.verdict in FINDINGS or not known:
         return row
     found = [(index, *_found(float(engine[index]), one, bounds.get(index), form)) for index, one in known.items()]
-    index, verdict, reason = max(found, key=lambda one: SEVERITY.index(one[1]))
+    index, verdict, reason = max(found, key=lambda one: SEVERITY[one[1]])
     if row.verdict == "undefined" and any(isnan(one.left) and isnan(one.right) for one in known.values()):
         verdict = verdict if verdict in FINDINGS else "undefined"
     if verdict in FINDINGS:
         cause = f"; the first step in question: {link.reason}" if link.reason else ""
-        node = str(link) if link.verdict != "agree" else f"gradient of {row.name}"
         return replace(
-            row, verdict=verdict, reason=f"gradient of `{row.name}`{at(index)}: {reason}{cause}", node=node,
-            index=", ".join(map(str, index)), engine_value=float(engine[index]), finding=True,
-        )  # fmt: skip
+            row,
+            verdict=verdict,
+            reason=f"{what.quantity} of `{what.name}`{component(index)}: {reason}{cause}",
+            node=link.where if link.verdict != "agree" else what,
+            index=index,
+            engine_value=float(engine[index]),
+            finding=True,
+        )
     if row.verdict == verdict == "undefined":
         return row
     if row.verdict == "undefined":
-        sound = verdict == "agree"
-        return replace(
-            row, verdict=verdict, reason="" if sound else _choices(engine, known), node="" if sound else row.node
-        )
+        if verdict == "agree":
+            return replace(row, verdict=verdict, reason="", node="", choice=())
+        choice, reason = _choices(engine, known)
+        return replace(row, verdict=verdict, reason=reason, choice=choice)
     if row.verdict == verdict == "convention":
-        return replace(row, reason=f"{row.reason}; {_choices(engine, known)}")
+        choice, reason = _choices(engine, known)
+        return replace(row, reason=f"{row.reason}; {reason}", choice=choice)
     return row
 
 
-def _choices(engine: Array, known: Mapping[Index, Sides]) -> str:
+def _choices(engine: Array, known: Mapping[Index, Sides]) -> tuple[Choice, str]:
     """Which of both sides the engine took, wherever they differ."""
     open_ones = {index: one for index, one in known.items() if one.left != one.right}
     first = next(iter(open_ones.values()))
-    choices = [one.choice(float(engine[index])) for index, one in open_ones.items()]
-    return f"the one-sided derivatives are {first.left:.6g} and {first.right:.6g}, the engine took {in_turn(choices)}"
+    choice = in_turn([one.choice(float(engine[index])) for index, one in open_ones.items()])
+    sides = f"the one-sided derivatives are {first.left:.6g} and {first.right:.6g}"
+    return choice, f"{sides}, the engine took {told(choice)}"
 
 
 def _found(number: float, one: Sides, bound: float | None, form: Format) -> tuple[Verdict, str]:

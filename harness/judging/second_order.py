@@ -8,20 +8,19 @@ other graph.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..graph.directional import Directional, directional
 from ..records.evaluation import Array, Derivative, Evaluation, Inputs
-from ..records.rows import FINDINGS, Quantity, Row, blank_row
+from ..records.rows import Quantity, Row
+from ..records.verdicts import FINDINGS
 from ..truth.proof import Proof, prove_second
-from .judge import judge
+from .judge import blank_row, judge
 from .subject import Subject
 from .unseen import unseen
-
-SECOND = "second order: "  # before the name of a link, which is one of the contracted gradient graph
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Question:
         found = directional(subject.graph)
         inputs = given(found, subject.inputs, subject.cotangent, self.direction)
         one = np.ones((), subject.cotangent.dtype)
-        return Subject(subject.case, subject.point, subject.dtype, found.graph, inputs, one)
+        output = subject.graph.output.name
+        return Subject(subject.case, subject.point, subject.dtype, found.graph, inputs, one, tangent_of=output)
 
     @cached_property
     def proof(self) -> Proof:
@@ -74,41 +74,32 @@ def judge_along(
     rows = judge(subject, engine, evaluation, again, seconds, frozenset(quantities))
     if any(row.quantity == "run" for row in rows):
         return rows
-    rows = [row for row in rows if row.quantity == "gradient" or row.name == s]
     if s in evaluation.values and not shown:
-        rows.append(_value(subject, engine, seconds, evaluation))
+        rows.append(_tangent(subject, engine, seconds, evaluation))
     if shown and any(_kinked(subject, row) for row in rows):
         # A choice at a kink is told as every other engine's, by the number that came of it. The links do not tell it:
         # those of the gradient graph read comparisons, which an engine makes as it likes.
         bare = Evaluation("ok", values={s: evaluation.values[s]}, gradients=evaluation.gradients)
-        told = {row.name: row for row in judge(subject, engine, bare, None, seconds, frozenset({"gradient"}))}
-        told[s] = _value(subject, engine, seconds, evaluation)
-        rows = [told[row.name] if _kinked(subject, row) else row for row in rows]
-    named = [_named(row, s, question.subject.graph.output.name) for row in rows]
-    return [row for row in named if row.quantity in asked]
+        alone = judge(subject, engine, bare, None, seconds, frozenset({"gradient"}))
+        told = {(row.quantity, row.name): row for row in [*alone, _tangent(subject, engine, seconds, evaluation)]}
+        rows = [told[row.quantity, row.name] if _kinked(subject, row) else row for row in rows]
+    return [row for row in rows if row.quantity in asked]
 
 
 def _kinked(subject: Subject, row: Row) -> bool:
-    """Whether the truth of a row that is no finding is a set."""
-    truth = (subject.truth.values if row.quantity == "value" else subject.truth.adjoints)[row.name]
-    return row.verdict not in FINDINGS and bool(np.any(~truth.tight & np.isfinite(truth.radius)))
+    """Whether the truth of a tangent or product that is no finding is a set."""
+    if row.quantity not in ("tangent", "hessian_product") or row.verdict in FINDINGS:
+        return False
+    whole = row.quantity == "tangent"
+    truth = subject.truth.values[subject.graph.output.name] if whole else subject.truth.adjoints[row.name]
+    return bool(np.any(~truth.tight & np.isfinite(truth.radius)))
 
 
-def _value(subject: Subject, engine: str, seconds: float, evaluation: Evaluation) -> Row:
-    s, blank = subject.graph.output.name, blank_row(subject.case, subject.point, subject.dtype, engine, seconds)
-    row = unseen(blank, s, evaluation.values[s], subject.truth.values[s], subject.sensitivity_of_value, subject.form)
-    return replace(row, quantity="value")
-
-
-def _named(row: Row, s: str, output: str) -> Row:
-    """The row under the quantity and the name that the user knows."""
-    quantity, name = ("tangent", output) if row.name == s else ("hessian_product", row.name)
-    old, new = f"gradient of {row.name}", f"{quantity} of {name}"
-    reason = row.reason.replace(f"gradient of `{row.name}`", f"{quantity} of `{name}`").replace(
-        f"a projection of `{row.name}`", f"a projection of the {quantity} of `{name}`"
-    )
-    node = new if row.node == old else row.node and SECOND + row.node
-    return replace(row, quantity=quantity, name=name, reason=reason, node=node)
+def _tangent(subject: Subject, engine: str, seconds: float, evaluation: Evaluation) -> Row:
+    """The value of the contracted gradient graph by itself, against what rounding alone may do."""
+    s, blank = subject.graph.output.name, blank_row(subject, engine, seconds)
+    what, truth, probes = subject.named("value", s), subject.truth.values[s], subject.sensitivity_of_value
+    return unseen(blank, what, evaluation.values[s], truth, probes, subject.form)
 
 
 def numbers(

@@ -8,19 +8,24 @@ from functools import cached_property
 
 from ..graph.graph import Graph
 from ..graph.language.printing import text_of
+from ..graph.node import Use
 from ..records.evaluation import Array, Inputs
+from ..records.formats import FORMATS, Format
+from ..records.rows import LinkName, Quantity
 from ..truth import ties
 from ..truth.links import Step, step_of
 from ..truth.proof import Proof, prove
 from ..truth.reference import Number, Reference, reference
-from ..truth.rounding import FORMATS, Format
 from ..truth.sensitivity import Probe, sensitivity
 from ..truth.sides import Index, Sides, settled, sides
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One case at one point in one dtype: what engines are asked, and the truth of it, computed once."""
+    """One case at one point in one dtype: what engines are asked, and the truth of it, computed once.
+
+    `tangent_of` is the output whose contracted gradient this is about, empty of an ordinary question.
+    """
 
     case: str
     point: int
@@ -28,6 +33,17 @@ class Subject:
     graph: Graph
     inputs: Inputs
     cotangent: Array
+    tangent_of: str = ""
+
+    def named(self, quantity: Quantity, name: str) -> LinkName:
+        """What the value of the output or the gradient of an input is called where the user sees it."""
+        if not self.tangent_of:
+            return LinkName(quantity, name)
+        return LinkName("tangent", self.tangent_of) if quantity == "value" else LinkName("hessian_product", name)
+
+    def link(self, quantity: Quantity, name: str, use: Use | None = None) -> LinkName:
+        """A link of the graph, by its name."""
+        return LinkName(quantity, name, use, second=bool(self.tangent_of))
 
     @cached_property
     def truth(self) -> Reference:

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, isfinite, log10
+from typing import cast
 
 import numpy as np
 
+from ..graph.node import Use
 from ..records.evaluation import Array
-from ..records.rows import FINDINGS, Row, Verdict
+from ..records.formats import Format
+from ..records.rows import LinkName, Quantity, Row, component
+from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, relative_size
-from ..truth.rounding import LOWER, Format
 from ..truth.sensitivity import Key, Probe
 from ..words import counted
-from .classify import at, choice, place, show
+from .choices import taken
+from .classify import place, show
 
 UNBOUNDED = "no finite bound is known of how far rounding alone may move it"
 
@@ -30,7 +34,7 @@ def digits(relative: float) -> float:
     return round(min(max(-log10(relative), 0.0), 32.0), 2) if isfinite(relative) else 0.0
 
 
-def conditioned(row: Row, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
+def conditioned(row: Row, what: LinkName, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
     """The row of a sound gradient; ill-conditioned where rounding alone may move half of a component's digits."""
     worst, lost = None, form.unit**0.5
     for probe in probes:
@@ -42,29 +46,34 @@ def conditioned(row: Row, truth: Number, probes: Sequence[Probe], form: Format) 
     if worst is None or worst.index is None:
         return row
     kept = max(-log10(lost), 0.0) if lost < inf else 0.0
+    link = _named(worst.link, what)
     reason = (
-        f"gradient of `{row.name}`{at(worst.index)}: rounding alone may move it by {worst.condition:.2g}, so that "
-        f"{kept:.0f} of {-log10(form.unit):.0f} digits are left; most of that comes from the {_link(worst.link)}"
+        f"{_quoted(what)}{component(worst.index)}: rounding alone may move it by {worst.condition:.2g}, so that "
+        f"{kept:.0f} of {-log10(form.unit):.0f} digits are left; most of that comes from the {_quoted(link)}"
     )
-    return replace(row, verdict="ill-conditioned", reason=reason, node=_link(worst.link).replace("`", ""))
+    return replace(row, verdict="ill-conditioned", reason=reason, node=link)
 
 
-def of_plain(row: Row, plain: Array, shown: Array, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
+def of_plain(
+    row: Row, what: LinkName, plain: Array, shown: Array, truth: Number, probes: Sequence[Probe], form: Format
+) -> Row:
     """The plain program has other bits than the one that shows its links, which `row` found sound or better."""
     born = np.isfinite(shown) & ~np.isfinite(plain)
     if born.any():
         index = place(np.argmax(born), born.shape)
         reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
-        return _verdict(_measured(row, plain, truth, index), "not finite", reason, inf)
-    found = unseen(row, row.name, plain, truth, probes, form)
+        return _verdict(_measured(row, plain, truth, index), what, "not finite", reason, inf)
+    found = unseen(row, what, plain, truth, probes, form)
     if found.verdict == "agree":
-        return replace(found, verdict=row.verdict, reason=row.reason, node=row.node)
+        return replace(found, verdict=row.verdict, reason=row.reason, node=row.node, choice=row.choice)
     return found
 
 
-def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
+def unseen(row: Row, what: LinkName, engine: Array, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
     """A gradient alone: |engine - truth| <= R for every probe, to first order what a sound engine may do."""
-    row = replace(row, quantity="gradient", name=name, use="", verdict="agree", reason="", node="", score=None)
+    row = replace(
+        row, quantity=what.quantity, name=what.name, use=None, verdict="agree", reason="", node="", score=None
+    )
     if engine.size == 0:
         return row
     error, tight = truth.error(engine), truth.tight
@@ -73,7 +82,7 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
     if lost.any():
         index = place(np.argmax(lost), lost.shape)
         reason = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
-        return _verdict(_measured(row, engine, truth, index), "not finite", reason, inf)
+        return _verdict(_measured(row, engine, truth, index), what, "not finite", reason, inf)
     known = [probe for probe in probes if tight[probe.weights != 0].all()]
     seen = [probe for probe in known if isfinite(probe.bound)]
     scores = [_score(abs(probe.of(error)), probe.bound) for probe in seen]
@@ -91,21 +100,21 @@ def unseen(row: Row, name: str, engine: Array, truth: Number, probes: Sequence[P
         index = place(np.argmax(outside), outside.shape)
         low, high = truth.high - truth.radius, truth.high + truth.radius
         reason = f"the engine gave {show(engine[index])}; even at this kink only {low[index]:.6g} to {high[index]:.6g}"
-        return _verdict(_measured(row, engine, truth, index), "wrong", reason, inf)
+        return _verdict(_measured(row, engine, truth, index), what, "wrong", reason, inf)
     worst = int(np.argmax(scores)) if scores else 0
     if scores and not (scores[worst] <= 1):
-        return _off(row, engine, truth, error, relative, seen[worst], scores[worst], form)
+        return _off(row, what, engine, truth, error, relative, seen[worst], scores[worst], form)
     if kinks.any():
         index = place(np.argmax(kinks), kinks.shape)
-        reason = choice(engine, truth.high - truth.radius, truth.high + truth.radius, kinks, index)
-        row = _measured(row, engine, truth, index)
+        choice, reason = taken(engine, truth.high - truth.radius, truth.high + truth.radius, kinks, index)
+        row = replace(_measured(row, engine, truth, index), choice=choice)
         sampled = _sampled(probes, engine)
-        reason = f"gradient of `{name}`{at(index)}: " + (f"{sampled}; " if sampled else "") + reason
-        return _verdict(row, "convention", reason, max(scores, default=0.0))
+        reason = f"{_quoted(what)}{component(index)}: " + (f"{sampled}; " if sampled else "") + reason
+        return _verdict(row, what, "convention", reason, max(scores, default=0.0))
     row = _measured(row, engine, truth, seen[worst].index or place(np.argmax(relative), relative.shape))
     if len(seen) < len(known):
         return replace(row, verdict="not judged", reason=UNBOUNDED)
-    return conditioned(replace(row, score=scores[worst], reason=_sampled(probes, engine)), truth, probes, form)
+    return conditioned(replace(row, score=scores[worst], reason=_sampled(probes, engine)), what, truth, probes, form)
 
 
 def _at_hulls(truth: Number, probes: Sequence[Probe], form: Format) -> Array:
@@ -123,31 +132,39 @@ def _score(error: float, bound: float) -> float:
 
 
 def _off(
-    row: Row, engine: Array, truth: Number, error: Array, relative: Array, probe: Probe, score: float, form: Format
+    row: Row,
+    what: LinkName,
+    engine: Array,
+    truth: Number,
+    error: Array,
+    relative: Array,
+    probe: Probe,
+    score: float,
+    form: Format,
 ) -> Row:
     index = probe.index or place(np.argmax(relative), relative.shape)
     row = _measured(row, engine, truth, index)
-    what = f"gradient of `{row.name}`{at(index)}" if probe.index is not None else f"a projection of `{row.name}`"
+    whose = f"`{what.name}`" if what.quantity == "gradient" else f"the {_quoted(what)}"
+    which = f"{_quoted(what)}{component(index)}" if probe.index is not None else f"a projection of {whose}"
     by = abs(probe.of(error))
-    reason = f"{what} is off by {by:.3g}; rounding alone may move it by {probe.bound:.2g}"
-    for lower in LOWER.get(form.name, ()):
+    reason = f"{which} is off by {by:.3g}; rounding alone may move it by {probe.bound:.2g}"
+    for lower in form.lower:
         if score <= lower.unit / form.unit and relative[index] <= 2.0**-8:
             bits = -np.log2(relative[index]) if relative[index] else -np.log2(form.unit)
             looks = f"right to {bits:.0f} bits, looks like {lower.name} inside {form.name}"
-            return _verdict(row, "imprecise", f"{reason}; {looks}", score)
-    return _verdict(row, "wrong", reason, score)
+            return _verdict(row, what, "imprecise", f"{reason}; {looks}", score)
+    return _verdict(row, what, "wrong", reason, score)
 
 
-def _verdict(row: Row, verdict: Verdict, reason: str, score: float) -> Row:
-    node = f"gradient of {row.name}"
-    return replace(row, verdict=verdict, reason=reason, node=node, score=score, finding=verdict in FINDINGS)
+def _verdict(row: Row, what: LinkName, verdict: Verdict, reason: str, score: float) -> Row:
+    return replace(row, verdict=verdict, reason=reason, node=what, score=score, finding=verdict in FINDINGS)
 
 
 def _measured(row: Row, engine: Array, truth: Number, index: tuple[int, ...]) -> Row:
     error = truth.error(engine)[index]
     return replace(
         row,
-        index=", ".join(map(str, index)),
+        index=index,
         engine_value=float(engine[index]),
         reference=float(truth.high[index]),
         error=float(error),
@@ -163,5 +180,13 @@ def _sampled(probes: Sequence[Probe], engine: Array) -> str:
     return f"judged on {components} of {engine.size:,} components and {projections}"
 
 
-def _link(key: Key) -> str:
-    return f"{key[0]} of `{key[1]}`" if key[0] != "term" else f"term in `{key[1]}`"
+def _named(key: Key, what: LinkName) -> LinkName:
+    """A link of the graph that a quantity was computed by."""
+    quantity, where = key
+    name, use = ("", where) if isinstance(where, Use) else (where, None)
+    return LinkName(cast(Quantity, quantity), name, use, second=what.quantity != "gradient")
+
+
+def _quoted(link: LinkName) -> str:
+    """A link in a sentence about it."""
+    return f"{link.quantity} of `{link.name}`" if link.use is None else f"term in `{link.use}`"

@@ -25,8 +25,9 @@ from ..graph.node import Constant
 from ..graph.operations import OPERATIONS
 from ..judging.subject import Subject
 from ..records.evaluation import DTYPES, Array, Inputs
+from ..records.formats import FORMATS
 from ..rules.update import RULES, Update, row_graph
-from ..truth.rounding import FORMATS, exact_in
+from ..truth.rounding import exact_in
 
 SAMPLES = 8  # shaken engines, an even number: they come in twins
 WATCHED = 256  # components of an input that are looked at

@@ -18,13 +18,15 @@ from ..graph.emit import Namespace, Program, emit
 from ..graph.node import Shape
 from ..judging.classify import classify
 from ..records.evaluation import Array
-from ..records.rows import FINDINGS, Verdict
+from ..records.formats import Format
+from ..records.rows import Index, LinkName
+from ..records.verdicts import FINDINGS, Verdict
 from ..rules.update import RULES, Formula, Rule, Update, formula_graph
 from ..truth.batches import LARGEST
 from ..truth.numbers import balls
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual, residual
-from ..truth.rounding import Format, rounded
+from ..truth.rounding import rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Finding:
     cause: str
     verdict: Verdict
     score: float | None
-    index: tuple[int, ...]
-    node: str = ""
+    index: Index
+    node: LinkName | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,9 @@ class _Cause:
     def finding(self, which: int) -> Finding:
         found: list[Finding] = []
         for text in (self._formula.text, *self._formula.also):
-            verdict, score, index, _ = classify(lambda form, text=text: self.residual(text, form)[which], self._form)
-            found.append(Finding(self._name, verdict, None if np.isnan(score) else score, index))
-            if verdict not in FINDINGS:
+            one = classify(lambda form, text=text: self.residual(text, form)[which], self._form)
+            found.append(Finding(self._name, one.verdict, None if np.isnan(one.score) else one.score, one.index))
+            if one.verdict not in FINDINGS:
                 return found[-1]
         return found[0]
 

@@ -13,15 +13,15 @@ from itertools import combinations
 
 import numpy as np
 
-from ..judging.classify import SEVERITY, place
+from ..judging.classify import place
 from ..judging.subject import Subject
-from ..records.rows import TrajectoryRow
+from ..records.formats import Format
+from ..records.rows import Index, TrajectoryRow, element
+from ..records.verdicts import SEVERITY, VERDICTS
 from ..rules.update import Update
-from ..truth.rounding import Format
 from .horizon import Places, envelope, watched
 from .trajectory import Path
 
-SOUND = ("agree", "lossy", "ill-conditioned")
 REACH = 2.0  # the spread of a few shaken paths, taken for what rounding can do
 
 
@@ -40,7 +40,7 @@ class Parting:
     engine_b: str
     step: int
     name: str
-    index: str
+    index: Index
     value_a: float
     value_b: float
     horizon: int | None
@@ -53,8 +53,7 @@ class Parting:
 
     @property
     def there(self) -> str:
-        where = f"{self.name}[{self.index}]" if self.index else self.name
-        return f"{where} is {self.value_a:.6g} and {self.value_b - self.value_a:+.2g}"
+        return f"{element(self.name, self.index)} is {self.value_a:.6g} and {self.value_b - self.value_a:+.2g}"
 
     @property
     def why(self) -> str:
@@ -87,7 +86,7 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[
         index = place(watched(array.size)[which], array.shape)
         found.append(
             Parting(
-                start.case, start.point, start.dtype, a, b, step, name, ", ".join(map(str, index)),
+                start.case, start.point, start.dtype, a, b, step, name, index,
                 value_a=float(exact[a].places[name][step, which]),
                 value_b=float(exact[b].places[name][step, which]),
                 horizon=rounding[0] if rounding else None,
@@ -119,8 +118,8 @@ def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int,
 
 def _before(rows: Sequence[TrajectoryRow], step: int) -> str:
     """The gravest of what was not sound on two paths before they parted; of its kind the first."""
-    doubtful = [row for row in rows if row.step <= step and row.verdict in SEVERITY and row.verdict not in SOUND]
+    doubtful = [row for row in rows if row.step <= step and row.verdict in SEVERITY and not VERDICTS[row.verdict].sound]
     if not doubtful:
         return ""
-    worst = min(doubtful, key=lambda row: (-SEVERITY.index(row.verdict), row.step))
+    worst = min(doubtful, key=lambda row: (-SEVERITY[row.verdict], row.step))
     return f"step {worst.step} of {worst.engine}: {worst.verdict}" + (f" ({worst.cause})" if worst.cause else "")

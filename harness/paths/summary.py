@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..records.rows import TrajectoryRow
+from ..records.rows import TrajectoryRow, element
 from ..rules.update import RULES, Update
 from ..words import counted
 
@@ -50,7 +50,7 @@ class Summary:
             known = f", but for {counted(self.known, 'known disagreement')}" if self.known else ""
             return f"{went}; every step is sound{known}"
         row = self.first
-        where = f"{row.name}[{row.index}]" if row.index else row.name
+        where = element(row.name, row.index)
         return f"{went}; first off at step {row.step} in {where}: {row.cause}, {row.verdict}"
 
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import nan
 from typing import TypeVar
 
 import numpy as np
 
 from ..errors import one_line
 from ..judging.chain import Chain, judge_together
-from ..judging.classify import SEVERITY
 from ..judging.judge import judged_gradients, settled_by_links
 from ..judging.subject import Subject
 from ..records.evaluation import Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Step, Unsupported
-from ..records.rows import FINDINGS, Row, TrajectoryRow, Verdict
+from ..records.rows import Row, TrajectoryRow
+from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..rules.update import RULES, Rule, Update, row_optimiser
 from .horizon import Floats, Places, glance, places
 from .move import Finding, Judged, Move, judge_moves
@@ -223,11 +222,11 @@ def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
         name, link = node.name, chain.adjoints.get(node.name)
         if link is not None and settled_by_links(chain, name):
             own = chain.own["adjoint", name]
-            found[name] = Finding("gradient", link.verdict, _known(link.score), own.index, str(link))
+            found[name] = Finding("gradient", link.verdict, _known(link.score), own.index, link.where)
         else:
             rows = rows or judged_gradients(chain, engine)
             row = rows[name]
-            found[name] = Finding("gradient", row.verdict, row.score, _index(row.index), row.node)
+            found[name] = Finding("gradient", row.verdict, row.score, row.index, row.node)
     return found
 
 
@@ -242,7 +241,7 @@ def _output(blank: TrajectoryRow, chain: Chain) -> Iterator[TrajectoryRow]:
     off = link.verdict in FINDINGS
     yield replace(
         blank, name=output, value=contracted, score=_known(link.score), verdict=link.verdict, finding=off,
-        cause="value" if off else "", node=str(link) if off else "",
+        cause="value" if off else "", node=link.where if off else "",
     )  # fmt: skip
 
 
@@ -253,7 +252,7 @@ def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged) -> Tra
     off = worst.verdict in FINDINGS
     return replace(
         blank,
-        index=", ".join(map(str, worst.index)),
+        index=worst.index,
         value=value,
         reference=reference,
         error=_signed(value - reference, float(move.exact.off[worst.index])),
@@ -267,7 +266,7 @@ def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged) -> Tra
 
 def _blank(subject: Subject, engine: str, step: int, name: str = "") -> TrajectoryRow:
     return TrajectoryRow(
-        subject.case, subject.point, subject.dtype, engine, step, name, "", nan, None, None, None, "agree", ""
+        case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, step=step, name=name
     )
 
 
@@ -280,16 +279,12 @@ def _known(score: float) -> float | None:
     return None if np.isnan(score) else score
 
 
-def _index(text: str) -> tuple[int, ...]:
-    return tuple(int(i) for i in text.split(",")) if text else ()
-
-
 def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
     """The first cause that is off; else the gravest verdict, with the highest score of all."""
     for found in findings:
         if found.verdict in FINDINGS:
             return found
-    gravest = max(findings, key=lambda found: SEVERITY.index(found.verdict))
+    gravest = max(findings, key=lambda found: SEVERITY[found.verdict])
     worst = max(findings, key=lambda found: -1.0 if found.score is None else found.score)
     score = None if gravest.verdict == "not judged" else worst.score
     return Finding(worst.cause, gravest.verdict, score, worst.index)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from ..records.evaluation import DTYPES, Derivative
-from ..records.rows import Quantity, Verdict
+from ..records.rows import Quantity
+from ..records.verdicts import Verdict
 from ..rules.update import RULES
 from .descriptions import DESCRIPTION_FORM, INPUT, RAW
 from .schema import (

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records.rows import Quantity, Verdict
+from ..records.rows import Quantity
+from ..records.verdicts import Verdict
 from ..words import nearest
 from .inputs import numbers
 from .keys import text_in

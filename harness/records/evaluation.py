@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
 from ..graph.graph import Graph
 from ..graph.node import Use
+from .formats import FORMATS
 
 Array: TypeAlias = NDArray[Any]
 Inputs: TypeAlias = Mapping[str, Array]
@@ -109,10 +109,6 @@ class Variant:
     version: Callable[[], str] = lambda: ""
 
 
-DTYPES: Mapping[str, np.dtype[Any]] = {
-    "float64": np.dtype(np.float64),
-    "float32": np.dtype(np.float32),
-    "bfloat16": np.dtype(ml_dtypes.bfloat16),
-    "float16": np.dtype(np.float16),
-}
-DEFAULT_DTYPES = ("float64", "float32")
+# What every precision that a case may run in is called, and NumPy's dtype for it.
+DTYPES: Mapping[str, np.dtype[Any]] = {name: form.dtype for name, form in FORMATS.items()}
+DEFAULT_DTYPES = tuple(name for name, form in FORMATS.items() if form.default)

@@ -14,31 +14,11 @@ from typing import TypeVar
 from ..graph.graph import Graph
 from ..graph.language.printing import readable_names, text_of
 from ..words import counted
-from .rows import Row, TrajectoryRow, Verdict
+from .rows import Row, TrajectoryRow, component
 
 T = TypeVar("T")
 
 NOT_ENGINES = ("", "truth", "ledger")  # names in the engine column that are not an engine's
-
-# In the order in which tables show them.
-LEGEND: Mapping[Verdict, str] = {
-    "agree": "every step up to this number is a sound evaluation of the engine's own numbers",
-    "lossy": "sound, but the usual formula cancels here and loses at least half of the digits",
-    "ill-conditioned": "sound, but rounding alone may move half of the digits or more: the problem, not the engine",
-    "convention": "at a kink, where several derivatives are right: says which one the engine took",
-    "kink artefact": "conventions combined into a gradient outside the true one-sided derivatives",
-    "imprecise": "a step is off, and sound only in a lower precision",
-    "wrong": "a step is off in every precision",
-    "not finite": "NaN or infinity where the truth is finite",
-    "overflow": "beyond the dtype's largest number",
-    "unstable": "a second run on the same inputs gave another answer",
-    "failed": "the engine raised, crashed or returned nonsense",
-    "timed out": "no answer within the time limit",
-    "undefined": "no truth exists here, as for the logarithm of -1",
-    "unsupported": "the engine cannot do this, or is not installed",
-    "not judged": "the engine shows too little of its inside, or the reference is unreliable",
-    "reference unreliable": "two derivations of the truth contradict each other: no engine is judged",
-}
 
 QUANTITIES = ("gradient", "tangent", "hessian_product", "value", "adjoint", "term", "expectation", "run")
 
@@ -99,7 +79,7 @@ class Split:
 
 def splits(found: Iterable[Entry]) -> tuple[list[Split], list[Entry]]:
     """Conventions in which engines differ, one for each link of a case at a point; and all other entries."""
-    groups: dict[tuple[str, int, str], list[Entry]] = {}
+    groups: dict[tuple[object, ...], list[Entry]] = {}
     rest: list[Entry] = []
     for entry in found:
         row = entry.row
@@ -142,7 +122,7 @@ def affected(rows: Iterable[Row], limit: int = 6) -> str:
     """Such as `gradient of a, b; value of f`; what is beyond the limit is counted."""
     names: dict[str, dict[str, None]] = {}
     for row in rows:
-        names.setdefault(row.quantity, {})[f"{row.name} in {row.use}" if row.use else row.name] = None
+        names.setdefault(row.quantity, {})[f"{row.name} in {row.use}" if row.use is not None else row.name] = None
     parts: list[str] = []
     for quantity in QUANTITIES:
         if quantity in names:
@@ -165,8 +145,7 @@ def unexplained(row: Row | TrajectoryRow) -> bool:
 def title(entry: Entry) -> str:
     """One line that says which number of which engine this is about."""
     row = entry.row
-    component = f" at [{row.index}]" if row.index else ""
-    return f"{entry.affected.split(';')[0]}{component}"
+    return f"{entry.affected.split(';')[0]}{component(row.index)}"
 
 
 def numbers(row: Row) -> str:
@@ -182,9 +161,9 @@ def numbers(row: Row) -> str:
 INNER = re.compile(r"[^\W\d]\w*(?:\.\d+)+")
 
 
-def inner(graph: Graph, *texts: str) -> str:
+def inner(graph: Graph, *texts: object) -> str:
     """What the inner nodes are that texts mention, such as "`f.1` is `a * b`"; the graph's own text nests them."""
-    names = dict.fromkeys(name for text in texts for name in INNER.findall(text) if name in graph.by_name)
+    names = dict.fromkeys(name for text in texts for name in INNER.findall(str(text)) if name in graph.by_name)
     written: list[str] = []
     for name in names:
         part = graph.pruned([name])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..paths.summary import Summary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Everything found in one unit of work: a case at one point in one dtype, on every engine.
 
@@ -53,7 +53,7 @@ class CaseSummary:
     graph: Graph
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class About:
     """What was run, where and how. `left` counts the units that an interruption kept from running."""
 
@@ -76,7 +76,7 @@ class About:
         address = next((one.address for one in self.cases if one.name == case), case)
         return self.chosen.again(address, engine, dtype)
 
-    def inner(self, case: str, *texts: str) -> str:
+    def inner(self, case: str, *texts: object) -> str:
         """What the inner nodes of a case are that texts mention; empty where they mention none."""
         return next((inner(one.graph, *texts) for one in self.cases if one.name == case), "")
 

@@ -1,92 +1,76 @@
 """What a run produces: typed records, one class for each CSV. The order of fields is the order of columns.
 
-Reports and the judge share them.
+Everything is a value: a link, an index, a choice. Whoever shows it to people makes the sentence.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
 
-Verdict: TypeAlias = Literal[
-    "agree",
-    "lossy",
-    "ill-conditioned",
-    "convention",
-    "imprecise",
-    "kink artefact",
-    "wrong",
-    "not finite",
-    "overflow",
-    "unstable",
-    "failed",
-    "timed out",
-    "undefined",
-    "unsupported",
-    "not judged",
-    "reference unreliable",
-]
+from ..graph.node import Use
+from .verdicts import Verdict
+
 Quantity: TypeAlias = Literal[
     "value", "gradient", "adjoint", "term", "tangent", "hessian_product", "expectation", "run"
 ]
-
-# Verdicts that make exit status 1 unless a ledger entry explains them. `convention` is one only
-# where engines chose differently; the judge of a unit, which sees them all, decides that.
-FINDINGS: frozenset[Verdict] = frozenset(
-    (
-        "imprecise",
-        "kink artefact",
-        "wrong",
-        "not finite",
-        "overflow",
-        "unstable",
-        "failed",
-        "timed out",
-        "reference unreliable",
-    )
-)
+Index: TypeAlias = "tuple[int, ...]"  # of one component; empty for a number alone
 
 
-@dataclass(frozen=True, slots=True)
+class LinkName(NamedTuple):
+    """Which link: a quantity of a node or input; of a term the use that hands it on. `second`: of the second order,
+    where the graph is that of a contracted gradient."""
+
+    quantity: Quantity
+    name: str
+    use: Use | None = None
+    second: bool = False
+
+    def __str__(self) -> str:
+        """As in `term of x in y[0]`."""
+        of = f" of {self.name}" if self.name else ""
+        where = f" in {self.use}" if self.use is not None else ""
+        return f"{'second order: ' if self.second else ''}{self.quantity}{of}{where}"
+
+
+# Which derivatives an engine took at its kinks, one after another, with how many in a row took the same.
+Choice: TypeAlias = "tuple[tuple[str, int], ...]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One engine's verdict on one quantity of one case, at one point, in one dtype.
 
     `name` is the node or input; `use`, of a term, its consumer and position; `index` the worst
     component; `engine_value`, `reference` and `error` (engine minus reference) belong to that
     component; `score` is the worst link upstream, sound up to 1; `digits` those in agreement with
-    the truth; `node` the first link that is off; `finding` whether it counts as a disagreement and
-    `accepted` the ledger's reason for one that is explained.
+    the truth; `node` the first link that is off, or for what is no link its place as text; `finding` whether it
+    counts as a disagreement and `accepted` the ledger's reason for one that is explained. `choice` is no column.
     """
 
     case: str
     point: int
     dtype: str
     engine: str
-    quantity: Quantity
-    name: str
-    use: str
-    index: str
-    engine_value: float | None
-    reference: float | None
-    error: float | None
-    score: float | None
-    digits: float | None
-    verdict: Verdict
-    node: str
-    reason: str
-    seconds: float
+    quantity: Quantity = "run"
+    name: str = ""
+    use: Use | None = None
+    index: Index = ()
+    engine_value: float | None = None
+    reference: float | None = None
+    error: float | None = None
+    score: float | None = None
+    digits: float | None = None
+    verdict: Verdict = "agree"
+    node: LinkName | str = ""
+    reason: str = ""
+    seconds: float = 0.0
     finding: bool = False
     accepted: str = ""
+    choice: Choice = field(default=(), metadata={"column": False})
 
 
-def blank_row(case: str, point: int, dtype: str, engine: str, seconds: float = 0.0) -> Row:
-    """A row about a whole run, which says nothing yet."""
-    return Row(
-        case, point, dtype, engine, "run", "", "", "", None, None, None, None, None, "agree", "", "", seconds,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairRow:
     """Two engines on one quantity: the component in which they differ most, in units in the last place."""
 
@@ -97,13 +81,13 @@ class PairRow:
     name: str
     engine_a: str
     engine_b: str
-    index: str
+    index: Index
     value_a: float
     value_b: float
     ulps: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrajectoryRow:
     """One input after one step of one engine: its worst component.
 
@@ -116,13 +100,23 @@ class TrajectoryRow:
     engine: str
     step: int
     name: str
-    index: str
-    value: float
-    reference: float | None
-    error: float | None
-    score: float | None
-    verdict: Verdict
-    cause: str
-    node: str = ""
+    index: Index = ()
+    value: float = float("nan")
+    reference: float | None = None
+    error: float | None = None
+    score: float | None = None
+    verdict: Verdict = "agree"
+    cause: str = ""
+    node: LinkName | str = ""
     finding: bool = False
     accepted: str = ""
+
+
+def component(index: Index) -> str:
+    """Where, in a sentence: nothing of a single number."""
+    return f" at {list(index)}" if index else ""
+
+
+def element(name: str, index: Index) -> str:
+    """A component of a node, as in `w[2, 1]`."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name

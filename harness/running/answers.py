@@ -154,9 +154,9 @@ def _once_along(
         s, needed = found.graph.output.name, list(found.directions)
         if quantity == "tangent":
             shown, needed = {s: shown}, [s]
-        problem = _problem(quantity, shown, needed, found.graph, dtype)
+        problem = _problem(quantity, shown, needed, found.graph, dtype, alone=quantity == "tangent")
         if problem:
-            return Evaluation("failed", problem.replace(f" of `{s}`", ""))
+            return Evaluation("failed", problem)
         arrays = {name: np.asarray(array) for name, array in cast("Inputs", shown).items()}
         return Evaluation("ok", values=arrays) if quantity == "tangent" else Evaluation("ok", gradients=arrays)
 
@@ -228,24 +228,30 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors)
 
 
-def _problem(what: str, arrays: object, needed: Sequence[str | Use], graph: Graph, dtype: str) -> str:
-    """Why arrays cannot be judged; empty where they can."""
+def _problem(
+    what: str, arrays: object, needed: Sequence[str | Use], graph: Graph, dtype: str, *, alone: bool = False
+) -> str:
+    """Why arrays cannot be judged; empty where they can. Of one `alone` no name is told."""
+
+    def of(key: str | Use) -> str:
+        return what if alone else f"{what} of `{key}`"
+
     if not isinstance(arrays, Mapping):
         return f"its {what}s are {type(arrays).__name__}, expected arrays by name"
     known = set(graph.uses) if what == "term" else set(graph.by_name)
     for key in needed:
         if key not in arrays:
-            return f"it gave no {what} of `{key}`"
+            return f"it gave no {of(key)}"
     for key, array in cast("Mapping[Any, object]", arrays).items():
         if key not in known:
-            return f"it gave a {what} of `{key}`, which the graph does not have"
+            return f"it gave a {of(key)}, which the graph does not have"
         if not isinstance(array, np.ndarray | np.generic):
-            return f"its {what} of `{key}` is {type(array).__name__}, expected a NumPy array"
+            return f"its {of(key)} is {type(array).__name__}, expected a NumPy array"
         node = graph[graph.argument(key) if isinstance(key, Use) else key]
         kind = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}[node.kind]
         found = cast("Array", array)
         if found.shape != node.shape:
-            return f"its {what} of `{key}` has shape {found.shape}, expected {node.shape}"
+            return f"its {of(key)} has shape {found.shape}, expected {node.shape}"
         if found.dtype != kind and not (what == "error estimate" and found.dtype.kind == "f"):
-            return f"its {what} of `{key}` is {found.dtype}, expected {kind}"
+            return f"its {of(key)} is {found.dtype}, expected {kind}"
     return ""

@@ -15,7 +15,8 @@ from ..judging.judge import settle
 from ..paths.summary import Summary
 from ..reading.case import Acceptance, Case
 from ..records.outcome import Outcome
-from ..records.rows import FINDINGS, Row, TrajectoryRow, Verdict
+from ..records.rows import LinkName, Row, TrajectoryRow
+from ..records.verdicts import FINDINGS, Verdict
 from ..words import nearest
 
 
@@ -106,10 +107,11 @@ def _names(entry: Acceptance, row: Row) -> bool:
     return _inherits(entry, row.node)
 
 
-def _inherits(entry: Acceptance, node: str) -> bool:
-    """Whether `node`, the first link that is off, is what an entry is about: `term of x in y[0]`."""
-    link = f"{entry.quantity} of {entry.name or ''}"
-    return node == link or node.startswith(f"{link} in " if entry.name else link)
+def _inherits(entry: Acceptance, node: LinkName | str) -> bool:
+    """Whether `node`, the first link that is off, is what an entry is about."""
+    if not isinstance(node, LinkName) or node.second or not node.name:
+        return False
+    return node.quantity == entry.quantity and entry.name in (None, node.name)
 
 
 def _stale(case: Case, entry: Acceptance, instead: str) -> Row:
@@ -130,6 +132,12 @@ def _idle(case: Case, entry: Acceptance, near: str) -> Row:
 
 def _row(case: Case, entry: Acceptance, verdict: Verdict, reason: str) -> Row:
     return Row(
-        case.name, entry.point or 0, entry.dtype or "", "ledger", "run", entry.name or "", "", "",
-        None, None, None, None, None, verdict, "", reason, 0.0, finding=verdict in FINDINGS,
-    )  # fmt: skip
+        case=case.name,
+        point=entry.point or 0,
+        dtype=entry.dtype or "",
+        engine="ledger",
+        name=entry.name or "",
+        verdict=verdict,
+        reason=reason,
+        finding=verdict in FINDINGS,
+    )

@@ -13,17 +13,16 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import nan
 from time import perf_counter
 from typing import Any, TypeVar
 
 from ..errors import one_line
 from ..judging.agreement import Named, pairs, pairs_of
 from ..judging.allowance import used
-from ..judging.classify import SEVERITY, Link
+from ..judging.classify import Link
 from ..judging.expectation import expectations
 from ..judging.judge import judged, settle
-from ..judging.second_order import SECOND, Question, judge_along, numbers
+from ..judging.second_order import Question, judge_along, numbers
 from ..judging.subject import Subject
 from ..paths.parting import Parting, partings
 from ..paths.summary import Summary, summary
@@ -32,15 +31,13 @@ from ..reading.case import Case
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Array, Evaluation
 from ..records.findings import NOT_ENGINES
 from ..records.outcome import Outcome
-from ..records.rows import PairRow, Quantity, Row, TrajectoryRow, Verdict, blank_row
+from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
+from ..records.verdicts import VERDICTS, Verdict
 from ..rules.update import Update
 from .answers import Answer, answer, answer_along, walk
 from .ledger import Ledger
 from .loading import installed, variants
 from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
-
-# Verdicts that come of looking at an engine's numbers.
-COMPARED: frozenset[Verdict] = frozenset((*SEVERITY, "unstable")) - {"not judged", "undefined"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def run(work: Sequence[Unit], settings: Settings) -> Generator[Outcome, None, No
         if not left[name]:
             told = [*ledger.stale(), *ledger.idle({**installed(), **dict.fromkeys(settings.engines)})]
             if told:
-                yield Outcome(name, told[0].point, told[0].dtype, tuple(told), unit=False)
+                yield Outcome(case=name, point=told[0].point, dtype=told[0].dtype, rows=tuple(told), unit=False)
 
 
 def _outcomes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
@@ -176,13 +173,15 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     summaries: list[Summary] = []
     answers: dict[str, Answer] = {}
     scores: dict[tuple[str, str, Quantity], tuple[float, ...]] = {}
-    blank = blank_row(case.name, unit.point, unit.dtype, "truth")
+    blank = Row(case=case.name, point=unit.point, dtype=unit.dtype, engine="truth")
     try:
         inputs, cotangent = case.inputs(unit.point, unit.dtype), case.cotangent(unit.dtype)
         subject = Subject(case.name, unit.point, unit.dtype, case.graph, inputs, cotangent)
     except Exception as error:  # noqa: BLE001 one case that cannot be set up must not cost the others their results
         rows.append(_failed(blank, "the case could not be set up", error))
-        return Outcome(case.name, unit.point, unit.dtype, tuple(rows), seconds=perf_counter() - start)
+        return Outcome(
+            case=case.name, point=unit.point, dtype=unit.dtype, rows=tuple(rows), seconds=perf_counter() - start
+        )
     doubt = _doubt(subject, blank)
     rows += [doubt] if doubt else _expected(unit, blank)
     for engine in (name for name in engines if name not in variants()):
@@ -214,17 +213,17 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         except Exception as error:  # noqa: BLE001 see _judged
             rows.append(_failed(blank, "it could not be told where paths part", error))
     return Outcome(
-        case.name,
-        unit.point,
-        unit.dtype,
-        tuple(rows),
-        tuple(both),
-        tuple(trajectories),
-        tuple(summaries),
-        tuple(parted),
-        {engine: running for engine, running in versions.items() if running},
-        perf_counter() - start,
-        scores,
+        case=case.name,
+        point=unit.point,
+        dtype=unit.dtype,
+        rows=tuple(rows),
+        pairs=tuple(both),
+        trajectories=tuple(trajectories),
+        summaries=tuple(summaries),
+        partings=tuple(parted),
+        versions={engine: running for engine, running in versions.items() if running},
+        seconds=perf_counter() - start,
+        used=scores,
     )
 
 
@@ -245,7 +244,7 @@ def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, bl
         doubt = _doubt(question, blank)
     except Exception as error:  # noqa: BLE001 see _judged
         return _Beyond([_failed(blank, "the gradient graph could not be set up", error)], [], {})
-    found = _Beyond([replace(doubt, reason=SECOND + doubt.reason)] if doubt else [], [], {})
+    found = _Beyond([replace(doubt, reason=f"second order: {doubt.reason}")] if doubt else [], [], {})
     shown: dict[str, dict[Named, Array]] = {}
     for engine in engines:
         reply = _asked(
@@ -286,9 +285,16 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
     except Exception as error:  # noqa: BLE001 see _judged
         verdict, cause = "failed", f"the judge itself failed, not the engine: {one_line(error)}"
     row = TrajectoryRow(
-        subject.case, subject.point, subject.dtype, engine, 0, subject.graph.output.name, "", nan,
-        None, None, None, verdict, cause, finding=True,
-    )  # fmt: skip
+        case=subject.case,
+        point=subject.point,
+        dtype=subject.dtype,
+        engine=engine,
+        step=0,
+        name=subject.graph.output.name,
+        verdict=verdict,
+        cause=cause,
+        finding=True,
+    )
     return Path((row,))
 
 
@@ -335,4 +341,4 @@ def _failed(blank: Row, what: str, error: Exception) -> Row:
 
 def compared(rows: Sequence[Row]) -> bool:
     """Whether at least one number of an engine was held against the truth."""
-    return any(row.verdict in COMPARED and row.engine not in NOT_ENGINES for row in rows)
+    return any(VERDICTS[row.verdict].compared and row.engine not in NOT_ENGINES for row in rows)

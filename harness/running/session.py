@@ -119,15 +119,24 @@ def session(
         left = len(work) - tally.units
         messages = _messages(tally, left, interrupted)
         about = About(
-            command,
-            {
+            command=command,
+            flags={
                 "engines": list(settings.engines), "dtypes": list(dtypes), "jobs": settings.jobs,
                 "timeout": settings.timeout, "out": str(out),
             },
-            tuple(_summary(one) for one in selected),
-            settings.engines, tally.versions, environment(), {},
-            started.isoformat(timespec="seconds"), perf_counter() - start, len(work), left, messages,
-            Chosen(() if settings.engines == tuple(installed()) else settings.engines, tuple(dtypes), settings.timeout),
+            cases=tuple(_summary(one) for one in selected),
+            engines=settings.engines,
+            versions=tally.versions,
+            platform=environment(),
+            seeds={},
+            started=started.isoformat(timespec="seconds"),
+            seconds=perf_counter() - start,
+            units=len(work),
+            left=left,
+            messages=messages,
+            chosen=Chosen(
+                () if settings.engines == tuple(installed()) else settings.engines, tuple(dtypes), settings.timeout
+            ),
         )  # fmt: skip
         with interrupts.held(quietly=True):
             for report in reports:

@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ..records.findings import (
-    LEGEND,
     NOT_ENGINES,
     Entry,
     Silence,
@@ -30,7 +29,8 @@ from ..records.findings import (
     title,
 )
 from ..records.outcome import About
-from ..records.rows import Row, Verdict
+from ..records.rows import Row
+from ..records.verdicts import VERDICTS, Verdict
 from ..running.loading import variants
 from ..running.session import Ended
 from ..words import counted
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
     from ..paths.parting import Parting
     from ..paths.summary import Summary
 
-STYLES = {
-    "agree": "green",
-    **dict.fromkeys(("lossy", "ill-conditioned", "convention"), "cyan"),
-    **dict.fromkeys(("undefined", "unsupported", "not judged"), "dim"),
-}
 SHOWN = 20  # findings; the report has them all
 PATHS_SHOWN = 6
 
@@ -73,13 +68,13 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
     if engines:
         table = _table(*engines)
         for verdict in _occurring(engines):
-            table.add_row(verdict, *_numbers(engines.values(), verdict), style=_style(verdict))
+            table.add_row(verdict, *_numbers(engines.values(), verdict), style=VERDICTS[verdict].style)
         yield table
     if apart:
         found = _occurring(apart)
         table = _table(*found)
         for column, verdict in zip(table.columns[1:], found, strict=True):
-            column.style = _style(verdict)
+            column.style = VERDICTS[verdict].style
         for engine, count in apart.items():
             table.add_row(escape(engine), *(number for verdict in found for number in _numbers([count], verdict)))
         yield table
@@ -94,15 +89,11 @@ def _table(*heads: str) -> Table:
 
 
 def _occurring(counts: Mapping[str, Mapping[str, int]]) -> list[Verdict]:
-    return [verdict for verdict in LEGEND if any(found.get(verdict) for found in counts.values())]
+    return [verdict for verdict in VERDICTS if any(found.get(verdict) for found in counts.values())]
 
 
 def _numbers(counts: Iterable[Mapping[str, int]], verdict: Verdict) -> Iterator[str]:
     return (f"{found[verdict]:,}" if found.get(verdict) else "·" for found in counts)
-
-
-def _style(verdict: Verdict) -> str:
-    return STYLES.get(verdict, "red")
 
 
 def finding(screen: Console, entry: Entry, about: About) -> None:
@@ -112,7 +103,9 @@ def finding(screen: Console, entry: Entry, about: About) -> None:
     who = " ".join(part for part in (row.engine, row.dtype) if part)
     _verdict(screen, f"{where}  {title(entry)}  {who}", row)
     rest = entry.affected.partition("; ")[2]
-    _paragraphs(screen, row.reason, f"also off: {rest}" if rest else "", row.node if row.engine in NOT_ENGINES else "")
+    _paragraphs(
+        screen, row.reason, f"also off: {rest}" if rest else "", str(row.node) if row.engine in NOT_ENGINES else ""
+    )
     _paragraphs(screen, about.inner(row.case, entry.affected, row.reason))
     _repeat(screen, about.again(row.case, row.engine, row.dtype))
 
@@ -135,7 +128,12 @@ def split(screen: Console, kink: Split, about: About) -> None:
 
 
 def _verdict(screen: Console, head: str, row: Row) -> None:
-    screen.print(Text.assemble((head, "bold"), "  ", (row.verdict, STYLES.get(row.verdict, "bold red"))))
+    screen.print(Text.assemble((head, "bold"), "  ", (row.verdict, _style(row))))
+
+
+def _style(row: Row) -> str:
+    style = VERDICTS[row.verdict].style
+    return f"bold {style}" if style == "red" else style
 
 
 def _repeat(screen: Console, command: str) -> None:

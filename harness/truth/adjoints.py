@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ..graph.node import Params
 from ..graph.operations.operation import Operation
 from ..graph.shapes import axes_of
+from ..records.formats import Format
 from .residuals import Numbers, Numerals, Residual, residual
-from .rounding import EITHER_WAY, Format
+from .rounding import EITHER_WAY
 
 
 def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residual:

@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records.formats import Format
 from .adjoints import adjoint
 from .links import Step
 from .residuals import Numerals, Residual
-from .rounding import Format
 
 LARGEST = 4096  # elements in a batch: beyond, nothing is gained and memory is lost
 

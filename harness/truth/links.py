@@ -24,13 +24,14 @@ from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.node import Arg, Constant, Kind, Node, Params, Shape, Use
 from ..graph.operations.operation import Operation
+from ..records.formats import Format
 from .choice import Ties
 from .numbers import balls, to_balls
 from .poles import limits
 from .precision import once, refined
 from .products import in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
-from .rounding import EITHER_WAY, Format, entered, floats, log_of_sum_read, radii, rounded, unless_infinite
+from .rounding import EITHER_WAY, entered, floats, log_of_sum_read, radii, rounded, unless_infinite
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ from ..graph.node import Params, Shape, Use
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
 from ..graph.shapes import axes_of, einsum_terms
+from ..records.formats import Format
 from .arrays import structural
-from .rounding import Format
 
 Floats: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[..., Any]

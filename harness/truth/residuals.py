@@ -10,9 +10,10 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records.formats import Format
 from .numbers import to_balls
 from .products import Estimate
-from .rounding import Format, entered, floats, radii
+from .rounding import entered, floats, radii
 
 Numbers: TypeAlias = NDArray[Any]
 

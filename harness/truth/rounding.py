@@ -10,7 +10,6 @@ products in floating-point arithmetic"): so in bfloat16 too, where n u is soon a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -19,52 +18,12 @@ from numpy.typing import NDArray
 
 from ..graph.node import Constant
 from ..graph.operations import OPERATIONS
+from ..records.formats import Format
 
 Balls = Any  # an object array of arb, or one arb
 Floats: TypeAlias = NDArray[np.float64]
 
 EITHER_WAY = arb(0, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A floating-point format: unit roundoff 2^-p, and the smallest number that all hardware keeps.
-
-    That is the smallest normal one where subnormals may be flushed. Those of float16 never are: it is the smallest
-    of these, and a number that enters near zero may have moved by half of it.
-    """
-
-    name: str
-    unit: float
-    smallest: float
-    largest: float
-    gradual: bool = False  # subnormals are kept
-    result: float = 0.0  # unit roundoff of what an operation gives, where that is finer than of what it takes
-
-    @property
-    def step(self) -> float:
-        return self.result or self.unit
-
-
-FORMATS: Mapping[str, Format] = {
-    "float64": Format("float64", 2.0**-53, 2.0**-1022, 1.7976931348623157e308),
-    "float32": Format("float32", 2.0**-24, 2.0**-126, 3.4028234663852886e38),
-    "bfloat16": Format("bfloat16", 2.0**-8, 2.0**-126, 3.3895313892515355e38),
-    "float16": Format("float16", 2.0**-11, 2.0**-24, 65504.0, gradual=True),
-}
-# What tensor cores do to the factors of a float32 product, whose sum they keep in float32.
-TF32 = Format("TF32", 2.0**-11, 2.0**-126, 3.4011621342146535e38, result=2.0**-24)
-BFLOAT16_FACTORS = replace(FORMATS["bfloat16"], result=2.0**-24)
-# What a step looks like that is a precision too low; and what the factors of its products may be, the best first.
-LOWER: Mapping[str, Sequence[Format]] = {
-    "float64": (FORMATS["float32"],),
-    "float32": (FORMATS["bfloat16"],),
-    "float16": (FORMATS["bfloat16"],),
-}
-LOWER_FACTORS: Mapping[str, Sequence[Format]] = {
-    "float64": (FORMATS["float32"], TF32, BFLOAT16_FACTORS),
-    "float32": (TF32, BFLOAT16_FACTORS),
-}
 
 
 def middle(ball: Balls) -> Balls:

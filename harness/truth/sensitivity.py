@@ -23,13 +23,13 @@ from ..graph.emit import emit
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.node import Node, Use
+from ..records.formats import Format
 from .adjoints import adjoint
 from .batches import Batches
 from .links import Step
 from .precision import working
 from .reference import Reference
 from .residuals import Numerals, Residual
-from .rounding import Format
 
 Array: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.float64]

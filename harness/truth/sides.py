@@ -52,7 +52,7 @@ class Sides:
 
     def choice(self, number: float) -> str:
         """Which derivative a number is."""
-        named = {self.left: "the left one", self.right: "the right one", (self.left + self.right) / 2: "the middle"}
+        named = {self.left: "left", self.right: "right", (self.left + self.right) / 2: "middle"}
         return next((name for side, name in named.items() if abs(number - side) <= 1e-6 * abs(side)), "another")
 
 
