@@ -47,4 +47,4 @@ def evaluated(about: Subject) -> Evaluation:
 
 
 def first_off(rows: list[Row]) -> set[str]:
-    return {row.node for row in rows if row.verdict in FINDINGS}
+    return {str(row.node) for row in rows if row.verdict in FINDINGS}

@@ -16,6 +16,7 @@ from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import find, load, shipped
 from gradaccord.harness.records.evaluation import Evaluation
+from gradaccord.harness.records.rows import LinkName
 from gradaccord.harness.truth.batches import Batches
 
 CASES = find([shipped() / folder for folder in ("kinks", "saturation", "functions", "layers")])
@@ -61,11 +62,11 @@ def test_a_fault_in_one_of_many_equal_steps_is_named(dtype: str, factor: float, 
     faulty = {**evaluation.terms, use: (evaluation.terms[use] * factor).astype(dtype)}
     rows = judge(subject, "backprop", replace(evaluation, terms=faulty))
     argument = subject.graph.argument(use)
-    assert {row.node for row in rows if row.finding and row.quantity == "term"} == {f"term of {argument} in {use}"}
+    assert {str(row.node) for row in rows if row.finding and row.quantity == "term"} == {f"term of {argument} in {use}"}
 
     wrong = {**evaluation.values, name: (evaluation.values[name] * factor).astype(dtype)}
     rows = judge(subject, "backprop", replace(evaluation, values=wrong))
-    assert rows[[row.name for row in rows].index(name)].node == f"value of {name}"
+    assert rows[[row.name for row in rows].index(name)].node == LinkName("value", name)
 
 
 def test_nan_in_one_of_many_equal_steps_is_named() -> None:
@@ -75,4 +76,5 @@ def test_nan_in_one_of_many_equal_steps_is_named() -> None:
     adjoint = evaluation.adjoints["s23"]
     faulty = {**evaluation.adjoints, "s23": np.full_like(adjoint, np.nan)}
     rows = judge(subject, "backprop", replace(evaluation, adjoints=faulty))
-    assert {row.name for row in rows if row.quantity == "adjoint" and row.node == "adjoint of s23" and row.finding}
+    off = LinkName("adjoint", "s23")
+    assert [row for row in rows if row.quantity == "adjoint" and row.node == off and row.finding]

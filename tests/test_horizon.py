@@ -143,7 +143,7 @@ def test_a_component_is_named_by_its_index() -> None:
     x = sound.places["x"].copy()
     x[6:, 4] += 0.01
     (found,) = partings(start, ascent(9), {"one": sound, "other": replace(sound, places={"x": x})})
-    assert (found.step, found.name, found.index) == (6, "x", "1, 1")
+    assert (found.step, found.name, found.index) == (6, "x", (1, 1))
 
 
 # --- a chaotic case, on real engines ------------------------------------------------------------------------------

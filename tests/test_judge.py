@@ -52,10 +52,10 @@ def test_a_fault_in_one_element_of_any_term_is_named(fault: str, dtype: str) -> 
         index = np.unravel_index(np.argmax(np.abs(wrong)), wrong.shape)
         wrong[index] = FAULTS[fault](float(wrong[index]), dtype)
         rows = judge(about, "backprop", replace(sound, terms={**sound.terms, use: wrong}))
-        off = [row for row in rows if row.quantity == "term" and row.use == str(use)]
+        off = [row for row in rows if row.quantity == "term" and row.use == use]
         assert off[0].verdict in FINDINGS, f"{fault} in the term {use} got past the judge"
-        assert off[0].node == f"term of {about.graph.argument(use)} in {use}"
-        assert off[0].index == ", ".join(str(int(i)) for i in index)
+        assert str(off[0].node) == f"term of {about.graph.argument(use)} in {use}"
+        assert off[0].index == tuple(int(i) for i in index)
         assert off[0].finding
 
 
@@ -74,7 +74,7 @@ def test_a_fault_in_one_element_of_any_value_or_adjoint_is_named(fault: str) -> 
             rows = judge(about, "backprop", broken)
             off = next(row for row in rows if row.quantity == quantity and row.name == name)
             assert off.verdict in FINDINGS, f"{fault} in the {quantity} of {name} got past the judge"
-            assert off.node == f"{quantity} of {name}"
+            assert str(off.node) == f"{quantity} of {name}"
 
 
 def test_everything_downstream_of_a_fault_names_its_link_and_nothing_beside_it_does() -> None:
@@ -84,7 +84,7 @@ def test_everything_downstream_of_a_fault_names_its_link_and_nothing_beside_it_d
     use = Use("f", 0)
     rows = judge(about, "x", replace(sound, terms={**sound.terms, use: sound.terms[use] * (1 + 1e-12)}))
     verdicts = {row.name: row for row in rows if row.quantity == "gradient"}
-    assert verdicts["a"].node == verdicts["b"].node == "term of d in f[0]"
+    assert str(verdicts["a"].node) == str(verdicts["b"].node) == "term of d in f[0]"
     assert verdicts["c"].verdict == "agree"
 
 
@@ -132,7 +132,7 @@ def test_overflow_is_found_where_it_is_born() -> None:
     about = subject({"y": "exp(x)", "out": "y * 2"}, "float32", x=100.0)
     rows = judge(about, "backprop", evaluated(about))
     off = next(row for row in rows if row.quantity == "value" and row.name == "out")
-    assert (off.verdict, off.node) == ("overflow", "value of y")
+    assert (off.verdict, str(off.node)) == ("overflow", "value of y")
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

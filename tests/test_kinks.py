@@ -123,7 +123,7 @@ def test_nan_out_of_the_branch_that_was_not_taken_is_found_and_laid_where_it_is_
     assert np.isnan(found.gradients["x"])
     row = next(row for row in judge(about, "x", found) if row.quantity == "gradient")
     assert (row.verdict, row.finding) == ("not finite", True)
-    assert "the derivative is 0" in row.reason and row.node == "value of f.2"  # the square root
+    assert "the derivative is 0" in row.reason and str(row.node) == "value of f.2"  # the square root
     assert told(about, 0.0).verdict != "not finite"
 
 
@@ -137,13 +137,13 @@ def test_a_convention_says_which_side_it_took(number: float, choice: str) -> Non
 def test_an_artefact_names_the_kink_that_it_comes_from() -> None:
     about = subject("relu(x) - relu(-x)", x=0.0)
     row = told(about, prepare(about.graph, about.dtype)(about.inputs, about.cotangent).gradients["x"])
-    assert row.verdict == "kink artefact" and row.node.startswith("term of ")
+    assert row.verdict == "kink artefact" and str(row.node).startswith("term of ")
 
 
 def test_of_an_array_the_component_at_the_kink_is_named() -> None:
     about = subject("sum(relu(x) - relu(-x))", x=[1.0, 0.0, -2.0])
     row = told(about, [1.0, 0.0, 1.0])
-    assert (row.verdict, row.index) == ("kink artefact", "1")
+    assert (row.verdict, row.index) == ("kink artefact", (1,))
     assert told(about, [1.0, 1.0, 1.0]).verdict == "convention"
 
 

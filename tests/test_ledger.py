@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.reading.case import Case, load
 from gradaccord.harness.records.outcome import Outcome
-from gradaccord.harness.records.rows import Quantity, Row, TrajectoryRow
+from gradaccord.harness.records.rows import LinkName, Quantity, Row, TrajectoryRow
 from gradaccord.harness.records.verdicts import Verdict
 from gradaccord.harness.running.ledger import Ledger
 
@@ -22,28 +23,44 @@ accept:
 """
 
 
+TERM = LinkName("term", "a", Use("y", 0))
+
+
 def case(folder: Path, verdict: Verdict) -> Case:
     path = folder / "made.yaml"
     path.write_text(TEXT.replace("VERDICT", verdict))
     return load(path)
 
 
-def row(engine: str, quantity: Quantity, name: str, verdict: Verdict, node: str, reason: str = "") -> Row:
+def row(engine: str, quantity: Quantity, name: str, verdict: Verdict, node: LinkName | str, choice: str = "") -> Row:
     return Row(
-        "made", 0, "float64", engine, quantity, name, "", "", 1.0, 1.0, 0.0, 2.0, 3.0, verdict, node, reason, 0.0,
+        case="made",
+        point=0,
+        dtype="float64",
+        engine=engine,
+        quantity=quantity,
+        name=name,
+        engine_value=1.0,
+        reference=1.0,
+        error=0.0,
+        score=2.0,
+        digits=3.0,
+        verdict=verdict,
+        node=node,
+        choice=((choice, 1),) if choice else (),
         finding=True,
-    )  # fmt: skip
+    )
 
 
 def settled(ledger: Ledger, *rows: Row) -> tuple[Row, ...]:
-    return ledger.settle(Outcome("made", 0, "float64", rows)).rows
+    return ledger.settle(Outcome(case="made", point=0, dtype="float64", rows=rows)).rows
 
 
 def test_an_entry_explains_its_row_and_those_that_inherit_its_link(tmp_path: Path) -> None:
     found = settled(
         Ledger(case(tmp_path, "wrong")),
-        row("one", "term", "a", "wrong", "term of a in y[0]"),
-        row("one", "gradient", "a", "wrong", "term of a in y[0]"),
+        row("one", "term", "a", "wrong", TERM),
+        row("one", "gradient", "a", "wrong", TERM),
     )
     assert [one.accepted for one in found] == ["known", "known"]
 
@@ -51,11 +68,11 @@ def test_an_entry_explains_its_row_and_those_that_inherit_its_link(tmp_path: Pat
 @pytest.mark.parametrize(
     "other",
     [
-        row("one", "gradient", "b", "wrong", "term of b in y[1]"),
-        row("one", "gradient", "a", "wrong", "term of ab in y[0]"),
-        row("one", "gradient", "a", "wrong", "value of a"),
-        row("one", "gradient", "a", "imprecise", "term of a in y[0]"),
-        row("two", "term", "a", "wrong", "term of a in y[0]"),
+        row("one", "gradient", "b", "wrong", LinkName("term", "b", Use("y", 1))),
+        row("one", "gradient", "a", "wrong", LinkName("term", "ab", Use("y", 0))),
+        row("one", "gradient", "a", "wrong", LinkName("value", "a")),
+        row("one", "gradient", "a", "imprecise", TERM),
+        row("two", "term", "a", "wrong", TERM),
     ],
 )
 def test_an_entry_explains_no_other_link_verdict_or_engine(other: Row, tmp_path: Path) -> None:
@@ -63,20 +80,17 @@ def test_an_entry_explains_no_other_link_verdict_or_engine(other: Row, tmp_path:
 
 
 def test_a_convention_that_the_ledger_explains_leaves_the_others_in_agreement(tmp_path: Path) -> None:
-    lower, upper = "the engine took the lower end", "the engine took the upper end"
+    lower, upper = "lower", "upper"
     rows = [
-        row(engine, "term", "a", "convention", "term of a in y[0]", reason)
-        for engine, reason in (("one", upper), ("two", lower), ("three", lower))
+        row(engine, "term", "a", "convention", TERM, choice)
+        for engine, choice in (("one", upper), ("two", lower), ("three", lower))
     ]
     found = settled(Ledger(case(tmp_path, "convention")), *rows)
     assert [(one.finding, one.accepted) for one in found] == [(True, "known"), (False, ""), (False, "")]
 
 
 def test_conventions_that_still_differ_stay_findings(tmp_path: Path) -> None:
-    rows = [
-        row(engine, "term", "a", "convention", "term of a in y[0]", f"the engine took {engine}")
-        for engine in ("one", "two", "three")
-    ]
+    rows = [row(engine, "term", "a", "convention", TERM, engine) for engine in ("one", "two", "three")]
     found = settled(Ledger(case(tmp_path, "convention")), *rows)
     assert [one.finding and not one.accepted for one in found] == [False, True, True]
 
@@ -90,9 +104,28 @@ def test_an_entry_of_an_engine_that_is_not_there_is_noticed(installed: list[str]
     assert all(said in one.reason and "made.yaml:7" in one.reason for one in found)
 
 
-@pytest.mark.parametrize("node, known", [("term of a in y[0]", True), ("term of b in y[1]", False), ("", False)])
-def test_a_step_of_a_path_is_explained_by_the_link_that_it_inherits(node: str, known: bool, tmp_path: Path) -> None:
-    step = TrajectoryRow("made", 0, "float64", "one", 1, "a", "", 1.0, 1.0, 0.0, 2.0, "wrong", "gradient", node, True)
-    there = (row("one", "term", "a", "wrong", "term of a in y[0]"),)
-    found = Ledger(case(tmp_path, "wrong")).settle(Outcome("made", 0, "float64", there, trajectories=(step,)))
+@pytest.mark.parametrize("node, known", [(TERM, True), (LinkName("term", "b", Use("y", 1)), False), ("", False)])
+def test_a_step_of_a_path_is_explained_by_the_link_that_it_inherits(
+    node: LinkName | str, known: bool, tmp_path: Path
+) -> None:
+    step = TrajectoryRow(
+        case="made",
+        point=0,
+        dtype="float64",
+        engine="one",
+        step=1,
+        name="a",
+        value=1.0,
+        reference=1.0,
+        error=0.0,
+        score=2.0,
+        verdict="wrong",
+        cause="gradient",
+        node=node,
+        finding=True,
+    )
+    there = (row("one", "term", "a", "wrong", TERM),)
+    found = Ledger(case(tmp_path, "wrong")).settle(
+        Outcome(case="made", point=0, dtype="float64", rows=there, trajectories=(step,))
+    )
     assert (found.trajectories[0].finding, bool(found.trajectories[0].accepted)) == (not known, known)

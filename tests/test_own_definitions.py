@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def test_what_is_made_of_a_graph_keeps_its_definitions() -> None:
 def test_two_graphs_that_differ_in_a_definition_are_two() -> None:
     other = replace(GRAPH, definitions=(replace(SWISH), TWICE, SHIFTED))
     assert other != GRAPH and hash(other) != hash(GRAPH)
+
+
+def test_a_graph_travels_to_another_process_with_its_definitions() -> None:
+    assert GRAPH.vocabulary and GRAPH.by_name and GRAPH.uses
+    there = pickle.loads(pickle.dumps(GRAPH))
+    assert there.nodes == GRAPH.nodes and there.outputs == GRAPH.outputs
+    assert [one.name for one in there.definitions] == ["swish", "twice", "relu"]
+    assert there.operation(there["h2"]).definition == SWISH.definition
 
 
 def test_definitions_are_read_printed_and_emitted() -> None:

@@ -26,7 +26,7 @@ def named(about: Subject) -> set[str]:
     from gradaccord.engines.pytorch.engine import engine
 
     rows = judge(about, "torch", engine.prepare(about.graph, about.dtype)(about.inputs, about.cotangent))
-    return {row.node for row in rows if row.verdict in FINDINGS}
+    return {str(row.node) for row in rows if row.verdict in FINDINGS}
 
 
 @pytest.mark.parametrize("dtype", FACTOR)

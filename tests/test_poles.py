@@ -47,7 +47,7 @@ def term(about: Subject, number: float) -> Row:
         terms={**found.terms, use: np.array(number)},
         adjoints={**found.adjoints, "x": np.array(number)},
     )
-    return next(row for row in judge(about, "x", shown) if row.quantity == "term" and row.use == str(use))
+    return next(row for row in judge(about, "x", shown) if row.quantity == "term" and row.use == use)
 
 
 @pytest.mark.parametrize("text", [text for text, (_, limit) in POLES.items() if limit is not None])

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gradaccord.harness.graph.node import Constant, Params
-from gradaccord.harness.judging.classify import classify
+from gradaccord.harness.judging.classify import Judgement, classify
 from gradaccord.harness.records.formats import FORMATS, TF32, Format
 from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.truth import links, products
@@ -96,7 +96,7 @@ class Case:
         with working():
             return [self.read(self.form, link) for link in range(len(self.answers))]
 
-    def verdict(self, link: int = 0) -> tuple[str, float, tuple[int, ...], str]:
+    def verdict(self, link: int = 0) -> Judgement:
         with working():
             return classify(lambda form: self.read(form, link), self.form)
 
@@ -278,8 +278,8 @@ def test_a_fault_in_one_element_is_found_and_told_as_balls_tell_it(
         wrong[index] = FAULTS[fault](float(answer[index]), float(size), dtype)
         case.answers[link] = wrong
         verdict = case.verdict(link)
-        assert verdict[0] in FINDINGS, f"{fault} got past the judge"
-        assert verdict[2] == tuple(map(int, index))
+        assert verdict.verdict in FINDINGS, f"{fault} got past the judge"
+        assert verdict.index == tuple(map(int, index))
         assert verdict == in_balls(monkeypatch, lambda link=link: case.verdict(link))
         case.answers[link] = sound
 
@@ -290,12 +290,12 @@ def test_a_transposed_product_is_found(dtype: str) -> None:
     for link in range(3):
         sound = case.answers[link]
         case.answers[link] = sound.T
-        assert case.verdict(link)[0] == "wrong"
+        assert case.verdict(link).verdict == "wrong"
         case.answers[link] = sound
 
 
 def test_float32_inside_float64_is_imprecise_and_a_product_in_tf32_looks_like_it() -> None:
     case = Case("a square", "float64")
     case.answers[0] = (case.operands[0].astype(np.float32) @ case.operands[1].astype(np.float32)).astype(np.float64)
-    verdict, _, _, reason = case.verdict()
-    assert verdict == "imprecise" and "float32" in reason
+    found = case.verdict()
+    assert found.verdict == "imprecise" and "float32" in found.reason

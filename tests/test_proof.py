@@ -209,7 +209,7 @@ def test_an_unreliable_reference_judges_nobody(
     first, *rest = found.rows
     assert (first.engine, first.verdict, first.finding) == ("truth", "reference unreliable", True)
     assert first.node == "product of `sin` in `d.1`"
-    assert first.reason.startswith(first.node)
+    assert first.reason.startswith(str(first.node))
     assert rest
     assert {(row.verdict, row.reason, row.finding) for row in rest} == {("not judged", "reference unreliable", False)}
     assert found.trajectories == ()

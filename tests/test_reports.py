@@ -11,22 +11,100 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.reading.case import load
 from gradaccord.harness.records.findings import Chosen
 from gradaccord.harness.records.outcome import About, CaseSummary, Outcome
-from gradaccord.harness.records.rows import PairRow, Quantity, Row, TrajectoryRow
+from gradaccord.harness.records.rows import LinkName, PairRow, Quantity, Row, TrajectoryRow
 from gradaccord.reports import csv, markdown
 from gradaccord.reports import json as json_report
 
-ROW = Row("product", 0, "float64", "torch", "gradient", "a", "", "2, 1", 0.1, 1 / 3, -7 / 30, 2.5, 0.15, "wrong",
-          "term of a in y[0]", "term of `a` in `y: a * b` at [2, 1]: the engine gave 0.1", 0.25, True)  # fmt: skip
-AGREES = Row("product", 0, "float64", "jax", "value", "y", "", "", 6.0, 6.0, 0.0, 0.0, 32.0, "agree", "", "", 0.1)
-SILENT = Row("product", 0, "float32", "jax", "run", "", "", "", None, None, None, None, None, "unsupported", "",
-             "jax is not installed: pip install 'gradaccord[jax]'", 0.0)  # fmt: skip
-ENDLESS = Row("product", 1, "float64", "jax", "value", "y", "", "", inf, nan, -inf, None, 0.0, "not finite",
-              "value of y", "a | b\nand *more*", 0.0, finding=True, accepted="known since 1847")  # fmt: skip
-PAIR = PairRow("product", 0, "float64", "gradient", "a", "torch", "jax", "2, 1", 0.1, 0.2, 1e15)
-STEP = TrajectoryRow("product", 0, "float64", "torch", 1, "a", "0", 5e-324, None, None, None, "agree", "")
+ROW = Row(
+    case="product",
+    point=0,
+    dtype="float64",
+    engine="torch",
+    quantity="gradient",
+    name="a",
+    index=(2, 1),
+    engine_value=0.1,
+    reference=1 / 3,
+    error=-7 / 30,
+    score=2.5,
+    digits=0.15,
+    verdict="wrong",
+    node="term of a in y[0]",
+    reason="term of `a` in `y: a * b` at [2, 1]: the engine gave 0.1",
+    seconds=0.25,
+    finding=True,
+)
+AGREES = Row(
+    case="product",
+    point=0,
+    dtype="float64",
+    engine="jax",
+    quantity="value",
+    name="y",
+    engine_value=6.0,
+    reference=6.0,
+    error=0.0,
+    score=0.0,
+    digits=32.0,
+    verdict="agree",
+    seconds=0.1,
+)
+SILENT = Row(
+    case="product",
+    point=0,
+    dtype="float32",
+    engine="jax",
+    quantity="run",
+    name="",
+    verdict="unsupported",
+    reason="jax is not installed: pip install 'gradaccord[jax]'",
+)
+ENDLESS = Row(
+    case="product",
+    point=1,
+    dtype="float64",
+    engine="jax",
+    quantity="value",
+    name="y",
+    engine_value=inf,
+    reference=nan,
+    error=-inf,
+    digits=0.0,
+    verdict="not finite",
+    node="value of y",
+    reason="a | b\nand *more*",
+    finding=True,
+    accepted="known since 1847",
+)
+PAIR = PairRow(
+    case="product",
+    point=0,
+    dtype="float64",
+    quantity="gradient",
+    name="a",
+    engine_a="torch",
+    engine_b="jax",
+    index=(2, 1),
+    value_a=0.1,
+    value_b=0.2,
+    ulps=1e15,
+)
+STEP = TrajectoryRow(
+    case="product",
+    point=0,
+    dtype="float64",
+    engine="torch",
+    step=1,
+    name="a",
+    index=(0,),
+    value=5e-324,
+    verdict="agree",
+    cause="",
+)
 
 
 @pytest.fixture
@@ -34,18 +112,28 @@ def about(product: Path) -> About:
     case = load(product)
     summary = CaseSummary(case.name, "product.yaml", case.about, case.source, case.tags, 1, case.graph)
     return About(
-        "gradaccord run product.yaml", {"jobs": 0}, (summary,), ("torch", "jax"), {"torch": "torch 2.13.0"},
-        {"Python": "CPython 3.11"}, {}, "2026-01-01T00:00:00+00:00", 1.5, 4,
-    )  # fmt: skip
+        command="gradaccord run product.yaml",
+        flags={"jobs": 0},
+        cases=(summary,),
+        engines=("torch", "jax"),
+        versions={"torch": "torch 2.13.0"},
+        platform={"Python": "CPython 3.11"},
+        seeds={},
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.5,
+        units=4,
+    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path, about: About) -> Path:
     reports = [module.write(tmp_path) for module in (csv, json_report, markdown)]
     for report in reports:
-        report.add(Outcome("product", 0, "float64", (ROW, AGREES), (PAIR,), (STEP,)))
-        report.add(Outcome("product", 0, "float32", (SILENT,)))
-        report.add(Outcome("product", 1, "float64", (ENDLESS,)))
+        report.add(
+            Outcome(case="product", point=0, dtype="float64", rows=(ROW, AGREES), pairs=(PAIR,), trajectories=(STEP,))
+        )
+        report.add(Outcome(case="product", point=0, dtype="float32", rows=(SILENT,)))
+        report.add(Outcome(case="product", point=1, dtype="float64", rows=(ENDLESS,)))
         report.close(about)
     return tmp_path
 
@@ -114,7 +202,9 @@ def test_pairs_beyond_the_gradient_stand_apart_and_those_without_a_number_in_com
 ) -> None:
     report = markdown.write(tmp_path)
     beyond = replace(PAIR, quantity="tangent", engine_a="torch:forward", engine_b="jax:forward", ulps=0.0)
-    report.add(Outcome("product", 0, "float64", (AGREES,), (PAIR, replace(PAIR, ulps=0.0), beyond)))
+    report.add(
+        Outcome(case="product", point=0, dtype="float64", rows=(AGREES,), pairs=(PAIR, replace(PAIR, ulps=0.0), beyond))
+    )
     report.close(about)
     text = (tmp_path / "report.md").read_text()
     section = text[text.index("## Engine by engine") : text.index("## Disagreements")]
@@ -138,7 +228,11 @@ def test_numbers_of_a_pair_are_told_apart(
     a: float, b: float, ulps: float, shown: str, tmp_path: Path, about: About
 ) -> None:
     report = markdown.write(tmp_path)
-    report.add(Outcome("product", 0, "float64", (), (replace(PAIR, value_a=a, value_b=b, ulps=ulps),)))
+    report.add(
+        Outcome(
+            case="product", point=0, dtype="float64", rows=(), pairs=(replace(PAIR, value_a=a, value_b=b, ulps=ulps),)
+        )
+    )
     report.close(about)
     there = "`product` float64, gradient of `a` at [2, 1]"
     assert shown.format(there) in (tmp_path / "report.md").read_text()
@@ -146,7 +240,14 @@ def test_numbers_of_a_pair_are_told_apart(
 
 def test_tables_of_verdicts_end_with_what_is_no_engine(tmp_path: Path, about: About) -> None:
     report = markdown.write(tmp_path)
-    report.add(Outcome("product", 0, "float64", (replace(AGREES, engine="truth", quantity="expectation"), AGREES)))
+    report.add(
+        Outcome(
+            case="product",
+            point=0,
+            dtype="float64",
+            rows=(replace(AGREES, engine="truth", quantity="expectation"), AGREES),
+        )
+    )
     report.close(about)
     text = (tmp_path / "report.md").read_text()
     assert text.index("| `jax` | 1 |") < text.index("| `truth` | 1 |")
@@ -161,7 +262,7 @@ def test_tables_of_the_page_have_as_many_cells_in_each_row(folder: Path) -> None
 def test_reports_appear_whole_or_not_at_all(tmp_path: Path, about: About) -> None:
     reports = [module.write(tmp_path) for module in (csv, json_report, markdown)]
     for report in reports:
-        report.add(Outcome("product", 0, "float64", (ROW,)))
+        report.add(Outcome(case="product", point=0, dtype="float64", rows=(ROW,)))
     assert all(path.suffix == ".partial" for path in tmp_path.iterdir() if path.name != "product.yaml")
     for report in reports:
         report.close(about)
@@ -171,15 +272,30 @@ def test_reports_appear_whole_or_not_at_all(tmp_path: Path, about: About) -> Non
 
 
 def kink(engine: str, dtype: str, choice: str) -> Row:
-    return Row("abs", 0, dtype, engine, "gradient", "x", "", "", 1.0, 0.0, 1.0, 1.0, 0.0, "convention",
-               "term of x in y[0]", f"the engine took {choice}", 0.0, finding=True)  # fmt: skip
+    return Row(
+        case="abs",
+        point=0,
+        dtype=dtype,
+        engine=engine,
+        quantity="gradient",
+        name="x",
+        engine_value=1.0,
+        reference=0.0,
+        error=1.0,
+        score=1.0,
+        digits=0.0,
+        verdict="convention",
+        node="term of x in y[0]",
+        reason=f"the engine took {choice}",
+        finding=True,
+    )
 
 
 def test_engines_that_choose_differently_at_a_kink_are_one_disagreement(tmp_path: Path, about: About) -> None:
     report = markdown.write(tmp_path)
     for dtype in ("float64", "float32"):
         rows = (kink("torch", dtype, "the middle"), kink("jax", dtype, "the upper end"), kink("x", dtype, "the middle"))
-        report.add(Outcome("abs", 0, dtype, rows))
+        report.add(Outcome(case="abs", point=0, dtype=dtype, rows=rows))
     report.close(about)
     page = (tmp_path / "report.md").read_text()
     assert "**1 disagreement without an explanation**" in page
@@ -190,7 +306,14 @@ def test_engines_that_choose_differently_at_a_kink_are_one_disagreement(tmp_path
 
 def test_a_difference_between_engines_is_repeated_with_all_of_them(tmp_path: Path, about: About) -> None:
     report = markdown.write(tmp_path)
-    report.add(Outcome("product", 0, "float64", (replace(kink("torch", "float64", "the middle"), case="product"),)))
+    report.add(
+        Outcome(
+            case="product",
+            point=0,
+            dtype="float64",
+            rows=(replace(kink("torch", "float64", "the middle"), case="product"),),
+        )
+    )
     report.close(replace(about, chosen=Chosen(("torch", "jax"), ("float64",))))
     again = "gradaccord run product.yaml --engine torch --engine jax --dtype float64"
     assert f"repeat: `{again}`" in (tmp_path / "report.md").read_text()
@@ -201,9 +324,11 @@ def test_inner_nodes_that_are_cited_are_written_out(tmp_path: Path, about: About
     path.write_text("name: nested\ninputs: {a: 2, b: 3}\ngraph:\n  f: exp(a * b) + 1\n")
     case = load(path)
     summary = CaseSummary(case.name, "nested.yaml", "", "", (), 1, case.graph)
-    row = replace(ROW, case="nested", name="f.1", use="f.2[0]", node="term of f.1 in f.2[0]", reason="")
+    row = replace(
+        ROW, case="nested", name="f.1", use=Use("f.2", 0), node=LinkName("term", "f.1", Use("f.2", 0)), reason=""
+    )
     report = markdown.write(tmp_path)
-    report.add(Outcome("nested", 0, "float64", (replace(row, quantity="term"),)))
+    report.add(Outcome(case="nested", point=0, dtype="float64", rows=(replace(row, quantity="term"),)))
     report.close(replace(about, cases=(summary,)))
     page = (tmp_path / "report.md").read_text()
     assert "there `f.1` is `a * b`, `f.2` is `exp(a * b)`<br>" in page
@@ -213,7 +338,7 @@ def test_an_engine_that_is_silent_everywhere_is_told_once(tmp_path: Path, about:
     report = markdown.write(tmp_path)
     for case in ("one", "two", "three"):
         row = replace(SILENT, case=case, engine="mine", verdict="failed", reason="no driver", finding=True)
-        report.add(Outcome(case, 0, "float32", (row,)))
+        report.add(Outcome(case=case, point=0, dtype="float32", rows=(row,)))
     report.close(about)
     page = (tmp_path / "report.md").read_text()
     assert "**mine: failed** in 3 cases, 3 units<br>" in page
@@ -225,7 +350,7 @@ def test_the_table_of_allowances_has_median_and_worst_and_whose_it_is(tmp_path: 
     for engine, scores in (("torch", (0.125, 0.25)), ("jax", (0.5,))):
         used: dict[tuple[str, str, Quantity], tuple[float, ...]]
         used = {(engine, "exp", "value"): scores, (engine, "flip", "value"): (0.0,)}
-        report.add(Outcome("product", 0, "bfloat16", (AGREES,), used=used))
+        report.add(Outcome(case="product", point=0, dtype="bfloat16", rows=(AGREES,), used=used))
     report.close(about)
     text = (tmp_path / "report.md").read_text()
     assert "Exact on every engine: `flip`." in text

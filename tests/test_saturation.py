@@ -30,7 +30,7 @@ def terms(about: Subject, prepare: Prepare, fault: float = 0.0) -> list[Row]:
     use = Use("f", 0)
     bent = np.asarray(found.terms[use] * about.cotangent.dtype.type(1 + fault))
     rows = judge(about, "x", replace(found, terms={**found.terms, use: bent}))
-    return [row for row in rows if row.quantity == "term" and row.use == str(use)]
+    return [row for row in rows if row.quantity == "term" and row.use == use]
 
 
 @pytest.mark.parametrize("text", TEXTS[:-2])

@@ -14,7 +14,7 @@ import pytest
 from flint import arb, ctx
 
 from gradaccord.harness.graph.directional import Directional
-from gradaccord.harness.judging.second_order import SECOND, Question, given, judge_along
+from gradaccord.harness.judging.second_order import Question, given, judge_along
 from gradaccord.harness.reading.case import Case, load, schema, shipped
 from gradaccord.harness.records.evaluation import Inputs
 from gradaccord.harness.records.verdicts import FINDINGS
@@ -152,7 +152,7 @@ def test_a_gradient_graph_of_something_else_is_noticed_and_nobody_is_judged_by_i
     monkeypatch.setattr("gradaccord.harness.judging.second_order.given", doubled)
     rows = rows_of(load(shipped() / "layers" / "attention.yaml"), ("torch:forward-reverse",), "float64")
     (doubt,) = (row for row in rows if row.verdict == "reference unreliable")
-    assert doubt.engine == "truth" and doubt.reason.startswith(SECOND)
+    assert doubt.engine == "truth" and doubt.reason.startswith("second order: ")
     assert {row.verdict for row in second(rows, "torch:forward-reverse")} == {"not judged"}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradaccord.harness.judging.second_order import SECOND, judge_along
+from gradaccord.harness.judging.second_order import judge_along
 from gradaccord.harness.reading.case import Case, load, shipped
 from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.records.findings import unexplained
@@ -158,7 +158,7 @@ def test_a_hand_written_second_derivative_that_is_off_is_found(quantity: str, fa
         row = rows[quantity, asked.subject.graph.output.name if quantity == "tangent" else name]
         assert row.verdict == ("not finite" if not np.isfinite(fault) else "imprecise" if abs(fault) < 1 else "wrong")
         assert row.finding
-        assert row.node.startswith((SECOND, quantity))
+        assert str(row.node).startswith(("second order: ", quantity))
 
 
 def test_a_link_of_the_gradient_graph_that_is_off_is_named() -> None:
@@ -168,7 +168,7 @@ def test_a_link_of_the_gradient_graph_that_is_off_is_named() -> None:
     inner = next(node.name for node in along.graph.operations if node.name.startswith("grad_"))
     spoiled = replace(sound, values={**sound.values, inner: np.asarray(sound.values[inner] * (1 + 1e-12))})
     rows = judge_along(asked, "x", spoiled, None, 0.0, BOTH)
-    assert f"{SECOND}value of {inner}" in {row.node for row in rows}
+    assert f"second order: value of {inner}" in {str(row.node) for row in rows}
 
 
 RETURNS = {

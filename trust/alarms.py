@@ -21,11 +21,10 @@ from hypothesis.errors import NoSuchExample
 from random_graphs import SCALES, RandomGraph, random_graphs
 
 from gradaccord.harness.graph.graph import Graph
-from gradaccord.harness.judging.classify import taken as choice_in
 from gradaccord.harness.judging.judge import judge, settle
 from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import Evaluate, Prepare, Unsupported
-from gradaccord.harness.records.rows import Row
+from gradaccord.harness.records.rows import Choice, LinkName, Row
 from gradaccord.harness.running.run import Settings, run, units
 
 UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
@@ -101,8 +100,8 @@ def kinds(graph: Graph, rows: list[Row]) -> Iterator[tuple[Kind, Row, str]]:
     adjoints = {(row.engine, row.name): row for row in rows if row.quantity == "adjoint"}
     choices = _choices(graph, rows)
     for row in rows:
-        where = row.use.partition("[")[0] or row.name
-        own = row.node in ("", f"{row.quantity} of {row.name}" + (f" in {row.use}" if row.use else ""))
+        where = row.name if row.use is None else row.use.consumer
+        own = row.node in ("", LinkName(row.quantity, row.name, row.use))
         if row.finding and (own or row.quantity == "run"):
             kind = Kind(row.engine, row.quantity, graph[where].op if where in graph.by_name else "", row.verdict)
             why = explanation(kind, values.get((row.engine, where)), adjoints.get((row.engine, where)))
@@ -112,18 +111,18 @@ def kinds(graph: Graph, rows: list[Row]) -> Iterator[tuple[Kind, Row, str]]:
             yield kind, row, why
 
 
-def _choices(graph: Graph, rows: list[Row]) -> dict[tuple[str, str, str], tuple[set[str], bool]]:
+def _choices(graph: Graph, rows: list[Row]) -> dict[tuple[object, ...], tuple[set[Choice], bool]]:
     """For each quantity what was chosen at its kink, without engines that the ledger has; whether there are such."""
-    found: dict[tuple[str, str, str], tuple[set[str], bool]] = {}
+    found: dict[tuple[object, ...], tuple[set[Choice], bool]] = {}
     for row in rows:
         if row.verdict == "convention":
-            taken, known = found.get((row.quantity, row.name, row.use), (set[str](), False))
-            consumer = row.node.rpartition(" in ")[2].partition("[")[0]
-            op = graph[consumer].op if consumer in graph.by_name else ""
+            taken, known = found.get((row.quantity, row.name, row.use), (set[Choice](), False))
+            use = row.node.use if isinstance(row.node, LinkName) else None
+            op = graph[use.consumer].op if use is not None else ""
             if (row.engine.partition(":")[0], "term", op) in ledger():
                 known = True
             else:
-                taken.add(choice_in(row.reason))
+                taken.add(row.choice)
             found[row.quantity, row.name, row.use] = taken, known
     return found
 

@@ -51,7 +51,7 @@ class Known:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             evaluation = engines()[engine](about.graph, about.dtype)(about.inputs, about.cotangent)
-            return frozenset(row.node for row in judge(about, engine, evaluation) if row.verdict in FINDINGS)
+            return frozenset(str(row.node) for row in judge(about, engine, evaluation) if row.verdict in FINDINGS)
 
 
 def links(*names: str) -> frozenset[str]:

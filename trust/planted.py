@@ -131,7 +131,7 @@ def _preparing(engine: str, plant: Plant | None) -> AbstractContextManager[Prepa
 
 def named(about: Subject, evaluation: Evaluation) -> frozenset[str]:
     """The links that the judge blames."""
-    return frozenset(row.node for row in judge(about, "x", evaluation) if row.verdict in FINDINGS)
+    return frozenset(str(row.node) for row in judge(about, "x", evaluation) if row.verdict in FINDINGS)
 
 
 def on_path(engine: str, dtype: str, row: str) -> Iterator[Outcome]:
@@ -165,5 +165,5 @@ def _walked(engine: str, about: Subject, plant: Plant, sound: Evaluation) -> tup
     if not off:
         result, far, _ = _planted(engine, about, plant, sound, frozenset())
         return result if result in ("hidden", "unmoved") else "missed", far, ""
-    pinned = off[0].step == 1 and all(row.cause == "gradient" and row.node in plant.links for row in off)
+    pinned = off[0].step == 1 and all(row.cause == "gradient" and str(row.node) in plant.links for row in off)
     return "caught" if pinned else "beside", np.inf, f"step {off[0].step}: {off[0].cause} {off[0].node}"

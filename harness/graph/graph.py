@@ -7,7 +7,7 @@ A graph holds neither arrays nor programs. It enters from `language/` or a `Buil
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from .node import Constant as Constant
@@ -32,6 +32,10 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     definitions: tuple[Operation, ...] = ()
+
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to another process: what is worked out from it stays here."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def vocabulary(self) -> Mapping[str, Operation]:

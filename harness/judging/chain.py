@@ -179,18 +179,18 @@ class Chain:
     def _unjudged(self, quantity: Quantity, name: str, use: Use | None) -> Link:
         self.order += 1
         reason = f"{quantity} of `{name}`: the engine does not show the values that this step reads"
-        return Link(self.subject.link(quantity, name, use), self.order, "not judged", reason=reason)
+        return Link("not judged", reason=reason, where=self.subject.link(quantity, name, use), order=self.order)
 
     def _input(self, node: Node) -> Link:
         """An engine computes on the inputs that it was given, bit for bit."""
         given, used = self.subject.inputs[node.name], self.evaluation.values[node.name]
-        same = np.asarray(_same(given, used))
+        same, where = np.asarray(_same(given, used)), self.subject.link("value", node.name)
         self.order += 1
         if same.all():
-            return Link(self.subject.link("value", node.name), self.order, "agree")
+            return Link("agree", where=where, order=self.order)
         index = place(np.argmin(same), same.shape)
         reason = f"the engine computed on {used[index]!r} where the input is {given[index]!r}"
-        return Link(self.subject.link("value", node.name), self.order, "wrong", np.inf, index, reason)
+        return Link("wrong", np.inf, index, reason, where=where, order=self.order)
 
     def _settled(self, quantity: Quantity, name: str, use: Use | None) -> Link | None:
         """The link, where its batch has found it sound."""
@@ -198,17 +198,19 @@ class Chain:
         if sound is None:
             return None
         self.order += 1
-        return Link(self.subject.link(quantity, name, use), self.order, "agree", *sound)
+        return Link("agree", *sound, where=self.subject.link(quantity, name, use), order=self.order)
 
     def _link(self, quantity: Quantity, name: str, use: Use | None, read: Callable[[Format], Residual]) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
         found, text = classify(read, self.subject.form), self.subject.texts.get(where, "")
-        if found.reason:
+        reason = found.reason
+        if reason:
             inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""
             what = f"{quantity} of `{name}`{inside}{component(found.index)}"
-            found = found._replace(reason=f"{what}: {found.reason}")
-        return Link(self.subject.link(quantity, name, use), self.order, *found)
+            reason = f"{what}: {reason}"
+        link = self.subject.link(quantity, name, use)
+        return Link(found.verdict, found.score, found.index, reason, found.choice, where=link, order=self.order)
 
 
 def judge_together(chains: Sequence[Chain]) -> None:

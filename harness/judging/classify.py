@@ -7,8 +7,8 @@ off.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,9 @@ Score: TypeAlias = "tuple[float, Index]"  # the worst of a link, and where
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """What was found at one link, at its worst component."""
+class Judgement:
+    """What a residual says of a link, at its worst component."""
 
-    where: LinkName
-    order: int
     verdict: Verdict
     score: float = 0.0
     index: Index = ()
@@ -35,14 +33,13 @@ class Link:
     choice: Choice = ()
 
 
-class Judgement(NamedTuple):
-    """What a residual says of a link, at its worst component."""
+@dataclass(frozen=True, slots=True)
+class Link(Judgement):
+    """What was found at one link of an evaluation, `order` in the order of the sweep."""
 
-    verdict: Verdict
-    score: float
-    index: Index
-    reason: str = ""
-    choice: Choice = ()
+    _: KW_ONLY
+    where: LinkName
+    order: int
 
 
 def worse(links: Iterable[Link]) -> Link:

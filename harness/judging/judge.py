@@ -109,7 +109,7 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
             if evaluation.errors is None:
                 what = subject.named("gradient", name)
                 row = unseen(blank, what, engine, subject.resolved[name], subject.sensitivity[name], subject.form)
-                link = Link(what, 0, row.verdict)
+                link = Link(row.verdict, where=what, order=0)
                 yield at_kinks(row, what, engine, subject.sides[name], subject.bounds(name), link, subject.form)
             else:
                 what, truth = subject.named("gradient", name), subject.gradients[name]

@@ -316,13 +316,15 @@ def _doubt(subject: Subject | Question, blank: Row) -> Row | None:
     """The row of a reference that does not stand: then nobody is judged by it."""
     start, node = perf_counter(), ""
     try:
-        failure, node = subject.proof.failure, subject.proof.suspect
+        proof = subject.proof
+        if not proof.failed:
+            return None
+        failure, node = proof.failure, proof.suspect
     except Exception as error:  # noqa: BLE001 a reference that cannot be computed is one that nobody can be judged by
         failure = f"it could not be computed: {one_line(error)}"
     seconds = perf_counter() - start
     verdict: Verdict = "reference unreliable"
-    row = replace(blank, verdict=verdict, reason=failure, node=node, seconds=seconds, finding=True)
-    return row if failure else None
+    return replace(blank, verdict=verdict, reason=failure, node=node, seconds=seconds, finding=True)
 
 
 def _unjudged(row: Row) -> Row:

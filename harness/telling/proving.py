@@ -50,7 +50,7 @@ def proved(case: Case, point: int, digits: int, directions: int, seed: int) -> P
         lines += _enclosures(what.ljust(width), number, digits)
     for title, one in proofs.items():
         lines += [title and f"\n  {title}", *_checked(one, seed), "", f"  {_conclusion(one)}"]
-    return Proved("\n".join(line.rstrip() for line in lines), not any(one.failure for one in proofs.values()))
+    return Proved("\n".join(line.rstrip() for line in lines), not any(one.failed for one in proofs.values()))
 
 
 def _beyond(case: Case, point: int, bits: int, directions: int, seed: int) -> tuple[dict[str, Number], Proof]:
@@ -110,7 +110,7 @@ def _results(checks: Iterable[Check]) -> str:
 
 
 def _conclusion(proof: Proof) -> str:
-    if proof.failure:
+    if proof.failed:
         return f"reference unreliable: {proof.failure}"
     if proof.proved:
         return "proved: forward and reverse mode enclose the same numbers"

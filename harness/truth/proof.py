@@ -90,8 +90,13 @@ class Proof:
         return self.apart[0].what if self.apart else ""
 
     @property
+    def failed(self) -> bool:
+        """Whether the reference is unreliable."""
+        return bool(self.apart or self.loose)
+
+    @property
     def failure(self) -> str:
-        """Why the reference is unreliable; empty where it is not."""
+        """Why the reference is unreliable, in words; empty where it is not."""
         if self.apart:
             return str(self.apart[0])
         return f"`{self.loose}` is loose at {self.precision:,} bits, and no kink explains it" if self.loose else ""

@@ -1,0 +1,58 @@
+"""The table of precisions: what a floating-point format holds, and what to suspect where one is kept to a lower one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A floating-point format: unit roundoff 2^-p, and the smallest number that all hardware keeps.
+
+    That is the smallest normal one where subnormals may be flushed. Those of float16 never are: it is the smallest
+    of these, and a number that enters near zero may have moved by half of it.
+
+    `lower` are formats that a step inside this one may have been computed in, and `factors` those that the factors of
+    its products may have had, the best first. `default`: a case runs in it unless it says otherwise.
+    """
+
+    name: str
+    unit: float
+    smallest: float
+    largest: float
+    gradual: bool = False  # subnormals are kept
+    result: float = 0.0  # unit roundoff of what an operation gives, where that is finer than of what it takes
+    dtype: np.dtype[Any] = field(default=np.dtype(np.void), compare=False)  # what NumPy holds it in, if it does
+    default: bool = field(default=False, compare=False)
+    lower: tuple[Format, ...] = field(default=(), compare=False)
+    factors: tuple[Format, ...] = field(default=(), compare=False)
+
+    @property
+    def step(self) -> float:
+        return self.result or self.unit
+
+
+# What tensor cores do to the factors of a float32 product, whose sum they keep in float32.
+TF32 = Format("TF32", 2.0**-11, 2.0**-126, 3.4011621342146535e38, result=2.0**-24)
+BFLOAT16_FACTORS = Format("bfloat16", 2.0**-8, 2.0**-126, 3.3895313892515355e38, result=2.0**-24)
+
+BFLOAT16 = Format("bfloat16", 2.0**-8, 2.0**-126, 3.3895313892515355e38, dtype=np.dtype(ml_dtypes.bfloat16))
+FLOAT16 = Format(
+    "float16", 2.0**-11, 2.0**-24, 65504.0, gradual=True, dtype=np.dtype(np.float16), lower=(BFLOAT16,)
+)  # fmt: skip
+FLOAT32 = Format(
+    "float32", 2.0**-24, 2.0**-126, 3.4028234663852886e38, dtype=np.dtype(np.float32), default=True,
+    lower=(BFLOAT16,), factors=(TF32, BFLOAT16_FACTORS),
+)  # fmt: skip
+FLOAT64 = Format(
+    "float64", 2.0**-53, 2.0**-1022, 1.7976931348623157e308, dtype=np.dtype(np.float64), default=True,
+    lower=(FLOAT32,), factors=(FLOAT32, TF32, BFLOAT16_FACTORS),
+)  # fmt: skip
+
+# The precisions that cases run in.
+FORMATS: Mapping[str, Format] = {form.name: form for form in (FLOAT64, FLOAT32, BFLOAT16, FLOAT16)}
