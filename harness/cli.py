@@ -115,13 +115,15 @@ def run(
     dtypes = check_dtypes(dtype)
     check_folder(Path(out))
     selected = select(path)
-    from .running.run import Settings
+    from .records.settings import Settings
     from .running.session import session
     from .telling.terminal import console, ended, progress
 
     command = shlex.join(["gradaccord", *sys.argv[1:]]) if sys.argv[1:] else "gradaccord run"
     with progress() as tell:
-        end = session(selected, Settings(engines, jobs or 0, timeout), dtypes, Path(out), command, tell)
+        named = engines != tuple(installed())
+        settings = Settings(engines, jobs or 0, timeout, dtypes=tuple(dtypes), out=out, named=named)
+        end = session(selected, settings, command, tell)
     ended(console(), end, str(Path(out) / "report.md"))
     sys.exit(end.status)
 

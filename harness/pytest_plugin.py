@@ -19,7 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .reading.case import Case
-    from .records.outcome import Outcome
+    from .records.outcome import About, Outcome
     from .records.rows import Row
     from .running.run import Unit
 
@@ -138,15 +138,13 @@ class CaseItem(_CaseItem):
         self.unit, self.engine = unit, engine
 
     def runtest(self) -> None:
-        from .records.findings import unexplained
-
         found = outcome_of(self.session, self.unit, self.engine)
         # What is wrong with the case or its reference concerns every engine.
         rows = [
             row for row in found.rows if row.engine == self.engine or (row.engine, row.quantity) == ("truth", "run")
         ]
         paths = [path for path in found.summaries if path.engine == self.engine and path.first is not None]
-        off = [row for row in rows if unexplained(row)]
+        off = [row for row in rows if row.unexplained]
         if off or paths:
             raise CaseFailure(self._failure(off, [str(path) for path in paths]))
         silent = next((row for row in rows if row.verdict == "unsupported" and row.quantity == "run"), None)
@@ -156,29 +154,41 @@ class CaseItem(_CaseItem):
             pytest.skip("it computes nothing that this case asks for")
 
     def _failure(self, rows: Sequence[Row], paths: Sequence[str]) -> str:
-        from .records.findings import Chosen, entries, inner, numbers, title
-        from .running.selection import address
+        from .telling.findings import again, entries, numbers, told
 
-        case, lines = self.unit.case, list[str]()
+        about, lines = self._about(), list[str]()
         for entry in entries(rows):
-            row = entry.row
-            lines.append(f"{title(entry)}: {row.verdict}")
-            rest = entry.affected.partition("; ")[2]
+            found = told(entry, about)
+            lines.append(f"{found.what}: {found.row.verdict}")
             shown = (
-                f"first link that is off: {row.node}" if row.node else "",
-                row.reason,
-                numbers(row),
-                rest and f"also off: {rest}",
-                inner(case.graph, entry.affected, row.node, row.reason),
+                found.link and f"first link that is off: {found.link}",
+                *found.reasons,
+                numbers(found.row),
+                found.also and f"also off: {found.also}",
+                found.nodes,
             )
             lines += [f"  {text}" for text in shown if text]
         lines += paths
-        chosen = Chosen(tuple(_chosen(self.config, "engine")), tuple(_chosen(self.config, "dtype")))
         # A choice at a kink is off beside the choices of the other engines alone.
         alone = not any(row.verdict == "convention" for row in rows)
-        again = chosen.again(address(case.name, self.path), *((self.engine, self.unit.dtype) if alone else ()))
-        lines.append(f"repeat: {again}")
+        repeat = again(about, self.unit.case.name, *((self.engine, self.unit.dtype) if alone else ()))
+        lines.append(f"repeat: {repeat}")
         return "\n".join(lines)
+
+    def _about(self) -> About:
+        """The run that this test is, as far as telling a finding needs it."""
+        from .records.outcome import About
+        from .records.settings import Settings
+        from .running.selection import Selected, address
+        from .running.session import summary_of
+
+        case = self.unit.case
+        engines, dtypes = (tuple(_chosen(self.config, what)) for what in ("engine", "dtype"))
+        shown = summary_of(Selected(case, address(case.name, self.path)))
+        return About(
+            command="", settings=Settings(engines, dtypes=dtypes), cases=(shown,), versions={}, platform={}, seeds={},
+            started="", seconds=0.0, units=1,
+        )  # fmt: skip
 
 
 class LedgerItem(_CaseItem):
@@ -189,7 +199,8 @@ class LedgerItem(_CaseItem):
         self.case, self.work, self.engines = case, work, engines
 
     def runtest(self) -> None:
-        from .running.run import Settings, run
+        from .records.settings import Settings
+        from .running.run import run
 
         named = {entry.engine for entry in self.case.accept}
         engines = tuple(engine for engine in self.engines if engine in named)

@@ -6,9 +6,9 @@ from array import array
 from collections.abc import Mapping
 from statistics import median
 
-from ..harness.records.findings import at_point
 from ..harness.records.outcome import Outcome
 from ..harness.records.rows import PairRow, Quantity, component
+from ..harness.telling.findings import at_point
 
 Pair = tuple[str, str]
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 
-from ..harness.records.findings import unexplained
 from ..harness.records.outcome import About, Outcome
+from ..harness.records.tally import Tally
 from .whole import Whole
 
 
@@ -16,26 +15,23 @@ class JsonReport:
 
     def __init__(self, folder: Path) -> None:
         self._file = Whole(folder, "run.json")
-        self._verdicts: dict[str, Counter[str]] = {}
-        self._unexplained = 0
+        self._tally = Tally()
         self._seconds: dict[str, float] = {}
 
     def add(self, outcome: Outcome) -> None:
-        for row in outcome.rows:
-            self._verdicts.setdefault(row.engine, Counter())[row.verdict] += 1
+        self._tally.add(outcome)
         if outcome.unit:
             self._seconds[f"{outcome.case} {outcome.point} {outcome.dtype}"] = round(outcome.seconds, 4)
-        self._unexplained += sum(map(unexplained, outcome.rows)) + sum(map(unexplained, outcome.trajectories))
 
     def close(self, about: About) -> None:
         run = {
             "command": about.command,
-            "flags": dict(about.flags),
+            "flags": dict(about.settings.flags),
             "started": about.started,
             "seconds": round(about.seconds, 3),
             "platform": dict(about.platform),
             "versions": dict(about.versions),
-            "engines": list(about.engines),
+            "engines": list(about.settings.engines),
             "cases": [
                 {"name": case.name, "address": case.address, "points": case.points, "nodes": len(case.graph.nodes)}
                 for case in about.cases
@@ -44,8 +40,8 @@ class JsonReport:
             "units": about.units,
             "units_left": about.left,
             "unit_seconds": self._seconds,
-            "verdicts": {engine: dict(counts) for engine, counts in self._verdicts.items()},
-            "unexplained": self._unexplained,
+            "verdicts": {engine: dict(counts) for engine, counts in self._tally.verdicts.items()},
+            "unexplained": self._tally.unexplained + self._tally.steps,
             "messages": list(about.messages),
         }
         self._file.write(json.dumps(run, indent=2, ensure_ascii=False) + "\n")

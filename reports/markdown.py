@@ -8,20 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..harness.graph.language.printing import text_of
-from ..harness.records.findings import (
-    NOT_ENGINES,
-    Entry,
-    Silence,
-    Split,
-    engines_first,
-    entries,
-    silences,
-    splits,
-    unexplained,
-)
 from ..harness.records.outcome import About, CaseSummary, Outcome
-from ..harness.records.rows import Row, component
+from ..harness.records.rows import NOT_ENGINES, Row, component
+from ..harness.records.tally import Tally
 from ..harness.records.verdicts import VERDICTS, Verdict
+from ..harness.telling.findings import Told, engines_first, entries, inner, silences, splits, told
 from ..harness.telling.mermaid import LARGEST, boxes, mermaid
 from ..harness.words import counted
 from .agreement import HEAD, Agreement
@@ -46,7 +37,7 @@ class MarkdownReport:
 
     def __init__(self, folder: Path) -> None:
         self._file = Whole(folder, "report.md")
-        self._counts: dict[str, Counter[Verdict]] = {}
+        self._tally = Tally()
         self._notable: list[Row] = []
         self._agreement = Agreement()
         self._allowance = Allowance()
@@ -55,8 +46,8 @@ class MarkdownReport:
         self._seconds: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
+        self._tally.add(outcome)
         for row in outcome.rows:
-            self._counts.setdefault(row.engine, Counter())[row.verdict] += 1
             if row.verdict != "agree" or row.finding:
                 self._notable.append(row)
         self._agreement.add(outcome)
@@ -72,7 +63,7 @@ class MarkdownReport:
     # --- sections, in order -------------------------------------------------------------------------------
 
     def _sections(self, about: About) -> Iterable[str]:
-        open_rows = [row for row in self._notable if unexplained(row)]
+        open_rows = [row for row in self._notable if row.unexplained]
         accepted = [row for row in self._notable if row.finding and row.accepted]
         passing = [row for row in self._notable if not row.finding]
         paths = [path for path in self._paths if path.first is not None]
@@ -94,8 +85,8 @@ class MarkdownReport:
         yield "## To repeat this\n\n" + _repeat(about)
 
     def _opening(self, about: About, total: int) -> str:
-        engines = [engine for engine in self._counts if engine not in NOT_ENGINES]
-        numbers = sum(sum(self._counts[engine].values()) for engine in engines)
+        engines = [engine for engine in self._tally.verdicts if engine not in NOT_ENGINES]
+        numbers = sum(self._tally.verdicts[engine].total() for engine in engines)
         lines = ["# Do these engines compute the same gradient?", ""]
         lines += [f"> **Incomplete.** {message}" for message in about.messages]
         lines += [""] * bool(about.messages)
@@ -115,11 +106,11 @@ class MarkdownReport:
 
     def _verdicts(self) -> str:
         present: list[Verdict] = [
-            verdict for verdict in VERDICTS if any(counts[verdict] for counts in self._counts.values())
+            verdict for verdict in VERDICTS if any(counts[verdict] for counts in self._tally.verdicts.values())
         ]
         rows = [
             [f"`{engine}`", *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
-            for engine, counts in engines_first(self._counts).items()
+            for engine, counts in engines_first(self._tally.verdicts).items()
         ]
         legend = [[f"**{verdict}**", VERDICTS[verdict].means] for verdict in present]
         text = "How many numbers (values, gradients, adjoints, terms) got which verdict.\n\n"
@@ -161,7 +152,7 @@ def _run_table(about: About) -> str:
     rows = [
         ["command", f"`{about.command}`"],
         ["cases", f"{len(about.cases):,}, at {counted(points, 'point')}"],
-        ["engines", ", ".join(f"`{engine}`" + _version(about, engine) for engine in about.engines)],
+        ["engines", ", ".join(f"`{engine}`" + _version(about, engine) for engine in about.settings.engines)],
         ["units of work", f"{about.units - about.left} of {about.units} (a case at one point in one dtype)"],
         ["time", f"{about.seconds:.1f} s, begun {about.started}"],
     ]
@@ -179,52 +170,32 @@ def _disagreements(rows: Sequence[Row], about: About) -> str:
     by_case: dict[str, list[Row]] = {}
     for row in rest:
         by_case.setdefault(row.case, []).append(row)
-    parts = [_silence(one, about) for one in quiet]
+    parts = [_finding(told(one, about)) for one in quiet]
     for case, group in by_case.items():
         parts.append(f"### {case}")
         kinks, found = splits(entries(group))
-        parts += [_split(kink, about) for kink in kinks]
-        parts += [_entry(entry, about) for entry in found]
+        parts += [_finding(told(one, about)) for one in (*kinks, *found)]
     return "\n\n".join(parts)
 
 
-def _entry(entry: Entry, about: About) -> str:
-    row = entry.row
+def _finding(found: Told) -> str:
+    row = found.row
     point = f", point {row.point}" if row.point else ""
-    lines = [f"- **{row.engine}, {row.dtype or 'every dtype'}{point}: {row.verdict}**: {_escaped(entry.affected)}"]
-    if row.node:
-        lines.append(f"first link that is off: {_escaped(str(row.node))}")
-    if row.reason:
-        lines.append(_escaped(row.reason))
-    if row.engine_value is not None and row.reference is not None:
+    if not found.affected:
+        lines = [f"- **{row.engine}: {row.verdict}** {found.where}"]
+    elif not found.who:
+        lines = [f"- **engines chose differently{point}: convention**: {_escaped(found.affected)}"]
+    else:
+        lines = [f"- **{row.engine}, {row.dtype or 'every dtype'}{point}: {row.verdict}**: {_escaped(found.affected)}"]
+        lines += [f"first link that is off: {_escaped(found.link)}"] if found.link else []
+    lines += map(_escaped, found.reasons)
+    if found.who and found.affected and row.engine_value is not None and row.reference is not None:
         digits = f", {counted(float(f'{abs(row.digits):.0f}'), 'digit')} agree" if row.digits is not None else ""
         what = f"{row.quantity} of `{row.name}`{component(row.index)}"
         lines.append(f"{what} is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}")
-    if nodes := about.inner(row.case, entry.affected, row.node, row.reason):
-        lines.append(f"there {_escaped(nodes)}")
-    if row.accepted:
-        lines.append(f"accepted: {_escaped(row.accepted)}")
-    lines.append(f"repeat: `{about.again(row.case, row.engine, row.dtype)}`")
-    return "<br>\n  ".join(lines)
-
-
-def _split(kink: Split, about: About) -> str:
-    point = f", point {kink.row.point}" if kink.row.point else ""
-    lines = [f"- **engines chose differently{point}: convention**: {_escaped(kink.affected)}"]
-    lines += [f"{_escaped(engines)}: {_escaped(reason)}" for reason, engines in kink.choices.items()]
-    if nodes := about.inner(kink.row.case, kink.affected, kink.row.node):
-        lines.append(f"there {_escaped(nodes)}")
-    lines.append(f"repeat: `{about.again(kink.row.case)}`")
-    return "<br>\n  ".join(lines)
-
-
-def _silence(found: Silence, about: About) -> str:
-    row = found.row
-    lines = [
-        f"- **{row.engine}: {row.verdict}** in {counted(found.cases, 'case')}, {counted(found.units, 'unit')}",
-        _escaped(row.reason),
-        f"repeat: `{about.again(row.case, row.engine, row.dtype)}`",
-    ]
+    lines += [f"there {_escaped(found.nodes)}"] if found.nodes else []
+    lines += [f"accepted: {_escaped(row.accepted)}"] if row.accepted and found.affected and found.who else []
+    lines.append(f"repeat: `{found.again}`")
     return "<br>\n  ".join(lines)
 
 
@@ -242,7 +213,7 @@ def _passing(rows: Sequence[Row], about: About) -> str:
     table: list[list[str]] = []
     for (verdict, key), (engines, cases) in ordered:
         case, _, reason = key.rpartition("\0")
-        text = "; ".join(filter(None, [_shortened(reason), about.inner(case, reason)]))
+        text = "; ".join(filter(None, [_shortened(reason), inner(about, case, reason)]))
         table.append([verdict, _listed(list(engines)), _cases(list(cases)), _escaped(text)])
     return _table(["verdict", "engines", "cases", "reason"], table)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..harness.records.findings import at_point
+from ..harness.telling.findings import at_point
 from ..harness.words import counted
 
 if TYPE_CHECKING:

@@ -20,9 +20,10 @@ from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import DTYPES
 from gradaccord.harness.records.outcome import Outcome
+from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.records.verdicts import Verdict
 from gradaccord.harness.rules.update import Update, check
-from gradaccord.harness.running.run import Settings, run, units
+from gradaccord.harness.running.run import run, units
 
 from .conftest import Command
 

@@ -25,10 +25,11 @@ from gradaccord.harness.reading.case import load
 from gradaccord.harness.records.evaluation import DTYPES, Evaluation, Unsupported
 from gradaccord.harness.records.formats import FORMATS, TF32
 from gradaccord.harness.records.rows import Row
+from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.running.answers import answer, sensible
 from gradaccord.harness.running.loading import load as load_engine
-from gradaccord.harness.running.run import Settings, run, units
+from gradaccord.harness.running.run import run, units
 
 HALVES = ("bfloat16", "float16")
 halves = pytest.mark.parametrize("dtype", HALVES)

@@ -13,9 +13,9 @@ import pytest
 
 from gradaccord.harness.graph.node import Use
 from gradaccord.harness.reading.case import load
-from gradaccord.harness.records.findings import Chosen
 from gradaccord.harness.records.outcome import About, CaseSummary, Outcome
 from gradaccord.harness.records.rows import LinkName, PairRow, Quantity, Row, TrajectoryRow
+from gradaccord.harness.records.settings import Settings
 from gradaccord.reports import csv, markdown
 from gradaccord.reports import json as json_report
 
@@ -113,9 +113,8 @@ def about(product: Path) -> About:
     summary = CaseSummary(case.name, "product.yaml", case.about, case.source, case.tags, 1, case.graph)
     return About(
         command="gradaccord run product.yaml",
-        flags={"jobs": 0},
+        settings=Settings(("torch", "jax"), named=False),
         cases=(summary,),
-        engines=("torch", "jax"),
         versions={"torch": "torch 2.13.0"},
         platform={"Python": "CPython 3.11"},
         seeds={},
@@ -142,7 +141,9 @@ def folder(tmp_path: Path, about: About) -> Path:
     "name, record", [("results", Row), ("pairs", PairRow), ("trajectories", TrajectoryRow)], ids=str
 )
 def test_the_columns_are_the_fields_of_the_record_in_their_order(name: str, record: type, folder: Path) -> None:
-    assert list(pd.read_csv(folder / f"{name}.csv").columns) == [field.name for field in fields(record)]
+    assert list(pd.read_csv(folder / f"{name}.csv").columns) == [
+        field.name for field in fields(record) if field.metadata.get("column", True)
+    ]
 
 
 def test_pandas_reads_every_digit_and_every_special_number(folder: Path) -> None:
@@ -314,7 +315,7 @@ def test_a_difference_between_engines_is_repeated_with_all_of_them(tmp_path: Pat
             rows=(replace(kink("torch", "float64", "the middle"), case="product"),),
         )
     )
-    report.close(replace(about, chosen=Chosen(("torch", "jax"), ("float64",))))
+    report.close(replace(about, settings=Settings(("torch", "jax"), dtypes=("float64",))))
     again = "gradaccord run product.yaml --engine torch --engine jax --dtype float64"
     assert f"repeat: `{again}`" in (tmp_path / "report.md").read_text()
 

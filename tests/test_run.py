@@ -15,11 +15,13 @@ from gradaccord.harness.reading.case import Case, load
 from gradaccord.harness.records.evaluation import Unsupported
 from gradaccord.harness.records.outcome import Outcome
 from gradaccord.harness.records.rows import Row
+from gradaccord.harness.records.settings import Settings
+from gradaccord.harness.records.tally import Tally
 from gradaccord.harness.running.answers import walk
 from gradaccord.harness.running.loading import checked, installed, version
 from gradaccord.harness.running.loading import loaded as load_engine
-from gradaccord.harness.running.run import Settings, compared, run, units
 from gradaccord.harness.running.run import outcome as run_unit
+from gradaccord.harness.running.run import run, units
 from gradaccord.harness.running.workers import Apart, StoppedError
 
 from .conftest import PRODUCT, engine_file
@@ -73,8 +75,13 @@ def test_an_engine_is_asked_twice_and_its_version_is_kept(two_points: Case) -> N
 
 
 def test_nothing_compared_is_noticed(two_points: Case) -> None:
-    assert not compared(rows(two_points, engine_file("needs_a_package")))
-    assert compared(rows(two_points, "backprop"))
+    def compared(engine: str) -> bool:
+        tally = Tally()
+        tally.add(Outcome(case="", point=0, dtype="", rows=tuple(rows(two_points, engine))))
+        return tally.compared
+
+    assert not compared(engine_file("needs_a_package"))
+    assert compared("backprop")
 
 
 # --- ledgers ----------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ import pytest
 from gradaccord.harness.judging.second_order import judge_along
 from gradaccord.harness.reading.case import Case, load, shipped
 from gradaccord.harness.records.evaluation import Evaluation
-from gradaccord.harness.records.findings import unexplained
 from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.running.answers import answer, answer_along, prepared_along
 
@@ -214,7 +213,7 @@ def test_choices_at_a_kink_are_told_alike_by_all_engines() -> None:
     rows = [row for row in rows_of(case, VARIANTS, "float64") if row.quantity == "tangent"]
     assert {row.verdict for row in rows} == {"convention"}
     assert len({row.reason for row in rows}) == 1
-    assert not any(unexplained(row) for row in rows)
+    assert not any(row.unexplained for row in rows)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -13,7 +13,8 @@ from gradaccord.harness.judging.classify import Judgement, Link
 from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.records.rows import Row
-from gradaccord.harness.running.run import Settings, run, units
+from gradaccord.harness.records.settings import Settings
+from gradaccord.harness.running.run import run, units
 from gradaccord.harness.running.selection import Selected
 from gradaccord.harness.running.session import session
 from gradaccord.harness.truth.proof import Proof
@@ -92,8 +93,8 @@ def test_so_is_the_exit_status(
     engines: tuple[str, ...], status: int, cases: list[Selected], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = [one for one in cases if one.case.name != "split"]
-    spoken = session(known, Settings(engines), ("float64",), tmp_path / "spoken", "command")
+    spoken = session(known, Settings(engines, dtypes=("float64",), out=str(tmp_path / "spoken")), "command")
     silence(monkeypatch)
-    quiet = session(known, Settings(engines), ("float64",), tmp_path / "silent", "command")
+    quiet = session(known, Settings(engines, dtypes=("float64",), out=str(tmp_path / "silent")), "command")
     assert (spoken.status, quiet.status) == (status, status)
-    assert spoken.tally.counts == quiet.tally.counts
+    assert spoken.kept.tally.verdicts == quiet.kept.tally.verdicts

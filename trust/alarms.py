@@ -25,7 +25,8 @@ from gradaccord.harness.judging.judge import judge, settle
 from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import Evaluate, Prepare, Unsupported
 from gradaccord.harness.records.rows import Choice, LinkName, Row
-from gradaccord.harness.running.run import Settings, run, units
+from gradaccord.harness.records.settings import Settings
+from gradaccord.harness.running.run import run, units
 
 UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 DTYPES = ("float64", "float32")

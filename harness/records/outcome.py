@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..graph.graph import Graph
-from .findings import Chosen, inner
 from .rows import PairRow, Quantity, Row, TrajectoryRow
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..paths.parting import Parting
@@ -53,14 +54,13 @@ class CaseSummary:
     graph: Graph
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class About:
     """What was run, where and how. `left` counts the units that an interruption kept from running."""
 
     command: str
-    flags: Mapping[str, object]
+    settings: Settings
     cases: tuple[CaseSummary, ...]
-    engines: tuple[str, ...]
     versions: Mapping[str, str]
     platform: Mapping[str, str]
     seeds: Mapping[str, int]
@@ -69,16 +69,15 @@ class About:
     units: int
     left: int = 0
     messages: tuple[str, ...] = ()
-    chosen: Chosen = field(default_factory=Chosen)
 
-    def again(self, case: str, engine: str = "", dtype: str = "") -> str:
-        """A command that shows the same again, of one engine in one dtype or as this run was."""
-        address = next((one.address for one in self.cases if one.name == case), case)
-        return self.chosen.again(address, engine, dtype)
+    @cached_property
+    def addresses(self) -> Mapping[str, str]:
+        """What a command names each case by."""
+        return {case.name: case.address for case in reversed(self.cases)}
 
-    def inner(self, case: str, *texts: object) -> str:
-        """What the inner nodes of a case are that texts mention; empty where they mention none."""
-        return next((inner(one.graph, *texts) for one in self.cases if one.name == case), "")
+    @cached_property
+    def graphs(self) -> Mapping[str, Graph]:
+        return {case.name: case.graph for case in reversed(self.cases)}
 
 
 class Report(Protocol):

@@ -33,6 +33,8 @@ class LinkName(NamedTuple):
         return f"{'second order: ' if self.second else ''}{self.quantity}{of}{where}"
 
 
+NOT_ENGINES = ("", "truth", "ledger")  # names in the engine column that are not an engine's
+
 # Which derivatives an engine took at its kinks, one after another, with how many in a row took the same.
 Choice: TypeAlias = "tuple[tuple[str, int], ...]"
 
@@ -68,6 +70,11 @@ class Row:
     finding: bool = False
     accepted: str = ""
     choice: Choice = field(default=(), metadata={"column": False})
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether it is a finding that no ledger entry explains: what makes exit status 1."""
+        return self.finding and not self.accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +117,11 @@ class TrajectoryRow:
     node: LinkName | str = ""
     finding: bool = False
     accepted: str = ""
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether it is a finding that no ledger entry explains."""
+        return self.finding and not self.accepted
 
 
 def component(index: Index) -> str:

@@ -29,10 +29,10 @@ from ..paths.summary import Summary, summary
 from ..paths.trajectory import Path
 from ..reading.case import Case
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Array, Evaluation
-from ..records.findings import NOT_ENGINES
 from ..records.outcome import Outcome
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
-from ..records.verdicts import VERDICTS, Verdict
+from ..records.settings import Settings
+from ..records.verdicts import Verdict
 from ..rules.update import Update
 from .answers import Answer, answer, answer_along, walk
 from .ledger import Ledger
@@ -48,18 +48,6 @@ class Unit:
     point: int
     dtype: str
     expectations: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit, and on a path
-    for each step; `apart`: each engine in a process of its own.
-    """
-
-    engines: tuple[str, ...]
-    jobs: int = 0
-    timeout: float | None = None
-    apart: bool = False
 
 
 def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
@@ -339,8 +327,3 @@ def _unjudged(row: Row) -> Row:
 
 def _failed(blank: Row, what: str, error: Exception) -> Row:
     return replace(blank, verdict="failed", reason=f"{what}: {one_line(error)}", finding=True)
-
-
-def compared(rows: Sequence[Row]) -> bool:
-    """Whether at least one number of an engine was held against the truth."""
-    return any(VERDICTS[row.verdict].compared and row.engine not in NOT_ENGINES for row in rows)

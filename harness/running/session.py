@@ -19,12 +19,13 @@ from types import FrameType
 from ..errors import CommandError
 from ..paths.parting import Parting
 from ..paths.summary import Summary
-from ..records.findings import Chosen, unexplained
 from ..records.outcome import About, CaseSummary, Outcome, Report
 from ..records.rows import Row
+from ..records.settings import Settings
+from ..records.tally import Tally
 from ..words import counted
-from .loading import installed, variants
-from .run import Settings, compared, run, units
+from .loading import variants
+from .run import run, units
 from .selection import Selected, check_folder
 
 GROUP = "gradaccord.reports"
@@ -32,16 +33,13 @@ INTERRUPTED = 130
 
 
 @dataclass
-class Tally:
+class Kept:
     """What the terminal tells at the end. Of rows that agree, only their number is kept."""
 
-    counts: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    tally: Tally = field(default_factory=Tally)
     open: list[Row] = field(default_factory=list[Row])
-    accepted: int = 0
     paths: list[Summary] = field(default_factory=list["Summary"])
     partings: list[Parting] = field(default_factory=list["Parting"])
-    units: int = 0
-    compared: bool = False
     reasons: dict[str, None] = field(default_factory=dict[str, None])
     notices: dict[str, None] = field(default_factory=dict[str, None])
     versions: dict[str, str] = field(default_factory=dict[str, str])
@@ -51,20 +49,16 @@ class Tally:
         return sum(path.first is not None for path in self.paths)
 
     def add(self, outcome: Outcome) -> None:
+        self.tally.add(outcome)
         for row in outcome.rows:
-            counts = self.counts.setdefault(row.engine, {})
-            counts[row.verdict] = counts.get(row.verdict, 0) + 1
-            if unexplained(row):
+            if row.unexplained:
                 self.open.append(row)
-            self.accepted += bool(row.finding and row.accepted)
             if row.engine == "ledger" and not row.finding:
                 self.notices[f"{row.case}: {row.reason}"] = None
             elif row.quantity == "run":
                 self.reasons[f"{row.engine}: {row.reason}"] = None
         self.paths += outcome.summaries
         self.partings += outcome.partings
-        self.units += outcome.unit
-        self.compared = self.compared or compared(outcome.rows)
         self.versions |= outcome.versions
 
 
@@ -73,15 +67,13 @@ class Ended:
     """How a run ended: its exit status and the messages that go with it."""
 
     status: int
-    tally: Tally
+    kept: Kept
     about: About
 
 
 def session(
     selected: Sequence[Selected],
     settings: Settings,
-    dtypes: Sequence[str],
-    out: Path,
     command: str,
     progress: Callable[[str, int, int], None] = lambda label, done, total: None,
 ) -> Ended:
@@ -90,18 +82,19 @@ def session(
     Exit status 0: nothing unexplained; 1: a finding that no ledger entry explains, or nothing was compared; 130:
     interrupted, the reports hold what was complete. Raises CommandError before anything is computed.
     """
-    work = units([one.case for one in selected], dtypes)
+    work = units([one.case for one in selected], settings.dtypes)
     if not work:
-        raise CommandError(f"none of {counted(len(selected), 'case')} has a dtype of: {', '.join(dtypes)}")
+        raise CommandError(f"none of {counted(len(selected), 'case')} has a dtype of: {', '.join(settings.dtypes)}")
     if set(settings.engines) <= variants().keys() and not any(one.case.derivatives for one in selected):
         engines = ", ".join(settings.engines)
         raise CommandError(
             f"none of {counted(len(selected), 'case')} asks for what {engines} computes: a case does so by "
             "`derivatives: [gradient, tangent, hessian_product]`"
         )
+    out = Path(settings.out)
     check_folder(out)
     reports = open_reports(out)
-    tally = Tally()
+    kept = Kept()
     started, start = datetime.now().astimezone(), perf_counter()
     interrupted = False
     with _Interrupts() as interrupts:
@@ -110,23 +103,19 @@ def session(
                 progress(work[0].case.name, 0, len(work))
                 for outcome in outcomes:
                     with interrupts.held():
-                        tally.add(outcome)
+                        kept.add(outcome)
                         for report in reports:
                             report.add(outcome)
-                    progress(outcome.case, tally.units, len(work))
+                    progress(outcome.case, kept.tally.units, len(work))
         except KeyboardInterrupt:
             interrupted = True
-        left = len(work) - tally.units
-        messages = _messages(tally, left, interrupted)
+        left = len(work) - kept.tally.units
+        messages = _messages(kept, left, interrupted)
         about = About(
             command=command,
-            flags={
-                "engines": list(settings.engines), "dtypes": list(dtypes), "jobs": settings.jobs,
-                "timeout": settings.timeout, "out": str(out),
-            },
-            cases=tuple(_summary(one) for one in selected),
-            engines=settings.engines,
-            versions=tally.versions,
+            settings=settings,
+            cases=tuple(map(summary_of, selected)),
+            versions=kept.versions,
             platform=environment(),
             seeds={},
             started=started.isoformat(timespec="seconds"),
@@ -134,24 +123,21 @@ def session(
             units=len(work),
             left=left,
             messages=messages,
-            chosen=Chosen(
-                () if settings.engines == tuple(installed()) else settings.engines, tuple(dtypes), settings.timeout
-            ),
-        )  # fmt: skip
+        )
         with interrupts.held(quietly=True):
             for report in reports:
                 report.close(about)
-    bad = bool(tally.open) or tally.paths_off or not tally.compared
-    return Ended(INTERRUPTED if interrupted else int(bool(bad)), tally, about)
+    bad = bool(kept.open) or bool(kept.paths_off) or not kept.tally.compared
+    return Ended(INTERRUPTED if interrupted else int(bad), kept, about)
 
 
-def _messages(tally: Tally, left: int, interrupted: bool) -> tuple[str, ...]:
+def _messages(kept: Kept, left: int, interrupted: bool) -> tuple[str, ...]:
     messages: list[str] = []
     if interrupted:
-        total, were = counted(tally.units + left, "unit"), "was" if left == 1 else "were"
+        total, were = counted(kept.tally.units + left, "unit"), "was" if left == 1 else "were"
         messages.append(f"Interrupted: {left} of {total} {were} left; what was complete is in the reports.")
-    elif not tally.compared:
-        why = "; ".join(list(tally.reasons)[:5]) or "no engine gave a number that could be judged"
+    elif not kept.tally.compared:
+        why = "; ".join(list(kept.reasons)[:5]) or "no engine gave a number that could be judged"
         messages.append(f"Nothing was compared: {why}.")
     return tuple(messages)
 
@@ -164,7 +150,8 @@ def open_reports(folder: Path) -> list[Report]:
         raise CommandError(f"cannot write to {folder}: {error.strerror or error}") from None
 
 
-def _summary(one: Selected) -> CaseSummary:
+def summary_of(one: Selected) -> CaseSummary:
+    """What a report tells about a case."""
     case = one.case
     return CaseSummary(case.name, one.address, case.about, case.source, case.tags, len(case.points), case.graph)
 

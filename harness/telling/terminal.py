@@ -16,24 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ..records.findings import (
-    NOT_ENGINES,
-    Entry,
-    Silence,
-    Split,
-    at_point,
-    engines_first,
-    entries,
-    silences,
-    splits,
-    title,
-)
-from ..records.outcome import About
-from ..records.rows import Row
+from ..records.rows import NOT_ENGINES, Row
 from ..records.verdicts import VERDICTS, Verdict
 from ..running.loading import variants
 from ..running.session import Ended
 from ..words import counted
+from .findings import Told, at_point, engines_first, entries, silences, splits, told
 
 if TYPE_CHECKING:
     from ..paths.parting import Parting
@@ -60,7 +48,7 @@ def progress() -> Generator[Callable[[str, int, int], None], None, None]:
         yield lambda label, done, total: bar.update(task, description=label, completed=done, total=total)
 
 
-def verdicts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
+def verdicts(counts: Mapping[str, Mapping[Verdict, int]]) -> Iterator[Table]:
     """How many numbers of each engine got which verdict: in 80 columns a row for each verdict, and below it a row for
     each variant, of which there may be many."""
     apart = {engine: found for engine, found in counts.items() if engine in variants()}
@@ -88,56 +76,28 @@ def _table(*heads: str) -> Table:
     return table
 
 
-def _occurring(counts: Mapping[str, Mapping[str, int]]) -> list[Verdict]:
+def _occurring(counts: Mapping[str, Mapping[Verdict, int]]) -> list[Verdict]:
     return [verdict for verdict in VERDICTS if any(found.get(verdict) for found in counts.values())]
 
 
-def _numbers(counts: Iterable[Mapping[str, int]], verdict: Verdict) -> Iterator[str]:
+def _numbers(counts: Iterable[Mapping[Verdict, int]], verdict: Verdict) -> Iterator[str]:
     return (f"{found[verdict]:,}" if found.get(verdict) else "·" for found in counts)
 
 
-def finding(screen: Console, entry: Entry, about: About) -> None:
-    """What is off, the numbers, and a command that shows it again."""
-    row = entry.row
-    where = at_point(row.case, row.point)
-    who = " ".join(part for part in (row.engine, row.dtype) if part)
-    _verdict(screen, f"{where}  {title(entry)}  {who}", row)
-    rest = entry.affected.partition("; ")[2]
-    _paragraphs(
-        screen, row.reason, f"also off: {rest}" if rest else "", str(row.node) if row.engine in NOT_ENGINES else ""
-    )
-    _paragraphs(screen, about.inner(row.case, entry.affected, row.reason))
-    _repeat(screen, about.again(row.case, row.engine, row.dtype))
-
-
-def silence(screen: Console, found: Silence, about: About) -> None:
-    """An engine that gave no numbers, once for all cases in which it did so."""
-    _verdict(screen, f"{found.row.engine} in {found.cases} cases, {found.units} units", found.row)
-    _paragraphs(screen, found.row.reason)
-    _repeat(screen, about.again(found.row.case, found.row.engine, found.row.dtype))
-
-
-def split(screen: Console, kink: Split, about: About) -> None:
-    """A kink at which engines chose differently."""
-    row = kink.row
-    where = at_point(row.case, row.point)
-    _verdict(screen, f"{where}  {kink.affected.split(';')[0]}", row)
-    _paragraphs(screen, *(f"{engines}: {reason}" for reason, engines in kink.choices.items()))
-    _paragraphs(screen, about.inner(row.case, kink.affected))
-    _repeat(screen, about.again(row.case))
-
-
-def _verdict(screen: Console, head: str, row: Row) -> None:
-    screen.print(Text.assemble((head, "bold"), "  ", (row.verdict, _style(row))))
+def finding(screen: Console, found: Told) -> None:
+    """What is off, why, and a command that shows it again."""
+    heads = (found.where, found.what, found.who) if found.what else (f"{found.who} {found.where}",)
+    head = "  ".join(filter(None, heads))
+    screen.print(Text.assemble((head, "bold"), "  ", (found.row.verdict, _style(found.row))))
+    place = found.link if found.row.engine in NOT_ENGINES else ""
+    _paragraphs(screen, *found.reasons, f"also off: {found.also}" if found.also and found.who else "", place)
+    _paragraphs(screen, found.nodes)
+    screen.print(Text(f"  repeat: {found.again}"), soft_wrap=True)  # in one piece, to be copied
 
 
 def _style(row: Row) -> str:
     style = VERDICTS[row.verdict].style
     return f"bold {style}" if style == "red" else style
-
-
-def _repeat(screen: Console, command: str) -> None:
-    screen.print(Text(f"  repeat: {command}"), soft_wrap=True)  # in one piece, to be copied
 
 
 def _paragraphs(screen: Console, *texts: str) -> None:
@@ -148,34 +108,28 @@ def _paragraphs(screen: Console, *texts: str) -> None:
 
 def ended(screen: Console, end: Ended, report: str) -> None:
     """The end of a run: table, findings, paths, and one line that says it all."""
-    tally, about = end.tally, end.about
-    for k, table in enumerate(verdicts(tally.counts)):
+    kept, about = end.kept, end.about
+    for k, table in enumerate(verdicts(kept.tally.verdicts)):
         if k:
             screen.print()
         screen.print(table)
-    quiet, rest = silences(tally.open)
+    quiet, rest = silences(kept.open)
     kinks, found = splits(entries(rest))
-    for one in quiet:
+    for one in (*quiet, *kinks[:SHOWN], *found[:SHOWN]):
         screen.print()
-        silence(screen, one, about)
-    for kink in kinks[:SHOWN]:
-        screen.print()
-        split(screen, kink, about)
-    for entry in found[:SHOWN]:
-        screen.print()
-        finding(screen, entry, about)
+        finding(screen, told(one, about))
     more = max(len(found) - SHOWN, 0) + max(len(kinks) - SHOWN, 0)
     if more:
         screen.print(f"\nand {more} more in {report}")
-    if tally.paths:
+    if kept.paths:
         screen.print()
-        _paths(screen, tally.paths)
-        _partings(screen, tally.partings)
+        _paths(screen, kept.paths)
+        _partings(screen, kept.partings)
     screen.print()
-    _paragraphs(screen, *tally.notices)
+    _paragraphs(screen, *kept.notices)
     for message in about.messages:
         screen.print(Text(message, "bold"))
-    screen.print(Text(_last_line(end, len(quiet) + len(kinks) + len(found) + tally.paths_off)))
+    screen.print(Text(_last_line(end, len(quiet) + len(kinks) + len(found) + kept.paths_off)))
     screen.print(Text(f"Report: {report}"), soft_wrap=True)
 
 
@@ -201,12 +155,11 @@ def _partings(screen: Console, partings: Sequence[Parting]) -> None:
 
 
 def _last_line(end: Ended, disagreements: int) -> str:
-    tally, about = end.tally, end.about
-    judged = sum(sum(counts.values()) for counts in tally.counts.values())
+    tally, about = end.kept.tally, end.about
     if disagreements:
         outcome = f"{counted(disagreements, 'disagreement')} without an explanation"
     else:
         outcome = "no unexplained disagreement" if tally.compared else "nothing compared"
     known = f", {tally.accepted} known" if tally.accepted else ""
-    size = f"{counted(len(about.cases), 'case')}, {counted(judged, 'number')}"
+    size = f"{counted(len(about.cases), 'case')}, {counted(tally.numbers, 'number')}"
     return f"{size}, {about.seconds:.1f} s: {outcome}{known}"

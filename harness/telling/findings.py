@@ -6,19 +6,16 @@ The terminal, the pytest plugin and the reports share it.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..graph.graph import Graph
 from ..graph.language.printing import readable_names, text_of
+from ..records.outcome import About
+from ..records.rows import NOT_ENGINES, Row, component
 from ..words import counted
-from .rows import Row, TrajectoryRow, component
 
 T = TypeVar("T")
-
-NOT_ENGINES = ("", "truth", "ledger")  # names in the engine column that are not an engine's
 
 QUANTITIES = ("gradient", "tangent", "hessian_product", "value", "adjoint", "term", "expectation", "run")
 
@@ -137,15 +134,50 @@ def engines_first(found: Mapping[str, T]) -> dict[str, T]:
     return dict(sorted(found.items(), key=lambda item: item[0] in NOT_ENGINES))
 
 
-def unexplained(row: Row | TrajectoryRow) -> bool:
-    """Whether the row is a finding that no ledger entry explains: what makes exit status 1."""
-    return row.finding and not getattr(row, "accepted", "")
+def again(about: About, case: str, engine: str = "", dtype: str = "") -> str:
+    """A command that shows the same again, of one engine in one dtype or as this run was."""
+    return about.settings.again(about.addresses.get(case, case), engine, dtype)
 
 
-def title(entry: Entry) -> str:
-    """One line that says which number of which engine this is about."""
-    row = entry.row
-    return f"{entry.affected.split(';')[0]}{component(row.index)}"
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What there is to say of a finding, whoever lays it out.
+
+    `who` is an engine and a dtype, or that engines differ; `what` is the quantity and its component; `also` what else
+    is off for the same reason; `link` the first link that is off; `reasons` are sentences; `row` has the numbers, if
+    there are any; `nodes` says what inner nodes are that were mentioned; `again` is a command that shows the same.
+    """
+
+    row: Row
+    where: str
+    who: str
+    affected: str
+    what: str
+    also: str
+    link: str
+    reasons: tuple[str, ...]
+    nodes: str
+    again: str
+
+
+def told(one: Entry | Split | Silence, about: About) -> Told:
+    """A finding as all there is to say of it."""
+    row = one.row
+    if isinstance(one, Silence):
+        repeat = again(about, row.case, row.engine, row.dtype)
+        extent = f"in {counted(one.cases, 'case')}, {counted(one.units, 'unit')}"
+        return Told(row, extent, row.engine, "", "", "", "", (row.reason,) if row.reason else (), "", repeat)
+    what, _, also = one.affected.partition("; ")
+    where, link = at_point(row.case, row.point), str(row.node)
+    if isinstance(one, Split):
+        reasons = tuple(f"{engines}: {reason}" for reason, engines in one.choices.items())
+        nodes = inner(about, row.case, one.affected, link)
+        return Told(row, where, "", one.affected, what, also, link, reasons, nodes, again(about, row.case))
+    who = " ".join(part for part in (row.engine, row.dtype) if part)
+    nodes = inner(about, row.case, one.affected, link, row.reason)
+    repeat = again(about, row.case, row.engine, row.dtype)
+    what += component(row.index)
+    return Told(row, where, who, one.affected, what, also, link, (row.reason,) if row.reason else (), nodes, repeat)
 
 
 def numbers(row: Row) -> str:
@@ -161,30 +193,14 @@ def numbers(row: Row) -> str:
 INNER = re.compile(r"[^\W\d]\w*(?:\.\d+)+")
 
 
-def inner(graph: Graph, *texts: object) -> str:
+def inner(about: About, case: str, *texts: str) -> str:
     """What the inner nodes are that texts mention, such as "`f.1` is `a * b`"; the graph's own text nests them."""
-    names = dict.fromkeys(name for text in texts for name in INNER.findall(str(text)) if name in graph.by_name)
+    graph = about.graphs.get(case)
+    if graph is None:
+        return ""
+    names = dict.fromkeys(name for text in texts for name in INNER.findall(text) if name in graph.by_name)
     written: list[str] = []
     for name in names:
         part = graph.pruned([name])
         written.append(f"`{name}` is `{text_of(part)[readable_names(part)[name]]}`")
     return ", ".join(written)
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The engines, dtypes and time limit that a command named; empty is what it left to the default."""
-
-    engines: tuple[str, ...] = ()
-    dtypes: tuple[str, ...] = ()
-    timeout: float | None = None
-
-    def again(self, address: str, engine: str = "", dtype: str = "") -> str:
-        """A command that shows the same again: of one engine in one dtype, or of all that there were."""
-        engines = self.engines if engine in NOT_ENGINES else (engine,)
-        dtypes = self.dtypes if dtype in ("", "exact") else (dtype,)
-        words = ["gradaccord", "run", address]
-        words += [word for name in engines for word in ("--engine", name)]
-        words += [word for name in dtypes for word in ("--dtype", name)]
-        words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
-        return shlex.join(words)

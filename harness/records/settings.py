@@ -1,0 +1,47 @@
+"""What a command was asked for: one record, from the command line to the reports."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .rows import NOT_ENGINES
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit, and on a path
+    for each step; `apart`: each engine in a process of its own; `dtypes`: those that were asked for, empty for those
+    of each case; `out`: the folder of the reports; `named`: the engines are those that the command named, and not all
+    that there are.
+    """
+
+    engines: tuple[str, ...]
+    jobs: int = 0
+    timeout: float | None = None
+    apart: bool = False
+    dtypes: tuple[str, ...] = ()
+    out: str = ""
+    named: bool = True
+
+    @property
+    def flags(self) -> Mapping[str, object]:
+        return {
+            "engines": list(self.engines),
+            "dtypes": list(self.dtypes),
+            "jobs": self.jobs,
+            "timeout": self.timeout,
+            "out": self.out,
+        }
+
+    def again(self, address: str, engine: str = "", dtype: str = "") -> str:
+        """A command that shows the same again: of one engine in one dtype, or of all that there were."""
+        every = self.engines if self.named else ()
+        engines = every if engine in NOT_ENGINES else (engine,)
+        dtypes = self.dtypes if dtype in ("", "exact") else (dtype,)
+        words = ["gradaccord", "run", address]
+        words += [word for name in engines for word in ("--engine", name)]
+        words += [word for name in dtypes for word in ("--dtype", name)]
+        words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
+        return shlex.join(words)
