@@ -1,0 +1,131 @@
+"""The judge is judged, in small: `python trust` does the same at length and keeps its tables in docs/trust.md."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "trust"))
+
+import planting
+from alarms import Kind, explanation, kinds
+from fakes import FAKES, rows
+from faults import names
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from planted import SLACK, evaluated, on_path, outcomes
+from planting import ENGINES, Plant
+from random_graphs import SCALES, RandomGraph, random_graphs
+from shaken import spread
+from subjects import EXAMPLES, ROWS, subject, victims
+
+from gradaccord.engines import backprop
+from gradaccord.harness.judging.agreement import differs
+from gradaccord.harness.judging.judge import judge, settle
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_fault_planted_in_any_row_of_the_hand_written_engine_is_caught_and_pinned(row: str) -> None:
+    found = list(outcomes("backprop", "float64", row, most=2))
+    results = Counter(outcome.result for outcome in found)
+    assert results["caught"]
+    assert not [outcome for outcome in found if outcome.result in ("missed", "beside", "elsewhere")]
+
+
+@pytest.mark.parametrize("engine", ["torch", "jax", "jax:jit"])
+@pytest.mark.parametrize("row", ["multiply", "tanh", "softmax", "matmul", "sum"])
+def test_a_fault_planted_in_a_framework_is_caught_and_pinned(row: str, engine: str) -> None:
+    pytest.importorskip(engine.partition(":")[0])
+    found = list(outcomes(engine, "float64", row, seeds=1, most=1))
+    assert {outcome.result for outcome in found} <= {"caught", "unmoved"}
+    assert any(outcome.result == "caught" for outcome in found)
+
+
+@pytest.mark.parametrize("engine", ["backprop", "torch", "jax:jit"])
+@pytest.mark.parametrize("row", ["multiply", "tanh", "softmax"])
+def test_a_fault_planted_in_a_walking_engine_is_named_at_the_first_step(row: str, engine: str) -> None:
+    if engine != "backprop":
+        pytest.importorskip(engine.partition(":")[0])
+    assert {outcome.result for outcome in on_path(engine, "float64", row)} == {"caught"}
+
+
+def test_one_compilation_serves_every_fault_and_none() -> None:
+    pytest.importorskip("jax")
+    about = subject(EXAMPLES["multiply"][1], "float64", 0)
+    planting._compiled.cache_clear()
+    sound = evaluated("jax:jit", about, None)
+    for use in victims("multiply", about):
+        for fault in names("float64"):
+            plant = Plant(about.graph, "float64", use, fault)
+            if plant.possible:
+                assert differs(sound, evaluated("jax:jit", about, plant))
+    assert not differs(sound, evaluated("jax:jit", about, None))
+    assert planting._compiled.cache_info().misses == 1
+
+
+@pytest.mark.parametrize("fake", FAKES)
+def test_a_fake_engine_is_a_finding(fake: str) -> None:
+    assert any(row.finding for row in rows(fake))
+
+
+def test_without_a_fault_nothing_is_named() -> None:
+    about = subject(EXAMPLES["tanh"][1], "float64", 0)
+    evaluation = backprop.prepare(about.graph, "float64")(about.inputs, about.cotangent)
+    assert not [row for row in judge(about, "backprop", evaluation) if row.finding]
+
+
+def test_what_is_planted_does_not_stay() -> None:
+    about = subject(EXAMPLES["tanh"][1], "float64", 0)
+    (use,) = victims("tanh", about)
+    for fault in names("float64"):
+        with ENGINES["backprop"](Plant(about.graph, "float64", use, fault)):
+            pass
+    test_without_a_fault_nothing_is_named()
+
+
+def test_shaken_numbers_spread_by_what_rounding_does() -> None:
+    about = subject(EXAMPLES["exp"][1], "float64", 0)
+    (use,) = victims("exp", about)
+    evaluation = backprop.prepare(about.graph, "float64")(about.inputs, about.cotangent)
+    assert evaluation.terms is not None
+    units = spread(about, evaluation, use) / abs(evaluation.terms[use]) * 2.0**53
+    assert ((units > 1) & (units < SLACK)).all()
+
+
+@seed(1)
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@given(random_graphs(most=8), st.sampled_from(["float64", "float32"]), st.sampled_from(SCALES))
+def test_no_false_alarm_on_random_graphs(made: RandomGraph, dtype: str, scale: float) -> None:
+    pytest.importorskip("torch")
+    from gradaccord.engines.pytorch import engine as pytorch
+
+    about = made.subject(dtype, scale, 0)
+    found = [
+        row
+        for name, engine in (("backprop", backprop.engine), ("torch", pytorch.engine))
+        for row in judge(about, name, engine.prepare(made.graph, dtype)(about.inputs, about.cotangent))
+    ]
+    assert not [f"{kind}: {row.reason}" for kind, row, why in kinds(made.graph, settle(found)) if not why]
+
+
+def test_a_finding_that_nothing_explains_is_an_alarm() -> None:
+    assert explanation(Kind("torch", "term", "sin", "wrong"), None, None) == ""
+    assert explanation(Kind("jax", "term", "minimum", "not finite"), None, None) == "checked"
+    assert explanation(Kind("jax", "term", "minimum", "convention"), None, None) == ""
+    assert explanation(Kind("torch", "value", "softplus", "imprecise"), None, None) == "ledger"
+
+
+def test_python_trust_reads_its_own_rooms() -> None:
+    """Rooms of tests and benchmarks lie on its path too, and may bear the same name."""
+    folder = Path(__file__).parent.parent.parent / "trust"
+    rooms = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__main__")
+    script = (
+        f"import runpy, sys; sys.path.insert(0, {str(folder)!r}); runpy.run_path(sys.path[0], run_name='trust')\n"
+        + "".join(f"import {room}; print({room}.__file__)\n" for room in ("subjects", *rooms))
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {Path(line).parent for line in done.stdout.splitlines()} == {folder}

@@ -1,0 +1,169 @@
+"""Walls between rooms: no import runs back. The map is `docs/architecture.md`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+FRAMEWORKS = {"torch", "jax", "jaxlib", "optax", "tensorflow", "autograd"}
+FILES = sorted(path for room in ("api", "harness", "engines", "reports") for path in (ROOT / room).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every import of a file, dotted from the checkout's root; those for the type checker alone are left out."""
+    module = path.relative_to(ROOT).with_suffix("").parts
+    package = module[:-1]
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            whole = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{whole}.{alias.name}" for alias in node.names)
+        waiting += ast.iter_child_nodes(node)
+
+
+# The rooms of `harness/` from the ground up; those between two bars may not import one another. A room imports only
+# rooms before the bar that stands before it.
+ORDER = (
+    "words errors | graph | records | evaluation arithmetic rules | truth reading | judging | paths | running | telling"
+)
+FLOORS = {room: floor for floor, rooms in enumerate(ORDER.split("|")) for room in rooms.split()}
+SHELLS = ("__init__", "cli", "pytest_plugin")  # above all rooms; nothing imports them but one another
+REPORTED = ("words", "graph", *(f"records.{name}" for name in ("rows", "verdicts", "outcome", "tally", "settings")),
+            "telling.mermaid", "telling.findings")  # fmt: skip
+# Narrower than the order says: what begins with the first may import of this project only the others, and itself.
+NARROW = {
+    "harness/truth/": ("words", "graph", "arithmetic", "records.formats"),
+    "harness/arithmetic/": ("records.evaluation",),
+    "harness/records/verdicts.py": (),
+    "harness/records/formats.py": (),
+    "harness/records/rows.py": ("graph.node", "records.verdicts"),
+    "harness/records/evaluation.py": ("graph", "records.formats"),
+    "harness/running/workers.py": ("running.loading", "words"),
+    "engines/": ("words", "graph", "records.evaluation", "rules", "arithmetic"),
+    "reports/": REPORTED,
+}
+
+
+def room_of(path: Path) -> str:
+    """The room of a file, `graph` for `harness/graph/emit.py`; a file directly in `harness/` is a room of its own."""
+    return path.relative_to(ROOT).with_suffix("").parts[1]
+
+
+def allowed(path: Path) -> tuple[str, ...]:
+    """Prefixes of this project that a file may import."""
+    name = path.relative_to(ROOT).as_posix()
+    if name.startswith("api/"):
+        return ("gradaccord.harness",)
+    for place, rooms in NARROW.items():
+        if name.startswith(place):
+            return (*(f"harness.{room}" for room in rooms), *itself(name))
+    room = room_of(path)
+    if room in SHELLS:
+        return ("harness",)
+    below = [other for other, floor in FLOORS.items() if floor < FLOORS[room]]
+    return tuple(f"harness.{other}" for other in [*below, room])
+
+
+def itself(name: str) -> tuple[str, ...]:
+    """Prefixes of what a file may import beside other rooms: its room; of an engine, that of its framework."""
+    if name.startswith("engines/"):
+        return (".".join(name.split("/")[:2]).removesuffix(".py"),)
+    room = name.rpartition("/")[0].replace("/", ".")
+    return (room,) if room in ("harness.truth", "harness.arithmetic", "reports") else ()
+
+
+def inside(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
+    found = set(imports(path))
+    ours = {name for name in found if inside(name, ("harness", "engines", "reports", "cases", "gradaccord"))}
+    room = path.relative_to(ROOT).parts[0]
+    if room == "harness":
+        assert not {name for name in ours if inside(name, ("engines", "reports", "gradaccord"))}
+    if room != "engines":
+        assert not {name for name in found if name.partition(".")[0] in FRAMEWORKS}
+    assert not {name for name in ours if not inside(name, allowed(path))}
+
+
+def test_every_room_has_its_place_and_says_what_lives_there() -> None:
+    folder = ROOT / "harness"
+    rooms = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert rooms == {*FLOORS, *SHELLS}
+    assert len([*folder.glob("*.py")]) <= 8
+    assert all(ast.get_docstring(ast.parse(path.read_text())) for path in folder.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "engines").rglob("*.py")), ids=lambda path: path.name)
+def test_an_engine_knows_one_framework(path: Path) -> None:
+    used = {name.partition(".")[0] for name in imports(path)} & FRAMEWORKS
+    assert used <= {"torch"} or used <= {"jax", "jaxlib", "optax"}
+
+
+def readers(name: str, paths: list[Path]) -> set[tuple[str, str]]:
+    """Who reads an attribute: file and expression."""
+    return {
+        (path.relative_to(ROOT).as_posix(), ast.unparse(node))
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == name
+    }
+
+
+def test_who_reads_a_derivative() -> None:
+    """What proves them, germs above all, does not; `taylor` is a power series of FLINT's."""
+    found = readers("derivative", FILES)
+    assert found == {
+        ("harness/graph/gradient.py", "operation.derivative"),
+        ("harness/truth/germs.py", "taylor.derivative"),
+    }
+
+
+BACK = [
+    (room, other)
+    for room, floor in FLOORS.items()
+    for other in (*FLOORS, *SHELLS)
+    if other != room and FLOORS.get(other, len(FLOORS)) >= floor
+]
+PLANTED = [
+    ("harness/graph/x.py", "import torch"),
+    ("harness/graph/x.py", "from ...engines import backprop"),
+    ("engines/x.py", "from ..harness.judging.judge import judge"),
+    ("engines/x.py", "from ..harness.judging import judge"),
+    ("engines/x.py", "from ..harness.records.rows import Row"),
+    ("api/x.py", "from gradaccord.engines import backprop"),
+    ("api/x.py", "import torch"),
+    ("engines/x.py", "from gradaccord import emit"),
+    ("reports/x.py", "import gradaccord"),
+    ("reports/x.py", "from ..harness.running.run import run"),
+    ("reports/x.py", "from ..harness.telling.terminal import console"),
+    ("harness/truth/x.py", "from ..records.rows import Row"),
+    ("harness/arithmetic/x.py", "from ..graph.graph import Graph"),
+    ("harness/records/rows.py", "from ..graph.graph import Graph"),
+    ("harness/records/evaluation.py", "from .rows import Row"),
+    ("harness/running/workers.py", "from .run import run"),
+    *((f"harness/{room}/x.py", f"from ..{other} import y") for room, other in BACK),
+    *((f"harness/{room}/x.py", f"from ..{other}.x import y") for room, other in BACK),
+]
+
+
+@pytest.mark.parametrize("name, line", PLANTED)
+def test_a_planted_import_is_noticed(name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    with pytest.raises(AssertionError):
+        test_a_room_imports_only_what_lies_below_it(path)
