@@ -113,7 +113,7 @@ CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}
 
 def namespace(dtype: str) -> dict[str, Any]:
     """Every operation that JAX has, and `constant`, which makes a 0-d array of the dtype."""
-    kind = DTYPES[dtype]
+    kind = jnp.dtype(dtype)
     return OPERATIONS | {
         "one_hot": lambda indices, size: jax.nn.one_hot(indices, size, dtype=kind),
         "astype": lambda x: x.astype(kind),

@@ -171,7 +171,7 @@ CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}
 
 def namespace(dtype: str) -> dict[str, Any]:
     """Every operation that torch has, and `constant`, which makes a 0-d tensor of the dtype."""
-    kind = DTYPES[dtype]
+    kind = getattr(torch, dtype)
     return OPERATIONS | {
         "one_hot": lambda indices, size: F.one_hot(indices, size).to(kind),
         "astype": lambda x: x.to(kind),
