@@ -232,7 +232,7 @@ def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
     kept = session.stash.setdefault(_OUTCOMES, OrderedDict())
     if key not in kept:
         engines = [name for name in _selected(session).get(key, [engine]) if name != "truth"]
-        kept[key] = Ledger(unit.case).settle(outcome(unit, engines, Here()))
+        kept[key] = Ledger(unit.case).explain(outcome(unit, engines, Here()))
         if len(kept) > KEPT:
             kept.popitem(last=False)
     return kept[key]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..harness.graph.language.printing import text_of
 from ..harness.records.outcome import About, CaseSummary, Outcome
+from ..harness.records.paths import Parting, Summary
 from ..harness.records.rows import NOT_ENGINES, Row, component
 from ..harness.records.tally import Tally
 from ..harness.records.verdicts import VERDICTS, Verdict
@@ -19,10 +19,6 @@ from .agreement import HEAD, Agreement
 from .allowance import Allowance
 from .trajectories import PARTED, WALKED, parted, walked
 from .whole import Whole
-
-if TYPE_CHECKING:
-    from ..harness.paths.parting import Parting
-    from ..harness.paths.summary import Summary
 
 SIDE_BY_SIDE = (
     "Of the values and gradients that both engines gave, how many are the same bit for bit and, of the others, the "

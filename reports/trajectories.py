@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from ..harness.records.paths import Parting, Summary
 from ..harness.telling.findings import at_point
 from ..harness.words import counted
-
-if TYPE_CHECKING:
-    from ..harness.paths.parting import Parting
-    from ..harness.paths.summary import Summary
 
 Table = tuple[list[str], list[list[str]]]
 

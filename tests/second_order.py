@@ -34,7 +34,7 @@ def question(case: Case, dtype: str = "float64", point: int = 0) -> Question:
 def rows_of(case: Case, engines: tuple[str, ...], dtype: str) -> list[Row]:
     """What the engines get for a case in one dtype, ledger and kinks settled."""
     found = outcome(Unit(replace(case, update=None), 0, dtype, expectations=False), engines, Here())
-    return list(Ledger(case).settle(found).rows)
+    return list(Ledger(case).explain(found).rows)
 
 
 def second(rows: list[Row], engine: str) -> list[Row]:

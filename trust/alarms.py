@@ -21,7 +21,7 @@ from hypothesis.errors import NoSuchExample
 from random_graphs import SCALES, RandomGraph, random_graphs
 
 from gradaccord.harness.graph.graph import Graph
-from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.judging.judge import conventions, judge
 from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import Evaluate, Prepare, Unsupported
 from gradaccord.harness.records.rows import Choice, LinkName, Row
@@ -158,7 +158,7 @@ def judged(made: RandomGraph, dtype: str, scale: float, seed: int, evaluates: Ma
         warnings.simplefilter("ignore")
         for name, evaluate in evaluates.items():
             rows += judge(about, name, evaluate(about.inputs, about.cotangent))
-    return settle(rows)
+    return conventions(rows)
 
 
 def survey(graphs: int, points: int, seed: int) -> Tally:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ...harness.records.evaluation import Array, Moved, Step, Unsupported
+from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
 from .precision import mode
 
 Settings: TypeAlias = Mapping[str, float]
@@ -31,7 +31,7 @@ OPTIMISERS: Mapping[str, tuple[Callable[[Settings], Any], Mapping[str, str]]] = 
 }
 
 
-def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step:
+def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Advance:
     """optax's own optimiser for a rule. Raises Unsupported for a rule that it does not have."""
     if rule not in OPTIMISERS:
         raise Unsupported(f"optax has no `{rule}` here; it has {', '.join(OPTIMISERS)}")

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import torch
 
-from ...harness.records.evaluation import Array, Moved, Step, Unsupported
+from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
 from .tensors import Tensor, to_numpy, to_torch
 
 Settings: TypeAlias = Mapping[str, float]
@@ -31,7 +31,7 @@ OPTIMISERS: Mapping[str, tuple[Callable[[Sequence[Tensor], Settings], torch.opti
 }
 
 
-def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Step:
+def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Advance:
     """torch.optim's own optimiser for a rule. Raises Unsupported for a rule that it does not have."""
     if rule not in OPTIMISERS:
         raise Unsupported(f"torch.optim has no `{rule}` here; it has {', '.join(OPTIMISERS)}")

@@ -38,7 +38,7 @@ class Chain:
     adjoints: dict[str, Link] = field(default_factory=dict)
     own: dict[object, Link] = field(default_factory=dict)
     unseen: set[Use] = field(default_factory=set)
-    settled: dict[Hashable, Score] = field(default_factory=dict)
+    batched: dict[Hashable, Score] = field(default_factory=dict)
     mark: int = 0  # tells this evaluation's links from those of others that are judged with them
     order: int = 0
 
@@ -47,7 +47,7 @@ class Chain:
         judge_together([self])
 
     def judge_links(self) -> None:
-        """The same once batches have settled what they can."""
+        """The same where batches have found some of them sound."""
         self.judge_values()
         if self.evaluation.adjoints is not None:
             self.judge_adjoints(self.evaluation.adjoints)
@@ -82,7 +82,7 @@ class Chain:
                 names = [arg for arg in node.args if isinstance(arg, str)]
                 if not all(name in values for name in names):
                     continue
-                link = self._settled("value", node.name, None) or self._value(node, names)
+                link = self._batched("value", node.name, None) or self._value(node, names)
             self.own["value", node.name] = link
             upstream = [self.values[arg] for arg in node.args if isinstance(arg, str) and arg in self.values]
             self.values[node.name] = worse([link, *upstream])
@@ -103,7 +103,7 @@ class Chain:
             upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
             seed = self._seed(node)
             if evaluation.terms is not None:
-                link = self._settled("adjoint", node.name, None)
+                link = self._batched("adjoint", node.name, None)
                 if link is None:
                     parts = [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])]
                     link = self._link("adjoint", node.name, None, partial(adjoint, g, parts))
@@ -144,7 +144,7 @@ class Chain:
             graph.operation(node), node.params, read_from, [terms[use] for use in uses], g.array, self.subject.form
         )
         for which, use in enumerate(uses):
-            link = self._settled("term", graph.argument(use), use) or self._link(
+            link = self._batched("term", graph.argument(use), use) or self._link(
                 "term", graph.argument(use), use, lambda form, which=which: read(form)[which]
             )
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
@@ -192,9 +192,9 @@ class Chain:
         reason = f"the engine computed on {used[index]!r} where the input is {given[index]!r}"
         return Link("wrong", np.inf, index, reason, where=where, order=self.order)
 
-    def _settled(self, quantity: Quantity, name: str, use: Use | None) -> Link | None:
+    def _batched(self, quantity: Quantity, name: str, use: Use | None) -> Link | None:
         """The link, where its batch has found it sound."""
-        sound = self.settled.get((self.mark, quantity, use or name))
+        sound = self.batched.get((self.mark, quantity, use or name))
         if sound is None:
             return None
         self.order += 1
@@ -218,13 +218,13 @@ def judge_together(chains: Sequence[Chain]) -> None:
     if not chains:
         return
     form = chains[0].subject.form
-    batches, settled = Batches(form), dict[Hashable, Score]()
+    batches, batched = Batches(form), dict[Hashable, Score]()
     with working():
         for mark, chain in enumerate(chains):
-            chain.mark, chain.settled = mark, settled
+            chain.mark, chain.batched = mark, batched
             chain.gather(batches)
         for keys, residual in batches.measured(least=2):
-            settled.update(plainly_sound(keys, residual, form))
+            batched.update(plainly_sound(keys, residual, form))
         for chain in chains:
             chain.judge_links()
 

@@ -20,7 +20,7 @@ from .kinks import at_kinks
 from .subject import Subject
 from .unseen import conditioned, digits, of_plain, unseen
 
-__all__ = ["Subject", "judge", "judged", "settle"]
+__all__ = ["Subject", "conventions", "judge", "judged"]
 
 
 def judge(
@@ -63,7 +63,7 @@ def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
     return Row(case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, seconds=seconds)
 
 
-def settled_by_links(chain: Chain, name: str) -> bool:
+def told_by_links(chain: Chain, name: str) -> bool:
     """Whether links say all of a gradient: one is off, or all are seen, none at a kink, and the plain program has
     their bits."""
     link, shown = chain.adjoints.get(name), chain.evaluation.adjoints
@@ -239,7 +239,7 @@ def _by_estimate(blank: Row, what: LinkName, engine: Array, truth: Number, estim
     )
 
 
-def settle(rows: Sequence[Row]) -> list[Row]:
+def conventions(rows: Sequence[Row]) -> list[Row]:
     """Conventions, once all engines of a unit are in: where they chose differently each is a finding.
 
     Those that a ledger has explained are left out of the count, and as they are.

@@ -17,7 +17,7 @@ from ..truth.links import Step, step_of
 from ..truth.proof import Proof, prove
 from ..truth.reference import Number, Reference, reference
 from ..truth.sensitivity import Probe, sensitivity
-from ..truth.sides import Index, Sides, settled, sides
+from ..truth.sides import Index, Sides, agreed, sides
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Subject:
     @cached_property
     def gradients(self) -> Mapping[str, Number]:
         """The true gradients: single numbers where both sides agree, hulls at kinks."""
-        return {name: settled(self.truth.adjoints[name], known) for name, known in self.sides.items()}
+        return {name: agreed(self.truth.adjoints[name], known) for name, known in self.sides.items()}
 
     @cached_property
     def settling(self) -> Mapping[str, Collection[Index]]:

@@ -8,7 +8,6 @@ or `horizon.py` underrates what rounding can do there. Nobody is blamed for it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -16,55 +15,14 @@ import numpy as np
 from ..judging.classify import place
 from ..judging.subject import Subject
 from ..records.formats import Format
-from ..records.rows import Index, TrajectoryRow, element
+from ..records.paths import Parting
+from ..records.rows import TrajectoryRow
 from ..records.verdicts import SEVERITY, VERDICTS
 from ..rules.update import Update
 from .horizon import Places, envelope, watched
 from .trajectory import Path
 
 REACH = 2.0  # the spread of a few shaken paths, taken for what rounding can do
-
-
-@dataclass(frozen=True, slots=True)
-class Parting:
-    """The first step after which two engines agree in fewer than half of the dtype's digits, beside the input's size.
-
-    `horizon` is the first step after which rounding alone may have done so (None: not on this path), `before` what
-    was not sound on either path up to the parting.
-    """
-
-    case: str
-    point: int
-    dtype: str
-    engine_a: str
-    engine_b: str
-    step: int
-    name: str
-    index: Index
-    value_a: float
-    value_b: float
-    horizon: int | None
-    before: str
-
-    @property
-    def unexplained(self) -> bool:
-        """Neither a step that is not sound nor rounding has parted them."""
-        return not self.before and (self.horizon is None or self.horizon > self.step)
-
-    @property
-    def there(self) -> str:
-        return f"{element(self.name, self.index)} is {self.value_a:.6g} and {self.value_b - self.value_a:+.2g}"
-
-    @property
-    def why(self) -> str:
-        told = self.before or "every step is sound"
-        told += ", yet" if self.unexplained else ";"
-        if self.horizon is None:
-            return f"{told} rounding alone may part them on no step of this path"
-        return f"{told} rounding alone may part them {'only ' if self.unexplained else ''}from step {self.horizon} on"
-
-    def __str__(self) -> str:
-        return f"{self.engine_a} and {self.engine_b} part at step {self.step}: {self.there}; {self.why}"
 
 
 def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[Parting]:
@@ -86,7 +44,8 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[
         index = place(watched(array.size)[which], array.shape)
         found.append(
             Parting(
-                start.case, start.point, start.dtype, a, b, step, name, index,
+                case=start.case, point=start.point, dtype=start.dtype, engine_a=a, engine_b=b, step=step, name=name,
+                index=index,
                 value_a=float(exact[a].places[name][step, which]),
                 value_b=float(exact[b].places[name][step, which]),
                 horizon=rounding[0] if rounding else None,

@@ -16,9 +16,9 @@ import numpy as np
 
 from ..errors import one_line
 from ..judging.chain import Chain, judge_together
-from ..judging.judge import judged_gradients, settled_by_links
+from ..judging.judge import judged_gradients, told_by_links
 from ..judging.subject import Subject
-from ..records.evaluation import Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Step, Unsupported
+from ..records.evaluation import Advance, Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Unsupported
 from ..records.rows import Row, TrajectoryRow
 from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..rules.update import RULES, Rule, Update, row_optimiser
@@ -131,7 +131,7 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
     )
 
 
-def _moved(step: Step, evaluation: Evaluation, before: Inputs, rule: Rule) -> Moved | str:
+def _moved(step: Advance, evaluation: Evaluation, before: Inputs, rule: Rule) -> Moved | str:
     """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype."""
     try:
         moved = step(_copied(evaluation.gradients))
@@ -220,7 +220,7 @@ def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
     rows: Mapping[str, Row] = {}
     for node in chain.subject.graph.wanted:
         name, link = node.name, chain.adjoints.get(node.name)
-        if link is not None and settled_by_links(chain, name):
+        if link is not None and told_by_links(chain, name):
             own = chain.own["adjoint", name]
             found[name] = Finding("gradient", link.verdict, _known(link.score), own.index, link.where)
         else:

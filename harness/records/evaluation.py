@@ -67,10 +67,10 @@ class Moved:
     state: Mapping[str, Mapping[str, Array]]
 
 
-# `step(gradients)` moves the parameters that the optimiser holds in its engine's own arrays.
-Step: TypeAlias = Callable[[Mapping[str, Array]], Moved]
+# `advance(gradients)` moves the parameters that the optimiser holds in its engine's own arrays.
+Advance: TypeAlias = Callable[[Mapping[str, Array]], Moved]
 # `optimiser(rule, settings, start)`: the engine's native optimiser at the starting parameters.
-Optimiser: TypeAlias = Callable[[str, Mapping[str, float], Mapping[str, Array]], Step]
+Optimiser: TypeAlias = Callable[[str, Mapping[str, float], Mapping[str, Array]], Advance]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..graph.graph import Graph
+from .paths import Parting, Summary
 from .rows import PairRow, Quantity, Row, TrajectoryRow
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from ..paths.parting import Parting
-    from ..paths.summary import Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from ..graph.emit import Namespace, Program, emit
 from ..graph.graph import Graph
 from ..graph.language.expression import Parser
 from ..graph.node import Arg, Constant, GraphError, Shape
-from ..records.evaluation import Array, Moved, Step
+from ..records.evaluation import Advance, Array, Moved
 from ..words import nearest
 
 Number: TypeAlias = "float | int | str"
@@ -246,7 +246,7 @@ OPERATORS: Namespace = MappingProxyType(
 
 def row_optimiser(
     rule: str, settings: Mapping[str, float], start: Mapping[str, Array], namespace: Namespace = NUMPY
-) -> Step:
+) -> Advance:
     """An `Optimiser` that runs a rule's row with an engine's own functions on its own arrays.
 
     The arrays are whatever the namespace works on, in the dtype of the start; arithmetic is by

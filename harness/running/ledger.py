@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from ..judging.judge import settle
-from ..paths.summary import Summary
+from ..judging.judge import conventions
 from ..reading.case import Acceptance, Case
 from ..records.outcome import Outcome
+from ..records.paths import Summary
 from ..records.rows import LinkName, Row, TrajectoryRow
 from ..records.verdicts import FINDINGS, Verdict
 from ..words import nearest
@@ -30,12 +30,12 @@ class Ledger:
         self._happened: set[int] = set()
         self._instead: dict[int, str] = {}
 
-    def settle(self, outcome: Outcome) -> Outcome:
+    def explain(self, outcome: Outcome) -> Outcome:
         """The outcome with its explained findings marked as accepted."""
         if not self.case.accept or any(row.verdict == "reference unreliable" for row in outcome.rows):
             return outcome
         self._notice(outcome)
-        rows = settle([self._explained(row, outcome) for row in outcome.rows])
+        rows = conventions([self._explained(row, outcome) for row in outcome.rows])
         path = [self._on_path(row, outcome) for row in outcome.trajectories]
         summaries = [_told(summary, path) for summary in outcome.summaries]
         return replace(outcome, rows=tuple(rows), trajectories=tuple(path), summaries=tuple(summaries))

@@ -21,15 +21,16 @@ from ..judging.agreement import Named, pairs, pairs_of
 from ..judging.allowance import used
 from ..judging.classify import Link
 from ..judging.expectation import expectations
-from ..judging.judge import judged, settle
+from ..judging.judge import conventions, judged
 from ..judging.second_order import Question, judge_along, numbers
 from ..judging.subject import Subject
-from ..paths.parting import Parting, partings
-from ..paths.summary import Summary, summary
+from ..paths.parting import partings
+from ..paths.summary import summary
 from ..paths.trajectory import Path
 from ..reading.case import Case
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Array, Evaluation
 from ..records.outcome import Outcome
+from ..records.paths import Parting, Summary
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.settings import Settings
 from ..records.verdicts import Verdict
@@ -74,7 +75,7 @@ def run(work: Sequence[Unit], settings: Settings) -> Generator[Outcome, None, No
     for outcome in _outcomes(work, settings):
         name = outcome.case
         ledger = ledgers.setdefault(name, Ledger(cases[name]))
-        yield ledger.settle(outcome)
+        yield ledger.explain(outcome)
         left[name] -= 1
         if not left[name]:
             told = [*ledger.stale(), *ledger.idle({**installed(), **dict.fromkeys(settings.engines)})]
@@ -185,7 +186,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         rows += beyond.rows
         both += beyond.pairs
         versions |= beyond.versions
-    rows = settle(rows)
+    rows = conventions(rows)
     parted: list[Parting] = []
     if case.update is not None and not doubt:
         paths = {

@@ -17,9 +17,8 @@ from time import perf_counter
 from types import FrameType
 
 from ..errors import CommandError
-from ..paths.parting import Parting
-from ..paths.summary import Summary
 from ..records.outcome import About, CaseSummary, Outcome, Report
+from ..records.paths import Parting, Summary
 from ..records.rows import Row
 from ..records.settings import Settings
 from ..records.tally import Tally

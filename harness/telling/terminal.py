@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import indent, wrap
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,16 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from ..records.paths import Parting, Summary
 from ..records.rows import NOT_ENGINES, Row
 from ..records.verdicts import VERDICTS, Verdict
 from ..running.loading import variants
 from ..running.session import Ended
 from ..words import counted
 from .findings import Told, at_point, engines_first, entries, silences, splits, told
-
-if TYPE_CHECKING:
-    from ..paths.parting import Parting
-    from ..paths.summary import Summary
 
 SHOWN = 20  # findings; the report has them all
 PATHS_SHOWN = 6

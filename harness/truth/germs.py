@@ -34,7 +34,7 @@ from .numbers import product as of_balls
 
 Germ: TypeAlias = Any
 Array: TypeAlias = NDArray[Any]
-Move: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], "dict[str, Array]"]
+Motion: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], "dict[str, Array]"]
 Push: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], "tuple[dict[str, Array], dict[str, Array]]"]
 
 
@@ -61,7 +61,7 @@ def pusher(graph: Graph) -> Push:
     return pushed
 
 
-def mover(graph: Graph, power: int = 1, length: int = 2) -> Move:
+def mover(graph: Graph, power: int = 1, length: int = 2) -> Motion:
     """The germs of the outputs where each input moves as x + dx t^power, to `length` coefficients at most.
 
     With t^2 in place of t square roots of what moves are power series too.

@@ -35,7 +35,7 @@ from .rounding import EITHER_WAY, entered, floats, log_of_sum_read, radii, round
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
+class OperandType:
     """What a step knows of a node that it reads: all static."""
 
     shape: Shape
@@ -50,7 +50,7 @@ class Step:
         self,
         op: str,
         params: Params,
-        operands: tuple[Operand | Constant, ...],
+        operands: tuple[OperandType | Constant, ...],
         definitions: tuple[Operation, ...] = (),
     ) -> None:
         builder = Builder(definitions)
@@ -64,7 +64,9 @@ class Step:
         builder.apply(op, args, dict(params), "y")
         self.graph = builder.graph(["y"])
         self.operation = builder.vocabulary[op]
-        self.active = tuple(p for p, operand in enumerate(operands) if isinstance(operand, Operand) and operand.active)
+        self.active = tuple(
+            p for p, operand in enumerate(operands) if isinstance(operand, OperandType) and operand.active
+        )
         self.elementwise = self.operation.elementwise
         self.in_floats = in_floats(self.operation, params) and len(self.graph.inputs) == len(operands)
         self.value_program = cache(self._value_program)
@@ -111,9 +113,9 @@ class Step:
             if from_bias:
                 sizes = np.abs(arrays[-1].astype(np.float64))
                 estimate = estimate.widened(0, self._from_bias(operands[1], sizes, form))
-            settled = beyond_doubt(engine, estimate)
-            if settled is not None:
-                return settled
+            sure = beyond_doubt(engine, estimate)
+            if sure is not None:
+                return sure
         compute = refined if refine else once
         exactly = [operand.exact for operand in operands]
         if self.operation.kind != "float" or self.operation.selects:
@@ -196,9 +198,9 @@ class Step:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
         arrays = [x.array for x in (*operands, g)]
         if self.in_floats and suits(arrays, form):
-            settled = [found for found in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if found]
-            if len(settled) == len(engine):
-                return settled
+            sure = [found for found in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if found]
+            if len(sure) == len(engine):
+                return sure
         if self.operation.linear:
             enclosures = self.enclosures(operands, y, g, form)
             return [residual(*link, None, self.operation.products) for link in zip(engine, enclosures, strict=True)]
@@ -242,7 +244,7 @@ def _gathered(marked: NDArray[np.bool_], shape: Shape) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=4096)
 def step(
-    op: str, params: Params, operands: tuple[Operand | Constant, ...], definitions: tuple[Operation, ...] = ()
+    op: str, params: Params, operands: tuple[OperandType | Constant, ...], definitions: tuple[Operation, ...] = ()
 ) -> Step:
     return Step(op, params, operands, definitions)
 
@@ -250,7 +252,7 @@ def step(
 def step_of(graph: Graph, node: Node) -> Step:
     """The step of a node. Nodes of one operation with operands of the same shapes share theirs."""
     operands = tuple(
-        arg if isinstance(arg, Constant) else Operand(graph[arg].shape, graph[arg].kind, arg in graph.active)
+        arg if isinstance(arg, Constant) else OperandType(graph[arg].shape, graph[arg].kind, arg in graph.active)
         for arg in node.args
     )
     return step(node.op, node.params, operands, graph.definitions)

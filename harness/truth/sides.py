@@ -101,7 +101,7 @@ def _number(ball: Any) -> float:
     return float(ball.mid()) if ball.is_finite() and (ball.rad() <= abs(ball.mid()) * arb(2) ** -60) else nan
 
 
-def settled(number: Number, known: Mapping[Index, Sides]) -> Number:
+def agreed(number: Number, known: Mapping[Index, Sides]) -> Number:
     """The gradient with what both sides agree on in place of what reverse mode left open."""
     found = {index: arb(one.single) for index, one in known.items() if not isnan(one.single)}
     return replaced(number, found) if found else number

@@ -14,7 +14,7 @@ import pytest
 
 from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.agreement import pairs, ulps_between
-from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.judging.judge import conventions, judge
 from gradaccord.harness.records.rows import Row
 from gradaccord.harness.records.verdicts import FINDINGS
 
@@ -114,12 +114,12 @@ def test_engines_that_choose_differently_at_a_kink_are_findings_and_those_that_a
     sound = evaluated(about)
     rows = judge(about, "one", sound)
     assert {row.verdict for row in rows if row.quantity == "gradient"} == {"convention"}
-    assert not [row for row in settle([*rows, *judge(about, "two", sound)]) if row.finding]
+    assert not [row for row in conventions([*rows, *judge(about, "two", sound)]) if row.finding]
     one = np.array(1.0)
     other = replace(
         sound, terms={Use("out", 0): one}, adjoints={**(sound.adjoints or {}), "x": one}, gradients={"x": one}
     )
-    settled = settle([*rows, *judge(about, "two", other)])
+    settled = conventions([*rows, *judge(about, "two", other)])
     assert {row.engine for row in settled if row.finding} == {"one", "two"}
     assert "the lower end" in next(row.reason for row in settled if row.finding and row.engine == "one")
 
@@ -257,7 +257,7 @@ def test_engines_that_choose_alike_agree_though_the_ends_of_their_hulls_differ_i
         for row in judge(one, engine, evaluated(one))
     ]
     assert any(row.verdict == "convention" for row in rows)
-    assert not any(row.finding for row in settle(rows))
+    assert not any(row.finding for row in conventions(rows))
 
 
 def test_a_tie_of_bounds_of_other_shapes_is_judged() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.agreement import differs
-from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.judging.judge import conventions, judge
 from gradaccord.harness.records.rows import Row
 
 from ..subject import evaluated, first_off, subject
@@ -121,7 +121,7 @@ def test_adjoints_alone_show_a_convention_and_every_kink_of_an_array_counts() ->
         adjoints = {**(sound.adjoints or {}), "x": slope}
         rows += judge(about, engine, replace(sound, terms=None, adjoints=adjoints, gradients={"x": slope}))
     assert {row.verdict for row in gradient_rows(rows)} == {"convention"}
-    assert {row.engine for row in settle(rows) if row.finding} == {"one", "two"}
+    assert {row.engine for row in conventions(rows) if row.finding} == {"one", "two"}
 
 
 @pytest.mark.parametrize("shares", [(0.0, 0.0), (2.0, 2.0)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import prepare
-from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.judging.judge import conventions, judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.rows import Row
 from gradaccord.harness.truth.sides import Sides
@@ -246,7 +246,7 @@ def test_engines_that_choose_differently_at_any_of_many_kinks_are_told() -> None
         for engine, choice in {"a": [0.0, 0.0], "b": [0.0, 1.0]}.items()
         for row in gradient_rows(about, links=False, x=choice).values()
     ]
-    assert all(row.finding for row in settle(rows))
+    assert all(row.finding for row in conventions(rows))
 
 
 def test_engines_that_choose_alike_agree_whether_they_show_links_or_not() -> None:
@@ -255,7 +255,7 @@ def test_engines_that_choose_alike_agree_whether_they_show_links_or_not() -> Non
         replace(row, engine=str(links)) for links in (True, False) for row in gradient_rows(about, links=links).values()
     ]
     assert {row.verdict for row in rows} == {"convention"}
-    assert not any(row.finding for row in settle(rows))
+    assert not any(row.finding for row in conventions(rows))
 
 
 def test_a_fault_at_a_tie_that_settles_is_held_to_rounding() -> None:

@@ -14,12 +14,13 @@ from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.paths.horizon import SAMPLES, shaken_path
-from gradaccord.harness.paths.parting import Parting, partings
+from gradaccord.harness.paths.parting import partings
 from gradaccord.harness.paths.trajectory import Path as Walked
 from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import DTYPES
 from gradaccord.harness.records.outcome import Outcome
+from gradaccord.harness.records.paths import Parting
 from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.records.verdicts import Verdict
 from gradaccord.harness.rules.update import Update, check

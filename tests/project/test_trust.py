@@ -25,7 +25,7 @@ from subjects import EXAMPLES, ROWS, subject, victims
 
 from gradaccord.engines import backprop
 from gradaccord.harness.judging.agreement import differs
-from gradaccord.harness.judging.judge import judge, settle
+from gradaccord.harness.judging.judge import conventions, judge
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -109,7 +109,7 @@ def test_no_false_alarm_on_random_graphs(made: RandomGraph, dtype: str, scale: f
         for name, engine in (("backprop", backprop.engine), ("torch", pytorch.engine))
         for row in judge(about, name, engine.prepare(made.graph, dtype)(about.inputs, about.cotangent))
     ]
-    assert not [f"{kind}: {row.reason}" for kind, row, why in kinds(made.graph, settle(found)) if not why]
+    assert not [f"{kind}: {row.reason}" for kind, row, why in kinds(made.graph, conventions(found)) if not why]
 
 
 def test_a_finding_that_nothing_explains_is_an_alarm() -> None:

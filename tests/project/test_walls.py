@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 FRAMEWORKS = {"torch", "jax", "jaxlib", "optax", "tensorflow", "autograd"}
-FILES = sorted(path for room in ("api", "harness", "engines", "reports") for path in (ROOT / room).rglob("*.py"))
+SOURCES = sorted(path for room in ("api", "harness", "engines", "reports") for path in (ROOT / room).rglob("*.py"))
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -38,7 +38,7 @@ ORDER = (
 )
 FLOORS = {room: floor for floor, rooms in enumerate(ORDER.split("|")) for room in rooms.split()}
 SHELLS = ("__init__", "cli", "pytest_plugin")  # above all rooms; nothing imports them but one another
-REPORTED = ("words", "graph", *(f"records.{name}" for name in ("rows", "verdicts", "outcome", "tally", "settings")),
+REPORTED = ("words", "graph", *(f"records.{name}" for name in ("rows", "verdicts", "outcome", "paths", "tally")),
             "telling.mermaid", "telling.findings")  # fmt: skip
 # Narrower than the order says: what begins with the first may import of this project only the others, and itself.
 NARROW = {
@@ -52,6 +52,29 @@ NARROW = {
     "engines/": ("words", "graph", "records.evaluation", "rules", "arithmetic"),
     "reports/": REPORTED,
 }
+
+
+# The files of a room, and the rooms within, by the same rule: a file imports only what stands before its bar.
+FILES = {
+    "graph": "node | shapes symbol | operations | graph | build | language | emit expand | gradient | directional",
+    "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
+    "reduction linear_algebra convolution movement indexing loss layer | __init__",
+    "graph/language": "habits printing | slips | expression | mistakes",
+    "records": "formats verdicts | evaluation rows | paths settings | outcome | tally",
+    "arithmetic": "special | arrays floats",
+    "truth": "arrays precision rounding | choice products | numbers | germs poles reference residuals | "
+    "adjoints links sides | batches proof | sensitivity | ties",
+    "reading": "formula yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys | statements | known "
+    "| case",
+    "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | judge | second_order",
+    "paths": "horizon move summary | trajectory | parting",
+    "running": "ledger loading selection | answers workers | run | session",
+    "telling": "copying findings mermaid proving showing | script terminal",
+}
+
+
+def floors(line: str) -> dict[str, int]:
+    return {name: floor for floor, names in enumerate(line.split("|")) for name in names.split()}
 
 
 def room_of(path: Path) -> str:
@@ -86,7 +109,7 @@ def inside(name: str, prefixes: tuple[str, ...]) -> bool:
     return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
     found = set(imports(path))
     ours = {name for name in found if inside(name, ("harness", "engines", "reports", "cases", "gradaccord"))}
@@ -96,6 +119,53 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
     if room != "engines":
         assert not {name for name in found if name.partition(".")[0] in FRAMEWORKS}
     assert not {name for name in ours if not inside(name, allowed(path))}
+
+
+INSIDE = sorted(path for room in FILES for path in (ROOT / "harness" / room).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", INSIDE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_imports_only_what_stands_before_it_in_its_room(path: Path) -> None:
+    room = path.parent.relative_to(ROOT / "harness").as_posix()
+    order, prefix = floors(FILES[room]), f"harness/{room}/".replace("/", ".")
+    found = {name.removeprefix(prefix).partition(".")[0] for name in imports(path) if name.startswith(prefix)}
+    if path.stem == "__init__" and "__init__" not in order:
+        assert not found
+    else:
+        later = {name for name in found if order.get(name, -1) >= order[path.stem] and name != path.stem}
+        assert not later
+        assert path.stem in order
+
+
+def test_every_file_has_its_place() -> None:
+    for room, line in FILES.items():
+        folder = ROOT / "harness" / room
+        there = {path.stem for path in folder.glob("*.py")} | {
+            path.parent.name for path in folder.glob("*/__init__.py")
+        }
+        assert there | {"__init__"} == {*floors(line), "__init__"}
+        assert len(floors(line)) == len(line.replace("|", " ").split())
+
+
+BACK_INSIDE = [
+    (f"harness/{room}/{name}.py", f"from .{other} import y")
+    for room, line in FILES.items()
+    for name, floor in floors(line).items()
+    for other, above in floors(line).items()
+    if other != name and above >= floor and "__init__" not in (name, other)
+]
+
+
+@pytest.mark.parametrize("name, line", BACK_INSIDE)
+def test_an_import_planted_within_a_room_is_noticed(
+    name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    with pytest.raises(AssertionError):
+        test_a_file_imports_only_what_stands_before_it_in_its_room(path)
 
 
 def test_every_room_has_its_place_and_says_what_lives_there() -> None:
@@ -124,7 +194,7 @@ def readers(name: str, paths: list[Path]) -> set[tuple[str, str]]:
 
 def test_who_reads_a_derivative() -> None:
     """What proves them, germs above all, does not; `taylor` is a power series of FLINT's."""
-    found = readers("derivative", FILES)
+    found = readers("derivative", SOURCES)
     assert found == {
         ("harness/graph/gradient.py", "operation.derivative"),
         ("harness/truth/germs.py", "taylor.derivative"),

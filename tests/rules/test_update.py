@@ -23,13 +23,13 @@ from gradaccord.harness.paths.summary import summary
 from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import (
     DTYPES,
+    Advance,
     Engine,
     Evaluate,
     Evaluation,
     Inputs,
     Moved,
     Optimiser,
-    Step,
     Unsupported,
 )
 from gradaccord.harness.records.rows import TrajectoryRow
@@ -330,7 +330,7 @@ Tamper = Callable[[int, Mapping[str, Array], Moved, Moved], Moved]
 def tampered(change: Tamper) -> Optimiser:
     """The sound optimiser, whose answer `change(t, gradients, answer, answer before)` may alter."""
 
-    def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Step:
+    def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Advance:
         sound = row_optimiser(rule, settings, begin)
         t = 0
         nought = {v: {name: np.zeros_like(x) for name, x in begin.items()} for v in RULES[rule].state}
@@ -450,7 +450,7 @@ def test_a_faulty_optimiser_is_caught_at_its_step_with_its_cause(
 
 def test_only_the_faulty_step_is_blamed() -> None:
     # judged on the engine's own numbers, what follows from a wrong step is right again
-    def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Step:
+    def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Advance:
         x, t = dict(begin), 0
 
         def step(gradients: Mapping[str, Array]) -> Moved:
@@ -611,7 +611,7 @@ def test_an_answer_that_lacks_something_is_a_failure(fault: Tamper, part: str) -
 
 
 def test_a_rule_that_an_engines_optimisers_lack_is_unsupported_and_no_finding() -> None:
-    def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Step:
+    def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Advance:
         raise Unsupported("no momentum here")
 
     rows = walk("momentum", optimiser=optimiser)
@@ -671,7 +671,7 @@ def test_a_path_is_told_what_a_kink_did_to_it(text: str, x: float, verdict: str)
 
 
 def test_an_optimiser_that_changes_the_gradients_it_is_given_blames_no_gradient() -> None:
-    def scaling(name: str, numbers: Mapping[str, float], parameters: Inputs) -> Step:
+    def scaling(name: str, numbers: Mapping[str, float], parameters: Inputs) -> Advance:
         step = row_optimiser(name, numbers, parameters)
 
         def move(gradients: Inputs) -> Moved:

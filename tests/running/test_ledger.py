@@ -52,12 +52,12 @@ def row(engine: str, quantity: Quantity, name: str, verdict: Verdict, node: Link
     )
 
 
-def settled(ledger: Ledger, *rows: Row) -> tuple[Row, ...]:
-    return ledger.settle(Outcome(case="made", point=0, dtype="float64", rows=rows)).rows
+def explained(ledger: Ledger, *rows: Row) -> tuple[Row, ...]:
+    return ledger.explain(Outcome(case="made", point=0, dtype="float64", rows=rows)).rows
 
 
 def test_an_entry_explains_its_row_and_those_that_inherit_its_link(tmp_path: Path) -> None:
-    found = settled(
+    found = explained(
         Ledger(case(tmp_path, "wrong")),
         row("one", "term", "a", "wrong", TERM),
         row("one", "gradient", "a", "wrong", TERM),
@@ -76,7 +76,7 @@ def test_an_entry_explains_its_row_and_those_that_inherit_its_link(tmp_path: Pat
     ],
 )
 def test_an_entry_explains_no_other_link_verdict_or_engine(other: Row, tmp_path: Path) -> None:
-    assert not settled(Ledger(case(tmp_path, "wrong")), row("one", "value", "y", "agree", ""), other)[1].accepted
+    assert not explained(Ledger(case(tmp_path, "wrong")), row("one", "value", "y", "agree", ""), other)[1].accepted
 
 
 def test_a_convention_that_the_ledger_explains_leaves_the_others_in_agreement(tmp_path: Path) -> None:
@@ -85,13 +85,13 @@ def test_a_convention_that_the_ledger_explains_leaves_the_others_in_agreement(tm
         row(engine, "term", "a", "convention", TERM, choice)
         for engine, choice in (("one", upper), ("two", lower), ("three", lower))
     ]
-    found = settled(Ledger(case(tmp_path, "convention")), *rows)
+    found = explained(Ledger(case(tmp_path, "convention")), *rows)
     assert [(one.finding, one.accepted) for one in found] == [(True, "known"), (False, ""), (False, "")]
 
 
 def test_conventions_that_still_differ_stay_findings(tmp_path: Path) -> None:
     rows = [row(engine, "term", "a", "convention", TERM, engine) for engine in ("one", "two", "three")]
-    found = settled(Ledger(case(tmp_path, "convention")), *rows)
+    found = explained(Ledger(case(tmp_path, "convention")), *rows)
     assert [one.finding and not one.accepted for one in found] == [False, True, True]
 
 
@@ -125,7 +125,7 @@ def test_a_step_of_a_path_is_explained_by_the_link_that_it_inherits(
         finding=True,
     )
     there = (row("one", "term", "a", "wrong", TERM),)
-    found = Ledger(case(tmp_path, "wrong")).settle(
+    found = Ledger(case(tmp_path, "wrong")).explain(
         Outcome(case="made", point=0, dtype="float64", rows=there, trajectories=(step,))
     )
     assert (found.trajectories[0].finding, bool(found.trajectories[0].accepted)) == (not known, known)

@@ -19,7 +19,7 @@ from gradaccord.harness.judging.classify import Judgement, classify
 from gradaccord.harness.records.formats import FORMATS, TF32, Format
 from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.truth import links, products
-from gradaccord.harness.truth.links import Operand, Step, step
+from gradaccord.harness.truth.links import OperandType, Step, step
 from gradaccord.harness.truth.numbers import product, to_balls
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.products import Estimate, term_estimates, value_estimate
@@ -72,7 +72,7 @@ class Case:
         op, params, shapes = STEPS[name]
         random = np.random.default_rng(5)
         self.form = FORMATS[dtype]
-        self.step: Step = step(op, params, tuple(Operand(shape, "float", True) for shape in shapes))
+        self.step: Step = step(op, params, tuple(OperandType(shape, "float", True) for shape in shapes))
 
         def numbers(shape: tuple[int, ...]) -> NDArray[Any]:
             return DATA[data](random.normal(size=shape).astype(dtype), random)
@@ -199,7 +199,7 @@ def test_the_middle_is_known_to_within_the_bound_and_no_ball_is_wider_than_flint
 ) -> None:
     random = np.random.default_rng(inner)
     a, b = SPREADS[first](random, (6, inner)), SPREADS[second](random, (inner, 5))
-    operands = tuple(Operand(x.shape, "float", True) for x in (a, b))
+    operands = tuple(OperandType(x.shape, "float", True) for x in (a, b))
     found = value_estimate(step("matmul", (), operands).graph, FORMATS[dtype])(a, b)[0]
     with flint.ctx.workprec(4000):
         off = abs(product(to_balls(a), to_balls(b)) - to_balls(found.high) - to_balls(found.low))
@@ -230,7 +230,7 @@ def test_the_bound_holds_for_every_step_its_terms_and_their_sums(name: str, data
 
 
 def test_a_constant_factor_is_left_to_balls() -> None:
-    factor = step("einsum", (("subscripts", ",ij->ij"),), (Constant("0.1"), Operand((9, 9), "float", True)))
+    factor = step("einsum", (("subscripts", ",ij->ij"),), (Constant("0.1"), OperandType((9, 9), "float", True)))
     assert not factor.in_floats
 
 
