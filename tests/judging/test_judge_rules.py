@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.judging.judge import judge
 
 from ..derivatives import DIFFERENTIATED, plant, rule_of
@@ -18,45 +19,32 @@ from ..subject import SMALLEST_FAULT, evaluated, first_off, subject
 
 IMAGE, KERNEL = np.arange(1.0, 10).reshape(1, 1, 3, 3) / 7, np.arange(1.0, 5).reshape(1, 1, 2, 2) / 3
 
+# A smooth point for each rule; a function of one number is looked at where nothing else is said.
 SMOOTH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
+    **{op: (f"{op}(a)", (0.7,)) for op in DIFFERENTIATED if OPERATIONS[op].signature == "x"},
     "add": ("a + b", (1.5, 0.25)),
     "subtract": ("a - b", (1.5, 0.25)),
     "multiply": ("a * b", (1.5, 0.3)),
     "divide": ("a / b", (1.5, 0.3)),
     "negative": ("-a", (1.5,)),
     "abs": ("abs(a)", (-1.5,)),
-    "square": ("square(a)", (1.3,)),
     "sqrt": ("sqrt(a)", (1.3,)),
     "reciprocal": ("reciprocal(a)", (1.3,)),
     "pow": ("a ** b", (1.3, 0.7)),
     "hypot": ("hypot(a, b)", (1.3, 0.7)),
-    "exp": ("exp(a)", (0.3,)),
-    "expm1": ("expm1(a)", (0.3,)),
     "log": ("log(a)", (1.3,)),
-    "log1p": ("log1p(a)", (0.3,)),
     "log2": ("log2(a)", (1.3,)),
     "log10": ("log10(a)", (1.3,)),
     "logaddexp": ("logaddexp(a, b)", (0.3, 0.9)),
-    "sin": ("sin(a)", (0.7,)),
-    "cos": ("cos(a)", (0.7,)),
-    "tan": ("tan(a)", (0.7,)),
     "asin": ("asin(a)", (0.3,)),
     "acos": ("acos(a)", (0.3,)),
     "atan": ("atan(a)", (0.3,)),
     "atan2": ("atan2(a, b)", (0.3, 0.7)),
-    "sinh": ("sinh(a)", (0.7,)),
-    "cosh": ("cosh(a)", (0.7,)),
-    "tanh": ("tanh(a)", (0.7,)),
-    "asinh": ("asinh(a)", (0.7,)),
     "acosh": ("acosh(a)", (1.7,)),
     "atanh": ("atanh(a)", (0.3,)),
-    "erf": ("erf(a)", (0.7,)),
-    "erfc": ("erfc(a)", (0.7,)),
     "lgamma": ("lgamma(a)", (3.3,)),
     "digamma": ("digamma(a)", (3.3,)),
     "polygamma": ("polygamma(a, n=1)", (3.3,)),
-    "sigmoid": ("sigmoid(a)", (0.7,)),
-    "softplus": ("softplus(a)", (0.7,)),
     "maximum": ("maximum(a, b)", (0.7, 0.2)),
     "minimum": ("minimum(a, b)", (0.2, 0.7)),
     "where": ("where(a > 0, a, b)", (0.2, 0.7)),
@@ -65,7 +53,6 @@ SMOOTH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
     "cumsum": ("cumsum(a, axis=0)", ([0.2, 0.9],)),
     "matmul": ("a @ b", ([[0.2, 0.9]], [[0.3], [0.7]])),
     "einsum": ('einsum("ij,jk->ik", a, b)', ([[0.2, 0.9]], [[0.3], [0.7]])),
-    "copy": ("copy(a)", (0.7,)),
     "correlate2d": ("correlate2d(a, b)", (IMAGE, KERNEL)),
     "permute_dims": ("permute_dims(a, axes=[1, 0])", ([[0.2, 0.9]],)),
     "matrix_transpose": ("matrix_transpose(a)", ([[0.2, 0.9]],)),
