@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from gradaccord.harness.cli import main
 from gradaccord.harness.reading.case import load
-from gradaccord.harness.records.verdicts import FINDINGS, SEVERITY, Verdict
+from gradaccord.harness.records.verdicts import FINDINGS, SEVERITY, VERDICTS, Verdict
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
@@ -106,6 +106,7 @@ def test_another_number_on_the_page_is_noticed() -> None:
 
 
 def test_every_verdict_has_a_section() -> None:
+    assert list(VERDICTS) == list(get_args(Verdict))
     assert sorted(SECTIONS) == sorted(get_args(Verdict))
     assert sorted(GRAVITY) == sorted(SECTIONS)
 
