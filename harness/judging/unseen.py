@@ -6,8 +6,9 @@ alone, and the question whether a problem itself loses the digits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf, isfinite, log10
 from typing import cast
 
@@ -16,7 +17,7 @@ import numpy as np
 from ..graph.node import Use
 from ..records.evaluation import Array
 from ..records.formats import Format
-from ..records.rows import LinkName, Quantity, Row, component
+from ..records.rows import Index, LinkName, Quantity, Row, component
 from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, relative_size
 from ..truth.sensitivity import Key, Probe
@@ -62,7 +63,7 @@ def of_plain(
     if born.any():
         index = place(np.argmax(born), born.shape)
         reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
-        return _verdict(_measured(row, plain, truth, index), what, "not finite", reason, inf)
+        return _Alone(row, what, plain, truth, probes, form).off("not finite", index, reason, inf)
     found = unseen(row, what, plain, truth, probes, form)
     if found.verdict == "agree":
         return replace(found, verdict=row.verdict, reason=row.reason, node=row.node, choice=row.choice)
@@ -71,50 +72,164 @@ def of_plain(
 
 def unseen(row: Row, what: LinkName, engine: Array, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
     """A gradient alone: |engine - truth| <= R for every probe, to first order what a sound engine may do."""
-    row = replace(
-        row, quantity=what.quantity, name=what.name, use=None, verdict="agree", reason="", node="", score=None
-    )
+    row = replace(row, quantity=what.quantity, name=what.name, use=None, verdict="agree", reason="", node="")
+    row = replace(row, score=None, choice=())
     if engine.size == 0:
         return row
-    error, tight = truth.error(engine), truth.tight
-    relative = relative_size(error, truth.high)
+    alone = _Alone(row, what, engine, truth, probes, form)
+    return next(found for look in IN_TURN if (found := look(alone)) is not None)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """A gradient of which nothing is seen but its numbers, beside the truth of it."""
+
+    row: Row
+    what: LinkName
+    engine: Array
+    truth: Number
+    probes: Sequence[Probe]
+    form: Format
+
+    @cached_property
+    def error(self) -> Array:
+        return self.truth.error(self.engine)
+
+    @cached_property
+    def relative(self) -> Array:
+        return relative_size(self.error, self.truth.high)
+
+    @cached_property
+    def kinks(self) -> Array:
+        """Where the truth is a set."""
+        return ~self.truth.tight & np.isfinite(self.truth.high) & np.isfinite(self.truth.radius)
+
+    @cached_property
+    def known(self) -> Sequence[Probe]:
+        """The probes of single numbers alone."""
+        return [probe for probe in self.probes if self.truth.tight[probe.weights != 0].all()]
+
+    @cached_property
+    def seen(self) -> Sequence[Probe]:
+        """Those of them for which it is known how far rounding may move them."""
+        return [probe for probe in self.known if isfinite(probe.bound)]
+
+    @cached_property
+    def scores(self) -> Sequence[float]:
+        return [_score(abs(probe.of(self.error)), probe.bound) for probe in self.seen]
+
+    @property
+    def worst(self) -> int:
+        return int(np.argmax(self.scores))
+
+    @property
+    def furthest(self) -> Index:
+        return place(np.argmax(self.relative), self.relative.shape)
+
+    @property
+    def sampled(self) -> str:
+        components = sum(probe.index is not None for probe in self.probes)
+        if components == self.engine.size:
+            return ""
+        projections = counted(len(self.probes) - components, "random projection")
+        return f"judged on {components} of {self.engine.size:,} components and {projections}"
+
+    def at(self, index: Index) -> Row:
+        """The row with the numbers of one component."""
+        error = self.truth.error(self.engine)[index]
+        return replace(
+            self.row,
+            index=index,
+            engine_value=float(self.engine[index]),
+            reference=float(self.truth.high[index]),
+            error=float(error),
+            digits=digits(float(relative_size(error, self.truth.high[index]))),
+        )
+
+    def off(self, verdict: Verdict, index: Index, reason: str, score: float) -> Row:
+        row = self.at(index)
+        return replace(row, verdict=verdict, reason=reason, node=self.what, score=score, finding=verdict in FINDINGS)
+
+
+def _not_finite(alone: _Alone) -> Row | None:
+    truth, engine = alone.truth, alone.engine
     lost = np.isfinite(truth.high) & np.isfinite(truth.radius) & ~np.isfinite(engine)
-    if lost.any():
-        index = place(np.argmax(lost), lost.shape)
-        reason = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
-        return _verdict(_measured(row, engine, truth, index), what, "not finite", reason, inf)
-    known = [probe for probe in probes if tight[probe.weights != 0].all()]
-    seen = [probe for probe in known if isfinite(probe.bound)]
-    scores = [_score(abs(probe.of(error)), probe.bound) for probe in seen]
-    kinks = ~tight & np.isfinite(truth.high) & np.isfinite(truth.radius)
-    if not seen and not kinks.any():
-        index = place(np.argmax(relative), relative.shape)
-        row = _measured(row, engine, truth, index)
-        if known:
-            return replace(row, verdict="not judged", reason=UNBOUNDED)
-        if probes:
-            return replace(row, verdict="undefined", reason="the truth does not exist here")
-        return replace(row, verdict="not judged", reason="the gradient was not among those sampled")
-    outside = kinks & ~(np.abs(error) <= truth.radius + _at_hulls(truth, probes, form))
-    if outside.any():
-        index = place(np.argmax(outside), outside.shape)
-        low, high = truth.high - truth.radius, truth.high + truth.radius
-        reason = f"the engine gave {show(engine[index])}; even at this kink only {low[index]:.6g} to {high[index]:.6g}"
-        return _verdict(_measured(row, engine, truth, index), what, "wrong", reason, inf)
-    worst = int(np.argmax(scores)) if scores else 0
-    if scores and not (scores[worst] <= 1):
-        return _off(row, what, engine, truth, error, relative, seen[worst], scores[worst], form)
-    if kinks.any():
-        index = place(np.argmax(kinks), kinks.shape)
-        choice, reason = taken(engine, truth.high - truth.radius, truth.high + truth.radius, kinks, index)
-        row = replace(_measured(row, engine, truth, index), choice=choice)
-        sampled = _sampled(probes, engine)
-        reason = f"{_quoted(what)}{component(index)}: " + (f"{sampled}; " if sampled else "") + reason
-        return _verdict(row, what, "convention", reason, max(scores, default=0.0))
-    row = _measured(row, engine, truth, seen[worst].index or place(np.argmax(relative), relative.shape))
-    if len(seen) < len(known):
+    if not lost.any():
+        return None
+    index = place(np.argmax(lost), lost.shape)
+    reason = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
+    return alone.off("not finite", index, reason, inf)
+
+
+def _nothing_to_go_by(alone: _Alone) -> Row | None:
+    if alone.seen or alone.kinks.any():
+        return None
+    row = alone.at(alone.furthest)
+    if alone.known:
         return replace(row, verdict="not judged", reason=UNBOUNDED)
-    return conditioned(replace(row, score=scores[worst], reason=_sampled(probes, engine)), what, truth, probes, form)
+    if alone.probes:
+        return replace(row, verdict="undefined", reason="the truth does not exist here")
+    return replace(row, verdict="not judged", reason="the gradient was not among those sampled")
+
+
+def _outside_a_hull(alone: _Alone) -> Row | None:
+    truth = alone.truth
+    outside = alone.kinks & ~(np.abs(alone.error) <= truth.radius + _at_hulls(truth, alone.probes, alone.form))
+    if not outside.any():
+        return None
+    index = place(np.argmax(outside), outside.shape)
+    low, high = truth.high - truth.radius, truth.high + truth.radius
+    gave = f"the engine gave {show(alone.engine[index])}"
+    return alone.off("wrong", index, f"{gave}; even at this kink only {low[index]:.6g} to {high[index]:.6g}", inf)
+
+
+def _beyond_rounding(alone: _Alone) -> Row | None:
+    if not alone.scores or alone.scores[alone.worst] <= 1:
+        return None
+    what, form, probe, score = alone.what, alone.form, alone.seen[alone.worst], alone.scores[alone.worst]
+    index = probe.index or alone.furthest
+    whose = f"`{what.name}`" if what.quantity == "gradient" else f"the {_quoted(what)}"
+    which = f"{_quoted(what)}{component(index)}" if probe.index is not None else f"a projection of {whose}"
+    by, relative = abs(probe.of(alone.error)), alone.relative[index]
+    reason = f"{which} is off by {by:.3g}; rounding alone may move it by {probe.bound:.2g}"
+    for lower in form.lower:
+        if score <= lower.unit / form.unit and relative <= 2.0**-8:
+            bits = -np.log2(relative) if relative else -np.log2(form.unit)
+            looks = f"right to {bits:.0f} bits, looks like {lower.name} inside {form.name}"
+            return alone.off("imprecise", index, f"{reason}; {looks}", score)
+    return alone.off("wrong", index, reason, score)
+
+
+def _at_a_kink(alone: _Alone) -> Row | None:
+    kinks, truth = alone.kinks, alone.truth
+    if not kinks.any():
+        return None
+    index = place(np.argmax(kinks), kinks.shape)
+    choice, reason = taken(alone.engine, truth.high - truth.radius, truth.high + truth.radius, kinks, index)
+    told = "; ".join(filter(None, [alone.sampled, reason]))
+    row = alone.off(
+        "convention", index, f"{_quoted(alone.what)}{component(index)}: {told}", max(alone.scores, default=0.0)
+    )
+    return replace(row, choice=choice)
+
+
+def _sound(alone: _Alone) -> Row:
+    row = alone.at(alone.seen[alone.worst].index or alone.furthest)
+    if len(alone.seen) < len(alone.known):
+        return replace(row, verdict="not judged", reason=UNBOUNDED)
+    row = replace(row, score=alone.scores[alone.worst], reason=alone.sampled)
+    return conditioned(row, alone.what, alone.truth, alone.probes, alone.form)
+
+
+# The gravest first: what one of them finds, none of the later ones is asked about.
+IN_TURN: Sequence[Callable[[_Alone], Row | None]] = (
+    _not_finite,
+    _nothing_to_go_by,
+    _outside_a_hull,
+    _beyond_rounding,
+    _at_a_kink,
+    _sound,
+)
 
 
 def _at_hulls(truth: Number, probes: Sequence[Probe], form: Format) -> Array:
@@ -129,55 +244,6 @@ def _at_hulls(truth: Number, probes: Sequence[Probe], form: Format) -> Array:
 def _score(error: float, bound: float) -> float:
     """Every comparison is written so that NaN cannot pass."""
     return 0.0 if error == 0 else error / bound if bound > 0 else inf
-
-
-def _off(
-    row: Row,
-    what: LinkName,
-    engine: Array,
-    truth: Number,
-    error: Array,
-    relative: Array,
-    probe: Probe,
-    score: float,
-    form: Format,
-) -> Row:
-    index = probe.index or place(np.argmax(relative), relative.shape)
-    row = _measured(row, engine, truth, index)
-    whose = f"`{what.name}`" if what.quantity == "gradient" else f"the {_quoted(what)}"
-    which = f"{_quoted(what)}{component(index)}" if probe.index is not None else f"a projection of {whose}"
-    by = abs(probe.of(error))
-    reason = f"{which} is off by {by:.3g}; rounding alone may move it by {probe.bound:.2g}"
-    for lower in form.lower:
-        if score <= lower.unit / form.unit and relative[index] <= 2.0**-8:
-            bits = -np.log2(relative[index]) if relative[index] else -np.log2(form.unit)
-            looks = f"right to {bits:.0f} bits, looks like {lower.name} inside {form.name}"
-            return _verdict(row, what, "imprecise", f"{reason}; {looks}", score)
-    return _verdict(row, what, "wrong", reason, score)
-
-
-def _verdict(row: Row, what: LinkName, verdict: Verdict, reason: str, score: float) -> Row:
-    return replace(row, verdict=verdict, reason=reason, node=what, score=score, finding=verdict in FINDINGS)
-
-
-def _measured(row: Row, engine: Array, truth: Number, index: tuple[int, ...]) -> Row:
-    error = truth.error(engine)[index]
-    return replace(
-        row,
-        index=index,
-        engine_value=float(engine[index]),
-        reference=float(truth.high[index]),
-        error=float(error),
-        digits=digits(float(relative_size(error, truth.high[index]))),
-    )
-
-
-def _sampled(probes: Sequence[Probe], engine: Array) -> str:
-    components = sum(probe.index is not None for probe in probes)
-    if components == engine.size:
-        return ""
-    projections = counted(len(probes) - components, "random projection")
-    return f"judged on {components} of {engine.size:,} components and {projections}"
 
 
 def _named(key: Key, what: LinkName) -> LinkName:

@@ -30,7 +30,7 @@ from ..paths.trajectory import Path
 from ..reading.case import Case
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Array, Evaluation
 from ..records.outcome import Outcome
-from ..records.paths import Parting, Summary
+from ..records.paths import Parting
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.settings import Settings
 from ..records.verdicts import Verdict
@@ -155,65 +155,81 @@ def _in_worker(unit: Unit, settings: Settings) -> Outcome:
 
 def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     """Ask every engine, judge every answer. What goes wrong becomes a row; nothing but an interrupt is raised."""
-    start = perf_counter()
-    case = unit.case
-    rows: list[Row] = []
-    trajectories: list[TrajectoryRow] = []
-    summaries: list[Summary] = []
-    answers: dict[str, Answer] = {}
-    scores: dict[tuple[str, str, Quantity], tuple[float, ...]] = {}
+    start, case = perf_counter(), unit.case
     blank = Row(case=case.name, point=unit.point, dtype=unit.dtype, engine="truth")
+    empty = Outcome(case=case.name, point=unit.point, dtype=unit.dtype, rows=())
     try:
         inputs, cotangent = case.inputs(unit.point, unit.dtype), case.cotangent(unit.dtype)
         subject = Subject(case.name, unit.point, unit.dtype, case.graph, inputs, cotangent)
     except Exception as error:  # noqa: BLE001 one case that cannot be set up must not cost the others their results
-        rows.append(_failed(blank, "the case could not be set up", error))
-        return Outcome(
-            case=case.name, point=unit.point, dtype=unit.dtype, rows=tuple(rows), seconds=perf_counter() - start
-        )
+        failed = _failed(blank, "the case could not be set up", error)
+        return replace(empty, rows=(failed,), seconds=perf_counter() - start)
     doubt = _doubt(subject, blank)
-    rows += [doubt] if doubt else _expected(unit, blank)
-    for engine in (name for name in engines if name not in variants()):
-        found = _asked(host, engine, answer, case.graph, unit.dtype, inputs, cotangent)
-        answers[engine] = found
-        judgement, own = _judged(subject, engine, found, blank)
-        rows += map(_unjudged, judgement) if doubt else judgement
-        scores |= {(engine, *key): numbers for key, numbers in used(own, subject.graph).items()}
-    versions = {engine: found.version for engine, found in answers.items()}
-    both = pairs(subject, {engine: found.evaluation for engine, found in answers.items()})
-    if case.derivatives:
-        beyond = _beyond(unit, subject, engines, host, blank)
-        rows += beyond.rows
-        both += beyond.pairs
-        versions |= beyond.versions
-    rows = conventions(rows)
-    parted: list[Parting] = []
+    first = _gradients(unit, subject, [name for name in engines if name not in variants()], host, blank, doubt)
+    beyond = _beyond(unit, subject, engines, host, blank) if case.derivatives else _Beyond([], [], {})
+    rows = conventions([*([doubt] if doubt else _expected(unit, blank)), *first.rows, *beyond.rows])
+    walked = _Walked([], [])
     if case.update is not None and not doubt:
-        paths = {
-            engine: _path(host, engine, subject, case.update)
-            for engine, found in answers.items()
-            if found.evaluation.status == "ok"
-        }
-        for path in paths.values():
-            trajectories += path.rows
-            summaries.append(summary(path.rows, case.update, case.graph.output.name))
-        try:
-            parted = partings(subject, case.update, paths)
-        except Exception as error:  # noqa: BLE001 see _judged
-            rows.append(_failed(blank, "it could not be told where paths part", error))
-    return Outcome(
-        case=case.name,
-        point=unit.point,
-        dtype=unit.dtype,
-        rows=tuple(rows),
-        pairs=tuple(both),
-        trajectories=tuple(trajectories),
-        summaries=tuple(summaries),
-        partings=tuple(parted),
+        walked = _walked(subject, case.update, first.answers, host, blank)
+    versions = {engine: found.version for engine, found in first.answers.items()} | beyond.versions
+    return replace(
+        empty,
+        rows=(*rows, *walked.failed),
+        pairs=(*first.pairs, *beyond.pairs),
+        trajectories=tuple(row for path in walked.paths for row in path.rows),
+        summaries=tuple(
+            summary(path.rows, case.update, case.graph.output.name) for path in walked.paths if case.update is not None
+        ),
+        partings=tuple(walked.partings),
         versions={engine: running for engine, running in versions.items() if running},
         seconds=perf_counter() - start,
-        used=scores,
+        used=first.scores,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Gradients:
+    """What the engines of a unit answered, and what is said of it."""
+
+    rows: list[Row]
+    pairs: list[PairRow]
+    answers: dict[str, Answer]
+    scores: dict[tuple[str, str, Quantity], tuple[float, ...]]
+
+
+def _gradients(
+    unit: Unit, subject: Subject, engines: Sequence[str], host: Host, blank: Row, doubt: Row | None
+) -> _Gradients:
+    found = _Gradients([], [], {}, {})
+    for engine in engines:
+        given = _asked(host, engine, answer, subject.graph, unit.dtype, subject.inputs, subject.cotangent)
+        judgement, own = _judged(subject, engine, given, blank)
+        found.answers[engine] = given
+        found.rows.extend(map(_unjudged, judgement) if doubt else judgement)
+        found.scores.update({(engine, *key): numbers for key, numbers in used(own, subject.graph).items()})
+    found.pairs.extend(pairs(subject, {engine: given.evaluation for engine, given in found.answers.items()}))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """The paths of a unit's engines and where they part; `failed` is the row of a parting that could not be told."""
+
+    paths: list[Path]
+    partings: list[Parting]
+    failed: tuple[Row, ...] = ()
+
+
+def _walked(subject: Subject, update: Update, answers: Mapping[str, Answer], host: Host, blank: Row) -> _Walked:
+    paths = {
+        engine: _path(host, engine, subject, update)
+        for engine, found in answers.items()
+        if found.evaluation.status == "ok"
+    }
+    try:
+        return _Walked([*paths.values()], partings(subject, update, paths))
+    except Exception as error:  # noqa: BLE001 see _judged
+        return _Walked([*paths.values()], [], (_failed(blank, "it could not be told where paths part", error),))
 
 
 @dataclass(frozen=True, slots=True)
