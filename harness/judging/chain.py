@@ -39,6 +39,7 @@ class Chain:
     own: dict[object, Link] = field(default_factory=dict)
     unseen: set[Use] = field(default_factory=set)
     batched: dict[Hashable, Score] = field(default_factory=dict)
+    enclosures: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)  # of terms that the engine does not show
     mark: int = 0  # tells this evaluation's links from those of others that are judged with them
     order: int = 0
 
@@ -95,7 +96,6 @@ class Chain:
     def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
         """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
         graph, evaluation, form = self.subject.graph, self.evaluation, self.subject.form
-        enclosures: dict[str, list[tuple[Any, Any]]] = {}
         for node in reversed(graph.nodes):
             if node.name not in shown:
                 continue
@@ -111,38 +111,45 @@ class Chain:
                 link = self._unjudged("adjoint", node.name, None)
             else:
                 own = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
-                balls = [*enclosures.pop(node.name, []), *own]
+                balls = [*self.enclosures.pop(node.name, []), *own]
                 link = self._link("adjoint", node.name, None, partial(adjoint_of_enclosures, g, balls))
             self.own["adjoint", node.name] = link
             self.adjoints[node.name] = worse([link, *upstream])
             if node.op != "input":
-                self._judge_terms(node, g, enclosures)
+                self._judge_terms(node, g)
 
     def _seed(self, node: Node) -> list[Array]:
         """What an adjoint has beside its terms: the output's, the cotangent."""
         return [self.subject.cotangent] if node.name == self.subject.graph.output.name else []
 
-    def _judge_terms(self, node: Node, g: Numerals, enclosures: dict[str, list[tuple[Any, Any]]]) -> None:
-        graph, terms = self.subject.graph, self.evaluation.terms
-        now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
+    def _judge_terms(self, node: Node, g: Numerals) -> None:
+        """The terms of a node's operands, as far as the engine shows them and what they were made from."""
+        uses = self.subject.graph.uses_in[node.name]
         names = [arg for arg in node.args if isinstance(arg, str)]
         if not uses:
             return
         if not all(name in self.numerals for name in [node.name, *names]):
             self._blind(node, uses)
-            return
-        operands, y = [self.numerals[name] for name in names], self.numerals[node.name]
-        before = [self.values[node.name], self.adjoints[node.name]]
-        if terms is None:
-            for use, enclosed in zip(uses, now.enclosed(operands, y, g, self.subject.form), strict=True):
-                enclosures.setdefault(graph.argument(use), []).append(enclosed)
-                self.terms[use] = worse(before)
-            return
-        read = self._term_residuals(now, operands, y, g, [terms[use] for use in uses])
+        elif self.evaluation.terms is None:
+            self._enclose(node, [self.numerals[name] for name in names], g, uses)
+        else:
+            shown = [self.evaluation.terms[use] for use in uses]
+            self._judge_shown(node, [self.numerals[name] for name in names], g, uses, shown)
+
+    def _enclose(self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use]) -> None:
+        """What terms may be that the engine does not show: the adjoints are held against their sum."""
+        step, y = self.subject.steps[node.name], self.numerals[node.name]
+        for use, enclosed in zip(uses, step.enclosed(operands, y, g, self.subject.form), strict=True):
+            self.enclosures.setdefault(self.subject.graph.argument(use), []).append(enclosed)
+            self.terms[use] = worse([self.values[node.name], self.adjoints[node.name]])
+
+    def _judge_shown(
+        self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use], shown: Sequence[Array]
+    ) -> None:
+        graph, step, y = self.subject.graph, self.subject.steps[node.name], self.numerals[node.name]
+        read = self._term_residuals(step, operands, y, g, shown)
         read_from = [operand.array for operand in operands]
-        lost = shares(
-            graph.operation(node), node.params, read_from, [terms[use] for use in uses], g.array, self.subject.form
-        )
+        lost = shares(graph.operation(node), node.params, read_from, shown, g.array, self.subject.form)
         for which, use in enumerate(uses):
             link = self._batched("term", graph.argument(use), use) or self._link(
                 "term", graph.argument(use), use, lambda form, which=which: read(form)[which]
@@ -152,7 +159,7 @@ class Chain:
                 reason = f"{link.where.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
                 link = replace(link, verdict="wrong", score=np.inf, reason=reason)
             self.own["term", use] = link
-            self.terms[use] = worse([link, *before])
+            self.terms[use] = worse([link, self.values[node.name], self.adjoints[node.name]])
 
     def _term_residuals(
         self, now: Step, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 from ruamel.yaml import YAML
@@ -47,6 +48,15 @@ def _unreadable(source: Source, error: Any) -> None:
     source.error_at(len(before) - 1, len(before[-1]), f"the character {character} is not allowed", "printable text")
 
 
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping that is being read; of a mapping the key whose value is due."""
+
+    value: List | Map
+    anchor: str | None
+    key: Scalar | None = None
+
+
 class _Composer:
     """Builds the tree from events, with a stack of its own instead of recursion."""
 
@@ -54,83 +64,88 @@ class _Composer:
         self.source = source
         self.anchors: dict[str, Value | None] = {}
         self.count = 0
+        self._open: list[_Open] = []
+        self._root: Value | None = None
 
     def compose(self) -> Value | None:
         yaml: Any = YAML(typ="safe", pure=True)
-        stack: list[tuple[List | Map, str | None]] = []
-        keys: list[Scalar | None] = []
-        root: Value | None = None
         documents = 0
-        events = cast("Iterator[Any]", yaml.parse("\n".join(self.source.lines)))
-        for event in events:
-            kind = type(event).__name__
-            if kind == "ScalarEvent":
-                mark = event.start_mark
-                value: Value = Scalar(event.value, event.style or "", mark.line, mark.column)
-                if event.anchor or event.tag:
-                    self._properties(event, value)
-                if event.style == '"' and any("\ud800" <= c <= "\udfff" for c in event.value):
-                    self._refuse(value, "half of a surrogate pair in a text", "whole characters")
-                self.count += 1
-            elif kind == "MappingStartEvent" or kind == "SequenceStartEvent":
-                mark = event.start_mark
-                opened = (
-                    Map([], mark.line, mark.column) if kind == "MappingStartEvent" else List([], mark.line, mark.column)
-                )
-                if event.anchor or event.tag:
-                    self._properties(event, None)
-                if len(stack) == MAX_DEPTH:
-                    self._refuse(opened, f"nesting deeper than {MAX_DEPTH} levels", "a flatter file")
-                stack.append((opened, event.anchor))
-                keys.append(None)
-                continue
-            elif kind == "MappingEndEvent" or kind == "SequenceEndEvent":
-                value, anchor = stack.pop()
-                keys.pop()
-                if anchor:
-                    self.anchors[anchor] = value
-                self.count += 1
-            elif kind == "AliasEvent":
-                value = self._alias(event)
-            elif kind == "DocumentStartEvent":
-                documents += 1
-                if documents > 1:
-                    mark = event.start_mark
-                    self.source.error_at(
-                        mark.line,
-                        mark.column,
-                        "a second document",
-                        "one case in a file",
-                        "move it to a file of its own",
-                    )
-                    break
-                continue
-            else:
-                continue
-            if self.count > MAX_NODES:
-                self._refuse(value, f"more than {MAX_NODES:,} values, aliases written out", "a smaller file")
-            if not stack:
-                root = value
-                continue
-            holder = stack[-1][0]
-            if isinstance(holder, List):
-                holder.items.append(value)
-            elif (key := keys[-1]) is not None:
-                if isinstance(value, Scalar) and not value.text and not value.style and kind != "AliasEvent":
-                    value.line = key.line  # nothing stands right after its key
-                    value.column = min(key.column + len(key.text), len(self.source.lines[key.line]))
-                    if not key.style and (touching := re.fullmatch(r"([^\s:]+):(\S.*)", key.text)):
-                        self._untouched(key, value, *touching.groups())
-                holder.pairs.append((key, value))
-                keys[-1] = None
-            elif isinstance(value, Scalar):
-                keys[-1] = value
-            else:
-                self._refuse(
-                    value, f"{kind_of(value)} as a key", "a name", "quote an expression that begins with `[` or `{`"
-                )
-            holder.size += value.size
-        return root
+        for event in cast("Iterator[Any]", yaml.parse("\n".join(self.source.lines))):
+            match type(event).__name__:
+                case "ScalarEvent":
+                    self._place(self._scalar(event))
+                case "MappingStartEvent":
+                    self._begin(event, Map([], event.start_mark.line, event.start_mark.column))
+                case "SequenceStartEvent":
+                    self._begin(event, List([], event.start_mark.line, event.start_mark.column))
+                case "MappingEndEvent" | "SequenceEndEvent":
+                    self._place(self._end())
+                case "AliasEvent":
+                    self._place(self._alias(event), alias=True)
+                case "DocumentStartEvent":
+                    documents += 1
+                    if documents > 1:
+                        self._second_document(event)
+                        break
+                case _:
+                    pass
+        return self._root
+
+    def _scalar(self, event: Any) -> Scalar:
+        value = Scalar(event.value, event.style or "", event.start_mark.line, event.start_mark.column)
+        if event.anchor or event.tag:
+            self._properties(event, value)
+        if event.style == '"' and any("\ud800" <= c <= "\udfff" for c in event.value):
+            self._refuse(value, "half of a surrogate pair in a text", "whole characters")
+        self.count += 1
+        return value
+
+    def _begin(self, event: Any, opened: List | Map) -> None:
+        if event.anchor or event.tag:
+            self._properties(event, None)
+        if len(self._open) == MAX_DEPTH:
+            self._refuse(opened, f"nesting deeper than {MAX_DEPTH} levels", "a flatter file")
+        self._open.append(_Open(opened, event.anchor))
+
+    def _end(self) -> Value:
+        closed = self._open.pop()
+        if closed.anchor:
+            self.anchors[closed.anchor] = closed.value
+        self.count += 1
+        return closed.value
+
+    def _second_document(self, event: Any) -> None:
+        mark, remedy = event.start_mark, "move it to a file of its own"
+        self.source.error_at(mark.line, mark.column, "a second document", "one case in a file", remedy)
+
+    def _place(self, value: Value, *, alias: bool = False) -> None:
+        """Put a value where it belongs: an item, a key, what stands behind a key, or the whole."""
+        if self.count > MAX_NODES:
+            self._refuse(value, f"more than {MAX_NODES:,} values, aliases written out", "a smaller file")
+        if not self._open:
+            self._root = value
+            return
+        holder = self._open[-1]
+        if isinstance(holder.value, List):
+            holder.value.items.append(value)
+        elif (key := holder.key) is not None:
+            if isinstance(value, Scalar) and not value.text and not value.style and not alias:
+                self._nothing_behind(key, value)
+            holder.value.pairs.append((key, value))
+            holder.key = None
+        elif isinstance(value, Scalar):
+            holder.key = value
+        else:
+            self._refuse(
+                value, f"{kind_of(value)} as a key", "a name", "quote an expression that begins with `[` or `{`"
+            )
+        holder.value.size += value.size
+
+    def _nothing_behind(self, key: Scalar, value: Scalar) -> None:
+        value.line = key.line  # nothing stands right after its key
+        value.column = min(key.column + len(key.text), len(self.source.lines[key.line]))
+        if not key.style and (touching := re.fullmatch(r"([^\s:]+):(\S.*)", key.text)):
+            self._untouched(key, value, *touching.groups())
 
     def _untouched(self, key: Scalar, value: Scalar, name: str, text: str) -> None:
         """Read `{a:1}`, which YAML takes for a name alone, as what it is meant to be, after noting the mistake."""

@@ -9,7 +9,7 @@ links is that of linearised error analysis, Griewank & Walther 2008, section 3.4
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias, cast
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from ..arithmetic import arrays
 from ..graph.directional import contracted, reopened
 from ..graph.emit import emit
-from ..graph.gradient import gradient
+from ..graph.gradient import Gradient, gradient
 from ..graph.graph import Graph
-from ..graph.node import Node, Use
+from ..graph.node import Arg, Node, Use
 from ..records.formats import Format
 from .adjoints import adjoint
 from .batches import Batches
@@ -150,16 +150,7 @@ class _Sweeps:
         numbers = [node.name if of_value else first.adjoints[node.name] for node in asked]
         total = contracted(builder, weights, numbers)
         second = gradient(builder.graph([total]))
-        nodes: dict[Key, Any] = {("value", node.name): node.name for node in graph.operations if node.kind == "float"}
-        nodes |= {("adjoint", name): arg for name, arg in first.adjoints.items() if name != opened.output.name}
-        nodes |= {("term", use): arg for use, arg in first.terms.items()}
-        self._places: dict[Key, str] = {}
-        for key, node in nodes.items():
-            derivative = second.adjoints.get(node) if isinstance(node, str) else None
-            if isinstance(derivative, str):
-                self._places[key] = derivative
-            elif derivative is not None and derivative.exact:
-                self._places[key] = ""  # a constant that is not 0 can only be the 1 of a copied gradient
+        self._places = dict(_placed(_links(graph, opened, first), second))
         self._outputs = [name for name in dict.fromkeys(self._places.values()) if name]
         self._inputs = [node.name for node in second.graph.inputs]
         self._run = emit(second.graph, arrays.namespace("float64"), self._outputs, nested=True)
@@ -170,6 +161,23 @@ class _Sweeps:
             results = self._run(*(given[name][()] for name in self._inputs))
         derivatives: dict[str, Any] = {"": 1.0, **dict(zip(self._outputs, results, strict=True))}
         return {key: derivatives[place] for key, place in self._places.items()}
+
+
+def _links(graph: Graph, opened: Graph, first: Gradient) -> Iterator[tuple[Key, Arg]]:
+    """Every link of a graph and the node of the gradient graph that is its number."""
+    yield from ((("value", node.name), node.name) for node in graph.operations if node.kind == "float")
+    yield from ((("adjoint", name), arg) for name, arg in first.adjoints.items() if name != opened.output.name)
+    yield from ((("term", use), arg) for use, arg in first.terms.items())
+
+
+def _placed(links: Iterable[tuple[Key, Arg]], second: Gradient) -> Iterator[tuple[Key, str]]:
+    """For each link that moves the contracted gradient the node that says how far; empty where that is 1."""
+    for key, node in links:
+        derivative = second.adjoints.get(node) if isinstance(node, str) else None
+        if isinstance(derivative, str):
+            yield key, derivative
+        elif derivative is not None and derivative.exact:
+            yield key, ""  # a constant that is not 0 can only be the 1 of a copied gradient
 
 
 def _reach(slope: Any, radius: Floats) -> float:
