@@ -302,7 +302,7 @@ def namespace(dtype: str) -> Mapping[str, Any]:
 
 
 def in_float32(function: Callable[..., Array], half: Any) -> Callable[..., Array]:
-    """The same function of half precision: of its operands as float32, the result rounded once."""
+    """A function of half precision: computed from its operands as float32, the result rounded once."""
 
     def wrapped(*operands: Array, **parameters: Any) -> Array:
         result = function(*(x.astype(np.float32) if x.dtype == half else x for x in operands), **parameters)

@@ -30,10 +30,10 @@ LARGE = 10.0  # from here on Stirling's series has all digits
 @lru_cache
 def bernoulli(count: int) -> tuple[Fraction, ...]:
     """B_0, B_2, ..., by sum over k < n of C(n, k) B_k = 0 (23.1.3)."""
-    found = [Fraction(1)]
+    numbers = [Fraction(1)]
     for n in range(2, 2 * count + 1):
-        found.append(-sum((math.comb(n, k) * b for k, b in enumerate(found)), Fraction(0)) / n)
-    return tuple(found[::2][:count])
+        numbers.append(-sum((math.comb(n, k) * b for k, b in enumerate(numbers)), Fraction(0)) / n)
+    return tuple(numbers[::2][:count])
 
 
 def hurwitz(s: int, q: Float64) -> Float64:
@@ -139,13 +139,13 @@ def polygamma(x: Float64, *, n: int) -> Float64:
     """The n-th derivative of digamma, n >= 1: (-1)^(n+1) n! zeta(n + 1, x) (6.4.10)."""
     sign = 1.0 if n % 2 else -1.0
     reflected = x < 0
-    found = sign * float(math.factorial(n)) * hurwitz(n + 1, np.where(reflected, 1 - x, x))
+    derivative = sign * float(math.factorial(n)) * hurwitz(n + 1, np.where(reflected, 1 - x, x))
     if not reflected.any():
-        return found
+        return derivative
     distance = np.where(reflected, _distance(x), 0.25)
     pole = np.inf if n % 2 else np.nan
     other = np.where(distance == 0, pole, -_cotangent_derivative(n, distance))
-    return np.where(reflected, other - sign * found, found)  # 6.4.7
+    return np.where(reflected, other - sign * derivative, derivative)  # 6.4.7
 
 
 def _cotangent_derivative(n: int, r: Float64) -> Float64:

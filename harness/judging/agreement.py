@@ -36,8 +36,8 @@ def differs(first: Evaluation, second: Evaluation) -> str:
         ("adjoint", first.adjoints or {}, second.adjoints or {}),
         ("term", first.terms or {}, second.terms or {}),
     ]
-    for quantity, one, other in numbers:
-        for key, array in one.items():
+    for quantity, arrays, other in numbers:
+        for key, array in arrays.items():
             if key not in other or not same_bits(array, other[key]):
                 return f"another {quantity} of `{key}`"
     return ""

@@ -48,7 +48,7 @@ class Chain:
         judge_together([self])
 
     def judge_links(self) -> None:
-        """The same where batches have found some of them sound."""
+        """Values, then adjoints and terms, where batches have found some of the links sound."""
         self.judge_values()
         if self.evaluation.adjoints is not None:
             self.judge_adjoints(self.evaluation.adjoints)
@@ -68,8 +68,8 @@ class Chain:
             now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
             batches.value((self.mark, "value", node.name), now, operands, y)
             if terms is not None and adjoints is not None and node.name in adjoints and uses:
-                own = [terms[use] for use in uses]
-                batches.terms([(self.mark, "term", use) for use in uses], now, operands, y, adjoints[node.name], own)
+                shown = [terms[use] for use in uses]
+                batches.terms([(self.mark, "term", use) for use in uses], now, operands, y, adjoints[node.name], shown)
 
     def judge_values(self) -> None:
         graph, values = self.subject.graph, self.evaluation.values
@@ -110,8 +110,8 @@ class Chain:
             elif any(use in self.unseen for use in graph.uses_of[node.name]):
                 link = self._unjudged("adjoint", node.name, None)
             else:
-                own = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
-                balls = [*self.enclosures.pop(node.name, []), *own]
+                seeds = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
+                balls = [*self.enclosures.pop(node.name, []), *seeds]
                 link = self._link("adjoint", node.name, None, partial(adjoint_of_enclosures, g, balls))
             self.own["adjoint", node.name] = link
             self.adjoints[node.name] = worse([link, *upstream])
@@ -165,13 +165,13 @@ class Chain:
         self, now: Step, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]
     ) -> Callable[[Format], Sequence[Residual]]:
         """What reads the residuals of all terms of a step: computed when first asked for, once a format."""
-        found: dict[Format, Sequence[Residual]] = {}
+        residuals: dict[Format, Sequence[Residual]] = {}
 
         def read(form: Format) -> Sequence[Residual]:
-            if form not in found:
+            if form not in residuals:
                 engine = [Numerals(term, self.subject.form) for term in terms]
-                found[form] = now.terms(operands, y, g, engine, form)
-            return found[form]
+                residuals[form] = now.terms(operands, y, g, engine, form)
+            return residuals[form]
 
         return read
 
@@ -190,13 +190,13 @@ class Chain:
 
     def _input(self, node: Node) -> Link:
         """An engine computes on the inputs that it was given, bit for bit."""
-        given, used = self.subject.inputs[node.name], self.evaluation.values[node.name]
-        same, where = np.asarray(_same(given, used)), self.subject.link("value", node.name)
+        original, used = self.subject.inputs[node.name], self.evaluation.values[node.name]
+        same, where = np.asarray(_same(original, used)), self.subject.link("value", node.name)
         self.order += 1
         if same.all():
             return Link("agree", where=where, order=self.order)
         index = place(np.argmin(same), same.shape)
-        reason = f"the engine computed on {used[index]!r} where the input is {given[index]!r}"
+        reason = f"the engine computed on {used[index]!r} where the input is {original[index]!r}"
         return Link("wrong", np.inf, index, reason, where=where, order=self.order)
 
     def _batched(self, quantity: Quantity, name: str, use: Use | None) -> Link | None:
@@ -210,14 +210,16 @@ class Chain:
     def _link(self, quantity: Quantity, name: str, use: Use | None, read: Callable[[Format], Residual]) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
-        found, text = classify(read, self.subject.form), self.subject.texts.get(where, "")
-        reason = found.reason
+        judgement, text = classify(read, self.subject.form), self.subject.texts.get(where, "")
+        reason = judgement.reason
         if reason:
             inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""
-            what = f"{quantity} of `{name}`{inside}{component(found.index)}"
+            what = f"{quantity} of `{name}`{inside}{component(judgement.index)}"
             reason = f"{what}: {reason}"
         link = self.subject.link(quantity, name, use)
-        return Link(found.verdict, found.score, found.index, reason, found.choice, where=link, order=self.order)
+        return Link(
+            judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, where=link, order=self.order
+        )
 
 
 def judge_together(chains: Sequence[Chain]) -> None:
@@ -236,8 +238,8 @@ def judge_together(chains: Sequence[Chain]) -> None:
             chain.judge_links()
 
 
-def _same(given: Array, used: Array) -> Array:
+def _same(original: Array, used: Array) -> Array:
     """Where two arrays agree bit for bit: 0.0 is not -0.0, NaN is NaN."""
-    if given.dtype.kind in "bi":
-        return given == used
-    return ((given == used) & (np.signbit(given) == np.signbit(used))) | (np.isnan(given) & np.isnan(used))
+    if original.dtype.kind in "bi":
+        return original == used
+    return ((original == used) & (np.signbit(original) == np.signbit(used))) | (np.isnan(original) & np.isnan(used))

@@ -59,58 +59,58 @@ def place(flat: Any, shape: Index) -> Index:
 
 def classify(read: Callable[[Format], Residual], form: Format) -> Judgement:
     """The verdict on one link."""
-    found = read(form)
-    score = found.score
-    if found.engine.size == 0:
+    residual = read(form)
+    score = residual.score
+    if residual.engine.size == 0:
         return Judgement("agree", 0.0, ())
-    if sound(found, form).all():
+    if sound(residual, form).all():
         index = place(np.argmax(score), score.shape)
         return Judgement("agree", float(score[index]), index)
-    finite = np.isfinite(found.engine.astype(np.float64))
-    enclosed, within = found.enclosed, score <= 1
-    if (within & enclosed).all() and not found.kink.any():
-        lost = _lossy(found, form)
+    finite = np.isfinite(residual.engine.astype(np.float64))
+    enclosed, within = residual.enclosed, score <= 1
+    if (within & enclosed).all() and not residual.kink.any():
+        lost = _lossy(residual, form)
         index = place(np.argmax(np.where(lost, score, -1.0)), score.shape)
-        gave = f"the engine gave {show(found.engine[index])}, exactly {show(found.exact[index])}"
+        gave = f"the engine gave {show(residual.engine[index])}, exactly {show(residual.exact[index])}"
         return Judgement("lossy", float(score[index]), index, f"the usual formula cancels: {gave}")
     off = enclosed & finite & ~within
     if off.any():
-        return _off(read, found, form, off)
+        return _off(read, residual, form, off)
     born = enclosed & ~finite & ~within
     if born.any():
         index = place(np.argmax(born), born.shape)
-        engine, exact = found.engine[index], float(found.exact[index])
+        engine, exact = residual.engine[index], float(residual.exact[index])
         if np.isinf(engine) and not exact * np.sign(float(engine)) < form.largest * (1 - form.unit):
-            own = show(exact) if np.isfinite(exact) else "a number"
+            result = show(exact) if np.isfinite(exact) else "a number"
             beyond = f"beyond the largest {form.name} {form.largest:.3g}"
-            reason = f"the engine gave {show(engine)}, its own numbers give {own}, {beyond}"
+            reason = f"the engine gave {show(engine)}, its own numbers give {result}, {beyond}"
             return Judgement("overflow", np.inf, index, reason)
         reason = f"the engine gave {show(engine)}, its own numbers give {show(exact)}"
         return Judgement("not finite", np.inf, index, reason)
     nowhere = ~enclosed & ~finite
     if nowhere.any():
         index = place(np.argmax(nowhere), nowhere.shape)
-        reason = f"no finite truth exists here; the engine says {show(found.engine[index])}"
+        reason = f"no finite truth exists here; the engine says {show(residual.engine[index])}"
         return Judgement("undefined", 0.0, index, reason)
     if (~enclosed).any():
         index = place(np.argmax(~enclosed), enclosed.shape)
-        reason = f"no finite enclosure of this step at these numbers; the engine says {show(found.engine[index])}"
+        reason = f"no finite enclosure of this step at these numbers; the engine says {show(residual.engine[index])}"
         return Judgement("not judged", 0.0, index, reason)
-    index = place(np.argmax(found.kink), found.kink.shape)
-    choice, reason = taken(found.engine, found.low, found.high, found.kink, index)
+    index = place(np.argmax(residual.kink), residual.kink.shape)
+    choice, reason = taken(residual.engine, residual.low, residual.high, residual.kink, index)
     return Judgement("convention", float(score[index]), index, reason, choice)
 
 
-def sound(found: Residual, form: Format) -> NDArray[np.bool_]:
+def sound(residual: Residual, form: Format) -> NDArray[np.bool_]:
     """Where a link is sound beyond question: within its ball, at no kink, half of its digits right."""
-    return (found.score <= 1) & found.enclosed & ~found.kink & ~_lossy(found, form)
+    return (residual.score <= 1) & residual.enclosed & ~residual.kink & ~_lossy(residual, form)
 
 
-def plainly_sound(keys: Sequence[Hashable], found: Residual, form: Format) -> Iterator[tuple[Hashable, Score]]:
+def plainly_sound(keys: Sequence[Hashable], residual: Residual, form: Format) -> Iterator[tuple[Hashable, Score]]:
     """Of links stacked along the first axis, those that are sound beyond question: the worst score of each."""
-    count, shape = len(keys), found.engine.shape[1:]
-    good = np.asarray(sound(found, form).reshape(count, -1).all(axis=1), dtype=bool)
-    scores = found.score.reshape(count, -1)
+    count, shape = len(keys), residual.engine.shape[1:]
+    good = np.asarray(sound(residual, form).reshape(count, -1).all(axis=1), dtype=bool)
+    scores = residual.score.reshape(count, -1)
     worst = scores.argmax(axis=1)
     top = scores[np.arange(count), worst].tolist()
     for key, fine, score, at in zip(keys, good.tolist(), top, worst.tolist(), strict=True):
@@ -118,47 +118,49 @@ def plainly_sound(keys: Sequence[Hashable], found: Residual, form: Format) -> It
             yield key, (score, place(at, shape) if shape else ())
 
 
-def _lossy(found: Residual, form: Format) -> NDArray[np.bool_]:
+def _lossy(residual: Residual, form: Format) -> NDArray[np.bool_]:
     """Fewer than half of the format's digits are right."""
     with np.errstate(all="ignore"):
         return (
-            (found.off > np.abs(found.exact) * form.unit**0.5) & (found.off > form.smallest / form.unit) & ~found.kink
+            (residual.off > np.abs(residual.exact) * form.unit**0.5)
+            & (residual.off > form.smallest / form.unit)
+            & ~residual.kink
         )
 
 
-def _off(read: Callable[[Format], Residual], found: Residual, form: Format, off: NDArray[np.bool_]) -> Judgement:
-    score = np.where(off, np.where(np.isnan(found.score), np.inf, found.score), -1.0)
+def _off(read: Callable[[Format], Residual], residual: Residual, form: Format, off: NDArray[np.bool_]) -> Judgement:
+    score = np.where(off, np.where(np.isnan(residual.score), np.inf, residual.score), -1.0)
     index = place(np.argmax(score), score.shape)
-    allowed = found.radius[index]
+    allowed = residual.radius[index]
     reason = (
-        f"the engine gave {show(found.engine[index])}, its own numbers give {show(found.exact[index])}, "
+        f"the engine gave {show(residual.engine[index])}, its own numbers give {show(residual.exact[index])}, "
         f"one sound step may move it by {allowed:.2g}"
     )
-    if found.kink[index]:
-        reason += f"; even at this kink only {show(found.low[index])} to {show(found.high[index])} is possible"
+    if residual.kink[index]:
+        reason += f"; even at this kink only {show(residual.low[index])} to {show(residual.high[index])} is possible"
     worst = float(score[index])
-    likely = [(below, f"{below.name} products") for below in form.factors if found.products]
+    likely = [(below, f"{below.name} products") for below in form.factors if residual.products]
     likely += [(below, f"{below.name} inside {form.name}") for below in form.lower]
     for below, looks in likely:
         if (_sound_in(read(below), below) | ~off).all():
             with np.errstate(all="ignore"):
-                bits = -np.log2(found.off[index] / abs(found.exact[index]))
+                bits = -np.log2(residual.off[index] / abs(residual.exact[index]))
             right = f"right to {max(bits, 0):.0f} of {-np.log2(form.unit):.0f} bits"
             return Judgement("imprecise", worst, index, f"{reason}; {right}, looks like {looks}")
     return Judgement("wrong", worst, index, reason)
 
 
-def _sound_in(found: Residual, form: Format) -> NDArray[np.bool_]:
+def _sound_in(residual: Residual, form: Format) -> NDArray[np.bool_]:
     """Where a step is sound in a lower format, and right to 8 bits.
 
     Sums of products may cancel: they have so many bits of the largest of them, with factors in bfloat16 two fewer.
     """
     with np.errstate(all="ignore"):
-        size = np.abs(found.exact)
+        size = np.abs(residual.exact)
         close = size * 2.0**-8
-        if found.products:
+        if residual.products:
             close = np.max(size[np.isfinite(size)], initial=0.0) * max(2.0**-8, 4 * form.unit)
-        return (found.score <= 1) & (found.off <= close)
+        return (residual.score <= 1) & (residual.off <= close)
 
 
 def show(number: Any) -> str:

@@ -26,8 +26,13 @@ def expectations(case: Case, point: int) -> list[Row]:
         return []
     truth = reference(case.graph, case.exact_inputs(point), case.exact_cotangent())
     return [
-        _row(case, point, one, (truth.values if one.quantity == "value" else truth.adjoints)[one.name])
-        for one in expected
+        _row(
+            case,
+            point,
+            expectation,
+            (truth.values if expectation.quantity == "value" else truth.adjoints)[expectation.name],
+        )
+        for expectation in expected
     ]
 
 

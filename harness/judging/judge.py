@@ -131,23 +131,23 @@ def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
 
 def _entries(chain: Chain) -> Iterable[_Entry]:
     """What has a link: values, gradients, adjoints and terms, as far as the engine shows them."""
-    graph, evaluation, truth, own = chain.subject.graph, chain.evaluation, chain.subject.truth, chain.own
+    graph, evaluation, truth, links = chain.subject.graph, chain.evaluation, chain.subject.truth, chain.own
     for name, link in chain.values.items():
-        yield _Entry("value", name, None, evaluation.values[name], truth.values[name], link, own["value", name])
+        yield _Entry("value", name, None, evaluation.values[name], truth.values[name], link, links["value", name])
     for node in graph.wanted:
         name, link = node.name, chain.adjoints.get(node.name)
         if link is not None:
             engine, number = evaluation.gradients[name], chain.subject.gradients[name]
-            yield _Entry("gradient", name, None, engine, number, link, own["adjoint", name])
+            yield _Entry("gradient", name, None, engine, number, link, links["adjoint", name])
     for name, link in chain.adjoints.items():
         assert evaluation.adjoints is not None
         engine = evaluation.adjoints[name]
-        yield _Entry("adjoint", name, None, engine, truth.adjoints[name], link, own["adjoint", name])
+        yield _Entry("adjoint", name, None, engine, truth.adjoints[name], link, links["adjoint", name])
     terms = evaluation.terms
     for use, link in chain.terms.items() if terms is not None else ():
         assert terms is not None
         name = graph.argument(use)
-        yield _Entry("term", name, use, terms[use], truth.terms[use], link, own["term", use])
+        yield _Entry("term", name, use, terms[use], truth.terms[use], link, links["term", use])
 
 
 def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
@@ -169,17 +169,17 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
 
 def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subject) -> Row:
     """One quantity: its worst component is its own link's where that is off, else the one furthest from the truth."""
-    link, own = entry.link, entry.own
-    if entry.quantity != "gradient" and own.verdict in FINDINGS:
-        link = own  # so that every link that is off has a row of its own, whatever is off upstream of it
+    link, own_link = entry.link, entry.own
+    if entry.quantity != "gradient" and own_link.verdict in FINDINGS:
+        link = own_link  # so that every link that is off has a row of its own, whatever is off upstream of it
     known = entry.quantity == "gradient" or entry.name == subject.graph.output.name
     what = subject.named(entry.quantity, entry.name) if known else LinkName(entry.quantity, entry.name)
     row = replace(blank, quantity=what.quantity, name=what.name, use=entry.use, verdict=link.verdict, score=link.score)
     if relative.size == 0:
         return row
     shape = entry.engine.shape
-    if own.verdict in FINDINGS:
-        index, flat = own.index, int(np.ravel_multi_index(own.index, shape)) if shape else 0
+    if own_link.verdict in FINDINGS:
+        index, flat = own_link.index, int(np.ravel_multi_index(own_link.index, shape)) if shape else 0
     else:
         flat = int(relative.argmax()) if shape else 0
         index = place(flat, shape)

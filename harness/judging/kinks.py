@@ -36,9 +36,9 @@ def at_kinks(
     """
     if row.verdict in FINDINGS or not known:
         return row
-    found = [(index, *_found(float(engine[index]), one, bounds.get(index), form)) for index, one in known.items()]
-    index, verdict, reason = max(found, key=lambda one: SEVERITY[one[1]])
-    if row.verdict == "undefined" and any(isnan(one.left) and isnan(one.right) for one in known.values()):
+    verdicts = [(index, *_found(float(engine[index]), pair, bounds.get(index), form)) for index, pair in known.items()]
+    index, verdict, reason = max(verdicts, key=lambda entry: SEVERITY[entry[1]])
+    if row.verdict == "undefined" and any(isnan(pair.left) and isnan(pair.right) for pair in known.values()):
         verdict = verdict if verdict in FINDINGS else "undefined"
     if verdict in FINDINGS:
         cause = f"; the first step in question: {link.reason}" if link.reason else ""
@@ -66,35 +66,37 @@ def at_kinks(
 
 def _choices(engine: Array, known: Mapping[Index, Sides]) -> tuple[Choice, str]:
     """Which of both sides the engine took, wherever they differ."""
-    open_ones = {index: one for index, one in known.items() if one.left != one.right}
+    open_ones = {index: pair for index, pair in known.items() if pair.left != pair.right}
     first = next(iter(open_ones.values()))
-    choice = in_turn([one.choice(float(engine[index])) for index, one in open_ones.items()])
+    choice = in_turn([pair.choice(float(engine[index])) for index, pair in open_ones.items()])
     sides = f"the one-sided derivatives are {first.left:.6g} and {first.right:.6g}"
     return choice, f"{sides}, the engine took {told(choice)}"
 
 
-def _found(number: float, one: Sides, bound: float | None, form: Format) -> tuple[Verdict, str]:
+def _found(number: float, pair: Sides, bound: float | None, form: Format) -> tuple[Verdict, str]:
     """What one component is, by its sides alone."""
-    single = one.single
+    single = pair.single
     if isinf(single):
         if number == single:
             return "agree", ""
         return "not finite", f"the engine gave {show(number)}, the derivative is {show(single)}"
-    if isnan(one.left) or isnan(one.right) or isinf(one.left) or isinf(one.right):
+    if isnan(pair.left) or isnan(pair.right) or isinf(pair.left) or isinf(pair.right):
         return "undefined", ""
     if not isfinite(number):
         truth = (
-            show(single) if one.left == one.right else f"{show(one.left)} on the left, {show(one.right)} on the right"
+            show(single)
+            if pair.left == pair.right
+            else f"{show(pair.left)} on the left, {show(pair.right)} on the right"
         )
         return "not finite", f"the engine gave {show(number)}, the derivative is {truth}"
-    size = abs(one.left) + abs(one.right)
+    size = abs(pair.left) + abs(pair.right)
     slack = form.unit**0.5 * size
     if bound is not None and isfinite(bound):
         slack = 8 * form.unit * size + 4 * bound  # to first order, and of one choice of many
     slack += form.smallest / form.unit
-    if not (one.outside(number) <= slack):
+    if not (pair.outside(number) <= slack):
         return "kink artefact", (
-            f"the engine gave {show(number)}, outside the one-sided derivatives {one.left:.6g} and {one.right:.6g}: "
+            f"the engine gave {show(number)}, outside the one-sided derivatives {pair.left:.6g} and {pair.right:.6g}: "
             "conventions combined into what no choice of side gives"
         )
-    return ("agree", "") if one.left == one.right else ("convention", "")
+    return ("agree", "") if pair.left == pair.right else ("convention", "")

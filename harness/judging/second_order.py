@@ -34,11 +34,11 @@ class Question:
     def along(self) -> Subject:
         """The contracted gradient graph as a subject: its value is the tangent, its gradient the Hessian product."""
         subject = self.subject
-        found = directional(subject.graph)
-        inputs = given(found, subject.inputs, subject.cotangent, self.direction)
+        contraction = directional(subject.graph)
+        inputs = given(contraction, subject.inputs, subject.cotangent, self.direction)
         one = np.ones((), subject.cotangent.dtype)
         output = subject.graph.output.name
-        return Subject(subject.case, subject.point, subject.dtype, found.graph, inputs, one, tangent_of=output)
+        return Subject(subject.case, subject.point, subject.dtype, contraction.graph, inputs, one, tangent_of=output)
 
     @cached_property
     def proof(self) -> Proof:
@@ -50,10 +50,10 @@ class Question:
         return prove_second(along.proof, subject.graph, inputs, cotangent, v, tangent, products)
 
 
-def given(found: Directional, inputs: Inputs, cotangent: Array, direction: Inputs) -> Inputs:
+def given(contraction: Directional, inputs: Inputs, cotangent: Array, direction: Inputs) -> Inputs:
     """The inputs of the contracted gradient graph."""
-    seed = {found.seed: cotangent} if found.seed else {}
-    return {**inputs, **seed, **{found.directions[name]: v for name, v in direction.items()}}
+    seed = {contraction.seed: cotangent} if contraction.seed else {}
+    return {**inputs, **seed, **{contraction.directions[name]: v for name, v in direction.items()}}
 
 
 def judge_along(
@@ -107,9 +107,9 @@ def numbers(
 ) -> dict[tuple[Quantity, str], Array]:
     """What an engine found, by quantity and name."""
     s, output = question.along.graph.output.name, question.subject.graph.output.name
-    found: dict[tuple[Quantity, str], Array] = {}
+    arrays: dict[tuple[Quantity, str], Array] = {}
     if "tangent" in asked and s in evaluation.values:
-        found["tangent", output] = evaluation.values[s]
+        arrays["tangent", output] = evaluation.values[s]
     if "hessian_product" in asked:
-        found |= {("hessian_product", name): array for name, array in evaluation.gradients.items()}
-    return found
+        arrays |= {("hessian_product", name): array for name, array in evaluation.gradients.items()}
+    return arrays

@@ -84,13 +84,13 @@ class Subject:
     @cached_property
     def sensitivity(self) -> Mapping[str, tuple[Probe, ...]]:
         """How far rounding alone may move each gradient, measured where ties are decided if they settle."""
-        found = self._sensitivity(self.truth)
+        measured = self._sensitivity(self.truth)
         if not any(self.settling.values()):
-            return found
+            return measured
         decided = self._sensitivity(self._decided)
         return {
             name: ties.probes(probes, decided[name], self.settling[name], self.sides[name])
-            for name, probes in found.items()
+            for name, probes in measured.items()
         }
 
     def bounds(self, name: str) -> Mapping[Index, float]:
@@ -108,8 +108,8 @@ class Subject:
     @cached_property
     def sensitivity_of_value(self) -> tuple[Probe, ...]:
         """How far rounding alone may move the value of a scalar output."""
-        name, given = self.graph.output.name, (self.graph, self.inputs, self.cotangent)
-        return sensitivity(*given, self.truth, self.steps, self.form, of_value=True)[name]
+        name, question = self.graph.output.name, (self.graph, self.inputs, self.cotangent)
+        return sensitivity(*question, self.truth, self.steps, self.form, of_value=True)[name]
 
     @cached_property
     def proof(self) -> Proof:
@@ -120,7 +120,7 @@ class Subject:
         return text_of(self.graph)
 
     def at(self, inputs: Inputs) -> Subject:
-        """The same question at another point, where these inputs have moved; what the graph alone tells is kept."""
+        """This question at another point, where these inputs have moved; what the graph alone tells is kept."""
         moved = replace(self, inputs={**self.inputs, **inputs})
         vars(moved).update(steps=self.steps, texts=self.texts)
         return moved

@@ -64,10 +64,10 @@ def of_plain(
         index = place(np.argmax(born), born.shape)
         reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
         return _Alone(row, what, plain, truth, probes, form).off("not finite", index, reason, inf)
-    found = unseen(row, what, plain, truth, probes, form)
-    if found.verdict == "agree":
-        return replace(found, verdict=row.verdict, reason=row.reason, node=row.node, choice=row.choice)
-    return found
+    result = unseen(row, what, plain, truth, probes, form)
+    if result.verdict == "agree":
+        return replace(result, verdict=row.verdict, reason=row.reason, node=row.node, choice=row.choice)
+    return result
 
 
 def unseen(row: Row, what: LinkName, engine: Array, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
@@ -77,7 +77,7 @@ def unseen(row: Row, what: LinkName, engine: Array, truth: Number, probes: Seque
     if engine.size == 0:
         return row
     alone = _Alone(row, what, engine, truth, probes, form)
-    return next(found for look in IN_TURN if (found := look(alone)) is not None)
+    return next(result for look in IN_TURN if (result := look(alone)) is not None)
 
 
 @dataclass(frozen=True)

@@ -85,15 +85,15 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
 
 def _gradients(graph: Graph, dtype: str, seed: int) -> Callable[[Inputs, Array], Inputs]:
     """The hand-written engine's gradient, shaken."""
-    found = gradient(graph)
-    wanted = {node.name: found.adjoints[node.name] for node in graph.wanted}
+    derived = gradient(graph)
+    wanted = {node.name: derived.adjoints[node.name] for node in graph.wanted}
     names = list(dict.fromkeys(arg for arg in wanted.values() if isinstance(arg, str)))
-    program = shaken(found.graph, dtype, names, seed)
+    program = shaken(derived.graph, dtype, names, seed)
     number = arrays.namespace(dtype)["constant"]
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Inputs:
-        given = {**inputs, found.seed: cotangent}
-        made = dict(zip(names, program(*(given[node.name][()] for node in found.graph.inputs)), strict=True))
+        operands = {**inputs, derived.seed: cotangent}
+        made = dict(zip(names, program(*(operands[node.name][()] for node in derived.graph.inputs)), strict=True))
         return {
             name: np.full(graph[name].shape, number(arg.text)) if isinstance(arg, Constant) else made[arg]
             for name, arg in wanted.items()

@@ -66,14 +66,14 @@ def judge_moves(moves: Sequence[Move], update: Update) -> list[Judged]:
     shapes: dict[Shape, list[int]] = {}
     for k, move in enumerate(moves):
         shapes.setdefault(move.x.shape, []).append(k)
-    found: dict[int, Judged] = {}
+    judged: dict[int, Judged] = {}
     with working():
         for which in shapes.values():
             size = max(LARGEST // moves[which[0]].x.size, 1)
             for start in range(0, len(which), size):
                 part = which[start : start + size]
-                found.update(zip(part, _together([moves[k] for k in part], update), strict=True))
-    return [found[k] for k in range(len(moves))]
+                judged.update(zip(part, _together([moves[k] for k in part], update), strict=True))
+    return [judged[k] for k in range(len(moves))]
 
 
 def _together(moves: Sequence[Move], update: Update) -> Iterator[Judged]:
@@ -84,14 +84,14 @@ def _together(moves: Sequence[Move], update: Update) -> Iterator[Judged]:
 
     rule, shape = RULES[update.rule], moves[0].x.shape
     t = np.array([float(move.step) for move in moves]).reshape(-1, *(1 for _ in shape))
-    own = {"x": stacked(lambda move: move.x), "g": stacked(lambda move: move.g), "t": Numerals(t, form)}
-    own |= {variable: stacked(lambda move, v=variable: move.state[v]) for variable in rule.state}
+    numerals = {"x": stacked(lambda move: move.x), "g": stacked(lambda move: move.g), "t": Numerals(t, form)}
+    numerals |= {variable: stacked(lambda move, v=variable: move.state[v]) for variable in rule.state}
     causes: list[_Cause] = []
     for variable, formula in rule.state.items():
         new = stacked(lambda move, v=variable: move.new_state[v])
-        causes.append(_Cause(f"state {variable}", update, formula, dict(own), new, form))
-        own[variable] = new
-    causes.append(_Cause("update", update, rule.x, own, stacked(lambda move: move.new_x), form))
+        causes.append(_Cause(f"state {variable}", update, formula, dict(numerals), new, form))
+        numerals[variable] = new
+    causes.append(_Cause("update", update, rule.x, numerals, stacked(lambda move: move.new_x), form))
     for k in range(len(moves)):
         yield Judged([cause.finding(k) for cause in causes], causes[-1].residual(rule.x.text, form)[k])
 
@@ -100,33 +100,40 @@ class _Cause:
     """A state variable or the parameter after stacked moves: sound if it is so by one of the formula's forms."""
 
     def __init__(
-        self, name: str, update: Update, formula: Formula, own: Mapping[str, Numerals], new: Numerals, form: Format
+        self, name: str, update: Update, formula: Formula, numerals: Mapping[str, Numerals], new: Numerals, form: Format
     ) -> None:
         rule, settings, shape = RULES[update.rule], tuple(update.settings.items()), new.array.shape[1:]
-        exactly = _program(rule.name, settings, formula.text, shape, None)(*_operands(rule, own, None))[0]
+        exactly = _program(rule.name, settings, formula.text, shape, None)(*_operands(rule, numerals, None))[0]
 
         @cache
         def measured(text: str, form: Format) -> Residual:
-            enclosure = _program(rule.name, settings, text, shape, form)(*_operands(rule, own, form))[0]
+            enclosure = _program(rule.name, settings, text, shape, form)(*_operands(rule, numerals, form))[0]
             return residual(new, enclosure, exactly)
 
         self.residual = measured
         self._name, self._formula, self._form = name, formula, form
 
     def finding(self, which: int) -> Finding:
-        found: list[Finding] = []
+        findings: list[Finding] = []
         for text in (self._formula.text, *self._formula.also):
-            one = classify(lambda form, text=text: self.residual(text, form)[which], self._form)
-            found.append(Finding(self._name, one.verdict, None if np.isnan(one.score) else one.score, one.index))
-            if one.verdict not in FINDINGS:
-                return found[-1]
-        return found[0]
+            judgement = classify(lambda form, text=text: self.residual(text, form)[which], self._form)
+            findings.append(
+                Finding(
+                    self._name,
+                    judgement.verdict,
+                    None if np.isnan(judgement.score) else judgement.score,
+                    judgement.index,
+                )
+            )
+            if judgement.verdict not in FINDINGS:
+                return findings[-1]
+        return findings[0]
 
 
-def _operands(rule: Rule, own: Mapping[str, Numerals], form: Format | None) -> Iterator[Any]:
+def _operands(rule: Rule, numerals: Mapping[str, Numerals], form: Format | None) -> Iterator[Any]:
     """x, g, t and the state: exactly, or each with one rounding; the number of the step never has one."""
     for name in ("x", "g", "t", *rule.state):
-        yield own[name].exact if form is None or name == "t" else own[name].in_form(form)
+        yield numerals[name].exact if form is None or name == "t" else numerals[name].in_form(form)
 
 
 @lru_cache(maxsize=1024)

@@ -35,14 +35,14 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[
     if not any(apart.values()):
         return []
     rounding = _apart(*envelope(start, update), start.form, REACH)
-    found: list[Parting] = []
+    entries: list[Parting] = []
     for (a, b), parted in apart.items():
         if parted is None:
             continue
         step, name, which = parted
         array = start.inputs[name]
         index = place(watched(array.size)[which], array.shape)
-        found.append(
+        entries.append(
             Parting(
                 case=start.case, point=start.point, dtype=start.dtype, engine_a=a, engine_b=b, step=step, name=name,
                 index=index,
@@ -52,7 +52,7 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[
                 before=_before([*exact[a].rows, *exact[b].rows], step),
             )
         )  # fmt: skip
-    return found
+    return entries
 
 
 def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int, str, int] | None:
@@ -60,7 +60,7 @@ def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int,
 
     Digits are those of the largest that the input has been so far: what only cancels there is not lost.
     """
-    found: list[tuple[int, str, int]] = []
+    candidates: list[tuple[int, str, int]] = []
     for name, x in a.items():
         steps = min(len(x), len(b[name]))
         first, second = x[:steps], b[name][:steps]
@@ -71,8 +71,8 @@ def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int,
             far &= ~(np.isnan(first) & np.isnan(second))
         if far.any():
             step = int(np.argmax(far.any(axis=1)))
-            found.append((step, name, int(np.argmax(distance[step]))))
-    return min(found, key=lambda parted: parted[0], default=None)
+            candidates.append((step, name, int(np.argmax(distance[step]))))
+    return min(candidates, key=lambda parted: parted[0], default=None)
 
 
 def _before(rows: Sequence[TrajectoryRow], step: int) -> str:

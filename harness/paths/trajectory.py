@@ -119,15 +119,15 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
 def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
     """What the engine says, in arrays of our own: it may use its own again before the step is judged."""
     try:
-        found = evaluate(here.inputs, here.cotangent)
+        evaluation = evaluate(here.inputs, here.cotangent)
     except Exception as error:  # noqa: BLE001 - as above
         return Evaluation("failed", one_line(error))
     return replace(
-        found,
-        values=_copied(found.values),
-        gradients=_copied(found.gradients),
-        terms=None if found.terms is None else _copied(found.terms),
-        adjoints=None if found.adjoints is None else _copied(found.adjoints),
+        evaluation,
+        values=_copied(evaluation.values),
+        gradients=_copied(evaluation.gradients),
+        terms=None if evaluation.terms is None else _copied(evaluation.terms),
+        adjoints=None if evaluation.adjoints is None else _copied(evaluation.adjoints),
     )
 
 
@@ -144,8 +144,8 @@ def _moved(step: Advance, evaluation: Evaluation, before: Inputs, rule: Rule) ->
             if now is None:
                 return f"{what} of `{name}` is missing"
             if np.shape(now) != old.shape or np.asarray(now).dtype != old.dtype:
-                found = f"{np.asarray(now).dtype} of shape {np.shape(now)}"
-                return f"{what} of `{name}` is {found}, not {old.dtype} of shape {old.shape}"
+                description = f"{np.asarray(now).dtype} of shape {np.shape(now)}"
+                return f"{what} of `{name}` is {description}, not {old.dtype} of shape {old.shape}"
     state = {variable: {name: np.array(moved.state[variable][name]) for name in before} for variable in rule.state}
     return Moved({name: np.array(moved.parameters[name]) for name in before}, state)
 
@@ -216,18 +216,18 @@ def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
 
 def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
     """By their links, as in `judge.py`; where those leave something open, by the truth of the whole graph too."""
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     rows: Mapping[str, Row] = {}
     for node in chain.subject.graph.wanted:
         name, link = node.name, chain.adjoints.get(node.name)
         if link is not None and told_by_links(chain, name):
-            own = chain.own["adjoint", name]
-            found[name] = Finding("gradient", link.verdict, _known(link.score), own.index, link.where)
+            own_link = chain.own["adjoint", name]
+            findings[name] = Finding("gradient", link.verdict, _known(link.score), own_link.index, link.where)
         else:
             rows = rows or judged_gradients(chain, engine)
             row = rows[name]
-            found[name] = Finding("gradient", row.verdict, row.score, row.index, row.node)
-    return found
+            findings[name] = Finding("gradient", row.verdict, row.score, row.index, row.node)
+    return findings
 
 
 def _output(blank: TrajectoryRow, chain: Chain) -> Iterator[TrajectoryRow]:
@@ -281,10 +281,10 @@ def _known(score: float) -> float | None:
 
 def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
     """The first cause that is off; else the gravest verdict, with the highest score of all."""
-    for found in findings:
-        if found.verdict in FINDINGS:
-            return found
-    gravest = max(findings, key=lambda found: SEVERITY[found.verdict])
-    worst = max(findings, key=lambda found: -1.0 if found.score is None else found.score)
+    for finding in findings:
+        if finding.verdict in FINDINGS:
+            return finding
+    gravest = max(findings, key=lambda finding: SEVERITY[finding.verdict])
+    worst = max(findings, key=lambda finding: -1.0 if finding.score is None else finding.score)
     score = None if gravest.verdict == "not judged" else worst.score
     return Finding(worst.cause, gravest.verdict, score, worst.index)

@@ -64,26 +64,27 @@ def answer_along(
     direction: Inputs,
     asked: Collection[Derivative],
 ) -> Answer | None:
-    """The same of derivatives along a direction, as an evaluation of the contracted gradient graph: a variant shows
-    the one quantity that it is for. None where that is not asked for, or the engine has nothing to do with it."""
+    """Ask the engine, as `answer` does, for derivatives along a direction, as an evaluation of the contracted gradient
+    graph: a variant shows the one quantity that it is for. None where that is not asked for, or the engine has nothing
+    to do with it."""
     try:
         chosen = loaded(engine)
     except (Unsupported, LoadingError) as reason:
         status = "unsupported" if isinstance(reason, Unsupported) else "failed"
         return Answer(Evaluation(status, str(reason))) if engine in variants() else None
-    found = directional(graph)
+    contraction = directional(graph)
     if isinstance(chosen, Variant):
         if chosen.quantity not in asked:
             return None
         return _twice(
             engine,
             lambda: prepared_along(engine, graph, dtype),
-            lambda along: _once_along(along, chosen.quantity, found, dtype, inputs, cotangent, direction),
+            lambda along: _once_along(along, chosen.quantity, contraction, dtype, inputs, cotangent, direction),
         )
     if not chosen.again:
         return None
     one = np.ones((), DTYPES[dtype])
-    return answer(engine, found.graph, dtype, given(found, inputs, cotangent, direction), one)
+    return answer(engine, contraction.graph, dtype, given(contraction, inputs, cotangent, direction), one)
 
 
 def _twice(engine: str, prepare: Callable[[], Any], ask: Callable[[Any], Evaluation]) -> Answer:
@@ -114,7 +115,7 @@ def prepared(engine: str, graph: Graph, dtype: str) -> Evaluate:
 
 @lru_cache(maxsize=32)
 def prepared_along(engine: str, graph: Graph, dtype: str) -> Along:
-    """The same of a variant."""
+    """What the variant of that name made of the graph, kept as by `prepared`."""
     chosen = loaded(engine)
     assert isinstance(chosen, Variant)
     return chosen.prepare(graph, dtype)
@@ -134,8 +135,8 @@ def walk(engine: str, start: Subject, update: Update) -> Path:
 
 
 def _once(evaluate: Evaluate, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Evaluation:
-    def read(given: Inputs, seed: Array, _: Inputs) -> Evaluation:
-        return sensible(evaluate(given, seed), graph, dtype)
+    def read(copies: Inputs, seed: Array, _: Inputs) -> Evaluation:
+        return sensible(evaluate(copies, seed), graph, dtype)
 
     return _guarded(read, inputs, cotangent, {})
 
@@ -143,18 +144,18 @@ def _once(evaluate: Evaluate, graph: Graph, dtype: str, inputs: Inputs, cotangen
 def _once_along(
     along: Along,
     quantity: Derivative,
-    found: Directional,
+    contraction: Directional,
     dtype: str,
     inputs: Inputs,
     cotangent: Array,
     direction: Inputs,
 ) -> Evaluation:
-    def read(given: Inputs, seed: Array, v: Inputs) -> Evaluation:
-        shown: object = along(given, seed, v)
-        s, needed = found.graph.output.name, list(found.directions)
+    def read(copies: Inputs, seed: Array, v: Inputs) -> Evaluation:
+        shown: object = along(copies, seed, v)
+        s, needed = contraction.graph.output.name, list(contraction.directions)
         if quantity == "tangent":
             shown, needed = {s: shown}, [s]
-        problem = _problem(quantity, shown, needed, found.graph, dtype, alone=quantity == "tangent")
+        problem = _problem(quantity, shown, needed, contraction.graph, dtype, alone=quantity == "tangent")
         if problem:
             return Evaluation("failed", problem)
         arrays = {name: np.asarray(array) for name, array in cast("Inputs", shown).items()}
@@ -167,10 +168,10 @@ def _guarded(
     read: Callable[[Inputs, Array, Inputs], Evaluation], inputs: Inputs, cotangent: Array, direction: Inputs
 ) -> Evaluation:
     """An evaluation of copies of what is given, which must stay as they are."""
-    given, seed, v = _copies(inputs), cotangent.copy(), _copies(direction)
+    copies, seed, v = _copies(inputs), cotangent.copy(), _copies(direction)
     try:
-        evaluation = read(given, seed, v)
-        for what, now, before in (("input", given, inputs), ("direction of", v, direction)):
+        evaluation = read(copies, seed, v)
+        for what, now, before in (("input", copies, inputs), ("direction of", v, direction)):
             for name, array in now.items():
                 if not _equal(array, before[name]):
                     return Evaluation("failed", f"it changed its {what} `{name}`")
@@ -249,9 +250,9 @@ def _problem(
             return f"its {of(key)} is {type(array).__name__}, expected a NumPy array"
         node = graph[graph.argument(key) if isinstance(key, Use) else key]
         kind = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}[node.kind]
-        found = cast("Array", array)
-        if found.shape != node.shape:
-            return f"its {of(key)} has shape {found.shape}, expected {node.shape}"
-        if found.dtype != kind and not (what == "error estimate" and found.dtype.kind == "f"):
-            return f"its {of(key)} is {found.dtype}, expected {kind}"
+        numbers = cast("Array", array)
+        if numbers.shape != node.shape:
+            return f"its {of(key)} has shape {numbers.shape}, expected {node.shape}"
+        if numbers.dtype != kind and not (what == "error estimate" and numbers.dtype.kind == "f"):
+            return f"its {of(key)} is {numbers.dtype}, expected {kind}"
     return ""

@@ -86,9 +86,9 @@ class Ledger:
 
 
 def _told(summary: Summary, path: Sequence[TrajectoryRow]) -> Summary:
-    own = [row for row in path if row.engine == summary.engine]
-    first = next((row for row in own if row.finding), None)
-    return replace(summary, first=first, known=sum(bool(row.accepted) for row in own))
+    rows = [row for row in path if row.engine == summary.engine]
+    first = next((row for row in rows if row.finding), None)
+    return replace(summary, first=first, known=sum(bool(row.accepted) for row in rows))
 
 
 def _covers(entry: Acceptance, outcome: Outcome) -> bool:
@@ -116,9 +116,9 @@ def _inherits(entry: Acceptance, node: LinkName | str) -> bool:
 
 def _stale(case: Case, entry: Acceptance, instead: str) -> Row:
     what = f"{entry.quantity} of {entry.name}" if entry.name else entry.quantity
-    found = f"it was `{instead}`" if instead else "it did not come up"
+    clause = f"it was `{instead}`" if instead else "it did not come up"
     reason = (
-        f"stale ledger entry: expected `{entry.verdict}` for {entry.engine}, {what} ({entry.reason}), but {found}; "
+        f"stale ledger entry: expected `{entry.verdict}` for {entry.engine}, {what} ({entry.reason}), but {clause}; "
         f"remove or correct the entry at {case.path.name}:{entry.line}"
     )
     return _row(case, entry, "failed", reason)

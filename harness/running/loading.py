@@ -27,9 +27,9 @@ DEFAULT = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
 @cache
 def installed() -> dict[str, EntryPoint]:
     """Every engine that an installed package offers, the shipped ones first, variants last."""
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    order = [name for name in DEFAULT if name in found] + sorted(set(found) - set(DEFAULT))
-    return {name: found[name] for name in order} | dict(sorted(variants().items()))
+    entries = {entry.name: entry for entry in entry_points(group=GROUP)}
+    order = [name for name in DEFAULT if name in entries] + sorted(set(entries) - set(DEFAULT))
+    return {name: entries[name] for name in order} | dict(sorted(variants().items()))
 
 
 @cache
@@ -98,10 +98,10 @@ def _assigned(tree: ast.Module) -> set[str]:
 
 def load(name: str) -> Engine:
     """The engine of that name, as `loaded`. Raises Unsupported for a variant, which computes no gradient."""
-    found = loaded(name)
-    if isinstance(found, Variant):
-        raise Unsupported(f"it computes the {found.quantity} alone, in cases whose `derivatives` ask for it")
-    return found
+    engine = loaded(name)
+    if isinstance(engine, Variant):
+        raise Unsupported(f"it computes the {engine.quantity} alone, in cases whose `derivatives` ask for it")
+    return engine
 
 
 @cache
@@ -123,12 +123,12 @@ def loaded(name: str) -> Engine | Variant:
         raise LoadingError(f"cannot be loaded: {one_line(error)}") from None
 
 
-def _engine(found: Any, name: str) -> Engine | Variant:
-    if isinstance(found, Engine | Variant):
-        return found
-    if callable(found):
-        return Engine(cast("Prepare", found))
-    raise LoadingError(f"`{name}` is {type(found).__name__}, expected an Engine or a function prepare(graph, dtype)")
+def _engine(target: Any, name: str) -> Engine | Variant:
+    if isinstance(target, Engine | Variant):
+        return target
+    if callable(target):
+        return Engine(cast("Prepare", target))
+    raise LoadingError(f"`{name}` is {type(target).__name__}, expected an Engine or a function prepare(graph, dtype)")
 
 
 def _from_file(name: str) -> Any:

@@ -56,12 +56,12 @@ def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
 
     A case without a list of its own runs in every dtype that is asked for, others in those of their list alone.
     """
-    found: list[Unit] = []
+    work: list[Unit] = []
     for case in cases:
         possible = tuple(DTYPES) if dtypes and case.dtypes == DEFAULT_DTYPES else case.dtypes
         chosen = [dtype for dtype in possible if not dtypes or dtype in dtypes]
-        found += [Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen]
-    return found
+        work += [Unit(case, point, dtype, dtype == chosen[0]) for point in range(len(case.points)) for dtype in chosen]
+    return work
 
 
 def run(work: Sequence[Unit], settings: Settings) -> Generator[Outcome, None, None]:
@@ -94,9 +94,9 @@ def _outcomes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
         return
     done = 0
     try:
-        for found in _in_processes(work, settings):
+        for result in _in_processes(work, settings):
             done += 1
-            yield found
+            yield result
     except BrokenProcessPool:
         # An engine took its process along: go on with each engine in one of its own, and see which it was.
         yield from _in_processes(work[done:], replace(settings, apart=True))
@@ -171,7 +171,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     walked = _Walked([], [])
     if case.update is not None and not doubt:
         walked = _walked(subject, case.update, first.answers, host, blank)
-    versions = {engine: found.version for engine, found in first.answers.items()} | beyond.versions
+    versions = {engine: reply.version for engine, reply in first.answers.items()} | beyond.versions
     return replace(
         empty,
         rows=(*rows, *walked.failed),
@@ -200,15 +200,15 @@ class _Gradients:
 def _gradients(
     unit: Unit, subject: Subject, engines: Sequence[str], host: Host, blank: Row, doubt: Row | None
 ) -> _Gradients:
-    found = _Gradients([], [], {}, {})
+    results = _Gradients([], [], {}, {})
     for engine in engines:
-        given = _asked(host, engine, answer, subject.graph, unit.dtype, subject.inputs, subject.cotangent)
-        judgement, own = _judged(subject, engine, given, blank)
-        found.answers[engine] = given
-        found.rows.extend(map(_unjudged, judgement) if doubt else judgement)
-        found.scores.update({(engine, *key): numbers for key, numbers in used(own, subject.graph).items()})
-    found.pairs.extend(pairs(subject, {engine: given.evaluation for engine, given in found.answers.items()}))
-    return found
+        reply = _asked(host, engine, answer, subject.graph, unit.dtype, subject.inputs, subject.cotangent)
+        judgement, links = _judged(subject, engine, reply, blank)
+        results.answers[engine] = reply
+        results.rows.extend(map(_unjudged, judgement) if doubt else judgement)
+        results.scores.update({(engine, *key): numbers for key, numbers in used(links, subject.graph).items()})
+    results.pairs.extend(pairs(subject, {engine: reply.evaluation for engine, reply in results.answers.items()}))
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +223,8 @@ class _Walked:
 def _walked(subject: Subject, update: Update, answers: Mapping[str, Answer], host: Host, blank: Row) -> _Walked:
     paths = {
         engine: _path(host, engine, subject, update)
-        for engine, found in answers.items()
-        if found.evaluation.status == "ok"
+        for engine, reply in answers.items()
+        if reply.evaluation.status == "ok"
     }
     try:
         return _Walked([*paths.values()], partings(subject, update, paths))
@@ -249,7 +249,7 @@ def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, bl
         doubt = _doubt(question, blank)
     except Exception as error:  # noqa: BLE001 see _judged
         return _Beyond([_failed(blank, "the gradient graph could not be set up", error)], [], {})
-    found = _Beyond([replace(doubt, reason=f"second order: {doubt.reason}")] if doubt else [], [], {})
+    results = _Beyond([replace(doubt, reason=f"second order: {doubt.reason}")] if doubt else [], [], {})
     shown: dict[str, dict[Named, Array]] = {}
     for engine in engines:
         reply = _asked(
@@ -259,16 +259,16 @@ def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, bl
         if reply is None:
             continue
         try:
-            own = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked)
+            rows = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked)
         except Exception as error:  # noqa: BLE001 see _judged
-            own = [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
-        found.rows.extend(map(_unjudged, own) if doubt else own)
+            rows = [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
+        results.rows.extend(map(_unjudged, rows) if doubt else rows)
         if reply.version:
-            found.versions[engine] = reply.version
+            results.versions[engine] = reply.version
         if reply.evaluation.status == "ok":
             shown[engine] = numbers(question, reply.evaluation, asked)
-    found.pairs.extend(pairs_of(subject, shown))
-    return found
+    results.pairs.extend(pairs_of(subject, shown))
+    return results
 
 
 A = TypeVar("A")
@@ -303,9 +303,9 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
     return Path((row,))
 
 
-def _judged(subject: Subject, engine: str, found: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
+def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
     try:
-        return judged(subject, engine, found.evaluation, found.again, found.seconds)
+        return judged(subject, engine, reply.evaluation, reply.again, reply.seconds)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
         return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)], {}
 

@@ -49,12 +49,12 @@ def _path(word: str) -> Path:
 
 def _names() -> dict[str, Path]:
     """The shipped cases by name, read off without loading them."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in sorted(shipped().rglob("*.yaml")):
         name = re.search(r"^name:[ ]*(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
         if name is not None:
-            found[name[1]] = path
-    return found
+            paths[name[1]] = path
+    return paths
 
 
 def address(name: str, path: Path) -> str:

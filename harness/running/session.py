@@ -81,10 +81,10 @@ def session(
     Exit status 0: nothing unexplained; 1: a finding that no ledger entry explains, or nothing was compared; 130:
     interrupted, the reports hold what was complete. Raises CommandError before anything is computed.
     """
-    work = units([one.case for one in selected], settings.dtypes)
+    work = units([pick.case for pick in selected], settings.dtypes)
     if not work:
         raise CommandError(f"none of {counted(len(selected), 'case')} has a dtype of: {', '.join(settings.dtypes)}")
-    if set(settings.engines) <= variants().keys() and not any(one.case.derivatives for one in selected):
+    if set(settings.engines) <= variants().keys() and not any(pick.case.derivatives for pick in selected):
         engines = ", ".join(settings.engines)
         raise CommandError(
             f"none of {counted(len(selected), 'case')} asks for what {engines} computes: a case does so by "
@@ -149,10 +149,10 @@ def open_reports(folder: Path) -> list[Report]:
         raise CommandError(f"cannot write to {folder}: {error.strerror or error}") from None
 
 
-def summary_of(one: Selected) -> CaseSummary:
+def summary_of(pick: Selected) -> CaseSummary:
     """What a report tells about a case."""
-    case = one.case
-    return CaseSummary(case.name, one.address, case.about, case.source, case.tags, len(case.points), case.graph)
+    case = pick.case
+    return CaseSummary(case.name, pick.address, case.about, case.source, case.tags, len(case.points), case.graph)
 
 
 def environment() -> Mapping[str, str]:

@@ -86,7 +86,12 @@ def shares(
         g = np.asarray(np.sum(g, dtype=np.float64))
         first, *others = operands
         ties = np.asarray(
-            any(np.any(one == other) for one in (first, *others[:-1]) for other in others if one is not other)
+            any(
+                np.any(operand == other)
+                for operand in (first, *others[:-1])
+                for other in others
+                if operand is not other
+            )
         )
     else:
         return None

@@ -203,12 +203,12 @@ def _convolution(product: Callable[[Array, Array], Array]) -> dict[str, Function
             part = weight[k * (outputs // groups) : (k + 1) * (outputs // groups)]
             spread = product(_rows(g, groups, k).T, part.reshape(outputs // groups, -1))
             spread = spread.reshape(n, rows, columns, channels, height, width)
-            own = image[:, k * channels : (k + 1) * channels]
+            group = image[:, k * channels : (k + 1) * channels]
             for i in range(height):
                 for j in range(width):
                     down = slice(i * dilation[0], i * dilation[0] + (rows - 1) * stride[0] + 1, stride[0])
                     right = slice(j * dilation[1], j * dilation[1] + (columns - 1) * stride[1] + 1, stride[1])
-                    own[:, :, down, right] += spread[..., i, j].transpose(0, 3, 1, 2)
+                    group[:, :, down, right] += spread[..., i, j].transpose(0, 3, 1, 2)
         return image[:, :, padding[0] : padding[0] + shape[2], padding[1] : padding[1] + shape[3]]
 
     return {"correlate2d": forward, "correlate2d_weight": transposed_weight, "correlate2d_input": transposed_input}
@@ -225,8 +225,8 @@ def _windows(x: Array, weight: Sequence[int], stride: Pair, padding: Pair, dilat
 def _columns(windows: Array, groups: int, k: int) -> Array:
     """The windows of the k-th group of channels: (n i j, c k l)."""
     channels = windows.shape[1] // groups
-    own = windows[:, k * channels : (k + 1) * channels].transpose(0, 2, 3, 1, 4, 5)
-    return own.reshape(prod(own.shape[:3]), -1)
+    group = windows[:, k * channels : (k + 1) * channels].transpose(0, 2, 3, 1, 4, 5)
+    return group.reshape(prod(group.shape[:3]), -1)
 
 
 def _rows(g: Array, groups: int, k: int) -> Array:

@@ -45,15 +45,21 @@ class Batches:
         form = self._form
 
         def measure(arrays: Sequence[Array]) -> Sequence[Residual]:
-            *xs, own = (Numerals(array, form) for array in arrays)
-            return [step.value(xs, own, form, refine=False)]
+            *xs, engine = (Numerals(array, form) for array in arrays)
+            return [step.value(xs, engine, form, refine=False)]
 
         return self._add(("value", step, y.shape), measure, _Question((key,), (*operands, y)))
 
     def terms(
-        self, keys: Sequence[Hashable], step: Step, operands: Sequence[Array], y: Array, g: Array, own: Sequence[Array]
+        self,
+        keys: Sequence[Hashable],
+        step: Step,
+        operands: Sequence[Array],
+        y: Array,
+        g: Array,
+        shown: Sequence[Array],
     ) -> bool:
-        """`own`: the terms that the engine shows, of the step's active operands."""
+        """`shown`: the terms that the engine shows, of the step's active operands."""
         if not (step.elementwise and _alike([*operands, y])):
             return False
         form, n = self._form, len(operands)
@@ -62,7 +68,7 @@ class Batches:
             numerals = [Numerals(array, form) for array in arrays]
             return step.terms(numerals[:n], numerals[n], numerals[n + 1], numerals[n + 2 :], form, refine=False)
 
-        return self._add(("terms", step, y.shape), measure, _Question(tuple(keys), (*operands, y, g, *own)))
+        return self._add(("terms", step, y.shape), measure, _Question(tuple(keys), (*operands, y, g, *shown)))
 
     def adjoint(self, key: Hashable, g: Array, terms: Sequence[Array]) -> bool:
         if not _alike([g, *terms]):
@@ -85,7 +91,9 @@ class Batches:
             for start in range(0, len(questions), size):
                 batch = questions[start : start + size]
                 if len(batch) >= least:
-                    stacked = [np.array(arrays) for arrays in zip(*(one.arrays for one in batch), strict=True)]
+                    stacked = [
+                        np.array(arrays) for arrays in zip(*(question.arrays for question in batch), strict=True)
+                    ]
                     for which, residual in enumerate(measure(stacked)):
                         yield [question.keys[which] for question in batch], residual
 

@@ -71,7 +71,7 @@ def mover(graph: Graph, power: int = 1, length: int = 2) -> Motion:
     begin = np.frompyfunc(lambda x, dx: arb_series([x, *[0] * (power - 1), dx], prec=length), 2, 1)
 
     def moved(inputs: Mapping[str, Any], directions: Mapping[str, Any]) -> dict[str, Array]:
-        given = [
+        arguments = [
             array(begin(to_balls(inputs[node.name]), to_balls(directions[node.name])))
             if node.name in directions
             else to_balls(inputs[node.name])
@@ -79,7 +79,7 @@ def mover(graph: Graph, power: int = 1, length: int = 2) -> Motion:
             else np.asarray(inputs[node.name])
             for node in graph.inputs
         ]
-        return dict(zip(outputs, program(*given), strict=True))
+        return dict(zip(outputs, program(*arguments), strict=True))
 
     return moved
 

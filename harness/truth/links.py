@@ -84,12 +84,12 @@ class Step:
 
     def _term_program(self, form: Format | None, ties: Ties = "hull") -> Program:
         """`program(x..., [y,] g) -> terms` of the active operands. A primitive's rounded rule reads the engine's y."""
-        found = gradient(self.graph, stable=form is not None, seeded=True)
+        derivative = gradient(self.graph, stable=form is not None, seeded=True)
         namespace = balls(ties=ties)
-        graph, names = found.graph, list[str]()
+        graph, names = derivative.graph, list[str]()
         zero = Node("structural_zero", "broadcast_to", (Constant("0"),), (("shape", ()),), (), "float")
         for position in self.active:
-            term = found.terms[Use("y", position)]
+            term = derivative.terms[Use("y", position)]
             names.append(term if isinstance(term, str) else zero.name)
         nodes = [*graph.nodes, zero] if zero.name in names else list(graph.nodes)
         if form is not None and self.operation.primitive:
@@ -127,10 +127,10 @@ class Step:
             enclosure = enclosure + self._from_bias(operands[1], abs(operands[-1].exact), form) * EITHER_WAY
         if self.operation.primitive:
             # The ball's middle is the exact value, unless the ball is wide; only then is it worth its own program.
-            found = residual(engine, enclosure, None, self.operation.products)
+            measurement = residual(engine, enclosure, None, self.operation.products)
             with np.errstate(all="ignore"):
-                if not np.any(found.radius > np.abs(found.exact) * form.unit**0.5):
-                    return found
+                if not np.any(measurement.radius > np.abs(measurement.exact) * form.unit**0.5):
+                    return measurement
         exact = compute(lambda: self.value_program(None)(*exactly))[0]
         return residual(engine, enclosure, exact, self.operation.products)
 
@@ -144,22 +144,24 @@ class Step:
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, ties: Ties = "hull"
     ) -> list[Any]:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
-        own = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
-        found = self.term_program(form, ties)(*(operand.in_form(form) for operand in operands), *own, g.in_form(form))
+        results = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
+        terms = self.term_program(form, ties)(
+            *(operand.in_form(form) for operand in operands), *results, g.in_form(form)
+        )
         twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
         if self.operation.log_of_sum:
             twice = twice + log_of_sum_read(self.operation.cost, [operand.array for operand in operands], y.array, form)
-        return [unless_infinite(ball * twice + noise, ball) for ball in found]
+        return [unless_infinite(ball * twice + noise, ball) for ball in terms]
 
-    def existing(self, y: Numerals, found: Sequence[Residual]) -> list[Residual]:
+    def existing(self, y: Numerals, residuals: Sequence[Residual]) -> list[Residual]:
         """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite."""
         born = np.isnan(y.array) if self.elementwise and y.array.dtype.kind not in "bi" else np.zeros((), dtype=bool)
         if self.operation.linear or not born.any():
-            return list(found)
-        alive = [~_gathered(born, one.engine.shape) for one in found]
+            return list(residuals)
+        alive = [~_gathered(born, link.engine.shape) for link in residuals]
         return [
-            replace(one, enclosed=one.enclosed & here, kink=one.kink & here)
-            for one, here in zip(found, alive, strict=True)
+            replace(link, enclosed=link.enclosed & here, kink=link.kink & here)
+            for link, here in zip(residuals, alive, strict=True)
         ]
 
     def enclosed(
@@ -172,17 +174,17 @@ class Step:
             return list(zip(self.enclosures(operands, y, g, form, ties), exact, strict=True))
 
         compute = refined if refine else once
-        found = both("hull")
+        hulls = both("hull")
         if not self.has_kinks() or any(x.array.shape != g.array.shape for x in operands):
-            return found
-        wide = [at_kink(floats(exact), radii(exact)) for _, exact in found]
+            return hulls
+        wide = [at_kink(floats(exact), radii(exact)) for _, exact in hulls]
         if not any(np.any(marked) for marked in wide):
-            return found
+            return hulls
         # A hull opens each comparison by itself. Those of one step look at one number, and open together.
         sides = zip(both("above"), both("below"), strict=True)
         return [
             (np.where(marked, union(above[0], below[0]), hull[0]), np.where(marked, union(above[1], below[1]), hull[1]))
-            for hull, (above, below), marked in zip(found, sides, wide, strict=True)
+            for hull, (above, below), marked in zip(hulls, sides, wide, strict=True)
         ]
 
     def terms(
@@ -198,7 +200,7 @@ class Step:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
         arrays = [x.array for x in (*operands, g)]
         if self.in_floats and suits(arrays, form):
-            sure = [found for found in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if found]
+            sure = [answer for answer in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if answer]
             if len(sure) == len(engine):
                 return sure
         if self.operation.linear:
@@ -223,11 +225,13 @@ class Step:
         if not poles.any():
             return enclosure, exact
         flat = [np.asarray(x[poles], dtype=np.float64) for x in arrays]
-        found = to_balls(limits(self.value_program(None), self.term_program(None), which, flat[:-1], flat[-1]))
-        infinite = np.array([ball.is_nan() for ball in found.flat], dtype=bool)
-        balls = [np.array(np.broadcast_to(np.asarray(one, dtype=object), poles.shape)) for one in (enclosure, exact)]
-        for one in balls:
-            one[poles] = np.where(infinite, one[poles], found)
+        limit_balls = to_balls(limits(self.value_program(None), self.term_program(None), which, flat[:-1], flat[-1]))
+        infinite = np.array([ball.is_nan() for ball in limit_balls.flat], dtype=bool)
+        balls = [
+            np.array(np.broadcast_to(np.asarray(numbers, dtype=object), poles.shape)) for numbers in (enclosure, exact)
+        ]
+        for copy in balls:
+            copy[poles] = np.where(infinite, copy[poles], limit_balls)
         return balls[0], balls[1]
 
 

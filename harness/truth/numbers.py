@@ -279,9 +279,9 @@ def product(a: Array, b: Array) -> Array:
     """The product of two matrices of balls, by FLINT."""
     rows, inner, columns = a.shape[0], a.shape[1], b.shape[1]
     result = arb_mat(rows, inner, a.ravel().tolist()) * arb_mat(inner, columns, b.ravel().tolist())
-    found = np.empty(rows * columns, dtype=object)
-    found[:] = result.entries()
-    return found.reshape(rows, columns)
+    entries = np.empty(rows * columns, dtype=object)
+    entries[:] = result.entries()
+    return entries.reshape(rows, columns)
 
 
 @cache

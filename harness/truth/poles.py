@@ -32,12 +32,12 @@ def limits(value: Program, terms: Program, which: int, operands: Sequence[Array]
     asked for. The first operand moves, to both sides: where only one lies in the domain, it decides; where they
     differ, there is no limit. Arrays are flat and of one length.
     """
-    found, known = np.full(g.shape, np.nan), dict[tuple[float, ...], float]()
+    infinities, known = np.full(g.shape, np.nan), dict[tuple[float, ...], float]()
     for k, numbers in enumerate(zip(*(x.tolist() for x in operands), g.tolist(), strict=True)):
         if numbers not in known and len(known) < MOST:
             known[numbers] = _limit(value, terms, which, numbers)
-        found[k] = known.get(numbers, np.nan)
-    return found
+        infinities[k] = known.get(numbers, np.nan)
+    return infinities
 
 
 def _limit(value: Program, terms: Program, which: int, numbers: tuple[float, ...]) -> float:

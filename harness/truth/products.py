@@ -67,10 +67,10 @@ class Estimate:
         """How far an engine's numbers are from the middles, and which are in balls of known middles beyond doubt."""
         with np.errstate(all="ignore"):
             apart = engine.astype(np.float64, copy=False) - self.high
-            found = np.abs(apart - self.low)
-            doubt = self.error + HALF * (np.abs(apart) + found)
-            known = (found == 0) | (self.error <= KNOWN * np.abs(self.high + self.low))
-            return found, known & (found + doubt * (1 + SLACK) <= self.radius * (1 - SLACK))
+            distance = np.abs(apart - self.low)
+            doubt = self.error + HALF * (np.abs(apart) + distance)
+            known = (distance == 0) | (self.error <= KNOWN * np.abs(self.high + self.low))
+            return distance, known & (distance + doubt * (1 + SLACK) <= self.radius * (1 - SLACK))
 
 
 def in_floats(operation: Operation, params: Params) -> bool:
@@ -111,8 +111,8 @@ def value_estimate(graph: Graph, form: Format) -> Callable[..., Sequence[Estimat
 
 def term_estimates(graph: Graph, active: Sequence[int], form: Format) -> Callable[..., Sequence[Estimate]]:
     """What computes the balls of the terms of a step's active operands from what it reads and its adjoint."""
-    found = gradient(graph, stable=True, seeded=True)
-    program = _on_floats(found.graph, [str(found.terms[Use("y", position)]) for position in active], form)
+    derivative = gradient(graph, stable=True, seeded=True)
+    program = _on_floats(derivative.graph, [str(derivative.terms[Use("y", position)]) for position in active], form)
     return lambda *arrays: [term.widened(2 * form.step, form.smallest) for term in program(*arrays)]
 
 
@@ -221,11 +221,11 @@ def _multiplied(multiply: Function, length: Callable[..., int], form: Format, al
         entered = form.unit * (2 + form.unit)
         radius = size * (entered + n * form.step * (1 + form.unit) ** 2) + n * form.smallest
         parts = 0 if form.step > COARSE else 1
-        found = _middle(times, a, b, n, size, parts, along)
-        while parts < MOST_PARTS and not np.all(found[2] <= ENOUGH * radius):
+        middle = _middle(times, a, b, n, size, parts, along)
+        while parts < MOST_PARTS and not np.all(middle[2] <= ENOUGH * radius):
             parts += 1
-            found = _middle(times, a, b, n, size, parts, along)
-        return Estimate(*found, radius)
+            middle = _middle(times, a, b, n, size, parts, along)
+        return Estimate(*middle, radius)
 
     return product
 

@@ -106,7 +106,7 @@ def prove(
     graph: Graph,
     inputs: Arrays,
     cotangent: NDArray[Any],
-    found: Reference,
+    truth: Reference,
     *,
     directions: int = 2,
     seed: int = 0,
@@ -116,24 +116,24 @@ def prove(
     does not prove itself, or where `thorough` asks for them."""
     random = np.random.default_rng(seed)
     push = pusher(graph)
-    given = _plain(graph, inputs)
+    numbers = _plain(graph, inputs)
     values: list[Check] = []
     slopes: list[Check] = []
-    pulled = {node.name: found.adjoints[node.name].balls for node in graph.wanted}
-    enclosed = {name: found.values[name].balls for name in graph.outputs}
+    pulled = {node.name: truth.adjoints[node.name].balls for node in graph.wanted}
+    enclosed = {name: truth.values[name].balls for name in graph.outputs}
     for k in range(max(directions, 1)):
-        valued, along = _held(push, given, enclosed, cotangent, pulled, random, found.precision)
-        slopes += [Check(f"direction {k + 1}{suffix}", "", *one) for suffix, one in along.items()]
-        values = values or [Check(f"value of `{name}`", "", *one) for name, one in valued.items()]
-    whole = Proof(found.loose, found.precision, tuple(values), tuple(slopes))
+        valued, along = _held(push, numbers, enclosed, cotangent, pulled, random, truth.precision)
+        slopes += [Check(f"direction {k + 1}{suffix}", "", *comparison) for suffix, comparison in along.items()]
+        values = values or [Check(f"value of `{name}`", "", *comparison) for name, comparison in valued.items()]
+    whole = Proof(truth.loose, truth.precision, tuple(values), tuple(slopes))
     if whole.proved and not thorough:
         return whole
     return Proof(
-        found.loose,
-        found.precision,
+        truth.loose,
+        truth.precision,
         whole.values,
         whole.directions,
-        tuple(_operations(graph, cotangent, found, random)),
+        tuple(_operations(graph, cotangent, truth, random)),
     )
 
 
@@ -156,7 +156,7 @@ def prove_second(
     if not whole.proved:
         return whole
     random, run = np.random.default_rng(seed), mover(graph, length=3)
-    given = _plain(graph, inputs)
+    numbers = _plain(graph, inputs)
     w = {name: _direction(random, np.shape(part)) for name, part in v.items()}
     ahead, behind = ({name: v[name] + sign * w[name] for name in v} for sign in (1, -1))
     precision = PRECISION
@@ -164,7 +164,7 @@ def prove_second(
         with flint.ctx.workprec(precision):
 
             def along(u: Arrays, k: int) -> Pair:
-                return _contracted([(coefficient(run(given, u)[graph.output.name], k), to_balls(cotangent))])
+                return _contracted([(coefficient(run(numbers, u)[graph.output.name], k), to_balls(cotangent))])
 
             slope, size = along(v, 1)
             (a, above), (b, below) = along(ahead, 2), along(behind, 2)
@@ -193,36 +193,36 @@ def _direction(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[n
 # --- one operation after the other ----------------------------------------------------------------------------
 
 
-def _operations(graph: Graph, cotangent: Balls, found: Reference, random: np.random.Generator) -> Iterator[Check]:
+def _operations(graph: Graph, cotangent: Balls, truth: Reference, random: np.random.Generator) -> Iterator[Check]:
     """The value, the product and the sum of every node, each from the reference's own enclosures."""
     for node in graph.nodes:
         if node.op != "input":
-            yield from _operation(graph, node, found, random)
-        if node.name in found.adjoints:
-            yield _sum(graph, node, cotangent, found)
+            yield from _operation(graph, node, truth, random)
+        if node.name in truth.adjoints:
+            yield _sum(graph, node, cotangent, truth)
 
 
-def _operation(graph: Graph, node: Node, found: Reference, random: np.random.Generator) -> Iterator[Check]:
+def _operation(graph: Graph, node: Node, truth: Reference, random: np.random.Generator) -> Iterator[Check]:
     """y by germs, and <g, J v> = <J^T g, v> along a v of its own."""
     now = step_of(graph, node)
     inputs = {
-        f"x{k}": found.values[arg].high.astype(np.int64) if graph[arg].kind == "int" else found.values[arg].balls
+        f"x{k}": truth.values[arg].high.astype(np.int64) if graph[arg].kind == "int" else truth.values[arg].balls
         for k, arg in enumerate(node.args)
         if isinstance(arg, str)
     }
     pulled = {
-        f"x{k}": found.terms[use].balls for k in range(len(node.args)) if (use := Use(node.name, k)) in found.terms
+        f"x{k}": truth.terms[use].balls for k in range(len(node.args)) if (use := Use(node.name, k)) in truth.terms
     }
-    g = found.adjoints[node.name].balls if pulled else np.full(node.shape, ZERO)
-    value = {"y": found.values[node.name].balls}
-    valued, along = _held(_pusher(now), inputs, value, g, pulled, random, found.precision)
+    g = truth.adjoints[node.name].balls if pulled else np.full(node.shape, ZERO)
+    value = {"y": truth.values[node.name].balls}
+    valued, along = _held(_pusher(now), inputs, value, g, pulled, random, truth.precision)
     place, op = f"`{node.op}` in `{node.name}`", node.op
     yield Check(f"value of {place}", op, *valued["y"])
-    if "apart" in [one[0] for one in along.values()] and not graph.operation(node).primitive:
-        op = _culprit(expanded(now.graph, stable=False), inputs, g, found, random) or op
+    if "apart" in [comparison[0] for comparison in along.values()] and not graph.operation(node).primitive:
+        op = _culprit(expanded(now.graph, stable=False), inputs, g, truth, random) or op
         place = f"`{op}` inside {place}" if op != node.op else place
-    for suffix, one in along.items():
-        yield Check(f"product of {place}{suffix}", op, *one)
+    for suffix, comparison in along.items():
+        yield Check(f"product of {place}{suffix}", op, *comparison)
 
 
 @lru_cache(maxsize=4096)
@@ -230,21 +230,21 @@ def _pusher(now: Step) -> Push:
     return pusher(now.graph)
 
 
-def _culprit(inner: Graph, inputs: Arrays, g: Balls, found: Reference, random: np.random.Generator) -> str:
+def _culprit(inner: Graph, inputs: Arrays, g: Balls, truth: Reference, random: np.random.Generator) -> str:
     """The operation in the definition of a composite that fails by itself, at the middles of the balls."""
     exact, seed = {name: np.asarray(middle(balls)) for name, balls in inputs.items()}, np.asarray(middle(g))
-    with flint.ctx.workprec(found.precision):
-        own = reference(inner, exact, seed)
-    return next((check.op for check in _operations(inner, seed, own, random) if check.result == "apart"), "")
+    with flint.ctx.workprec(truth.precision):
+        inner_truth = reference(inner, exact, seed)
+    return next((check.op for check in _operations(inner, seed, inner_truth, random) if check.result == "apart"), "")
 
 
-def _sum(graph: Graph, node: Node, cotangent: Balls, found: Reference) -> Check:
+def _sum(graph: Graph, node: Node, cotangent: Balls, truth: Reference) -> Check:
     """The adjoint of a node is the sum of its terms; the output's begins with the cotangent."""
-    terms = [found.terms[use].balls for use in graph.uses_of[node.name]]
+    terms = [truth.terms[use].balls for use in graph.uses_of[node.name]]
     start = to_balls(cotangent) if node.name == graph.output.name else np.full(node.shape, ZERO, dtype=object)
-    with flint.ctx.workprec(found.precision):
+    with flint.ctx.workprec(truth.precision):
         total = array(sum(terms, start=start))
-        return Check(f"adjoint of `{node.name}`", "", *_worst(total, found.adjoints[node.name].balls))
+        return Check(f"adjoint of `{node.name}`", "", *_worst(total, truth.adjoints[node.name].balls))
 
 
 # --- two enclosures of the same numbers --------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def _along(
             valued = {name: _worst(forward[name], balls) for name, balls in values.items()}
             pushed, bound = _contracted([(slopes[next(iter(values))], to_balls(g))])
             sloped = _compared(pushed, reverse, size + bound)
-        results = {sloped[0], *(one[0] for one in valued.values())}
+        results = {sloped[0], *(comparison[0] for comparison in valued.values())}
         if hull or precision >= MOST_PRECISION or "apart" in results or results == {"proved"}:
             return valued, sloped
         precision *= 2
@@ -295,8 +295,8 @@ def _contracted(pairs: Sequence[Pair]) -> tuple[Balls, Balls]:
 
 def _worst(forward: Balls, reverse: Balls) -> Found:
     """The gravest of the comparisons, element by element."""
-    found = [_compared(ball(a), b, ZERO) for a, b in zip(forward.flat, reverse.flat, strict=True)]
-    return max(found, key=lambda one: RESULTS.index(one[0]), default=("proved", "", ""))
+    comparisons = [_compared(ball(a), b, ZERO) for a, b in zip(forward.flat, reverse.flat, strict=True)]
+    return max(comparisons, key=lambda comparison: RESULTS.index(comparison[0]), default=("proved", "", ""))
 
 
 def _compared(forward: Balls, reverse: Balls, size: Balls) -> Found:

@@ -51,8 +51,8 @@ def replaced(number: Number, known: Mapping[tuple[int, ...], Any]) -> Number:
     """The number with these balls in place of some of its components."""
     high, low, radius, balls = (np.array(part) for part in (number.high, number.low, number.radius, number.balls))
     for index, ball in known.items():
-        one = _number(ball)
-        high[index], low[index], radius[index], balls[index] = one.high, one.low, one.radius, ball
+        cell = _number(ball)
+        high[index], low[index], radius[index], balls[index] = cell.high, cell.low, cell.radius, ball
     return Number(high, low, radius, balls)
 
 
@@ -96,35 +96,35 @@ def reference(
 
     With ties decided, as IEEE 754 does, the numbers at a kink are those of one choice and no hulls.
     """
-    found = gradient(graph, stable=False, seeded=True)
+    derivative = gradient(graph, stable=False, seeded=True)
     names = [node.name for node in graph.nodes]
-    wanted: dict[Arg, None] = dict.fromkeys([*names, *found.adjoints.values(), *found.terms.values()])
+    wanted: dict[Arg, None] = dict.fromkeys([*names, *derivative.adjoints.values(), *derivative.terms.values()])
     outputs = [arg for arg in wanted if isinstance(arg, str)]
-    given, precision = {**inputs, found.seed: cotangent}, 0
+    arguments, precision = {**inputs, derivative.seed: cotangent}, 0
 
     def compute(program: Program) -> tuple[Any, ...]:
         # Converted anew each time: a decimal is as exact as the precision.
         nonlocal precision
         precision = flint.ctx.prec
-        return program(*(_exact(given[node.name], node) for node in found.graph.inputs))
+        return program(*(_exact(arguments[node.name], node) for node in derivative.graph.inputs))
 
-    program = emit(found.graph, balls(ties=ties), outputs, operators=False)
+    program = emit(derivative.graph, balls(ties=ties), outputs, operators=False)
     with working():
         results = refined(lambda: compute(program), bits)
     with flint.ctx.workprec(precision):
         numbers = dict(zip(outputs, map(_number, results), strict=True))
         short = precision >= most_precision(bits) and any(np.any(is_loose(result, bits)) for result in results)
-        loose = _exhausted(found.graph, compute, bits) if short and ties == "hull" else ""
+        loose = _exhausted(derivative.graph, compute, bits) if short and ties == "hull" else ""
 
         def number(arg: Arg, name: str) -> Number:
-            given = _number(array(constant(arg.text))) if isinstance(arg, Constant) else numbers[arg]
-            parts = (given.high, given.low, given.radius, given.balls)
+            source = _number(array(constant(arg.text))) if isinstance(arg, Constant) else numbers[arg]
+            parts = (source.high, source.low, source.radius, source.balls)
             return Number(*(np.broadcast_to(part, graph[name].shape) for part in parts))
 
         return Reference(
             {name: numbers[name] for name in names},
-            {name: number(arg, name) for name, arg in found.adjoints.items()},
-            {use: number(arg, graph.argument(use)) for use, arg in found.terms.items()},
+            {name: number(arg, name) for name, arg in derivative.adjoints.items()},
+            {use: number(arg, graph.argument(use)) for use, arg in derivative.terms.items()},
             precision,
             loose,
         )
@@ -154,11 +154,11 @@ def _exact(array: NDArray[Any], node: Node) -> Any:
 
 
 def _number(result: Any) -> Number:
-    given = np.asarray(result)
-    if given.dtype != object:
-        high = given.astype(np.float64)
-        return Number(high, np.zeros_like(high), np.zeros_like(high), to_balls(given))
-    high = floats(given)
+    numbers = np.asarray(result)
+    if numbers.dtype != object:
+        high = numbers.astype(np.float64)
+        return Number(high, np.zeros_like(high), np.zeros_like(high), to_balls(numbers))
+    high = floats(numbers)
     finite = np.isfinite(high)
-    low = np.where(finite, floats(given - to_balls(np.where(finite, high, 0.0))), 0.0)
-    return Number(high, low, radii(given), given)
+    low = np.where(finite, floats(numbers - to_balls(np.where(finite, high, 0.0))), 0.0)
+    return Number(high, low, radii(numbers), numbers)

@@ -86,9 +86,9 @@ class Numerals:
 def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool = False) -> Residual:
     """Measure an engine's array against an enclosure and, where it is known apart, the exact value."""
     numbers = engine.array
-    own = to_balls(numbers.astype(np.float64)) if numbers.dtype.kind in "bi" else engine.exact
+    shown = to_balls(numbers.astype(np.float64)) if numbers.dtype.kind in "bi" else engine.exact
     ball: Any = np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape)
-    deviation, radius, middle = np.abs(floats(own - ball)), radii(ball), floats(ball)
+    deviation, radius, middle = np.abs(floats(shown - ball)), radii(ball), floats(ball)
     enclosed = np.asarray(is_finite(ball), dtype=bool)
     if not enclosed.all():
         # The ball may be one infinity. An engine that says so is right; arithmetic on it would give NaN.
@@ -99,7 +99,7 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool
     if exact is None:
         return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
     exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
-    off, middle = np.abs(floats(own - exactly)), floats(exactly)
+    off, middle = np.abs(floats(shown - exactly)), floats(exactly)
     kink = at_kink(middle, radii(exactly))
     off = np.where(np.isinf(middle) & (numbers == middle), 0.0, off)
     low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
@@ -118,10 +118,10 @@ _lower = np.frompyfunc(flint.arb.lower, 1, 1)
 _upper = np.frompyfunc(flint.arb.upper, 1, 1)
 
 
-def beyond_doubt(engine: Numerals, found: Estimate) -> Residual | None:
+def beyond_doubt(engine: Numerals, estimate: Estimate) -> Residual | None:
     """The residual of a sum of products, if float64 is enough to tell that each of the engine's numbers is sound."""
-    deviation, within = found.deviation(engine.array)
+    deviation, within = estimate.deviation(engine.array)
     if not within.all():
         return None
-    exact, no_kink = found.high + found.low, np.zeros(engine.array.shape, dtype=bool)
-    return Residual(engine.array, deviation, found.radius, ~no_kink, exact, deviation, no_kink, exact, exact, True)
+    exact, no_kink = estimate.high + estimate.low, np.zeros(engine.array.shape, dtype=bool)
+    return Residual(engine.array, deviation, estimate.radius, ~no_kink, exact, deviation, no_kink, exact, exact, True)

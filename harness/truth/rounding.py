@@ -34,7 +34,7 @@ _middle = np.frompyfunc(lambda v: v.mid() if isinstance(v, arb) else v, 1, 1)
 
 
 def rounded(namespace: Mapping[str, Callable[..., Balls]], form: Format) -> Mapping[str, Callable[..., Balls]]:
-    """The same operations, each result widened by the rounding that a sound engine may make."""
+    """The operations of a namespace, each result widened by the rounding that a sound engine may make."""
     return {name: _rounding(name, function, form, namespace) for name, function in namespace.items()}
 
 

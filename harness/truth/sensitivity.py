@@ -83,19 +83,21 @@ def sensitivity(
     sweeps = _sweeps(graph, of_value)
     radii = dict(_radii(graph, truth, steps, form))
     steady = dict(_steady(radii, truth, steps, form))
-    given = {name: array if array.dtype.kind in "bi" else array.astype(np.float64) for name, array in inputs.items()}
-    given |= {name: truth.values[name].high for name in sweeps.fixed}
-    given[sweeps.seed] = cotangent.astype(np.float64)
+    arguments = {
+        name: array if array.dtype.kind in "bi" else array.astype(np.float64) for name, array in inputs.items()
+    }
+    arguments |= {name: truth.values[name].high for name in sweeps.fixed}
+    arguments[sweeps.seed] = cotangent.astype(np.float64)
     still = {node.name: np.zeros(node.shape) for node in contracted}
-    found: dict[str, list[Probe]] = {node.name: [] for node in contracted}
+    probes_of: dict[str, list[Probe]] = {node.name: [] for node in contracted}
     for name, index, weights in [(graph.output.name, (), np.ones(()))] if of_value else _chosen(graph, truth):
-        slopes = sweeps.slopes({**given, **{_weights(n): w for n, w in still.items()}, _weights(name): weights})
+        slopes = sweeps.slopes({**arguments, **{_weights(n): w for n, w in still.items()}, _weights(name): weights})
         bounds = {key: _reach(slope, radii[key]) for key, slope in slopes.items()}
         changed = {key: _reach(slopes[key], radius) for key, radius in steady.items() if key in slopes}
         plain = bounds | changed
         link = max(plain, key=lambda key: plain[key], default=("value", graph.output.name))
-        found[name].append(Probe(name, index, weights, sum(bounds.values()), sum(plain.values()), link))
-    return {name: tuple(probes) for name, probes in found.items()}
+        probes_of[name].append(Probe(name, index, weights, sum(bounds.values()), sum(plain.values()), link))
+    return {name: tuple(probes) for name, probes in probes_of.items()}
 
 
 def _chosen(graph: Graph, truth: Reference) -> Iterator[tuple[str, tuple[int, ...] | None, Floats]]:
@@ -155,10 +157,10 @@ class _Sweeps:
         self._inputs = [node.name for node in second.graph.inputs]
         self._run = emit(second.graph, arrays.namespace("float64"), self._outputs, nested=True)
 
-    def slopes(self, given: Mapping[str, Array]) -> dict[Key, Any]:
+    def slopes(self, arguments: Mapping[str, Array]) -> dict[Key, Any]:
         """The derivative of the contracted gradient with respect to each link that moves it."""
         with np.errstate(all="ignore"):
-            results = self._run(*(given[name][()] for name in self._inputs))
+            results = self._run(*(arguments[name][()] for name in self._inputs))
         derivatives: dict[str, Any] = {"": 1.0, **dict(zip(self._outputs, results, strict=True))}
         return {key: derivatives[place] for key, place in self._places.items()}
 
@@ -216,17 +218,17 @@ def _radii(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Form
             names = [arg for arg in node.args if isinstance(arg, str)]
             step, y, operands = steps[node.name], values[node.name], [values[name] for name in names]
             if node.kind == "float" and not batches.value(("value", node.name), step, operands, y):
-                found = step.value([*_numerals(operands, form)], Numerals(y, form), form)
-                yield ("value", node.name), _loss(found, form)
+                value_link = step.value([*_numerals(operands, form)], Numerals(y, form), form)
+                yield ("value", node.name), _loss(value_link, form)
             uses = graph.uses_in[node.name]
             if uses and node.name in adjoints:
-                g, own = adjoints[node.name], [terms[use] for use in uses]
-                if not batches.terms([("term", use) for use in uses], step, operands, y, g, own):
-                    numerals = [*_numerals([*operands, y, g, *own], form)]
+                g, shown = adjoints[node.name], [terms[use] for use in uses]
+                if not batches.terms([("term", use) for use in uses], step, operands, y, g, shown):
+                    numerals = [*_numerals([*operands, y, g, *shown], form)]
                     n = len(operands)
-                    found = step.terms(numerals[:n], numerals[n], numerals[n + 1], numerals[n + 2 :], form)
+                    term_links = step.terms(numerals[:n], numerals[n], numerals[n + 1], numerals[n + 2 :], form)
                     yield from (
-                        (("term", use), _loss(residual, form)) for use, residual in zip(uses, found, strict=True)
+                        (("term", use), _loss(residual, form)) for use, residual in zip(uses, term_links, strict=True)
                     )
         for name, g in adjoints.items():
             parts = [terms[use] for use in graph.uses_of[name]]
@@ -239,12 +241,14 @@ def _radii(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Form
 AT_KINKS = 16  # units that the rules of operations with kinks lose at most on one side: products with exact factors
 
 
-def _loss(found: Residual, form: Format) -> Floats:
+def _loss(residual: Residual, form: Format) -> Floats:
     """What one sound step may lose. At a kink the ball is as wide as the choice, which is no rounding."""
-    if not found.kink.any():
-        return found.radius
-    size = np.maximum(np.abs(found.low), np.abs(found.high))
-    return np.where(found.kink, np.minimum(found.radius, AT_KINKS * form.unit * size + form.smallest), found.radius)
+    if not residual.kink.any():
+        return residual.radius
+    size = np.maximum(np.abs(residual.low), np.abs(residual.high))
+    return np.where(
+        residual.kink, np.minimum(residual.radius, AT_KINKS * form.unit * size + form.smallest), residual.radius
+    )
 
 
 def _steady(

@@ -42,8 +42,8 @@ class Sides:
         """The derivative where both sides agree, or an infinite one at the edge of a domain; else NaN."""
         if self.left == self.right:
             return self.left
-        one = self.right if isnan(self.left) else self.left if isnan(self.right) else nan
-        return one if isinf(one) else nan
+        side = self.right if isnan(self.left) else self.left if isnan(self.right) else nan
+        return side if isinf(side) else nan
 
     def outside(self, number: float) -> float:
         """How far a number is from all between both sides; NaN where one is not known."""
@@ -103,5 +103,5 @@ def _number(ball: Any) -> float:
 
 def agreed(number: Number, known: Mapping[Index, Sides]) -> Number:
     """The gradient with what both sides agree on in place of what reverse mode left open."""
-    found = {index: arb(one.single) for index, one in known.items() if not isnan(one.single)}
-    return replaced(number, found) if found else number
+    singles = {index: arb(pair.single) for index, pair in known.items() if not isnan(pair.single)}
+    return replaced(number, singles) if singles else number

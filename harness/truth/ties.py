@@ -20,14 +20,14 @@ def settling(
 ) -> dict[str, frozenset[Index]]:
     """Of each gradient the components that settle. `decided` gives the truth with ties decided, if it is needed."""
 
-    def agree(name: str, index: Index, one: Sides) -> bool:
-        if one.left != one.right:
+    def agree(name: str, index: Index, pair: Sides) -> bool:
+        if pair.left != pair.right:
             return False
         number = decided().adjoints[name]
-        return bool(number.tight[index]) and isclose(number.high[index], one.left, rel_tol=1e-12)
+        return bool(number.tight[index]) and isclose(number.high[index], pair.left, rel_tol=1e-12)
 
     return {
-        name: frozenset(index for index, one in known.items() if agree(name, index, one))
+        name: frozenset(index for index, pair in known.items() if agree(name, index, pair))
         for name, known in sides.items()
     }
 
@@ -38,15 +38,15 @@ def resolved(hull: Number, decided: Number, settled: Collection[Index]) -> Numbe
 
 
 def probes(
-    found: tuple[Probe, ...], decided: tuple[Probe, ...], settled: Collection[Index], sides: Collection[Index]
+    all_probes: tuple[Probe, ...], decided: tuple[Probe, ...], settled: Collection[Index], sides: Collection[Index]
 ) -> tuple[Probe, ...]:
     """The probes of a gradient, those of its settled components measured where ties are decided; all if all settle."""
     if len(settled) == len(sides):
         return decided
     here = {probe.index: probe for probe in decided if probe.index in settled}
-    return tuple(here.get(probe.index, probe) for probe in found)
+    return tuple(here.get(probe.index, probe) for probe in all_probes)
 
 
-def bounds(found: Sequence[Probe], settled: Collection[Index]) -> dict[Index, float]:
+def bounds(all_probes: Sequence[Probe], settled: Collection[Index]) -> dict[Index, float]:
     """How far rounding may move the settled components of a gradient."""
-    return {probe.index: probe.bound for probe in found if probe.index is not None and probe.index in settled}
+    return {probe.index: probe.bound for probe in all_probes if probe.index is not None and probe.index in settled}
