@@ -24,13 +24,13 @@ from ..harness.rules.update import row_optimiser
 
 def prepare(graph: Graph, dtype: str) -> Evaluate:
     """The graph and its gradient, compiled. Shows all of the inside: values, terms, adjoints, gradients."""
-    found = gradient(graph)
+    derived = gradient(graph)
     shown = [node.name for node in graph.nodes]
-    derivatives = [*found.adjoints.values(), *found.terms.values()]
+    derivatives = [*derived.adjoints.values(), *derived.terms.values()]
     names = tuple(dict.fromkeys([*shown, *(arg for arg in derivatives if isinstance(arg, str))]))
-    run = _runner(found.graph, dtype, names)
+    run = _runner(derived.graph, dtype, names)
     kinds = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
-    types = [kinds[found.graph[name].kind] for name in names]
+    types = [kinds[derived.graph[name].kind] for name in names]
     number = arrays.namespace(dtype)["constant"]
     constants: dict[str | tuple[str, Shape], Array] = {}
 
@@ -41,13 +41,13 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
         constants.setdefault((arg.text, shape), np.full(shape, number(arg.text)))
         return arg.text, shape
 
-    adjoints = {name: key(arg, graph[name].shape) for name, arg in found.adjoints.items()}
-    terms = {use: key(arg, graph[graph.argument(use)].shape) for use, arg in found.terms.items()}
+    adjoints = {name: key(arg, graph[name].shape) for name, arg in derived.adjoints.items()}
+    terms = {use: key(arg, graph[graph.argument(use)].shape) for use, arg in derived.terms.items()}
     gradients = {node.name: adjoints[node.name] for node in graph.wanted}
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
-        given = {**inputs, found.seed: cotangent}
-        numbers = run([given[node.name] for node in found.graph.inputs])
+        values = {**inputs, derived.seed: cotangent}
+        numbers = run([values[node.name] for node in derived.graph.inputs])
         made = {**constants, **dict(zip(names, map(np.asarray, numbers, types), strict=True))}
         return Evaluation(
             "ok",
@@ -68,23 +68,23 @@ def value_and_gradient(graph: Graph, dtype: str = "float64") -> Callable[..., tu
     takes and returns Python floats, and raises what Python raises (`ZeroDivisionError`, ...); any other
     takes and returns arrays, and warns as NumPy does.
     """
-    found = gradient(graph)
-    names = [graph.output.name, *found.graph.outputs[len(graph.outputs) :]]
-    if _on_floats(found.graph, dtype):
-        return emit(found.graph, floats.NAMESPACE, names, nested=True)
-    return _on_arrays(found.graph, dtype, names)
+    derived = gradient(graph)
+    names = [graph.output.name, *derived.graph.outputs[len(graph.outputs) :]]
+    if _on_floats(derived.graph, dtype):
+        return emit(derived.graph, floats.NAMESPACE, names, nested=True)
+    return _on_arrays(derived.graph, dtype, names)
 
 
 def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Array]], tuple[Any, ...]]:
     """A program from arrays to numbers of any kind: on floats, and where those cannot, on NumPy."""
     on_arrays: list[Program] = []
 
-    def run_arrays(given: list[Array]) -> tuple[Any, ...]:
+    def run_arrays(inputs: list[Array]) -> tuple[Any, ...]:
         if not on_arrays:  # compiled when first needed
             on_arrays.append(_on_arrays(graph, dtype, names))
         with np.errstate(all="ignore"):
             # `[()]` makes a NumPy scalar of a zero-dimensional array, which is much faster.
-            return on_arrays[0](*[array[()] for array in given])
+            return on_arrays[0](*[array[()] for array in inputs])
 
     if not _on_floats(graph, dtype):
         if absent := missing(graph, arrays.namespace(dtype)):
@@ -92,12 +92,12 @@ def _runner(graph: Graph, dtype: str, names: Sequence[str]) -> Callable[[list[Ar
         return run_arrays
     on_floats = emit(graph, floats.NAMESPACE, names, nested=True)
 
-    def run_floats(given: list[Array]) -> tuple[Any, ...]:
+    def run_floats(inputs: list[Array]) -> tuple[Any, ...]:
         try:
-            numbers = on_floats(*[array.item() for array in given])
+            numbers = on_floats(*[array.item() for array in inputs])
         except floats.TROUBLE:
-            return run_arrays(given)
-        return run_arrays(given) if complex in map(type, numbers) else numbers
+            return run_arrays(inputs)
+        return run_arrays(inputs) if complex in map(type, numbers) else numbers
 
     return run_floats
 

@@ -90,15 +90,15 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
         with np.errstate(all="ignore"):
-            found = forward(*[inputs[node.name][()] for node in plain.inputs])
-            numbers = dict(zip([*shown, *held], map(np.asarray, found), strict=True))
-            given = {**inputs, **{name: numbers[name] for name in held}}
+            results = forward(*[inputs[node.name][()] for node in plain.inputs])
+            numbers = dict(zip([*shown, *held], map(np.asarray, results), strict=True))
+            values = {**inputs, **{name: numbers[name] for name in held}}
             x = np.concatenate([np.zeros(0), *(inputs[node.name].ravel() for node in graph.wanted)]).astype(float)
             slope, error = np.full_like(x, np.nan), np.full_like(x, np.inf)
             if on_plane is not None:
-                objective = _objective(free, on_plane, given, cotangent, COMPLEX[dtype])
+                objective = _objective(free, on_plane, values, cotangent, COMPLEX[dtype])
                 slope, error = _by_complex_step(objective, x, dtype)
-            objective = _objective(free, on_line, given, cotangent, np.dtype(dtype).type)
+            objective = _objective(free, on_line, values, cotangent, np.dtype(dtype).type)
             for scale in (np.where(np.abs(x) > 0.125, np.abs(x), 1.0), np.where(np.abs(x) > 0.125, 1.0, np.abs(x))):
                 # The first scale serves nearly all; the other is for a function much steeper or flatter than x.
                 poor = np.flatnonzero(~(error <= np.sqrt(_unit(dtype)) * np.abs(slope)) & (scale > 0))
@@ -142,7 +142,7 @@ def _unit(dtype: str) -> float:
 
 
 def _held_constant(graph: Graph) -> Graph:
-    """The same with each `stop_gradient` as an input that stays what it was: a difference cannot see through one."""
+    """A graph with each `stop_gradient` as an input that stays what it was: a difference cannot see through one."""
     nodes = (
         Node(node.name, "input", (), (), node.shape, node.kind, constant=True) if node.op == "stop_gradient" else node
         for node in graph.nodes
@@ -269,13 +269,13 @@ def _by_differences(
         h = np.where(h > 0, h, np.nan)
         floor = noise / h
         central = (right - left) / (2 * h)
-        found, bound, finest = _extrapolated(central, floor, [4.0**j for j in range(1, STEPS)])
+        estimate, bound, finest = _extrapolated(central, floor, [4.0**j for j in range(1, STEPS)])
         # Finer steps than those used, where only noise is larger, must not contradict; nor may a kink remain at step 0.
-        finer = _contradiction(found - (4 * central[1:] - central[:-1]) / 3, 2 * floor[1:])
+        finer = _contradiction(estimate - (4 * central[1:] - central[:-1]) / 3, 2 * floor[1:])
         contradiction = np.fmax.reduce(np.where(np.arange(1, STEPS)[:, None] > finest, finer, 0.0))
         kink, _, _ = _extrapolated((right - 2 * here + left) / h, 4 * floor, [2.0**j for j in range(1, 9, 2)])
         bound = np.fmax(bound + np.nan_to_num(np.abs(kink)), contradiction)
-        slope[done : done + len(part)], error[done : done + len(part)] = found, bound
+        slope[done : done + len(part)], error[done : done + len(part)] = estimate, bound
         done += len(part)
     return slope, error
 

@@ -145,8 +145,8 @@ def list_cases(path: tuple[str, ...]) -> None:
     for column in ("ops", "points"):
         table.add_column(column, justify="right")
     selected = select(path)
-    for one in selected:
-        case = one.case
+    for entry in selected:
+        case = entry.case
         table.add_row(case.name, ", ".join(case.tags), f"{len(case.graph.operations):,}", str(len(case.points)))
     screen = console()
     screen.print(table)
@@ -196,16 +196,16 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
     from .telling.showing import case_text
 
     selected = select([case])
-    for one in selected:
+    for entry in selected:
         if engine is not None:
             from .telling.script import script
 
             check_dtypes([dtype])
-            click.echo(script(one.case, engine, point, dtype), nl=False)
+            click.echo(script(entry.case, engine, point, dtype), nl=False)
         elif mermaid:
-            click.echo(diagrams.mermaid(one.case.graph))
+            click.echo(diagrams.mermaid(entry.case.graph))
         else:
-            click.echo(case_text(one.case))
+            click.echo(case_text(entry.case))
 
 
 @main.command()
@@ -234,15 +234,15 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
     from .telling.proving import proved
 
     reliable, between = True, ""
-    for one in select(case):
-        count = len(one.case.points)
+    for entry in select(case):
+        count = len(entry.case.points)
         if point is not None and point >= count:
-            _stop(f"{one.case.name} has no point {point}: it has {count}, counted from 0")
+            _stop(f"{entry.case.name} has no point {point}: it has {count}, counted from 0")
         for k in range(count) if point is None else (point,):
-            found = proved(one.case, k, digits, directions, seed)
-            click.echo(between + found.text)
+            proof = proved(entry.case, k, digits, directions, seed)
+            click.echo(between + proof.text)
             between = "\n"
-            reliable = reliable and found.reliable
+            reliable = reliable and proof.reliable
     sys.exit(0 if reliable else 1)
 
 

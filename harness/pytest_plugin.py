@@ -65,8 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _chosen(config: pytest.Config, what: str) -> list[str]:
-    given: list[str] | None = config.getoption(f"--gradaccord-{what}")
-    return given or config.getini(f"gradaccord_{what}s")
+    options: list[str] | None = config.getoption(f"--gradaccord-{what}")
+    return options or config.getini(f"gradaccord_{what}s")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile | None:
@@ -138,12 +138,12 @@ class CaseItem(_CaseItem):
         self.unit, self.engine = unit, engine
 
     def runtest(self) -> None:
-        found = outcome_of(self.session, self.unit, self.engine)
+        result = outcome_of(self.session, self.unit, self.engine)
         # What is wrong with the case or its reference concerns every engine.
         rows = [
-            row for row in found.rows if row.engine == self.engine or (row.engine, row.quantity) == ("truth", "run")
+            row for row in result.rows if row.engine == self.engine or (row.engine, row.quantity) == ("truth", "run")
         ]
-        paths = [path for path in found.summaries if path.engine == self.engine and path.first is not None]
+        paths = [path for path in result.summaries if path.engine == self.engine and path.first is not None]
         off = [row for row in rows if row.unexplained]
         if off or paths:
             raise CaseFailure(self._failure(off, [str(path) for path in paths]))
@@ -158,14 +158,14 @@ class CaseItem(_CaseItem):
 
         about, lines = self._about(), list[str]()
         for entry in entries(rows):
-            found = told(entry, about)
-            lines.append(f"{found.what}: {found.row.verdict}")
+            account = told(entry, about)
+            lines.append(f"{account.what}: {account.row.verdict}")
             shown = (
-                found.link and f"first link that is off: {found.link}",
-                *found.reasons,
-                numbers(found.row),
-                found.also and f"also off: {found.also}",
-                found.nodes,
+                account.link and f"first link that is off: {account.link}",
+                *account.reasons,
+                numbers(account.row),
+                account.also and f"also off: {account.also}",
+                account.nodes,
             )
             lines += [f"  {text}" for text in shown if text]
         lines += paths
@@ -241,9 +241,9 @@ def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
 def _selected(session: pytest.Session) -> dict[tuple[str, int, str], list[str]]:
     """For each unit the engines that `-k`, `--lf` and the like left."""
     if _SELECTED not in session.stash:
-        found: dict[tuple[str, int, str], list[str]] = {}
+        engines: dict[tuple[str, int, str], list[str]] = {}
         for item in session.items:
             if isinstance(item, CaseItem):
-                found.setdefault(_key(item.unit), []).append(item.engine)
-        session.stash[_SELECTED] = found
+                engines.setdefault(_key(item.unit), []).append(item.engine)
+        session.stash[_SELECTED] = engines
     return session.stash[_SELECTED]

@@ -36,9 +36,9 @@ class Agreement:
     def tables(self) -> dict[str, list[list[str]]]:
         """Under `HEAD`, a row for each pair: values and gradients without a title, then what lies beyond them."""
         return {
-            title: [[f"`{a}`, `{b}`", *_row(ulps, self._worst[title, (a, b)])] for (a, b), ulps in found.items()]
+            title: [[f"`{a}`, `{b}`", *_row(ulps, self._worst[title, (a, b)])] for (a, b), ulps in pairs.items()]
             for title in ("", *BEYOND.values())
-            if (found := self._ulps.get(title))
+            if (pairs := self._ulps.get(title))
         }
 
 

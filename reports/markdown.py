@@ -64,8 +64,8 @@ class MarkdownReport:
         passing = [row for row in self._notable if not row.finding]
         paths = [path for path in self._paths if path.first is not None]
         quiet, rest = silences(open_rows)
-        kinks, found = splits(entries(rest))
-        yield self._opening(about, len(quiet) + len(kinks) + len(found) + len(paths))
+        kinks, others = splits(entries(rest))
+        yield self._opening(about, len(quiet) + len(kinks) + len(others) + len(paths))
         yield "## What was run\n\n" + _run_table(about)
         yield "## Verdicts\n\n" + self._verdicts()
         yield "## Engine by engine\n\n" + self._pairs()
@@ -166,32 +166,34 @@ def _disagreements(rows: Sequence[Row], about: About) -> str:
     by_case: dict[str, list[Row]] = {}
     for row in rest:
         by_case.setdefault(row.case, []).append(row)
-    parts = [_finding(told(one, about)) for one in quiet]
+    parts = [_finding(told(silence, about)) for silence in quiet]
     for case, group in by_case.items():
         parts.append(f"### {case}")
-        kinks, found = splits(entries(group))
-        parts += [_finding(told(one, about)) for one in (*kinks, *found)]
+        kinks, others = splits(entries(group))
+        parts += [_finding(told(entry, about)) for entry in (*kinks, *others)]
     return "\n\n".join(parts)
 
 
-def _finding(found: Told) -> str:
-    row = found.row
+def _finding(account: Told) -> str:
+    row = account.row
     point = f", point {row.point}" if row.point else ""
-    if not found.affected:
-        lines = [f"- **{row.engine}: {row.verdict}** {found.where}"]
-    elif not found.who:
-        lines = [f"- **engines chose differently{point}: convention**: {_escaped(found.affected)}"]
+    if not account.affected:
+        lines = [f"- **{row.engine}: {row.verdict}** {account.where}"]
+    elif not account.who:
+        lines = [f"- **engines chose differently{point}: convention**: {_escaped(account.affected)}"]
     else:
-        lines = [f"- **{row.engine}, {row.dtype or 'every dtype'}{point}: {row.verdict}**: {_escaped(found.affected)}"]
-        lines += [f"first link that is off: {_escaped(found.link)}"] if found.link else []
-    lines += map(_escaped, found.reasons)
-    if found.who and found.affected and row.engine_value is not None and row.reference is not None:
+        lines = [
+            f"- **{row.engine}, {row.dtype or 'every dtype'}{point}: {row.verdict}**: {_escaped(account.affected)}"
+        ]
+        lines += [f"first link that is off: {_escaped(account.link)}"] if account.link else []
+    lines += map(_escaped, account.reasons)
+    if account.who and account.affected and row.engine_value is not None and row.reference is not None:
         digits = f", {counted(float(f'{abs(row.digits):.0f}'), 'digit')} agree" if row.digits is not None else ""
         what = f"{row.quantity} of `{row.name}`{component(row.index)}"
         lines.append(f"{what} is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}")
-    lines += [f"there {_escaped(found.nodes)}"] if found.nodes else []
-    lines += [f"accepted: {_escaped(row.accepted)}"] if row.accepted and found.affected and found.who else []
-    lines.append(f"repeat: `{found.again}`")
+    lines += [f"there {_escaped(account.nodes)}"] if account.nodes else []
+    lines += [f"accepted: {_escaped(row.accepted)}"] if row.accepted and account.affected and account.who else []
+    lines.append(f"repeat: `{account.again}`")
     return "<br>\n  ".join(lines)
 
 

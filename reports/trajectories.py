@@ -25,8 +25,15 @@ def walked(paths: Sequence[Summary]) -> Table:
     """The head and the rows of a table of paths."""
     head = ["case", "dtype", "engine", "rule", "steps", "start", "end", "moved as promised", "first off"]
     return head, [
-        [at_point(f"`{one.case}`", one.point), one.dtype, f"`{one.engine}`", one.rule, str(one.steps), *_moved(one)]
-        for one in paths
+        [
+            at_point(f"`{path.case}`", path.point),
+            path.dtype,
+            f"`{path.engine}`",
+            path.rule,
+            str(path.steps),
+            *_moved(path),
+        ]
+        for path in paths
     ]
 
 
@@ -35,14 +42,14 @@ def parted(partings: Sequence[Parting]) -> Table:
     head = ["case", "dtype", "engines", "part at step", "there", "why"]
     return head, [
         [
-            at_point(f"`{one.case}`", one.point),
-            one.dtype,
-            f"`{one.engine_a}`, `{one.engine_b}`",
-            str(one.step),
-            f"`{one.there}`",
-            one.why,
+            at_point(f"`{parting.case}`", parting.point),
+            parting.dtype,
+            f"`{parting.engine_a}`, `{parting.engine_b}`",
+            str(parting.step),
+            f"`{parting.there}`",
+            parting.why,
         ]
-        for one in partings
+        for parting in partings
     ]
 
 

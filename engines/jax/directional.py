@@ -72,10 +72,10 @@ def along_by(way: Way, quantity: Derivative, *, jit: bool) -> PrepareAlong:
                     jnp.array(inputs[node.name], dtype=kind if node.kind == "float" else None) for node in graph.inputs
                 ]
                 v = [jnp.array(direction[node.name], dtype=kind) for node in graph.wanted]
-                found = said(lambda: compiled(arrays, jnp.array(cotangent, dtype=kind), v))
+                result = said(lambda: compiled(arrays, jnp.array(cotangent, dtype=kind), v))
                 if quantity == "tangent":
-                    return jax.device_get(found)
-                return dict(zip((node.name for node in graph.wanted), jax.device_get(found), strict=True))
+                    return jax.device_get(result)
+                return dict(zip((node.name for node in graph.wanted), jax.device_get(result), strict=True))
 
         return evaluate
 

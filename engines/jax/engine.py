@@ -60,7 +60,7 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
 
 
 def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
-    """The same, each program compiled by XLA as a whole, values and gradients together."""
+    """Compile the plain and the tagged program by XLA, each as a whole, values and gradients together."""
     plain, tagged = _plain(graph, dtype), _tagged(graph, dtype)
     arrays = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
     try:

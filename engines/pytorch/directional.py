@@ -43,8 +43,8 @@ def reverse_reverse(function: Function, x: Tensors, v: Tensors) -> Sequence[Tens
     moving = [(g, w) for g, w in zip(gradients, v, strict=True) if g.requires_grad]
     if not moving:
         return [torch.zeros_like(leaf) for leaf in leaves]
-    found, directions = zip(*moving, strict=True)
-    return torch.autograd.grad(found, leaves, directions, materialize_grads=True)
+    outputs, directions = zip(*moving, strict=True)
+    return torch.autograd.grad(outputs, leaves, directions, materialize_grads=True)
 
 
 def forward_reverse(function: Function, x: Tensors, v: Tensors) -> Sequence[Tensor]:
@@ -71,21 +71,21 @@ def along_by(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivat
         names = [node.name for node in graph.wanted]
 
         def evaluate(inputs: Inputs, cotangent: Array, direction: Inputs) -> Array | Mapping[str, Array]:
-            given = {node.name: to_torch(inputs[node.name]) for node in graph.inputs}
+            tensors = {node.name: to_torch(inputs[node.name]) for node in graph.inputs}
             seed = to_torch(cotangent)
 
             def contracted(*wanted: Tensor) -> Tensor:
-                arrays = given | dict(zip(names, wanted, strict=True))
+                arrays = tensors | dict(zip(names, wanted, strict=True))
                 (output,) = program(*arrays.values())
                 return torch.sum(seed * output) if output.ndim else output
 
-            x, v = tuple(given[name] for name in names), tuple(to_torch(direction[name]) for name in names)
+            x, v = tuple(tensors[name] for name in names), tuple(to_torch(direction[name]) for name in names)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = said(lambda: way(contracted, x, v))
+                result = said(lambda: way(contracted, x, v))
             if quantity == "tangent":
-                return array(found)
-            return dict(zip(names, map(array, found), strict=True))
+                return array(result)
+            return dict(zip(names, map(array, result), strict=True))
 
         return evaluate
 

@@ -76,8 +76,8 @@ def _gradients(graph: Graph, plain: Program, inputs: Inputs, cotangent: Array, d
     leaves = _leaves(graph, inputs, dtype)
     (output,) = plain(*leaves)
     wanted = [leaf for leaf, node in zip(leaves, graph.inputs, strict=True) if _wanted(node)]
-    found = _pulled_back(output, wanted, cotangent)
-    return dict(zip((node.name for node in graph.wanted), map(to_numpy, found), strict=True))
+    gradients = _pulled_back(output, wanted, cotangent)
+    return dict(zip((node.name for node in graph.wanted), map(to_numpy, gradients), strict=True))
 
 
 def _inside(
@@ -102,8 +102,8 @@ def _inside(
     values = {node.name: to_numpy(tensor) for node, tensor in zip(graph.nodes, tensors, strict=True)}
     taped = {node.name: tensor for node, tensor in zip(graph.nodes, tensors, strict=True)}
     active = [node.name for node in graph.nodes if node.name in graph.active]
-    found = _pulled_back(taped[graph.output.name], [*tags, *(taped[name] for name in active)], cotangent)
-    arrays = [to_numpy(tensor) for tensor in found]
+    cotangents = _pulled_back(taped[graph.output.name], [*tags, *(taped[name] for name in active)], cotangent)
+    arrays = [to_numpy(tensor) for tensor in cotangents]
     return Evaluation(
         "ok",
         values=values,
@@ -119,13 +119,13 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
     autograd refuses what is not on the tape, so that is left out of the call.
     """
     seed = to_torch(cotangent).to(output.dtype)
-    found = [seed if tensor is output else torch.zeros_like(tensor) for tensor in tensors]
+    cotangents = [seed if tensor is output else torch.zeros_like(tensor) for tensor in tensors]
     places = [k for k, tensor in enumerate(tensors) if tensor.requires_grad]
     if output.requires_grad and places:
         reached = torch.autograd.grad(output, [tensors[k] for k in places], grad_outputs=seed, materialize_grads=True)
         for k, tensor in zip(places, reached, strict=True):
-            found[k] = tensor
-    return found
+            cotangents[k] = tensor
+    return cotangents
 
 
 def version() -> str:

@@ -43,8 +43,8 @@ def product(x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     """torch.prod takes all axes or one: several are taken one by one, from the last."""
     if axis is None and not keepdims:
         return torch.prod(x)
-    for one in reversed(axes_of(axis, x.ndim)):
-        x = torch.prod(x, dim=one, keepdim=keepdims)
+    for dim in reversed(axes_of(axis, x.ndim)):
+        x = torch.prod(x, dim=dim, keepdim=keepdims)
     return x
 
 

@@ -94,9 +94,9 @@ class Builder:
         for arg, operand in zip(args, operands, strict=False):
             kind = "float" if isinstance(arg, Constant) else self.nodes[arg].kind
             if kind != operand.kind and operand.kind != cast(Kind, "any"):
-                found = arg if isinstance(arg, str) else arg.text
+                text = arg if isinstance(arg, str) else arg.text
                 raise GraphError(
-                    f"`{found}` is {kind}, as `{operand.name}` of `{operation.name}`",
+                    f"`{text}` is {kind}, as `{operand.name}` of `{operation.name}`",
                     f"{operand.kind}",
                     "`astype` makes a float of an integer or condition" if operand.kind == "float" else "",
                 )

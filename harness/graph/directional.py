@@ -30,22 +30,22 @@ class Directional:
 @lru_cache(maxsize=16)
 def directional(graph: Graph) -> Directional:
     """Contract the gradient of `graph.output` with a direction. Composites are written out by their stable formula."""
-    found = gradient(graph)
-    builder = reopened(found)
+    derived = gradient(graph)
+    builder = reopened(derived)
     directions = {
         node.name: builder.input(f"direction:{node.name}", node.shape, constant=True) for node in graph.wanted
     }
-    gradients = found.graph.outputs[len(graph.outputs) :]
+    gradients = derived.graph.outputs[len(graph.outputs) :]
     total = contracted(builder, directions.values(), gradients)
     output = builder.apply("copy", [total], {}, f"tangent:{graph.output.name}")
-    return Directional(builder.graph([output]).pruned([output]), found.seed, directions)
+    return Directional(builder.graph([output]).pruned([output]), derived.seed, directions)
 
 
-def reopened(found: Gradient, *, moving: bool = False) -> Builder:
+def reopened(derived: Gradient, *, moving: bool = False) -> Builder:
     """A builder that goes on from a gradient's graph; a derivative passes its cotangent only if that is `moving`."""
-    builder = Builder(found.graph.definitions)
-    for node in found.graph.nodes:
-        builder.add(replace(node, constant=not moving) if node.name == found.seed else node)
+    builder = Builder(derived.graph.definitions)
+    for node in derived.graph.nodes:
+        builder.add(replace(node, constant=not moving) if node.name == derived.seed else node)
     return builder
 
 

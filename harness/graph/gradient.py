@@ -93,13 +93,13 @@ class _Sweep:
     def pull(self, node: Node, g: Symbol, active: Set[str], body: Body | None = None) -> Iterable[tuple[int, Symbol]]:
         """The term of each active operand of a node, which is also kept for that operand's adjoint."""
         if g.zero:
-            found: Sequence[Symbolic | None] = [None] * len(node.args)
+            symbols: Sequence[Symbolic | None] = [None] * len(node.args)
         elif body is not None:
-            found = self._through(node, g, active, body)
+            symbols = self._through(node, g, active, body)
         else:
             y, xs = self._result(node, g), [Symbol(self.builder, arg, g.base) for arg in node.args]
-            found = terms(self.builder.vocabulary[node.op], g, y, xs, dict(node.params))
-        for position, (arg, term) in enumerate(zip(node.args, found, strict=True)):
+            symbols = terms(self.builder.vocabulary[node.op], g, y, xs, dict(node.params))
+        for position, (arg, term) in enumerate(zip(node.args, symbols, strict=True)):
             if isinstance(arg, Constant) or arg not in active:
                 continue
             symbol = term if isinstance(term, Symbol) else Symbol(self.builder, Constant("0"))
@@ -163,8 +163,8 @@ def _node(builder: Expander, arg: Arg, shape: Shape) -> str:
     return arg if isinstance(arg, str) else builder.apply("broadcast_to", [arg], {"shape": shape})
 
 
-def _named(full: Graph, start: int, found: Gradient, graph: Graph) -> Gradient:
-    """The same with readable names: an unnamed node that is the adjoint of x becomes `grad_x`."""
+def _named(full: Graph, start: int, derived: Gradient, graph: Graph) -> Gradient:
+    """A gradient with readable names: an unnamed node that is the adjoint of x becomes `grad_x`."""
     taken = {node.name for node in full.nodes}
     fresh = {node.name for node in full.nodes[start:] if ":" in node.name}
     names: dict[str, str] = {}
@@ -177,8 +177,8 @@ def _named(full: Graph, start: int, found: Gradient, graph: Graph) -> Gradient:
             taken.add(name)
 
     for node in graph.wanted:
-        claim(found.adjoints[node.name], f"grad_{node.name}")
-    for node, arg in found.adjoints.items():
+        claim(derived.adjoints[node.name], f"grad_{node.name}")
+    for node, arg in derived.adjoints.items():
         claim(arg, f"grad_{node}")
 
     def renamed(arg: Arg) -> Arg:
@@ -193,7 +193,7 @@ def _named(full: Graph, start: int, found: Gradient, graph: Graph) -> Gradient:
     outputs = tuple(names.get(name, name) for name in full.outputs)
     return Gradient(
         replace(full, nodes=nodes, outputs=outputs),
-        {name: renamed(arg) for name, arg in found.adjoints.items()},
-        {use: renamed(arg) for use, arg in found.terms.items()},
-        found.seed,
+        {name: renamed(arg) for name, arg in derived.adjoints.items()},
+        {use: renamed(arg) for use, arg in derived.terms.items()},
+        derived.seed,
     )

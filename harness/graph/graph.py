@@ -18,8 +18,8 @@ from .operations.operation import Operation
 
 def vocabulary(definitions: Iterable[Operation]) -> Mapping[str, Operation]:
     """Every operation by its name, those of a computation's own before those of the table."""
-    own = {operation.name: operation for operation in definitions}
-    return {**OPERATIONS, **own} if own else OPERATIONS
+    by_name = {operation.name: operation for operation in definitions}
+    return {**OPERATIONS, **by_name} if by_name else OPERATIONS
 
 
 @dataclass(frozen=True)
@@ -99,21 +99,21 @@ class Graph:
     @cached_property
     def uses_in(self) -> Mapping[str, tuple[Use, ...]]:
         """For each operation, its uses of active nodes, by position."""
-        found: dict[str, list[Use]] = {node.name: [] for node in self.operations}
+        by_consumer: dict[str, list[Use]] = {node.name: [] for node in self.operations}
         for use in self.uses:
-            found[use.consumer].append(use)
-        return {name: tuple(uses) for name, uses in found.items()}
+            by_consumer[use.consumer].append(use)
+        return {name: tuple(uses) for name, uses in by_consumer.items()}
 
     @cached_property
     def uses_of(self) -> Mapping[str, tuple[Use, ...]]:
         """For each active node, its uses in evaluation order."""
-        found: dict[str, list[Use]] = {name: [] for name in self.active}
+        by_node: dict[str, list[Use]] = {name: [] for name in self.active}
         for use in self.uses:
-            found[self.argument(use)].append(use)
-        return {name: tuple(uses) for name, uses in found.items()}
+            by_node[self.argument(use)].append(use)
+        return {name: tuple(uses) for name, uses in by_node.items()}
 
     def pruned(self, outputs: Iterable[str]) -> Graph:
-        """The same graph with only what `outputs` need; every input stays."""
+        """This graph with only what `outputs` need; every input stays."""
         outputs = tuple(outputs)
         needed = set(outputs)
         for node in reversed(self.nodes):

@@ -38,11 +38,11 @@ def axes_of(axis: object, rank: int) -> tuple[int, ...]:
     """The axes that a parameter names, ascending and not negative; None names all of them."""
     if axis is None:
         return tuple(range(rank))
-    given = cast("tuple[int, ...]", axis if isinstance(axis, tuple) else (axis,))
-    found = tuple(sorted(one_axis(a, rank) for a in given))
-    if len(set(found)) != len(found):
+    entries = cast("tuple[int, ...]", axis if isinstance(axis, tuple) else (axis,))
+    axes = tuple(sorted(one_axis(a, rank) for a in entries))
+    if len(set(axes)) != len(axes):
         raise GraphError(f"axis {axis} names an axis twice", "each axis once", parameter="axis")
-    return found
+    return axes
 
 
 def one_axis(axis: object, rank: int, parameter: str = "axis") -> int:

@@ -47,7 +47,7 @@ class Symbol:
         return self.builder.shape(self.arg)
 
     def called(self, base: str) -> Symbol:
-        """The same; nodes made from it are named after `base`."""
+        """This symbol, but nodes made from it are named after `base`."""
         return Symbol(self.builder, self.arg, base)
 
     @property
@@ -142,8 +142,8 @@ def call(near: Symbol, op: str, *operands: Symbolic, **params: object) -> Symbol
     """One operation on symbols and numbers, simplified where that changes no shape."""
     args = [_arg(operand) for operand in operands]
     simple = _simplified(near.builder, op, args)
-    found = near.builder.apply(op, args, params, base=near.base) if simple is None else simple
-    return Symbol(near.builder, found, near.base)
+    arg = near.builder.apply(op, args, params, base=near.base) if simple is None else simple
+    return Symbol(near.builder, arg, near.base)
 
 
 def _arg(operand: Symbolic) -> Arg:

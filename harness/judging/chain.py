@@ -36,7 +36,7 @@ class Chain:
     values: dict[str, Link] = field(default_factory=dict)
     terms: dict[Use, Link] = field(default_factory=dict)
     adjoints: dict[str, Link] = field(default_factory=dict)
-    own: dict[object, Link] = field(default_factory=dict)
+    links: dict[object, Link] = field(default_factory=dict)
     unseen: set[Use] = field(default_factory=set)
     batched: dict[Hashable, Score] = field(default_factory=dict)
     enclosures: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)  # of terms that the engine does not show
@@ -84,7 +84,7 @@ class Chain:
                 if not all(name in values for name in names):
                     continue
                 link = self._batched("value", node.name, None) or self._value(node, names)
-            self.own["value", node.name] = link
+            self.links["value", node.name] = link
             upstream = [self.values[arg] for arg in node.args if isinstance(arg, str) and arg in self.values]
             self.values[node.name] = worse([link, *upstream])
 
@@ -113,7 +113,7 @@ class Chain:
                 seeds = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
                 balls = [*self.enclosures.pop(node.name, []), *seeds]
                 link = self._link("adjoint", node.name, None, partial(adjoint_of_enclosures, g, balls))
-            self.own["adjoint", node.name] = link
+            self.links["adjoint", node.name] = link
             self.adjoints[node.name] = worse([link, *upstream])
             if node.op != "input":
                 self._judge_terms(node, g)
@@ -158,7 +158,7 @@ class Chain:
                 index = place(np.argmax(lost), lost.shape)
                 reason = f"{link.where.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
                 link = replace(link, verdict="wrong", score=np.inf, reason=reason)
-            self.own["term", use] = link
+            self.links["term", use] = link
             self.terms[use] = worse([link, self.values[node.name], self.adjoints[node.name]])
 
     def _term_residuals(
@@ -180,7 +180,7 @@ class Chain:
         for use in uses:
             self.unseen.add(use)
             link = self._unjudged("term", self.subject.graph.argument(use), use)
-            self.own["term", use] = link
+            self.links["term", use] = link
             self.terms[use] = worse([link, self.adjoints[node.name]])
 
     def _unjudged(self, quantity: Quantity, name: str, use: Use | None) -> Link:

@@ -55,7 +55,7 @@ def judged(
             return [replace(blank, verdict="unstable", reason=reason, finding=True)], {}
     chain = Chain(subject, evaluation)
     chain.judge()
-    return list(_rows(chain, blank, quantities)), chain.own
+    return list(_rows(chain, blank, quantities)), chain.links
 
 
 def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
@@ -90,7 +90,7 @@ class _Entry:
     engine: Array
     truth: Number
     link: Link
-    own: Link
+    own_link: Link
 
 
 def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:
@@ -131,7 +131,7 @@ def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
 
 def _entries(chain: Chain) -> Iterable[_Entry]:
     """What has a link: values, gradients, adjoints and terms, as far as the engine shows them."""
-    graph, evaluation, truth, links = chain.subject.graph, chain.evaluation, chain.subject.truth, chain.own
+    graph, evaluation, truth, links = chain.subject.graph, chain.evaluation, chain.subject.truth, chain.links
     for name, link in chain.values.items():
         yield _Entry("value", name, None, evaluation.values[name], truth.values[name], link, links["value", name])
     for node in graph.wanted:
@@ -169,7 +169,7 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
 
 def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subject) -> Row:
     """One quantity: its worst component is its own link's where that is off, else the one furthest from the truth."""
-    link, own_link = entry.link, entry.own
+    link, own_link = entry.link, entry.own_link
     if entry.quantity != "gradient" and own_link.verdict in FINDINGS:
         link = own_link  # so that every link that is off has a row of its own, whatever is off upstream of it
     known = entry.quantity == "gradient" or entry.name == subject.graph.output.name

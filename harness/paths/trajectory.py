@@ -221,7 +221,7 @@ def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
     for node in chain.subject.graph.wanted:
         name, link = node.name, chain.adjoints.get(node.name)
         if link is not None and told_by_links(chain, name):
-            own_link = chain.own["adjoint", name]
+            own_link = chain.links["adjoint", name]
             findings[name] = Finding("gradient", link.verdict, _known(link.score), own_link.index, link.where)
         else:
             rows = rows or judged_gradients(chain, engine)

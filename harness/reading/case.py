@@ -75,14 +75,14 @@ class Case:
 
     def inputs(self, point: int, dtype: str) -> dict[str, Array]:
         """Every input, rounded to `dtype`; integers are int64 and conditions bool."""
-        return {name: given.rounded(DTYPES[dtype]) for name, given in self.points[point].inputs.items()}
+        return {name: value.rounded(DTYPES[dtype]) for name, value in self.points[point].inputs.items()}
 
     def exact_inputs(self, point: int) -> dict[str, NDArray[np.object_]]:
         """Every input as the decimals that were written: object arrays of Fraction, int or bool.
 
         NaN and infinities stay floats.
         """
-        return {name: given.exact() for name, given in self.points[point].inputs.items()}
+        return {name: value.exact() for name, value in self.points[point].inputs.items()}
 
     def cotangent(self, dtype: str) -> Array:
         """The weights of the output in `dtype`: 1 for a scalar."""
@@ -129,7 +129,7 @@ def find(paths: Sequence[Path]) -> list[Path]:
 
     Raises CaseErrors for a path that does not exist and for a folder without any.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     errors: list[CaseError] = []
     for path in paths:
         if path.is_dir():
@@ -145,16 +145,16 @@ def find(paths: Sequence[Path]) -> list[Path]:
                         "copy one of the shipped cases to begin with",
                     )
                 )
-            found.update(dict.fromkeys(below))
+            files.update(dict.fromkeys(below))
         elif path.exists():
-            found[path] = None
+            files[path] = None
         else:
             errors.append(
                 CaseError(path, 1, 1, "the file does not exist", "a case file or a folder of them", "check the path")
             )
     if errors:
         raise CaseErrors(errors)
-    return list(found)
+    return list(files)
 
 
 def _is_case(below: Path) -> bool:
@@ -210,23 +210,23 @@ class _Loader:
         self.assembly = Assembly(source)
 
     def case(self, root: Map) -> Case | None:
-        source, found = self.source, cast("dict[str, Any]", CASE.read(self.source, root))
-        inputs = self._inputs(found.get("inputs") or {})
-        graph: Statements = found.get("graph") or {}
-        complete = found.get("inputs") is not None and found.get("graph") is not None
-        self.assembly.read(inputs, graph, found.get("define") or {}, complete=complete)
-        output = self._output(found, graph)
-        good = {name: given for name, (_, given) in inputs.items() if given is not None}
-        points = [Point(good, expectations(self.source, self.assembly, found.get("expect")))]
-        further: list[tuple[Value, Pairs]] = found.get("points") or []
+        source, contents = self.source, cast("dict[str, Any]", CASE.read(self.source, root))
+        inputs = self._inputs(contents.get("inputs") or {})
+        graph: Statements = contents.get("graph") or {}
+        complete = contents.get("inputs") is not None and contents.get("graph") is not None
+        self.assembly.read(inputs, graph, contents.get("define") or {}, complete=complete)
+        output = self._output(contents, graph)
+        good = {name: value for name, (_, value) in inputs.items() if value is not None}
+        points = [Point(good, expectations(self.source, self.assembly, contents.get("expect")))]
+        further: list[tuple[Value, Pairs]] = contents.get("points") or []
         points += [self._point(values, good) for _, values in further]
-        weights = self._weights(found.get("cotangent"), output)
-        accept = acceptances(self.source, self.assembly, found.get("accept") or [], len(points))
-        update = self._update(found.get("update"))
-        dtypes = tuple(self._distinct(found.get("dtypes")) or DEFAULT_DTYPES)
-        derivatives = cast("list[Any]", self._distinct(found.get("derivatives")))
+        weights = self._weights(contents.get("cotangent"), output)
+        accept = acceptances(self.source, self.assembly, contents.get("accept") or [], len(points))
+        update = self._update(contents.get("update"))
+        dtypes = tuple(self._distinct(contents.get("dtypes")) or DEFAULT_DTYPES)
+        derivatives = cast("list[Any]", self._distinct(contents.get("derivatives")))
         asked = [e.name for point in points for e in point.expect if e.quantity == "value"]
-        self._unused(found, graph, asked)
+        self._unused(contents, graph, asked)
         if source.errors or output is None or weights is None:
             return None
         built = self.assembly.graph(dict.fromkeys([output.name, *asked]))
@@ -234,33 +234,33 @@ class _Loader:
             source.error(root, "no input has a gradient", "an input of floats that is not `constant`")
         needed = {node.name for node in built.pruned([output.name]).nodes}
         outputs = [output.name, *(name for name in dict.fromkeys(asked) if name not in needed)]
-        tags = tuple(cast("list[str]", found.get("tags") or []))
+        tags = tuple(cast("list[str]", contents.get("tags") or []))
         return Case(
-            found["name"][1], source.path, text_in(found.get("about")), text_in(found.get("source")), tags,
+            contents["name"][1], source.path, text_in(contents.get("about")), text_in(contents.get("source")), tags,
             self.assembly.graph(outputs).pruned(outputs), tuple(points), dtypes, update, accept, weights,
             tuple(name for name in derivatives if name != "gradient"),
         )  # fmt: skip
 
-    def _inputs(self, given: Pairs) -> dict[str, tuple[Scalar, Input | None]]:
+    def _inputs(self, pairs: Pairs) -> dict[str, tuple[Scalar, Input | None]]:
         inputs: dict[str, tuple[Scalar, Input | None]] = {}
-        for name, (key, form) in given.items():
+        for name, (key, form) in pairs.items():
             self.source.key = name
             inputs[name] = (key, None if form is None else build(self.source, form))
         return inputs
 
-    def _unused(self, found: Mapping[str, Any], graph: Statements, asked: Sequence[str]) -> None:
+    def _unused(self, contents: Mapping[str, Any], graph: Statements, asked: Sequence[str]) -> None:
         last = list(graph)[-1] if graph else ""
-        name = found["output"][0].text if found.get("output") else "" if "output" in found else last
+        name = contents["output"][0].text if contents.get("output") else "" if "output" in contents else last
         if name in graph:
             self.assembly.unused(name, asked)
 
-    def _output(self, found: Mapping[str, Any], graph: Mapping[str, Any]) -> Node | None:
+    def _output(self, contents: Mapping[str, Any], graph: Mapping[str, Any]) -> Node | None:
         names = self.assembly.names
-        if "output" not in found:
+        if "output" not in contents:
             return self.assembly.node(list(graph)[-1]) if graph else None
-        if found["output"] is None:
+        if contents["output"] is None:
             return None
-        place: Scalar = found["output"][0]
+        place: Scalar = contents["output"][0]
         node = self.assembly.node(place.text)
         if node is None and not names.excused(place.text):
             self.source.error(
@@ -293,7 +293,7 @@ class _Loader:
                 inputs[name] = made
         return Point(inputs, expectations(self.source, self.assembly, expect[1] if expect else None))
 
-    def _weights(self, given: tuple[Value, Any] | None, output: Node | None) -> Input | None:
+    def _weights(self, cotangent: tuple[Value, Any] | None, output: Node | None) -> Input | None:
         if output is None:
             return None
         if output.kind != "float":
@@ -305,34 +305,34 @@ class _Loader:
                 "`astype` makes a float of it",
             )
             return None
-        if given is None:
+        if cotangent is None:
             return Input(default_cotangent(output.shape))
         if output.shape == ():
-            self.source.error(given[0], f"a cotangent for the scalar `{output.name}`", "none: it is 1", "remove it")
+            self.source.error(cotangent[0], f"a cotangent for the scalar `{output.name}`", "none: it is 1", "remove it")
             return None
         self.source.key = "cotangent"
-        made = build(self.source, given)
+        made = build(self.source, cotangent)
         if made is not None and (made.kind != "float" or made.shape != output.shape):
             self.source.error(
-                given[0],
+                cotangent[0],
                 f"a cotangent of shape {made.shape}",
                 f"floats of shape {output.shape}, as `{output.name}` has",
             )
             return None
         return made
 
-    def _distinct(self, given: Sequence[tuple[Value, str]] | None) -> list[str]:
+    def _distinct(self, words: Sequence[tuple[Value, str]] | None) -> list[str]:
         names: dict[str, None] = {}
-        for place, name in given or []:
+        for place, name in words or []:
             if name in names:
                 self.source.error(place, f"`{name}` twice", "each one once")
             names[name] = None
         return list(names)
 
-    def _update(self, given: tuple[Value, Pairs] | None) -> Update | None:
-        if given is None:
+    def _update(self, entry: tuple[Value, Pairs] | None) -> Update | None:
+        if entry is None:
             return None
-        form, pairs = given
+        form, pairs = entry
         good = {name: (key, value[0]) for name, (key, value) in pairs.items() if value is not None}
         if "rule" not in good:
             return None

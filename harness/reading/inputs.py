@@ -87,10 +87,10 @@ def numbers(
 
     def walk(entry: Value) -> Shape | None:
         if isinstance(entry, Scalar):
-            found = meaning(entry)
-            if found is None:
+            element = meaning(entry)
+            if element is None:
                 source.error(entry, f"{kind_of(entry)} in `{source.key}`", expected, remedy)
-            flat.append(found)
+            flat.append(element)
             return ()
         if isinstance(entry, Map):
             source.error(entry, f"a mapping in `{source.key}`", f"{expected}, or lists of them")
@@ -123,52 +123,58 @@ def build(source: Source, read: tuple[Value, Any], base: Input | None = None) ->
     value, form = read
     if not isinstance(form, dict):
         return _literal(source, value, base.kind if base else "float", base.constant if base else False)
-    found = cast("dict[str, Any]", form)
-    if None in found.values():
+    entries = cast("dict[str, Any]", form)
+    if None in entries.values():
         return None
-    origins = [name for name in ORIGINS if name in found]
+    origins = [name for name in ORIGINS if name in entries]
     if len(origins) != 1:
-        given = " and ".join(f"`{name}`" for name in origins) or "none"
-        source.error(value, f"{given} of values, normal, uniform, integers, formula and file", "one of them")
+        text = " and ".join(f"`{name}`" for name in origins) or "none"
+        source.error(value, f"{text} of values, normal, uniform, integers, formula and file", "one of them")
         return None
     origin = origins[0]
     kind: Kind = (
-        KINDS[found["dtype"]] if "dtype" in found else "int" if origin == "integers" else base.kind if base else "float"
+        KINDS[entries["dtype"]]
+        if "dtype" in entries
+        else "int"
+        if origin == "integers"
+        else base.kind
+        if base
+        else "float"
     )
-    constant = bool(found.get("constant", base.constant if base else False))
+    constant = bool(entries.get("constant", base.constant if base else False))
     if (origin in ("normal", "uniform") and kind != "float") or (origin == "integers" and kind != "int"):
         source.error(
             value,
-            f"`{origin}` for dtype {found.get('dtype', kind)}",
+            f"`{origin}` for dtype {entries.get('dtype', kind)}",
             "float64 for normal and uniform, int64 for integers",
         )
         return None
-    if base is not None and ("constant" in found or "dtype" in found):
+    if base is not None and ("constant" in entries or "dtype" in entries):
         source.error(value, "`constant` or `dtype` at a point", "both where the input is first given")
         return None
-    shape = _shape(source, found, base)
+    shape = _shape(source, entries, base)
     if origin == "values":
-        made = _literal(source, found["values"], kind, constant)
+        made = _literal(source, entries["values"], kind, constant)
         if made is not None and shape is not None and made.array.size == math.prod(shape) == 0:
             return Input(made.array.reshape(shape), kind, constant)
         return _fits(source, value, made, shape)
     if origin == "file":
-        return _fits(source, value, _file(source, found["file"][0], kind, constant), shape)
+        return _fits(source, value, _file(source, entries["file"][0], kind, constant), shape)
     if shape is None:
-        if "shape" not in found:
+        if "shape" not in entries:
             source.error(
                 value, f"`{origin}` without `shape`", "the lengths of the axes, as in {shape: [3], normal: {seed: 0}}"
             )
         return None
     if origin == "formula":
-        return _formula(source, found["formula"][0], shape, kind, constant)
-    return _drawn(source, value, origin, found[origin], shape, constant)
+        return _formula(source, entries["formula"][0], shape, kind, constant)
+    return _drawn(source, value, origin, entries[origin], shape, constant)
 
 
-def _shape(source: Source, found: Mapping[str, Any], base: Input | None) -> Shape | None:
-    if "shape" not in found:
+def _shape(source: Source, entries: Mapping[str, Any], base: Input | None) -> Shape | None:
+    if "shape" not in entries:
         return base.shape if base else None
-    place, lengths = cast("tuple[Value, list[int]]", found["shape"])
+    place, lengths = cast("tuple[Value, list[int]]", entries["shape"])
     shape = tuple(lengths)
     if len(shape) > 32:
         source.error(place, f"{len(shape)} axes", "at most 32")
@@ -204,17 +210,17 @@ def _truth(scalar: Scalar) -> bool | None:
 
 def _literal(source: Source, value: Value, kind: Kind, constant: bool) -> Input | None:
     if kind == "float":
-        found = numbers(source, value, decimal, "a number", _number_remedy(value))
-        if found is None:
+        pair = numbers(source, value, decimal, "a number", _number_remedy(value))
+        if pair is None:
             return None
-        shape, texts = found
+        shape, texts = pair
         array = np.array([float(text) for text in texts], dtype=np.float64).reshape(shape)
         return Input(array, kind, constant, tuple(texts))
     meaning, expected = (_whole, "an integer") if kind == "int" else (_truth, "true or false")
-    found = numbers(source, value, meaning, expected)
-    if found is None:
+    pair = numbers(source, value, meaning, expected)
+    if pair is None:
         return None
-    return Input(np.array(found[1], dtype=np.int64 if kind == "int" else np.bool_).reshape(found[0]), kind, constant)
+    return Input(np.array(pair[1], dtype=np.int64 if kind == "int" else np.bool_).reshape(pair[0]), kind, constant)
 
 
 def _number_remedy(value: Value) -> str:
@@ -289,9 +295,9 @@ def _formula(source: Source, scalar: Scalar, shape: Shape, kind: Kind, constant:
         and bool(np.all(np.abs(result) < 2**53))
     ):
         return Input(result.astype(np.int64), kind, constant)
-    found = "conditions" if result.dtype == np.bool_ else "numbers that are not whole" if kind == "int" else "numbers"
+    outcome = "conditions" if result.dtype == np.bool_ else "numbers that are not whole" if kind == "int" else "numbers"
     expected = {"float": "numbers, or dtype: bool", "int": "whole numbers", "bool": "a comparison"}[kind]
-    source.error(scalar, f"the formula `{shortened(scalar.text)}` gives {found}", expected)
+    source.error(scalar, f"the formula `{shortened(scalar.text)}` gives {outcome}", expected)
     return None
 
 

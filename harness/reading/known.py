@@ -92,14 +92,14 @@ Pairs: TypeAlias = Mapping[str, tuple[Scalar, Any]]  # name -> (key, what was re
 
 def expectations(source: Source, assembly: Assembly, expect: Pairs | None) -> tuple[Expectation, ...]:
     """What `expect` says, of names and shapes that the graph has."""
-    found: list[Expectation | None] = []
+    entries: list[Expectation | None] = []
     for name, (key, form) in (expect or {}).items():
         if name == "gradient":
             gradients: Pairs = form or {}
-            found += [_expectation(source, assembly, "gradient", k, f) for k, f in gradients.values()]
+            entries += [_expectation(source, assembly, "gradient", k, f) for k, f in gradients.values()]
         else:
-            found.append(_expectation(source, assembly, "value", key, form))
-    return tuple(e for e in found if e is not None)
+            entries.append(_expectation(source, assembly, "value", key, form))
+    return tuple(e for e in entries if e is not None)
 
 
 def _expectation(
@@ -151,13 +151,13 @@ def _truth(scalar: Scalar) -> str | None:
 
 
 def acceptances(
-    source: Source, assembly: Assembly, given: Sequence[tuple[Value, Mapping[str, Any]]], points: int
+    source: Source, assembly: Assembly, ledger: Sequence[tuple[Value, Mapping[str, Any]]], points: int
 ) -> tuple[Acceptance, ...]:
     """The ledger's entries, of names and points that the case has."""
     entries: list[Acceptance] = []
-    for place, found in given:
-        name = found.get("name")
-        point = found.get("point")
+    for place, form in ledger:
+        name = form.get("name")
+        point = form.get("point")
         if name is not None and assembly.node(name[1].text) is None and not assembly.names.excused(name[1].text):
             known = list(assembly.names.declared)
             source.error(
@@ -168,11 +168,11 @@ def acceptances(
             )
         if point is not None and point[1] >= points:
             source.error(point[0], f"point {point[1]}", f"at most {points - 1}: the case has {points}")
-        if None in found.values():
+        if None in form.values():
             continue
         entries.append(Acceptance(
-            found["engine"][1], found["quantity"], found["verdict"], text_in(found["reason"]),
-            name[1].text if name else None, point[1] if point else None, found.get("dtype"),
-            text_in(found.get("link")), found.get("versions", ""), place.line + 1,
+            form["engine"][1], form["quantity"], form["verdict"], text_in(form["reason"]),
+            name[1].text if name else None, point[1] if point else None, form.get("dtype"),
+            text_in(form.get("link")), form.get("versions", ""), place.line + 1,
         ))  # fmt: skip
     return tuple(entries)

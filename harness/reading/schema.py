@@ -48,10 +48,10 @@ def _scalar(expected: str, schema: Schema, meaning: Callable[[Scalar], Any], rem
     """A form for scalars: `meaning` gives None where the text does not fit."""
 
     def read(source: Source, value: Value) -> Any:
-        found = meaning(value) if isinstance(value, Scalar) else None
-        if found is None:
+        content = meaning(value) if isinstance(value, Scalar) else None
+        if content is None:
             source.error(value, f"{kind_of(value)} as `{source.key}`", expected, remedy)
-        return found
+        return content
 
     return Form(expected, schema, read)
 
@@ -134,12 +134,12 @@ def list_of(item: Form, expected: str, least: int = 0, *, whole: bool = True) ->
 
     def read(source: Source, value: Value) -> list[Any] | None:
         if not isinstance(value, List) or len(value.items) < least:
-            found = "an empty list" if isinstance(value, List) else kind_of(value)
-            source.error(value, f"{found} as `{source.key}`", expected)
+            problem = "an empty list" if isinstance(value, List) else kind_of(value)
+            source.error(value, f"{problem} as `{source.key}`", expected)
             return None
-        found = [item.read(source, entry) for entry in value.items]
-        right = [entry for entry in found if entry is not None]
-        return None if whole and len(right) < len(found) else right
+        entries = [item.read(source, entry) for entry in value.items]
+        right = [entry for entry in entries if entry is not None]
+        return None if whole and len(right) < len(entries) else right
 
     return Form(expected, {"type": "array", "items": item.schema, "minItems": least}, read)
 
@@ -163,11 +163,11 @@ def mapping_of(item: Form, expected: str, least: int = 0, fixed: Mapping[str, Ke
             source.error(value, f"an empty mapping as `{source.key}`", expected)
             return None
         missing(source, value, fixed, pairs)
-        found: dict[str, tuple[Scalar, Any]] = {}
+        entries: dict[str, tuple[Scalar, Any]] = {}
         for name, (key, entry) in pairs.items():
             source.key = name
-            found[name] = (key, (fixed[name].form if name in fixed else item).read(source, entry))
-        return found
+            entries[name] = (key, (fixed[name].form if name in fixed else item).read(source, entry))
+        return entries
 
     return Form(expected, schema, read)
 
@@ -185,19 +185,19 @@ def record(keys: Mapping[str, Key], expected: str) -> Form:
         pairs = unique(source, value, expected)
         if pairs is None:
             return None
-        found: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         meant: set[str] = set()
         for name, (key, entry) in pairs.items():
             if name in keys:
                 source.key = name
-                found[name] = keys[name].form.read(source, entry)
+                entries[name] = keys[name].form.read(source, entry)
             else:
                 near = nearest(name, [known for known in keys if known not in pairs])
                 meant.update(near.split("`")[1:2])
                 source.error(key, f"unknown key `{name}`", f"one of: {', '.join(keys)}", near)
-        found.update(dict.fromkeys(meant))
-        found.update(dict.fromkeys(missing(source, value, keys, {**pairs, **dict.fromkeys(meant)})))
-        return found
+        entries.update(dict.fromkeys(meant))
+        entries.update(dict.fromkeys(missing(source, value, keys, {**pairs, **dict.fromkeys(meant)})))
+        return entries
 
     return Form(expected, schema, read)
 
@@ -218,18 +218,18 @@ def either(
 
 
 def located(form: Form) -> Form:
-    """The same form; what was read comes with its value's place, as a pair, or None."""
+    """A form as it is, but what was read comes with its value's place, as a pair, or None."""
 
     def read(source: Source, value: Value) -> tuple[Value, Any] | None:
-        found = form.read(source, value)
-        return None if found is None else (value, found)
+        content = form.read(source, value)
+        return None if content is None else (value, content)
 
     return Form(form.expected, form.schema, read)
 
 
-def missing(source: Source, value: Value, keys: Mapping[str, Key], given: Mapping[str, object]) -> list[str]:
+def missing(source: Source, value: Value, keys: Mapping[str, Key], pairs: Mapping[str, object]) -> list[str]:
     """The required keys that are not given, each noted."""
-    absent = [name for name, key in keys.items() if key.required and name not in given]
+    absent = [name for name, key in keys.items() if key.required and name not in pairs]
     for name in absent:
         source.error(value, f"no key `{name}`", f"`{name}`: {keys[name].about}")
     return absent

@@ -80,8 +80,8 @@ class Names(Mapping[str, Arg]):
         if cycle:
             path = " needs ".join(f"`{n}`" for n in (self.at, *cycle))
             return GraphError(f"a cycle: {path}", "names defined above", "a graph has no cycles")
-        found = f"`{name}` is used before it is defined on line {place}"
-        return GraphError(found, "names defined above", f"move `{name}` up")
+        text = f"`{name}` is used before it is defined on line {place}"
+        return GraphError(text, "names defined above", f"move `{name}` up")
 
     def _path(self, start: str, goal: str) -> list[str] | None:
         """The shortest way from one statement to another by the names that they use."""
@@ -125,13 +125,13 @@ def expression_error(source: Source, name: str, place: Scalar, text: str, error:
     """Note an error at its place inside an expression."""
     statement = f"`{shortened(f'{name}: {text}')}`"
     if error.found == f"`{shortened(text)}`":
-        found = statement
+        problem = statement
     else:
-        found = error.found if f"`{name}: " in error.found else f"{error.found} in {statement}"
+        problem = error.found if f"`{name}: " in error.found else f"{error.found} in {statement}"
     remedy = error.remedy
-    if "is never closed" in found and not place.style:
+    if "is never closed" in problem and not place.style:
         remedy = "inside { } YAML splits at commas: quote the expression, or write one statement a line"
-    source.error(place, found, error.expected, remedy, offset_of(text, error))
+    source.error(place, problem, error.expected, remedy, offset_of(text, error))
 
 
 def plain(source: Source, name: str, place: Scalar) -> str | None:
@@ -152,7 +152,7 @@ def plain(source: Source, name: str, place: Scalar) -> str | None:
 
 def functions(source: Source, define: Statements, used: Iterable[str]) -> dict[str, Function | None]:
     """The composites of the file; None for one that failed. Each may call those above it."""
-    found: dict[str, Function | None] = {}
+    composites: dict[str, Function | None] = {}
     for signature, (key, value) in define.items():
         match = re.fullmatch(r"\s*([^\W\d]\w*)\s*\(\s*([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*\)\s*", signature)
         if match is None:
@@ -164,10 +164,10 @@ def functions(source: Source, define: Statements, used: Iterable[str]) -> dict[s
             )
             continue
         name, arguments = match[1], tuple(re.split(r"\s*,\s*", match[2]))
-        if name in found or name in OPERATIONS or name == "size":
+        if name in composites or name in OPERATIONS or name == "size":
             source.error(
                 key,
-                f"`{name}` is defined {'twice' if name in found else 'already: it is an operation'}",
+                f"`{name}` is defined {'twice' if name in composites else 'already: it is an operation'}",
                 "another name",
             )
         elif len(set(arguments)) < len(arguments) or any(keyword.iskeyword(word) for word in (name, *arguments)):
@@ -177,12 +177,14 @@ def functions(source: Source, define: Statements, used: Iterable[str]) -> dict[s
         else:
             text = None if value is None else plain(source, name, value[1])
             good = (
-                text is not None and value is not None and _check_body(source, name, arguments, value[1], text, found)
+                text is not None
+                and value is not None
+                and _check_body(source, name, arguments, value[1], text, composites)
             )
-            found[name] = Function(name, arguments, text) if good and text is not None else None
+            composites[name] = Function(name, arguments, text) if good and text is not None else None
             continue
-        found.setdefault(name, None)
-    return found
+        composites.setdefault(name, None)
+    return composites
 
 
 def _check_body(
@@ -282,9 +284,9 @@ class Assembly:
             if value is not None and name not in inputs:
                 self.texts[name] = value[1].text
         self.names = names = Names(keys, self.texts, source.lost, partial=not complete)
-        for name, (key, given) in inputs.items():
-            if check_name(source, key) and given is not None and key not in source.twice:
-                self.builder.input(name, given.shape, given.kind, constant=given.constant)
+        for name, (key, entry) in inputs.items():
+            if check_name(source, key) and entry is not None and key not in source.twice:
+                self.builder.input(name, entry.shape, entry.kind, constant=entry.constant)
                 names.ready.add(name)
             else:
                 names.failed.add(name)
@@ -322,17 +324,17 @@ class Assembly:
             first = None if names.follows else error
             good = False
         if not good:
-            found: dict[tuple[int, int, str], ExpressionError] = {}
+            errors: dict[tuple[int, int, str], ExpressionError] = {}
             with suppress(ExpressionError):  # a text that cannot be parsed is told as `first`
                 match parsed(text).body:
                     case [ast.Expr(tree)]:
                         for error in mistakes(tree, [text.strip()], names.problem, functions, names.ready):
-                            found[error.line, error.column, error.found] = error
+                            errors[error.line, error.column, error.found] = error
                     case _:
                         pass
             if first is not None:
-                found.setdefault((first.line, first.column, first.found), first)
-            for error in found.values():
+                errors.setdefault((first.line, first.column, first.found), first)
+            for error in errors.values():
                 expression_error(self.source, name, place, text, error)
             return False
         for node in self.builder.order[start:]:

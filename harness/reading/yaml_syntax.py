@@ -121,8 +121,8 @@ def _second_colon(places: Complaint) -> None:
 
 def _misplaced(places: Complaint, expected: list[int]) -> None:
     mark = places.mark(places.at.line)
-    found = f"`{mark.rest}` is indented by {_spaces([mark.column])}"
-    places.note(mark, found, f"{_spaces(expected)}, as above", ALIGN)
+    text = f"`{mark.rest}` is indented by {_spaces([mark.column])}"
+    places.note(mark, text, f"{_spaces(expected)}, as above", ALIGN)
 
 
 def _block(places: Complaint) -> None:
@@ -181,8 +181,8 @@ def _first_sign(places: Complaint) -> None:
 
 
 def _escape(places: Complaint) -> None:
-    found = f"the escape `\\{places.at.row[places.at.column : places.at.column + 1]}` in double quotes"
-    places.note(places.at, found, r"one that YAML has, such as `\n` or `\\`", "use single quotes: they escape nothing")
+    escape = f"the escape `\\{places.at.row[places.at.column : places.at.column + 1]}` in double quotes"
+    places.note(places.at, escape, r"one that YAML has, such as `\n` or `\\`", "use single quotes: they escape nothing")
 
 
 def _nothing(places: Complaint) -> None:

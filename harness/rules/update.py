@@ -161,8 +161,8 @@ def check(name: str, settings: Mapping[str, Number]) -> Update:
     """A rule with its settings, among them `steps`. Raises GraphError for what the rule does not have or take."""
     for error in faults(name, settings):
         raise error
-    given = {setting: settings.get(setting, allowed.default) for setting, allowed in RULES[name].settings.items()}
-    return Update(name, {setting: _text(value) for setting, value in given.items()}, int(settings["steps"]))
+    values = {setting: settings.get(setting, allowed.default) for setting, allowed in RULES[name].settings.items()}
+    return Update(name, {setting: _text(value) for setting, value in values.items()}, int(settings["steps"]))
 
 
 def faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
@@ -171,10 +171,10 @@ def faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
         yield GraphError(f"unknown update rule `{name}`", f"one of: {', '.join(RULES)}", nearest(name, RULES))
         return
     known = RULES[name].settings
-    for given in settings:
-        if given not in known and given != "steps":
-            expected, near = f"one of: {', '.join([*known, 'steps'])}", nearest(given, [*known, "steps"])
-            yield GraphError(f"`{given}` in an update by {name}", expected, near, parameter=given)
+    for key in settings:
+        if key not in known and key != "steps":
+            expected, near = f"one of: {', '.join([*known, 'steps'])}", nearest(key, [*known, "steps"])
+            yield GraphError(f"`{key}` in an update by {name}", expected, near, parameter=key)
     for setting, allowed in known.items():
         value = settings.get(setting, allowed.default)
         if value is None:
@@ -183,8 +183,8 @@ def faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
             yield GraphError(f"{setting}: {value}", allowed.expected, parameter=setting)
     steps = settings.get("steps")
     if steps is None:
-        found = f"an update by {name} without `steps`"
-        yield GraphError(found, "how many steps to take", "add `steps: 100`", parameter="steps")
+        problem = f"an update by {name} without `steps`"
+        yield GraphError(problem, "how many steps to take", "add `steps: 100`", parameter="steps")
     elif isinstance(steps, bool) or not _text(steps).isdecimal() or int(steps) < 1:
         yield GraphError(f"steps: {steps}", "a whole number of at least 1", parameter="steps")
 

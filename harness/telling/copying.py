@@ -141,20 +141,20 @@ def _unannotated(text: str, node: ast.stmt) -> str:
 
 def _reads(node: ast.AST) -> set[str]:
     """Names that running a definition may look up elsewhere; those in annotations are left out."""
-    found: set[str] = set()
-    own: set[str] = set()
+    names: set[str] = set()
+    bound: set[str] = set()
     waiting: list[ast.AST] = [node]
     while waiting:
         here = waiting.pop()
         match here:
             case ast.Name(id=name, ctx=ast.Load()):
-                found.add(name)
+                names.add(name)
             case ast.Name(id=name) | ast.arg(arg=name):
-                own.add(name)
+                bound.add(name)
             case _:
                 pass
         for field, value in ast.iter_fields(here):
             if field not in ("annotation", "returns"):
                 children = cast("list[object]", value if isinstance(value, list) else [value])
                 waiting += [child for child in children if isinstance(child, ast.AST)]
-    return found - own if isinstance(node, ast.FunctionDef) else found
+    return names - bound if isinstance(node, ast.FunctionDef) else names

@@ -74,11 +74,11 @@ class Split:
     choices: Mapping[str, str]
 
 
-def splits(found: Iterable[Entry]) -> tuple[list[Split], list[Entry]]:
+def splits(findings: Iterable[Entry]) -> tuple[list[Split], list[Entry]]:
     """Conventions in which engines differ, one for each link of a case at a point; and all other entries."""
     groups: dict[tuple[object, ...], list[Entry]] = {}
     rest: list[Entry] = []
-    for entry in found:
+    for entry in findings:
         row = entry.row
         if row.verdict == "convention" and row.finding:
             groups.setdefault((row.case, row.point, row.node), []).append(entry)
@@ -129,9 +129,9 @@ def affected(rows: Iterable[Row], limit: int = 6) -> str:
     return "; ".join(parts)
 
 
-def engines_first(found: Mapping[str, T]) -> dict[str, T]:
-    """The same by engine, and at the end whatever is told of the truth and of ledgers."""
-    return dict(sorted(found.items(), key=lambda item: item[0] in NOT_ENGINES))
+def engines_first(by_engine: Mapping[str, T]) -> dict[str, T]:
+    """What is told by engine: first of the engines, and at the end of the truth and of ledgers."""
+    return dict(sorted(by_engine.items(), key=lambda item: item[0] in NOT_ENGINES))
 
 
 def again(about: About, case: str, engine: str = "", dtype: str = "") -> str:
@@ -160,24 +160,24 @@ class Told:
     again: str
 
 
-def told(one: Entry | Split | Silence, about: About) -> Told:
+def told(finding: Entry | Split | Silence, about: About) -> Told:
     """A finding as all there is to say of it."""
-    row = one.row
-    if isinstance(one, Silence):
+    row = finding.row
+    if isinstance(finding, Silence):
         repeat = again(about, row.case, row.engine, row.dtype)
-        extent = f"in {counted(one.cases, 'case')}, {counted(one.units, 'unit')}"
+        extent = f"in {counted(finding.cases, 'case')}, {counted(finding.units, 'unit')}"
         return Told(row, extent, row.engine, "", "", "", "", (row.reason,) if row.reason else (), "", repeat)
-    what, _, also = one.affected.partition("; ")
+    what, _, also = finding.affected.partition("; ")
     where, link = at_point(row.case, row.point), str(row.node)
-    if isinstance(one, Split):
-        reasons = tuple(f"{engines}: {reason}" for reason, engines in one.choices.items())
-        nodes = inner(about, row.case, one.affected, link)
-        return Told(row, where, "", one.affected, what, also, link, reasons, nodes, again(about, row.case))
+    if isinstance(finding, Split):
+        reasons = tuple(f"{engines}: {reason}" for reason, engines in finding.choices.items())
+        nodes = inner(about, row.case, finding.affected, link)
+        return Told(row, where, "", finding.affected, what, also, link, reasons, nodes, again(about, row.case))
     who = " ".join(part for part in (row.engine, row.dtype) if part)
-    nodes = inner(about, row.case, one.affected, link, row.reason)
+    nodes = inner(about, row.case, finding.affected, link, row.reason)
     repeat = again(about, row.case, row.engine, row.dtype)
     what += component(row.index)
-    return Told(row, where, who, one.affected, what, also, link, (row.reason,) if row.reason else (), nodes, repeat)
+    return Told(row, where, who, finding.affected, what, also, link, (row.reason,) if row.reason else (), nodes, repeat)
 
 
 def numbers(row: Row) -> str:

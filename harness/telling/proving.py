@@ -48,18 +48,18 @@ def proved(case: Case, point: int, digits: int, directions: int, seed: int) -> P
     lines = [f"{case.name}, point {point}, at the decimals as written", ""]
     for what, number in numbers.items():
         lines += _enclosures(what.ljust(width), number, digits)
-    for title, one in proofs.items():
-        lines += [title and f"\n  {title}", *_checked(one, seed), "", f"  {_conclusion(one)}"]
-    return Proved("\n".join(line.rstrip() for line in lines), not any(one.failed for one in proofs.values()))
+    for title, evidence in proofs.items():
+        lines += [title and f"\n  {title}", *_checked(evidence, seed), "", f"  {_conclusion(evidence)}"]
+    return Proved("\n".join(line.rstrip() for line in lines), not any(evidence.failed for evidence in proofs.values()))
 
 
 def _beyond(case: Case, point: int, bits: int, directions: int, seed: int) -> tuple[dict[str, Number], Proof]:
     """The tangent and the Hessian-vector products, as the value and the gradient of the contracted gradient graph."""
-    found, one = directional(case.graph), np.ones(())
-    inputs = given(found, case.exact_inputs(point), case.exact_cotangent(), case.direction("float64"))
-    truth = reference(found.graph, inputs, one, bits)
-    whole = prove(found.graph, inputs, one, truth, directions=directions, seed=seed, thorough=True)
-    tangent, products = truth.values[found.graph.output.name], {n: truth.adjoints[n] for n in found.directions}
+    along, unit = directional(case.graph), np.ones(())
+    inputs = given(along, case.exact_inputs(point), case.exact_cotangent(), case.direction("float64"))
+    truth = reference(along.graph, inputs, unit, bits)
+    whole = prove(along.graph, inputs, unit, truth, directions=directions, seed=seed, thorough=True)
+    tangent, products = truth.values[along.graph.output.name], {n: truth.adjoints[n] for n in along.directions}
     numbers = {f"tangent of {case.graph.output.name}": tangent}
     numbers |= {f"hessian_product of {name}": number for name, number in products.items()}
     balls = {name: number.balls for name, number in products.items()}
@@ -94,14 +94,14 @@ def _end(ball: Any) -> str:
 
 
 def _checked(proof: Proof, seed: int) -> Iterator[str]:
-    own = {
+    results = {
         kind: _results(check for check in proof.operations if check.what.startswith(kind))
         for kind in ("value", "product", "adjoint")
     }
     yield f"  precision    {proof.precision:,} bits"
     yield f"  directions   {_results(proof.directions)} (random integers, seed {seed}); values {_results(proof.values)}"
-    yield f"  operations   products {own['product']}; values {own['value']}"
-    yield f"  adjoints     {own['adjoint']}, as the sums of their terms"
+    yield f"  operations   products {results['product']}; values {results['value']}"
+    yield f"  adjoints     {results['adjoint']}, as the sums of their terms"
 
 
 def _results(checks: Iterable[Check]) -> str:
@@ -114,7 +114,7 @@ def _conclusion(proof: Proof) -> str:
         return f"reference unreliable: {proof.failure}"
     if proof.proved:
         return "proved: forward and reverse mode enclose the same numbers"
-    found = {check.result for check in (*proof.values, *proof.directions)}
-    parts = ["a set here (a kink), which holds every slope that was found"] * ("contained" in found)
-    parts += ["not finite here, which proves nothing"] * ("open" in found)
+    results = {check.result for check in (*proof.values, *proof.directions)}
+    parts = ["a set here (a kink), which holds every slope that was found"] * ("contained" in results)
+    parts += ["not finite here, which proves nothing"] * ("open" in results)
     return f"not contradicted: {'; '.join(parts)}"

@@ -115,7 +115,7 @@ def _reserved(lines: Iterable[str]) -> set[str]:
 
 
 def _renamed(graph: Graph, reserved: Set[str]) -> Graph:
-    """The same graph, an underscore behind each node's name that means something else."""
+    """A graph with an underscore behind each node's name that means something else in the script."""
     taken = reserved | set(graph.by_name)
     names: dict[str, str] = {}
     for name in graph.by_name:

@@ -26,7 +26,7 @@ def case_text(case: Case) -> str:
 
     Beyond the gradient, as far as the case asks for it, the graph of the tangent and that graph's own gradient.
     """
-    graph, found = case.graph, gradient(case.graph)
+    graph, derived = case.graph, gradient(case.graph)
     parts = [
         f"{case.name}: {case.about}" if case.about else case.name,
         f"Source: {case.source}" if case.source else "",
@@ -34,20 +34,20 @@ def case_text(case: Case) -> str:
         "graph:\n" + _statements(text_of(graph)),
         _block(
             f"gradient of {graph.output.name}, composites written out"
-            + (f" ({found.seed} weighs the output)" if found.seed else ""),
-            _derivatives(found, graph),
+            + (f" ({derived.seed} weighs the output)" if derived.seed else ""),
+            _derivatives(derived, graph),
         ),
-        "where each gradient is:\n" + _places(found, graph, readable_names(_needed(found))),
-        *(_along(case, found) if case.derivatives else ()),
-        "source, value and gradient:\n\n" + _cut(source(found.graph, found.graph.outputs)),
+        "where each gradient is:\n" + _places(derived, graph, readable_names(_needed(derived))),
+        *(_along(case, derived) if case.derivatives else ()),
+        "source, value and gradient:\n\n" + _cut(source(derived.graph, derived.graph.outputs)),
     ]
     return "\n\n".join(part.rstrip() for part in parts if part)
 
 
-def _along(case: Case, found: Gradient) -> Iterator[str]:
+def _along(case: Case, derived: Gradient) -> Iterator[str]:
     """The graph of the tangent and its gradient, the Hessian-vector product: of each what was not written before."""
-    along, written = directional(case.graph), {**text_of(case.graph), **_written(found)}
-    names = readable_names(along.graph, readable_names(_needed(found)))
+    along, written = directional(case.graph), {**text_of(case.graph), **_written(derived)}
+    names = readable_names(along.graph, readable_names(_needed(derived)))
     directions = ", ".join(names[name] for name in along.directions.values())
     tangent = _new(along.graph, names, written)
     yield _block(f"tangent of {case.graph.output.name}, the gradient along a fixed direction ({directions})", tangent)
@@ -64,8 +64,8 @@ def _new(graph: Graph, names: Mapping[str, str], written: Mapping[str, str]) -> 
     return {name: text for name, text in text_of(graph, names).items() if name not in written}
 
 
-def _places(found: Gradient, graph: Graph, names: Mapping[str, str]) -> str:
-    arguments = ((node.name, found.adjoints[node.name]) for node in graph.wanted)
+def _places(derived: Gradient, graph: Graph, names: Mapping[str, str]) -> str:
+    arguments = ((node.name, derived.adjoints[node.name]) for node in graph.wanted)
     return "\n".join(f"  {name}: {arg.text if isinstance(arg, Constant) else names[arg]}" for name, arg in arguments)
 
 
@@ -75,20 +75,20 @@ def _input(graph: Graph, name: str) -> str:
     return f"  {name}: {list(node.shape) if node.shape else 'number'}{kind}" + (", constant" if node.constant else "")
 
 
-def _derivatives(found: Gradient, graph: Graph) -> dict[str, str]:
+def _derivatives(derived: Gradient, graph: Graph) -> dict[str, str]:
     """The statements of the gradient's graph that the graph itself does not have."""
-    own = text_of(graph)
-    return {name: text for name, text in _written(found).items() if own.get(name) != text}
+    statements = text_of(graph)
+    return {name: text for name, text in _written(derived).items() if statements.get(name) != text}
 
 
-def _written(found: Gradient) -> dict[str, str]:
+def _written(derived: Gradient) -> dict[str, str]:
     """The gradient's graph as statements, without what no gradient of an input needs."""
-    return text_of(_needed(found))
+    return text_of(_needed(derived))
 
 
-def _needed(found: Gradient) -> Graph:
+def _needed(derived: Gradient) -> Graph:
     """What the gradients of inputs need. One that is a number is told as such, and needs no statement."""
-    graph, derivatives = found.graph, set(found.adjoints.values())
+    graph, derivatives = derived.graph, set(derived.adjoints.values())
     made = {node.name for node in graph.operations if not any(isinstance(arg, str) for arg in node.args)} - derivatives
     return graph.pruned([name for name in graph.outputs if name not in made])
 
@@ -160,16 +160,16 @@ def _derivative(operation: Operation) -> list[str]:
         return ["it has no derivative: a gradient through it is zero"]
     shapes, params = next(_examples(operation))
     graph = _example(operation, shapes, params)
-    found = gradient(graph)
-    names = readable_names(_needed(found))
+    derived = gradient(graph)
+    names = readable_names(_needed(derived))
     arguments = ", ".join(f"{node.name} of shape {list(node.shape)}" for node in graph.inputs if node.shape)
     head = "".join(
-        ["derivative", arguments and f", for {arguments}", found.seed and f"; {found.seed} weighs the result"]
+        ["derivative", arguments and f", for {arguments}", derived.seed and f"; {derived.seed} weighs the result"]
     )
     lines = [f"{head}:"]
-    lines += [f"  {name}: {text}" for name, text in _written(found).items()]
+    lines += [f"  {name}: {text}" for name, text in _written(derived).items()]
     for node in graph.wanted:
-        arg = found.adjoints[node.name]
+        arg = derived.adjoints[node.name]
         text = arg.text if isinstance(arg, Constant) else names[arg]
         if text != f"grad_{node.name}":
             lines.append(f"  gradient of {node.name}: {text}")
@@ -214,6 +214,6 @@ def _example(operation: Operation, shapes: Sequence[Shape], params: Mapping[str,
     kinds = ["float"] * len(shapes) if variadic else [o.kind for o in operation.operands]
     for name, shape, kind in zip(names, shapes, kinds, strict=True):
         builder.input(name, shape, "int" if kind == "any" else kind)  # type: ignore[arg-type]
-    given = {name: value for name, value in params.items() if value != operation.parameters[name]}
-    builder.apply(operation.name, names, given, "result")
+    settings = {name: value for name, value in params.items() if value != operation.parameters[name]}
+    builder.apply(operation.name, names, settings, "result")
     return builder.graph(["result"])

@@ -47,20 +47,20 @@ def progress() -> Generator[Callable[[str, int, int], None], None, None]:
 def verdicts(counts: Mapping[str, Mapping[Verdict, int]]) -> Iterator[Table]:
     """How many numbers of each engine got which verdict: in 80 columns a row for each verdict, and below it a row for
     each variant, of which there may be many."""
-    apart = {engine: found for engine, found in counts.items() if engine in variants()}
-    engines = {engine: found for engine, found in engines_first(counts).items() if engine not in apart}
+    apart = {engine: tally for engine, tally in counts.items() if engine in variants()}
+    engines = {engine: tally for engine, tally in engines_first(counts).items() if engine not in apart}
     if engines:
         table = _table(*engines)
         for verdict in _occurring(engines):
             table.add_row(verdict, *_numbers(engines.values(), verdict), style=VERDICTS[verdict].style)
         yield table
     if apart:
-        found = _occurring(apart)
-        table = _table(*found)
-        for column, verdict in zip(table.columns[1:], found, strict=True):
+        heads = _occurring(apart)
+        table = _table(*heads)
+        for column, verdict in zip(table.columns[1:], heads, strict=True):
             column.style = VERDICTS[verdict].style
         for engine, count in apart.items():
-            table.add_row(escape(engine), *(number for verdict in found for number in _numbers([count], verdict)))
+            table.add_row(escape(engine), *(number for verdict in heads for number in _numbers([count], verdict)))
         yield table
 
 
@@ -73,22 +73,22 @@ def _table(*heads: str) -> Table:
 
 
 def _occurring(counts: Mapping[str, Mapping[Verdict, int]]) -> list[Verdict]:
-    return [verdict for verdict in VERDICTS if any(found.get(verdict) for found in counts.values())]
+    return [verdict for verdict in VERDICTS if any(tally.get(verdict) for tally in counts.values())]
 
 
 def _numbers(counts: Iterable[Mapping[Verdict, int]], verdict: Verdict) -> Iterator[str]:
-    return (f"{found[verdict]:,}" if found.get(verdict) else "·" for found in counts)
+    return (f"{tally[verdict]:,}" if tally.get(verdict) else "·" for tally in counts)
 
 
-def finding(screen: Console, found: Told) -> None:
+def finding(screen: Console, account: Told) -> None:
     """What is off, why, and a command that shows it again."""
-    heads = (found.where, found.what, found.who) if found.what else (f"{found.who} {found.where}",)
+    heads = (account.where, account.what, account.who) if account.what else (f"{account.who} {account.where}",)
     head = "  ".join(filter(None, heads))
-    screen.print(Text.assemble((head, "bold"), "  ", (found.row.verdict, _style(found.row))))
-    place = found.link if found.row.engine in NOT_ENGINES else ""
-    _paragraphs(screen, *found.reasons, f"also off: {found.also}" if found.also and found.who else "", place)
-    _paragraphs(screen, found.nodes)
-    screen.print(Text(f"  repeat: {found.again}"), soft_wrap=True)  # in one piece, to be copied
+    screen.print(Text.assemble((head, "bold"), "  ", (account.row.verdict, _style(account.row))))
+    place = account.link if account.row.engine in NOT_ENGINES else ""
+    _paragraphs(screen, *account.reasons, f"also off: {account.also}" if account.also and account.who else "", place)
+    _paragraphs(screen, account.nodes)
+    screen.print(Text(f"  repeat: {account.again}"), soft_wrap=True)  # in one piece, to be copied
 
 
 def _style(row: Row) -> str:
@@ -110,11 +110,11 @@ def ended(screen: Console, end: Ended, report: str) -> None:
             screen.print()
         screen.print(table)
     quiet, rest = silences(kept.open)
-    kinks, found = splits(entries(rest))
-    for one in (*quiet, *kinks[:SHOWN], *found[:SHOWN]):
+    kinks, others = splits(entries(rest))
+    for entry in (*quiet, *kinks[:SHOWN], *others[:SHOWN]):
         screen.print()
-        finding(screen, told(one, about))
-    more = max(len(found) - SHOWN, 0) + max(len(kinks) - SHOWN, 0)
+        finding(screen, told(entry, about))
+    more = max(len(others) - SHOWN, 0) + max(len(kinks) - SHOWN, 0)
     if more:
         screen.print(f"\nand {more} more in {report}")
     if kept.paths:
@@ -125,7 +125,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     _paragraphs(screen, *kept.notices)
     for message in about.messages:
         screen.print(Text(message, "bold"))
-    screen.print(Text(_last_line(end, len(quiet) + len(kinks) + len(found) + kept.paths_off)))
+    screen.print(Text(_last_line(end, len(quiet) + len(kinks) + len(others) + kept.paths_off)))
     screen.print(Text(f"Report: {report}"), soft_wrap=True)
 
 
@@ -141,8 +141,8 @@ def _paths(screen: Console, paths: Sequence[Summary]) -> None:
 def _partings(screen: Console, partings: Sequence[Parting]) -> None:
     """Of each unit the first pair of engines that part; before all others those that rounding does not explain."""
     units: dict[tuple[str, int, str], list[Parting]] = {}
-    for one in sorted(partings, key=lambda one: (not one.unexplained, one.step)):
-        units.setdefault((one.case, one.point, one.dtype), []).append(one)
+    for parting in sorted(partings, key=lambda parting: (not parting.unexplained, parting.step)):
+        units.setdefault((parting.case, parting.point, parting.dtype), []).append(parting)
     for (case, point, dtype), (first, *others) in [*units.items()][:PATHS_SHOWN]:
         more = f"; so do {counted(len(others), 'more pair')} of engines" if others else ""
         _paragraphs(screen, f"{at_point(case, point)} {dtype} {first}{more}")

@@ -57,8 +57,8 @@ def parsed(text: str) -> ast.Module:
     except SyntaxError as error:
         if "too many nested" in error.msg:
             raise ExpressionError(_too_deep(), (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
-        if found := slip(text.strip()):
-            raise ExpressionError(*found) from None
+        if mistake := slip(text.strip()):
+            raise ExpressionError(*mistake) from None
         problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`")
         raise ExpressionError(problem, (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
     except (RecursionError, MemoryError):
@@ -139,10 +139,10 @@ class Parser:
 
     def _outermost(self, name: str, tree: ast.expr) -> str:
         try:
-            found = self._build(tree, name, name)
+            result = self._build(tree, name, name)
         except RecursionError:
             raise ExpressionError(_too_deep(), 0, 0) from None
-        if found != name:
+        if result != name:
             raise self._error(
                 tree,
                 GraphError(
@@ -208,13 +208,13 @@ class Parser:
         raise undefined(name, [*(self.scope if self.scope is not None else self.builder.nodes), *NAMED_CONSTANTS])
 
     def _call(self, op: str, operands: list[ast.expr], keywords: list[ast.keyword], base: str, name: str) -> Arg:
-        given = {
+        params = {
             keyword.arg or "**": self._parameter(keyword.value)
             for keyword in keywords
             if keyword.arg not in self._operand_names(op)
         }
         if op == "size":
-            return Constant(str(self._size(operands, given)))
+            return Constant(str(self._size(operands, params)))
         if op in self.functions:
             if keywords:
                 raise GraphError(f"`{keywords[0].arg}=` in a call of `{op}`", "operands by position alone")
@@ -222,16 +222,16 @@ class Parser:
         if op not in self.builder.vocabulary:
             raise unknown_operation(op, self.functions, self.builder.nodes)
         for keyword in keywords:
-            if keyword.arg in given and keyword.arg not in self.builder.vocabulary[op].parameters:
+            if keyword.arg in params and keyword.arg not in self.builder.vocabulary[op].parameters:
                 raise self._error(keyword, unknown_parameter(self.builder.vocabulary[op], keyword.arg))
         if operands and isinstance(operands[0], ast.Constant) and isinstance(operands[0].value, str) and op == "einsum":
-            given["subscripts"] = operands[0].value
+            params["subscripts"] = operands[0].value
             operands = operands[1:]
         flat = [item for o in operands for item in (o.elts if isinstance(o, ast.List) else [o])]
         args = [self._build(o, base, "") for o in flat]
         args += self._keyword_operands(op, len(args), keywords, base)
         try:
-            return self._apply(op, args, given, base, name)
+            return self._apply(op, args, params, base, name)
         except GraphError as error:
             for keyword in keywords:
                 if keyword.arg == error.parameter:
@@ -242,11 +242,11 @@ class Parser:
         operation = self.builder.vocabulary.get(op)
         return [] if operation is None else [operand.name for operand in operation.operands]
 
-    def _keyword_operands(self, op: str, given: int, keywords: list[ast.keyword], base: str) -> list[Arg]:
+    def _keyword_operands(self, op: str, count: int, keywords: list[ast.keyword], base: str) -> list[Arg]:
         """Operands passed by name, which must continue where the positional ones end."""
         by_name = {keyword.arg: keyword.value for keyword in keywords if keyword.arg in self._operand_names(op)}
         args: list[Arg] = []
-        for expected in self._operand_names(op)[given:]:
+        for expected in self._operand_names(op)[count:]:
             if expected in by_name:
                 args.append(self._build(by_name.pop(expected), base, ""))
             elif by_name:
@@ -284,11 +284,11 @@ class Parser:
                     ),
                 )
 
-    def _size(self, operands: list[ast.expr], given: Mapping[str, object]) -> int:
-        if len(operands) != 1 or set(given) - {"axis"}:
+    def _size(self, operands: list[ast.expr], params: Mapping[str, object]) -> int:
+        if len(operands) != 1 or set(params) - {"axis"}:
             raise GraphError("`size` of something else than one operand", "size(x) or size(x, axis=0)")
         shape = self.builder.shape(self._build(operands[0], "size", ""))
-        return prod(shape[axis] for axis in axes_of(given.get("axis"), len(shape)))
+        return prod(shape[axis] for axis in axes_of(params.get("axis"), len(shape)))
 
 
 class Function:

@@ -119,10 +119,10 @@ def _dotted(text: str, value: ast.expr, name: str, operands: list[str] | None) -
     module = isinstance(root, ast.Name) and root.id in MODULES
     if module and operands is None and name in ("pi", "e", "inf"):
         return GraphError(text, "a name without a module", f"write `{name}`")
-    given = operands or []
+    words = operands or []
     right = known_as(name, ("size",))
     remedy = (
-        f"write `{right}({', '.join(given if module else [_short(value), *given])})`"
+        f"write `{right}({', '.join(words if module else [_short(value), *words])})`"
         if right
         else nearest(name, OPERATIONS) or f"`gradaccord ops` lists all {len(OPERATIONS)} operations"
     )

@@ -36,12 +36,12 @@ def text_of(graph: Graph, names: Mapping[str, str] | None = None) -> dict[str, s
     return lines
 
 
-def readable_names(graph: Graph, given: Mapping[str, str] | None = None) -> dict[str, str]:
+def readable_names(graph: Graph, fixed: Mapping[str, str] | None = None) -> dict[str, str]:
     """For every node a name that is an identifier, unique, and its own where it already is one and that is free.
 
-    `given` are names that stand: those of a graph that this one goes on from.
+    `fixed` are names that stand: those of a graph that this one goes on from.
     """
-    names = dict(given or {})
+    names = dict(fixed or {})
     taken = set(names.values())
     # Stable: nodes with a name of their own come first, and keep it.
     for node in sorted(graph.nodes, key=lambda node: not node.name.isidentifier()):

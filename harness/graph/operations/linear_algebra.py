@@ -92,7 +92,7 @@ def contracted(*shapes: Shape, subscripts: str) -> int:
 def of_einsum(g: Symbol, y: Symbol, *xs: Symbol, subscripts: str) -> list[Symbol]:
     """For each operand the others and g, contracted to its indices; those it alone has are repeated."""
     terms, output = einsum_terms(subscripts)
-    found: list[Symbol] = []
+    results: list[Symbol] = []
     for k, term in enumerate(terms):
         others = [other for place, other in enumerate(terms) if place != k]
         present = set(output).union(*others)
@@ -102,8 +102,8 @@ def of_einsum(g: Symbol, y: Symbol, *xs: Symbol, subscripts: str) -> list[Symbol
         if kept != term:
             shape = tuple(n if letter in present else 1 for letter, n in zip(term, xs[k].shape, strict=True))
             result = repeated(reshaped(result, shape), xs[k].shape)
-        found.append(result)
-    return found
+        results.append(result)
+    return results
 
 
 def linear(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:

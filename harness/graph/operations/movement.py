@@ -103,12 +103,12 @@ def at(axis: int, index: str) -> str:
 
 def pieces(g: Symbol, y: Symbol, *xs: Symbol, axis: int) -> list[Symbol]:
     place = one_axis(axis, len(g.shape))
-    start, found = 0, list[Symbol]()
+    start, parts = 0, list[Symbol]()
     for x in xs:
         stop = start + x.shape[place]
-        found.append(f.getitem(g, index=at(place, f"{start}:{stop}")))
+        parts.append(f.getitem(g, index=at(place, f"{start}:{stop}")))
         start = stop
-    return found
+    return parts
 
 
 def layers(g: Symbol, y: Symbol, *xs: Symbol, axis: int) -> list[Symbol]:

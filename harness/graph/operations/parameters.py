@@ -85,25 +85,25 @@ def unknown_parameter(operation: Operation, name: str) -> GraphError:
     )
 
 
-def checked(operation: Operation, given: Mapping[str, object]) -> Params:
+def checked(operation: Operation, values: Mapping[str, object]) -> Params:
     """Every parameter of the operation, defaults filled in, in the order of its signature.
 
     Raises GraphError for one that is missing, unknown or of the wrong type.
     """
-    if not given and not operation.parameters:
+    if not values and not operation.parameters:
         return ()
-    for name in given:
+    for name in values:
         if name not in operation.parameters:
             raise unknown_parameter(operation, name)
     params: list[tuple[str, Param]] = []
     for name, default in operation.parameters.items():
-        value = given.get(name, default)
-        if value == REQUIRED and name not in given:
+        value = values.get(name, default)
+        if value == REQUIRED and name not in values:
             raise GraphError(f"`{operation.name}` without `{name}`", operation.written)
-        if name in given and not (value is None and default is None):
+        if name in values and not (value is None and default is None):
             check, expected = CHECKS[name]
             value = check(value)
             if value is None:
-                raise GraphError(f"{name}={given[name]!r} of `{operation.name}`", f"{expected}", parameter=name)
+                raise GraphError(f"{name}={values[name]!r} of `{operation.name}`", f"{expected}", parameter=name)
         params.append((name, cast(Param, value)))
     return tuple(params)

@@ -26,8 +26,8 @@ def extremum(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     """A reduction that has no value over an empty axis."""
     empty = [axis for axis in axes_of(p["axis"], len(shapes[0])) if not shapes[0][axis]]
     if empty:
-        found = f"axis {empty[0]} of shape {shapes[0]} is empty"
-        raise GraphError(found, "at least one element to choose from", parameter="axis")
+        problem = f"axis {empty[0]} of shape {shapes[0]} is empty"
+        raise GraphError(problem, "at least one element to choose from", parameter="axis")
     return reduction(shapes, p)
 
 
