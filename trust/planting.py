@@ -115,48 +115,67 @@ def in_backprop(plant: Plant) -> Generator[Prepare]:
         yield backprop.prepare
 
 
-def _patched_sweep(plant: Plant) -> list[AbstractContextManager[Any]]:
-    kind, victim = sweep._Sweep, plant.use.consumer
-    pull, adjoint, summed_to = kind.pull, kind.adjoint, sweep.summed_to
-    inside, outermost = False, None
+PULL, ADJOINT, SUMMED_TO = sweep._Sweep.pull, sweep._Sweep.adjoint, sweep.summed_to
 
-    def bent(self: Any, node: Node, *rest: Any) -> Iterator[tuple[int, Symbol]]:
-        nonlocal inside
-        here = node is plant.graph[victim]  # a composite's inner nodes are others
-        inside = inside or here
-        found = list(pull(self, node, *rest))
-        inside = inside and not here
-        terms = dict(found)
-        if here and plant.fault == SWAPPED and plant.twin is not None:
-            a, b = plant.use.position, plant.twin.position
-            terms[a], terms[b] = terms[b], terms[a]
-        elif here and plant.bent:
-            terms[plant.use.position] = _marked(terms[plant.use.position], self.builder.shape(plant.argument))
-        for position, _ in reversed(found):  # what was handed on is taken back, in the order it came
-            self.pending[node.args[position]].pop()
+
+def _patched_sweep(plant: Plant) -> list[AbstractContextManager[Any]]:
+    bent = _BentSweep(plant)
+
+    def pull(self: Any, node: Node, *rest: Any) -> Iterator[tuple[int, Symbol]]:
+        return bent.pull(self, node, *rest)  # a function: a bound method would not be handed the sweep
+
+    def adjoint(self: Any, node: Node) -> Symbol:
+        return bent.overwritten(self, node)
+
+    patches: list[AbstractContextManager[Any]] = [patch.object(sweep._Sweep, "pull", pull)]
+    if plant.fault == OVERWRITTEN:
+        patches.append(patch.object(sweep._Sweep, "adjoint", adjoint))
+    if plant.fault == UNSUMMED:
+        patches.append(patch.object(sweep, "summed_to", bent.unsummed))
+    return patches
+
+
+class _BentSweep:
+    """The steps of the hand-written engine's sweep, one of which goes wrong at the planted use."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.plant = plant
+        self.inside = False  # whether the victim, or the inside of a composite that is it, is being pulled
+        self.outermost: Any = None
+
+    def pull(self, sweep: Any, node: Node, *rest: Any) -> Iterator[tuple[int, Symbol]]:
+        here = node is self.plant.graph[self.plant.use.consumer]  # a composite's inner nodes are others
+        self.inside = self.inside or here
+        handed_on = list(PULL(sweep, node, *rest))
+        self.inside = self.inside and not here
+        terms = self._bent(dict(handed_on), sweep.builder) if here else dict(handed_on)
+        for position, _ in reversed(handed_on):  # what was handed on is taken back, in the order it came
+            sweep.pending[node.args[position]].pop()
         for position, term in terms.items():
-            self.pending[node.args[position]].append(term)
+            sweep.pending[node.args[position]].append(term)
         yield from terms.items()
 
-    def overwritten(self: Any, node: Node) -> Symbol:
-        nonlocal outermost
-        outermost = outermost or self
-        if self is outermost and node.name == plant.argument:
-            self.pending[node.name] = self.pending[node.name][-1:]
-        return adjoint(self, node)
+    def _bent(self, terms: dict[int, Symbol], builder: Any) -> dict[int, Symbol]:
+        plant, position = self.plant, self.plant.use.position
+        if plant.fault == SWAPPED and plant.twin is not None:
+            other = plant.twin.position
+            return {**terms, position: terms[other], other: terms[position]}
+        if plant.bent:
+            return {**terms, position: _marked(terms[position], builder.shape(plant.argument))}
+        return terms
 
-    def unsummed(term: Symbol, shape: Shape) -> Symbol:
-        if not inside or isinstance(term.arg, Constant) or term.shape == shape or len(term.shape) < len(shape):
-            return summed_to(term, shape)
+    def overwritten(self, sweep: Any, node: Node) -> Symbol:
+        self.outermost = self.outermost or sweep
+        if self.outermost is sweep and node.name == self.plant.argument:
+            sweep.pending[node.name] = sweep.pending[node.name][-1:]
+        return ADJOINT(sweep, node)
+
+    def unsummed(self, term: Symbol, shape: Shape) -> Symbol:
+        whole = isinstance(term.arg, Constant) or term.shape == shape or len(term.shape) < len(shape)
+        if not self.inside or whole:
+            return SUMMED_TO(term, shape)
         index = ", ".join("0" if i == 0 else "0:1" if i.stop else ":" for i in first_slice(term.shape, shape))
         return f.getitem(term, index=index or "...")
-
-    patches: list[AbstractContextManager[Any]] = [patch.object(kind, "pull", bent)]
-    if plant.fault == OVERWRITTEN:
-        patches.append(patch.object(kind, "adjoint", overwritten))
-    if plant.fault == UNSUMMED:
-        patches.append(patch.object(sweep, "summed_to", unsummed))
-    return patches
 
 
 def _marked(term: Symbol, shape: Shape) -> Symbol:

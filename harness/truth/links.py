@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flint
 import numpy as np
@@ -41,6 +41,13 @@ class OperandType:
     shape: Shape
     kind: Kind
     active: bool
+
+
+class Enclosed(NamedTuple):
+    """Of a term: the ball that it may lie in, and what it is exactly."""
+
+    ball: Any
+    exact: Any
 
 
 class Step:
@@ -166,26 +173,22 @@ class Step:
 
     def enclosed(
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, *, refine: bool = True
-    ) -> list[tuple[Any, Any]]:
+    ) -> list[Enclosed]:
         """For each active operand what its term may be, and what it is exactly."""
 
-        def both(ties: Ties) -> list[tuple[Any, Any]]:
-            exact = compute(lambda: self.term_program(None, ties)(*(operand.exact for operand in operands), g.exact))
-            return list(zip(self.enclosures(operands, y, g, form, ties), exact, strict=True))
+        def at(ties: Ties) -> list[Enclosed]:
+            run = self.term_program(None, ties)
+            exact = (refined if refine else once)(lambda: run(*(operand.exact for operand in operands), g.exact))
+            return [*map(Enclosed, self.enclosures(operands, y, g, form, ties), exact)]
 
-        compute = refined if refine else once
-        hulls = both("hull")
+        hulls = at("hull")
         if not self.has_kinks() or any(x.array.shape != g.array.shape for x in operands):
             return hulls
-        wide = [at_kink(floats(exact), radii(exact)) for _, exact in hulls]
-        if not any(np.any(marked) for marked in wide):
+        kinks = [at_kink(floats(hull.exact), radii(hull.exact)) for hull in hulls]
+        if not any(np.any(kink) for kink in kinks):
             return hulls
         # A hull opens each comparison by itself. Those of one step look at one number, and open together.
-        sides = zip(both("above"), both("below"), strict=True)
-        return [
-            (np.where(marked, union(above[0], below[0]), hull[0]), np.where(marked, union(above[1], below[1]), hull[1]))
-            for hull, (above, below), marked in zip(hulls, sides, wide, strict=True)
-        ]
+        return [*map(_opened_together, hulls, at("above"), at("below"), kinks)]
 
     def terms(
         self,
@@ -198,20 +201,27 @@ class Step:
         refine: bool = True,
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
-        arrays = [x.array for x in (*operands, g)]
-        if self.in_floats and suits(arrays, form):
-            sure = [answer for answer in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if answer]
-            if len(sure) == len(engine):
-                return sure
+        products = self.operation.products
+        if (sure := self._sure_in_floats(operands, g, engine, form)) is not None:
+            return sure
         if self.operation.linear:
-            enclosures = self.enclosures(operands, y, g, form)
-            return [residual(*link, None, self.operation.products) for link in zip(engine, enclosures, strict=True)]
-        both = self.enclosed(operands, y, g, form, refine=refine)
+            balls = self.enclosures(operands, y, g, form)
+            return [residual(numbers, ball, None, products) for numbers, ball in zip(engine, balls, strict=True)]
+        terms = self.enclosed(operands, y, g, form, refine=refine)
         if refine and self.elementwise:
-            both = [self._at_poles(k, operands, g, *link) for k, link in enumerate(both)]
-        return self.existing(
-            y, [residual(numbers, *link, self.operation.products) for numbers, link in zip(engine, both, strict=True)]
-        )
+            terms = [Enclosed(*self._at_poles(k, operands, g, *term)) for k, term in enumerate(terms)]
+        pairs = zip(engine, terms, strict=True)
+        return self.existing(y, [residual(numbers, term.ball, term.exact, products) for numbers, term in pairs])
+
+    def _sure_in_floats(
+        self, operands: Sequence[Numerals], g: Numerals, engine: Sequence[Numerals], form: Format
+    ) -> list[Residual] | None:
+        """The term links of a large product, if float64 is enough to tell that all of their numbers are sound."""
+        arrays = [x.array for x in (*operands, g)]
+        if not (self.in_floats and suits(arrays, form)):
+            return None
+        sure = [answer for answer in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if answer]
+        return sure if len(sure) == len(engine) else None
 
     def _at_poles(
         self, which: int, operands: Sequence[Numerals], g: Numerals, enclosure: Any, exact: Any
@@ -233,6 +243,12 @@ class Step:
         for copy in balls:
             copy[poles] = np.where(infinite, copy[poles], limit_balls)
         return balls[0], balls[1]
+
+
+def _opened_together(hull: Enclosed, above: Enclosed, below: Enclosed, kink: NDArray[np.bool_]) -> Enclosed:
+    """The hull with what both sides span at its kinks."""
+    ball: Any = np.where(kink, union(above.ball, below.ball), hull.ball)
+    return Enclosed(ball, np.where(kink, union(above.exact, below.exact), hull.exact))
 
 
 def _selects(graph: Graph) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from ..node import GraphError
@@ -85,53 +85,78 @@ def slip(text: str) -> tuple[GraphError, int, int] | None:
 
 
 def _read(text: str) -> None:
-    levels = [Level()]
-    before, start = "", 0  # the sign before, and where it begins
-    first, due = True, "operand"  # whether a statement or an argument begins here; what is due: operand or operator
+    reader = _Reader()
     for match in TOKEN.finditer(text):
-        sign, at = match[0], match.start()
-        here, begins = levels[-1], False
-        match match.lastgroup:
-            case "space":
-                if "\n" in sign and not here.sign:
-                    raise _OtherError
-                continue
+        reader.read(match.lastgroup or "", match[0], match.start())
+    reader.end()
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads sign by sign. `before` is the last sign and `start` where it began; `first` says whether a statement or an
+    argument begins here, `due` whether an operand or an operator is next."""
+
+    levels: list[Level] = field(default_factory=lambda: [Level()])
+    before: str = ""
+    start: int = 0
+    first: bool = True
+    due: str = "operand"
+
+    def read(self, kind: str, sign: str, at: int) -> None:
+        if kind == "space":
+            if "\n" in sign and not self.levels[-1].sign:
+                raise _OtherError
+            return
+        begins = False
+        match kind:
             case "operand":
-                _operand(sign, at, before if due == "operator" else "", inside=bool(here.sign))
-                due = "operator"
+                behind = self.before if self.due == "operator" else ""
+                _operand(sign, at, behind, inside=bool(self.levels[-1].sign))
+                self.due = "operator"
             case "open":
-                if sign == "{":
-                    raise _OtherError
-                levels.append(Level(sign, at))
-                begins, due = True, "operand"
+                begins = self._open(sign, at)
             case "close":
-                _close(sign, at, here, before, start, due)
-                if before != OPENING[sign]:
-                    here.argument_ends()
-                levels.pop()
-                due = "operator"
-            case "operator" if sign == "=":
-                if due == "operand":
-                    raise _SlipError(_no_operand(sign, before), at)
-                if not first or not (before.isidentifier() and here.sign in ("", "(")):
-                    raise _SlipError(
-                        GraphError("`=` inside an expression", LANGUAGE, "a comparison is written `==`"), at
-                    )
-                here.equals, due = at, "operand"
+                self._close(sign, at)
             case "operator":
-                if due == "operand" and sign not in ("+", "-"):
-                    raise _SlipError(_no_operand(sign, before), at)
-                due = "operand"
+                self._operator(sign, at)
             case _:
-                due, begins = _mark(sign, at, here, before, due)
+                self.due, begins = _mark(sign, at, self.levels[-1], self.before, self.due)
         # An `=` may stand behind the first sign of a statement or an argument alone.
-        first = begins or (first and not before) or (before in ("(", ",", ";") and match.lastgroup == "operand")
-        before, start = sign, at
-    if levels[-1].sign:
-        sign = levels[-1].sign
-        raise _SlipError(GraphError(f"`{sign}` is never closed", f"`{CLOSING[sign]}`"), levels[-1].start)
-    if due == "operand" and before not in ("", ",", ";"):
-        raise _SlipError(GraphError(f"`{before}` with nothing behind it", BOTH_SIDES), start)
+        opening = self.before in ("(", ",", ";") and kind == "operand"
+        self.first = begins or (self.first and not self.before) or opening
+        self.before, self.start = sign, at
+
+    def end(self) -> None:
+        here = self.levels[-1]
+        if here.sign:
+            raise _SlipError(GraphError(f"`{here.sign}` is never closed", f"`{CLOSING[here.sign]}`"), here.start)
+        if self.due == "operand" and self.before not in ("", ",", ";"):
+            raise _SlipError(GraphError(f"`{self.before}` with nothing behind it", BOTH_SIDES), self.start)
+
+    def _open(self, sign: str, at: int) -> bool:
+        if sign == "{":
+            raise _OtherError
+        self.levels.append(Level(sign, at))
+        self.due = "operand"
+        return True
+
+    def _close(self, sign: str, at: int) -> None:
+        here = self.levels[-1]
+        _close(sign, at, here, self.before, self.start, self.due)
+        if self.before != OPENING[sign]:
+            here.argument_ends()
+        self.levels.pop()
+        self.due = "operator"
+
+    def _operator(self, sign: str, at: int) -> None:
+        here, before = self.levels[-1], self.before
+        if self.due == "operand" and (sign == "=" or sign not in ("+", "-")):
+            raise _SlipError(_no_operand(sign, before), at)
+        if sign == "=":
+            if not self.first or not (before.isidentifier() and here.sign in ("", "(")):
+                raise _SlipError(GraphError("`=` inside an expression", LANGUAGE, "a comparison is written `==`"), at)
+            here.equals = at
+        self.due = "operand"
 
 
 def _operand(sign: str, at: int, before: str, *, inside: bool) -> None:
