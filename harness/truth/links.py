@@ -247,8 +247,10 @@ class Step:
 
 def _opened_together(hull: Enclosed, above: Enclosed, below: Enclosed, kink: NDArray[np.bool_]) -> Enclosed:
     """The hull with what both sides span at its kinks."""
-    ball: Any = np.where(kink, union(above.ball, below.ball), hull.ball)
-    return Enclosed(ball, np.where(kink, union(above.exact, below.exact), hull.exact))
+    return Enclosed(
+        np.where(kink, union(above.ball, below.ball), hull.ball),
+        np.where(kink, union(above.exact, below.exact), hull.exact),
+    )
 
 
 def _selects(graph: Graph) -> bool:
