@@ -19,7 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .reading.case import Case
-    from .records.outcome import About, Outcome
+    from .records.outcome import Asked, Outcome
     from .records.rows import Row
     from .running.run import Unit
 
@@ -156,9 +156,9 @@ class CaseItem(_CaseItem):
     def _failure(self, rows: Sequence[Row], paths: Sequence[str]) -> str:
         from .telling.findings import again, entries, numbers, told
 
-        about, lines = self._about(), list[str]()
+        asked, lines = self._asked(), list[str]()
         for entry in entries(rows):
-            account = told(entry, about)
+            account = told(entry, asked)
             lines.append(f"{account.what}: {account.row.verdict}")
             shown = (
                 account.link and f"first link that is off: {account.link}",
@@ -171,13 +171,13 @@ class CaseItem(_CaseItem):
         lines += paths
         # A choice at a kink is off beside the choices of the other engines alone.
         alone = not any(row.verdict == "convention" for row in rows)
-        repeat = again(about, self.unit.case.name, *((self.engine, self.unit.dtype) if alone else ()))
+        repeat = again(asked, self.unit.case.name, *((self.engine, self.unit.dtype) if alone else ()))
         lines.append(f"repeat: {repeat}")
         return "\n".join(lines)
 
-    def _about(self) -> About:
-        """The run that this test is, as far as telling a finding needs it."""
-        from .records.outcome import About
+    def _asked(self) -> Asked:
+        """The run that this test is."""
+        from .records.outcome import Asked
         from .records.settings import Settings
         from .running.selection import Selected, address
         from .running.session import summary_of
@@ -185,10 +185,7 @@ class CaseItem(_CaseItem):
         case = self.unit.case
         engines, dtypes = (tuple(_chosen(self.config, what)) for what in ("engine", "dtype"))
         shown = summary_of(Selected(case, address(case.name, self.path)))
-        return About(
-            command="", settings=Settings(engines, dtypes=dtypes), cases=(shown,), versions={}, platform={}, seeds={},
-            started="", seconds=0.0, units=1,
-        )  # fmt: skip
+        return Asked(settings=Settings(engines, dtypes=dtypes), cases=(shown,))
 
 
 class LedgerItem(_CaseItem):

@@ -13,7 +13,7 @@ from .expand import Body, Expander
 from .graph import Graph
 from .node import Arg, Constant, Node, Shape, Use
 from .operations.operation import Operation
-from .symbol import ONE, Symbol, Symbolic, evaluated, f
+from .symbol import ONE, Symbol, Symbolic, f, function_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,8 @@ def terms(
         return rule(g, y, *xs, **params)
     names = {"y": y, **dict(zip((operand.name for operand in operation.operands), xs, strict=False)), **params, "g": g}
     texts = (rule,) if isinstance(rule, str) else rule
-    return [None if text is None else evaluated(text, g, names) for text in texts]
+    arguments, values = tuple(names), names.values()
+    return [None if text is None else function_of(text, arguments)(*values) for text in texts]
 
 
 def summed_to(term: Symbol, shape: Shape) -> Symbol:

@@ -6,12 +6,12 @@ like the chain rule on paper.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cache
-from types import CodeType
 from typing import Protocol, TypeAlias
 
 from .node import NAMED_CONSTANTS, Arg, Constant, Node, Shape
@@ -110,32 +110,27 @@ def repeated(x: Symbol, shape: Shape) -> Symbol:
     return x if x.shape == shape else f.broadcast_to(x, shape=shape)
 
 
-def evaluated(text: str, near: Symbol, names: Mapping[str, object]) -> Symbolic:
-    """An expression of the case language on symbols: `names`, the operations, and pi and e.
-
-    Parameters are Python's own values. Nodes that it makes are named after `near`.
-    """
-    return eval(_compiled(text), {"__builtins__": {}}, _Scope(near, names))
-
-
 @cache
-def _compiled(text: str) -> CodeType:
-    return compile(text, f"<{text}>", "eval")
+def function_of(text: str, names: tuple[str, ...]) -> Callable[..., Symbolic]:
+    """An expression of the case language as a function of symbols and of parameters, Python's own values.
+
+    `names` are those of its arguments. One of them is `g`, the symbol that new nodes are named after.
+    """
+    tree = _Calls().visit(ast.parse(f"lambda {', '.join(names)}: {text}", mode="eval"))
+    constants = {name: Constant(name) for name in NAMED_CONSTANTS}
+    code = compile(ast.fix_missing_locations(tree), f"<{text}>", "eval")
+    return eval(code, {"__builtins__": {}, "call": call, **constants})
 
 
-class _Scope(dict[str, object]):
-    def __init__(self, near: Symbol, names: Mapping[str, object]) -> None:
-        super().__init__(names)
-        self._near = near
+class _Calls(ast.NodeTransformer):
+    """`exp(x)` read as `call(g, "exp", x)`."""
 
-    def __missing__(self, name: str) -> object:
-        if name in NAMED_CONSTANTS:
-            return Constant(name)
-
-        def operation(*operands: Symbolic, **params: object) -> Symbol:
-            return call(self._near, name, *operands, **params)
-
-        return operation
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        assert isinstance(node.func, ast.Name)
+        operands = [self.visit(operand) for operand in node.args]
+        arguments: list[ast.expr] = [ast.Name("g", ast.Load()), ast.Constant(node.func.id), *operands]
+        keywords = [self.visit(keyword) for keyword in node.keywords]
+        return ast.Call(ast.Name("call", ast.Load()), arguments, keywords)
 
 
 def call(near: Symbol, op: str, *operands: Symbolic, **params: object) -> Symbol:

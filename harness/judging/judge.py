@@ -174,9 +174,10 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
         link = own_link  # so that every link that is off has a row of its own, whatever is off upstream of it
     known = entry.quantity == "gradient" or entry.name == subject.graph.output.name
     what = subject.named(entry.quantity, entry.name) if known else LinkName(entry.quantity, entry.name)
-    row = replace(blank, quantity=what.quantity, name=what.name, use=entry.use, verdict=link.verdict, score=link.score)
     if relative.size == 0:
-        return row
+        return replace(
+            blank, quantity=what.quantity, name=what.name, use=entry.use, verdict=link.verdict, score=link.score
+        )
     shape = entry.engine.shape
     if own_link.verdict in FINDINGS:
         index, flat = own_link.index, int(np.ravel_multi_index(own_link.index, shape)) if shape else 0
@@ -184,14 +185,22 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
         flat = int(relative.argmax()) if shape else 0
         index = place(flat, shape)
     sound = link.verdict == "agree"
-    return replace(
-        row,
+    return Row(
+        case=blank.case,
+        point=blank.point,
+        dtype=blank.dtype,
+        engine=blank.engine,
+        seconds=blank.seconds,
+        quantity=what.quantity,
+        name=what.name,
+        use=entry.use,
         index=index,
         engine_value=float(entry.engine[index]),
         reference=float(entry.truth.high[index]),
         error=float(error[flat]),
         score=None if isnan(link.score) else link.score,
         digits=digits(float(relative[flat])),
+        verdict=link.verdict,
         node="" if sound else link.where,
         reason="" if sound else link.reason,
         choice=link.choice,

@@ -72,8 +72,10 @@ def of_plain(
 
 def unseen(row: Row, what: LinkName, engine: Array, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
     """A gradient alone: |engine - truth| <= R for every probe, to first order what a sound engine may do."""
-    row = replace(row, quantity=what.quantity, name=what.name, use=None, verdict="agree", reason="", node="")
-    row = replace(row, score=None, choice=())
+    row = replace(
+        row, quantity=what.quantity, name=what.name, use=None,
+        verdict="agree", reason="", node="", score=None, choice=(),
+    )  # fmt: skip
     if engine.size == 0:
         return row
     alone = _Alone(row, what, engine, truth, probes, form)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ml_dtypes
@@ -39,9 +39,8 @@ class Format:
 
 # What tensor cores do to the factors of a float32 product, whose sum they keep in float32.
 TF32 = Format("TF32", 2.0**-11, 2.0**-126, 3.4011621342146535e38, result=2.0**-24)
-BFLOAT16_FACTORS = Format("bfloat16", 2.0**-8, 2.0**-126, 3.3895313892515355e38, result=2.0**-24)
-
 BFLOAT16 = Format("bfloat16", 2.0**-8, 2.0**-126, 3.3895313892515355e38, dtype=np.dtype(ml_dtypes.bfloat16))
+BFLOAT16_FACTORS = replace(BFLOAT16, result=2.0**-24)
 FLOAT16 = Format(
     "float16", 2.0**-11, 2.0**-24, 65504.0, gradual=True, dtype=np.dtype(np.float16), lower=(BFLOAT16,)
 )  # fmt: skip

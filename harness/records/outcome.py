@@ -52,20 +52,11 @@ class CaseSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
-    """What was run, where and how. `left` counts the units that an interruption kept from running."""
+class Asked:
+    """What was to be run: as much as it takes to tell a finding."""
 
-    command: str
     settings: Settings
     cases: tuple[CaseSummary, ...]
-    versions: Mapping[str, str]
-    platform: Mapping[str, str]
-    seeds: Mapping[str, int]
-    started: str
-    seconds: float
-    units: int
-    left: int = 0
-    messages: tuple[str, ...] = ()
 
     @cached_property
     def addresses(self) -> Mapping[str, str]:
@@ -75,6 +66,21 @@ class About:
     @cached_property
     def graphs(self) -> Mapping[str, Graph]:
         return {case.name: case.graph for case in reversed(self.cases)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class About(Asked):
+    """What was run, where and how. `left` counts the units that an interruption kept from running."""
+
+    command: str
+    versions: Mapping[str, str]
+    platform: Mapping[str, str]
+    seeds: Mapping[str, int]
+    started: str
+    seconds: float
+    units: int
+    left: int = 0
+    messages: tuple[str, ...] = ()
 
 
 class Report(Protocol):

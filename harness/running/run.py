@@ -30,7 +30,7 @@ from ..paths.trajectory import Path
 from ..reading.case import Case
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Array, Evaluation
 from ..records.outcome import Outcome
-from ..records.paths import Parting
+from ..records.paths import Parting, Summary
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.settings import Settings
 from ..records.verdicts import Verdict
@@ -168,7 +168,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     first = _gradients(unit, subject, [name for name in engines if name not in variants()], host, blank, doubt)
     beyond = _beyond(unit, subject, engines, host, blank) if case.derivatives else _Beyond([], [], {})
     rows = conventions([*([doubt] if doubt else _expected(unit, blank)), *first.rows, *beyond.rows])
-    walked = _Walked([], [])
+    walked = _Walked([], [], [])
     if case.update is not None and not doubt:
         walked = _walked(subject, case.update, first.answers, host, blank)
     versions = {engine: reply.version for engine, reply in first.answers.items()} | beyond.versions
@@ -177,9 +177,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         rows=(*rows, *walked.failed),
         pairs=(*first.pairs, *beyond.pairs),
         trajectories=tuple(row for path in walked.paths for row in path.rows),
-        summaries=tuple(
-            summary(path.rows, case.update, case.graph.output.name) for path in walked.paths if case.update is not None
-        ),
+        summaries=tuple(walked.summaries),
         partings=tuple(walked.partings),
         versions={engine: running for engine, running in versions.items() if running},
         seconds=perf_counter() - start,
@@ -216,6 +214,7 @@ class _Walked:
     """The paths of a unit's engines and where they part; `failed` is the row of a parting that could not be told."""
 
     paths: list[Path]
+    summaries: list[Summary]
     partings: list[Parting]
     failed: tuple[Row, ...] = ()
 
@@ -226,10 +225,12 @@ def _walked(subject: Subject, update: Update, answers: Mapping[str, Answer], hos
         for engine, reply in answers.items()
         if reply.evaluation.status == "ok"
     }
+    summaries = [summary(path.rows, update, subject.graph.output.name) for path in paths.values()]
     try:
-        return _Walked([*paths.values()], partings(subject, update, paths))
+        return _Walked([*paths.values()], summaries, partings(subject, update, paths))
     except Exception as error:  # noqa: BLE001 see _judged
-        return _Walked([*paths.values()], [], (_failed(blank, "it could not be told where paths part", error),))
+        failed = _failed(blank, "it could not be told where paths part", error)
+        return _Walked([*paths.values()], summaries, [], (failed,))
 
 
 @dataclass(frozen=True, slots=True)

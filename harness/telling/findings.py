@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ..graph.language.printing import readable_names, text_of
-from ..records.outcome import About
+from ..records.outcome import Asked
 from ..records.rows import NOT_ENGINES, Row, component
 from ..words import counted
 
@@ -134,50 +134,59 @@ def engines_first(by_engine: Mapping[str, T]) -> dict[str, T]:
     return dict(sorted(by_engine.items(), key=lambda item: item[0] in NOT_ENGINES))
 
 
-def again(about: About, case: str, engine: str = "", dtype: str = "") -> str:
+def again(asked: Asked, case: str, engine: str = "", dtype: str = "") -> str:
     """A command that shows the same again, of one engine in one dtype or as this run was."""
-    return about.settings.again(about.addresses.get(case, case), engine, dtype)
+    return asked.settings.again(asked.addresses.get(case, case), engine, dtype)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What there is to say of a finding, whoever lays it out.
 
-    `who` is an engine and a dtype, or that engines differ; `what` is the quantity and its component; `also` what else
-    is off for the same reason; `link` the first link that is off; `reasons` are sentences; `row` has the numbers, if
-    there are any; `nodes` says what inner nodes are that were mentioned; `again` is a command that shows the same.
+    `who` is an engine and a dtype, empty where engines differ; `affected` is all that is off for the same reason and
+    empty where an engine is silent, `what` the first of it with its component and `also` the others; `link` is the
+    first link that is off; `reasons` are sentences; `row` has the numbers, if there are any; `nodes` says what inner
+    nodes are that were mentioned; `again` is a command that shows the same.
     """
 
     row: Row
     where: str
-    who: str
-    affected: str
-    what: str
-    also: str
-    link: str
-    reasons: tuple[str, ...]
-    nodes: str
     again: str
+    who: str = ""
+    affected: str = ""
+    what: str = ""
+    also: str = ""
+    link: str = ""
+    reasons: tuple[str, ...] = ()
+    nodes: str = ""
 
 
-def told(finding: Entry | Split | Silence, about: About) -> Told:
+def told(finding: Entry | Split | Silence, asked: Asked) -> Told:
     """A finding as all there is to say of it."""
     row = finding.row
+    reasons = (row.reason,) if row.reason else ()
+    repeat = again(asked, row.case, *((row.engine, row.dtype) if not isinstance(finding, Split) else ()))
     if isinstance(finding, Silence):
-        repeat = again(about, row.case, row.engine, row.dtype)
-        extent = f"in {counted(finding.cases, 'case')}, {counted(finding.units, 'unit')}"
-        return Told(row, extent, row.engine, "", "", "", "", (row.reason,) if row.reason else (), "", repeat)
+        where = f"in {counted(finding.cases, 'case')}, {counted(finding.units, 'unit')}"
+        return Told(row=row, where=where, who=row.engine, reasons=reasons, again=repeat)
+    who = " ".join(filter(None, (row.engine, row.dtype)))
     what, _, also = finding.affected.partition("; ")
-    where, link = at_point(row.case, row.point), str(row.node)
+    what, cited = what + component(row.index), (finding.affected, str(row.node), row.reason)
     if isinstance(finding, Split):
+        who, what, cited = "", finding.affected.partition("; ")[0], (finding.affected, str(row.node))
         reasons = tuple(f"{engines}: {reason}" for reason, engines in finding.choices.items())
-        nodes = inner(about, row.case, finding.affected, link)
-        return Told(row, where, "", finding.affected, what, also, link, reasons, nodes, again(about, row.case))
-    who = " ".join(part for part in (row.engine, row.dtype) if part)
-    nodes = inner(about, row.case, finding.affected, link, row.reason)
-    repeat = again(about, row.case, row.engine, row.dtype)
-    what += component(row.index)
-    return Told(row, where, who, finding.affected, what, also, link, (row.reason,) if row.reason else (), nodes, repeat)
+    return Told(
+        row=row,
+        where=at_point(row.case, row.point),
+        who=who,
+        affected=finding.affected,
+        what=what,
+        also=also,
+        link=str(row.node),
+        reasons=reasons,
+        nodes=inner(asked, row.case, *cited),
+        again=repeat,
+    )
 
 
 def numbers(row: Row) -> str:
@@ -193,9 +202,9 @@ def numbers(row: Row) -> str:
 INNER = re.compile(r"[^\W\d]\w*(?:\.\d+)+")
 
 
-def inner(about: About, case: str, *texts: str) -> str:
+def inner(asked: Asked, case: str, *texts: str) -> str:
     """What the inner nodes are that texts mention, such as "`f.1` is `a * b`"; the graph's own text nests them."""
-    graph = about.graphs.get(case)
+    graph = asked.graphs.get(case)
     if graph is None:
         return ""
     names = dict.fromkeys(name for text in texts for name in INNER.findall(text) if name in graph.by_name)

@@ -48,9 +48,12 @@ def _rounding(
         return lambda *operands, **params: function(*map(middle, operands), **params)
     if operation.sums is not None:
         return _accumulation(function, operation.sums, form, namespace["abs"])
-    if operation.cost == 0:
-        return function
-    factor, noise = arb(1, operation.cost * form.step), arb(0, form.smallest)
+    return _widened(name, function, form) if operation.cost else function
+
+
+def _widened(name: str, function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """Every result times (1 ± c u), by the operation's own c."""
+    factor, noise = arb(1, OPERATIONS[name].cost * form.step), arb(0, form.smallest)
     next_to_one = _next_to_one(name, form)
 
     def widened(*operands: Balls, **params: Any) -> Balls:
@@ -195,13 +198,11 @@ def _polygamma(function: Callable[..., Balls], form: Format) -> Callable[..., Ba
     """Left of 0 by sin(pi x) (A&S 6.4.7): pi is rounded, and so is its product with x."""
     twice = arb(1, 2 * form.step)
     turned = np.frompyfunc(lambda x: x * twice if x < 0 else x, 1, 1)
-    factor, noise = arb(1, OPERATIONS["polygamma"].cost * form.step), arb(0, form.smallest)
 
     def reflected(x: Balls, *, n: int) -> Balls:
-        result = function(turned(x), n=n)
-        return unless_infinite(result * factor + noise, result)
+        return function(turned(x), n=n)
 
-    return reflected
+    return _widened("polygamma", reflected, form)
 
 
 def _padded(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:

@@ -36,7 +36,14 @@ def imports(path: Path) -> Iterator[str]:
 ORDER = (
     "words errors | graph | records | evaluation arithmetic rules | truth reading | judging | paths | running | telling"
 )
-FLOORS = {room: floor for floor, rooms in enumerate(ORDER.split("|")) for room in rooms.split()}
+
+
+def floors(line: str) -> dict[str, int]:
+    """What floor each name of an ordered line stands on."""
+    return {name: floor for floor, names in enumerate(line.split("|")) for name in names.split()}
+
+
+FLOORS = floors(ORDER)
 SHELLS = ("__init__", "cli", "pytest_plugin")  # above all rooms; nothing imports them but one another
 REPORTED = ("words", "graph", *(f"records.{name}" for name in ("rows", "verdicts", "outcome", "paths", "tally")),
             "telling.mermaid", "telling.findings")  # fmt: skip
@@ -71,10 +78,6 @@ FILES = {
     "running": "ledger loading selection | answers workers | run | session",
     "telling": "copying findings mermaid proving showing | script terminal",
 }
-
-
-def floors(line: str) -> dict[str, int]:
-    return {name: floor for floor, names in enumerate(line.split("|")) for name in names.split()}
 
 
 def room_of(path: Path) -> str:
@@ -147,6 +150,15 @@ def test_every_file_has_its_place() -> None:
         assert len(floors(line)) == len(line.replace("|", " ").split())
 
 
+def planted(name: str, line: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of one line, in a tree of its own."""
+    path = root / name
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+    monkeypatch.setitem(globals(), "ROOT", root)
+    return path
+
+
 BACK_INSIDE = [
     (f"harness/{room}/{name}.py", f"from .{other} import y")
     for room, line in FILES.items()
@@ -160,10 +172,7 @@ BACK_INSIDE = [
 def test_an_import_planted_within_a_room_is_noticed(
     name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / name
-    path.parent.mkdir(parents=True)
-    path.write_text(line)
-    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    path = planted(name, line, tmp_path, monkeypatch)
     with pytest.raises(AssertionError):
         test_a_file_imports_only_what_stands_before_it_in_its_room(path)
 
@@ -231,9 +240,6 @@ PLANTED = [
 
 @pytest.mark.parametrize("name, line", PLANTED)
 def test_a_planted_import_is_noticed(name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / name
-    path.parent.mkdir(parents=True)
-    path.write_text(line)
-    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    path = planted(name, line, tmp_path, monkeypatch)
     with pytest.raises(AssertionError):
         test_a_room_imports_only_what_lies_below_it(path)
