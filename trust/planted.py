@@ -15,7 +15,8 @@ from functools import cache
 
 import numpy as np
 from faults import OVERWRITTEN, SWAPPED, names
-from planting import ENGINES, Plant, in_compiled_jax, moved
+from plant import Plant
+from planting import ENGINES, in_compiled_jax, moved
 from shaken import spread
 from subjects import EXAMPLES, argument, subject, victims
 

@@ -8,181 +8,22 @@ What follows in the engine follows from the bent numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from faults import OVERWRITTEN, SWAPPED, TRANSPOSED, UNSUMMED, Bend, bends, first_slice, scales, transposed
+from bent import in_backprop
+from faults import OVERWRITTEN, SWAPPED, TRANSPOSED, UNSUMMED, Bend, first_slice, scales, transposed
+from plant import Plant, repeated
 
-from gradaccord.harness.graph import gradient as sweep
 from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.graph import Graph
-from gradaccord.harness.graph.node import Constant, Node, Shape, Use
-from gradaccord.harness.graph.symbol import Symbol, f
+from gradaccord.harness.graph.node import Shape
 from gradaccord.harness.records.evaluation import Array, Evaluate, Evaluation, Inputs, Prepare
-
-
-@dataclass(frozen=True, slots=True)
-class Plant:
-    """A fault, by its name, at one use in a graph of one dtype; a bend of one's own where the name says nothing."""
-
-    graph: Graph
-    dtype: str
-    use: Use
-    fault: str
-    own: Bend | None = None
-
-    @property
-    def argument(self) -> str:
-        return self.graph.argument(self.use)
-
-    @property
-    def bend(self) -> Bend:
-        return self.own or bends(self.dtype)[self.fault]
-
-    @property
-    def bent(self) -> bool:
-        """Whether the term itself is bent, instead of how terms are put together."""
-        return self.fault not in (SWAPPED, UNSUMMED, OVERWRITTEN)
-
-    @property
-    def possible(self) -> bool:
-        """Whether this use has what the fault needs: a twin to be swapped with, a broadcast, further terms."""
-        shape = self.graph[self.argument].shape
-        if self.fault == SWAPPED:
-            return self.twin is not None
-        if self.fault == UNSUMMED:
-            return shape != _repeated(self.graph, self.use)
-        if self.fault == OVERWRITTEN:
-            return len(self.graph.uses_of[self.argument]) > 1
-        if self.fault == TRANSPOSED:
-            return len(shape) >= 2 and shape[-1] > 1 and shape[-2] > 1
-        return True
-
-    @property
-    def shown(self) -> bool:
-        """Whether an exchange of what is shown leaves every other link as it was: both operands are inputs."""
-        uses = [self.use, self.twin or self.use]
-        return all(self.graph[self.graph.argument(use)].op == "input" for use in uses)
-
-    @property
-    def twin(self) -> Use | None:
-        """Another use by the same consumer, of an operand of the same shape."""
-        shape = self.graph[self.argument].shape
-        uses = self.graph.uses_in[self.use.consumer]
-        others = [use for use in uses if use != self.use and self.graph[self.graph.argument(use)].shape == shape]
-        return others[0] if others else None
-
-    @property
-    def links(self) -> frozenset[str]:
-        """The links that are off, as the judge should name them."""
-        if self.fault == OVERWRITTEN:
-            return frozenset((f"adjoint of {self.argument}",))
-        uses = [self.use, self.twin] if self.fault == SWAPPED else [self.use]
-        if self.fault == UNSUMMED:
-            uses = self.graph.uses_in[self.use.consumer]
-        return frozenset(f"term of {self.graph.argument(use)} in {use}" for use in uses if use is not None)
-
-
-def _repeated(graph: Graph, use: Use) -> Shape:
-    """The shape to which a consumer, where it goes element by element, repeats what it reads; else its own."""
-    consumer, shape = graph[use.consumer], graph[graph.argument(use)].shape
-    return consumer.shape if graph.operation(consumer).elementwise and 0 not in consumer.shape else shape
-
-
-# --- the hand-written engine -------------------------------------------------------------------------------
-
-MARK = "floor"  # an operation that no graph here differentiates through: where it stands in a sweep, the term is bent
-
-
-@contextmanager
-def in_backprop(plant: Plant) -> Generator[Prepare]:
-    from gradaccord.engines import backprop
-    from gradaccord.harness.arithmetic import arrays, floats
-
-    namespace = arrays.namespace
-    with ExitStack() as patches:
-        for patched in _patched_sweep(plant):
-            patches.enter_context(patched)
-        if plant.bent:
-            mark = {MARK: plant.bend}
-            patches.enter_context(patch.object(floats, "NAMESPACE", {**floats.NAMESPACE, **mark}))
-            patches.enter_context(patch.object(arrays, "namespace", lambda dtype: {**namespace(dtype), **mark}))
-        yield backprop.prepare
-
-
-PULL, ADJOINT, SUMMED_TO = sweep._Sweep.pull, sweep._Sweep.adjoint, sweep.summed_to
-
-
-def _patched_sweep(plant: Plant) -> list[AbstractContextManager[Any]]:
-    bent = _BentSweep(plant)
-
-    def pull(self: Any, node: Node, *rest: Any) -> Iterator[tuple[int, Symbol]]:
-        return bent.pull(self, node, *rest)  # a function: a bound method would not be handed the sweep
-
-    def adjoint(self: Any, node: Node) -> Symbol:
-        return bent.overwritten(self, node)
-
-    patches: list[AbstractContextManager[Any]] = [patch.object(sweep._Sweep, "pull", pull)]
-    if plant.fault == OVERWRITTEN:
-        patches.append(patch.object(sweep._Sweep, "adjoint", adjoint))
-    if plant.fault == UNSUMMED:
-        patches.append(patch.object(sweep, "summed_to", bent.unsummed))
-    return patches
-
-
-class _BentSweep:
-    """The steps of the hand-written engine's sweep, one of which goes wrong at the planted use."""
-
-    def __init__(self, plant: Plant) -> None:
-        self.plant = plant
-        self.inside = False  # whether the victim, or the inside of a composite that is it, is being pulled
-        self.outermost: Any = None
-
-    def pull(self, sweep: Any, node: Node, *rest: Any) -> Iterator[tuple[int, Symbol]]:
-        here = node is self.plant.graph[self.plant.use.consumer]  # a composite's inner nodes are others
-        self.inside = self.inside or here
-        handed_on = list(PULL(sweep, node, *rest))
-        self.inside = self.inside and not here
-        terms = self._bent(dict(handed_on), sweep.builder) if here else dict(handed_on)
-        for position, _ in reversed(handed_on):  # what was handed on is taken back, in the order it came
-            sweep.pending[node.args[position]].pop()
-        for position, term in terms.items():
-            sweep.pending[node.args[position]].append(term)
-        yield from terms.items()
-
-    def _bent(self, terms: dict[int, Symbol], builder: Any) -> dict[int, Symbol]:
-        plant, position = self.plant, self.plant.use.position
-        if plant.fault == SWAPPED and plant.twin is not None:
-            other = plant.twin.position
-            return {**terms, position: terms[other], other: terms[position]}
-        if plant.bent:
-            return {**terms, position: _marked(terms[position], builder.shape(plant.argument))}
-        return terms
-
-    def overwritten(self, sweep: Any, node: Node) -> Symbol:
-        self.outermost = self.outermost or sweep
-        if self.outermost is sweep and node.name == self.plant.argument:
-            sweep.pending[node.name] = sweep.pending[node.name][-1:]
-        return ADJOINT(sweep, node)
-
-    def unsummed(self, term: Symbol, shape: Shape) -> Symbol:
-        whole = isinstance(term.arg, Constant) or term.shape == shape or len(term.shape) < len(shape)
-        if not self.inside or whole:
-            return SUMMED_TO(term, shape)
-        index = ", ".join("0" if i == 0 else "0:1" if i.stop else ":" for i in first_slice(term.shape, shape))
-        return f.getitem(term, index=index or "...")
-
-
-def _marked(term: Symbol, shape: Shape) -> Symbol:
-    if isinstance(term.arg, Constant):
-        term = Symbol(term.builder, term.builder.apply("broadcast_to", [term.arg], {"shape": shape}))
-    return getattr(f, MARK)(term)
-
 
 # --- the frameworks ----------------------------------------------------------------------------------------
 
@@ -252,7 +93,7 @@ def _emitting(plant: Plant, identity: Identity) -> Callable[..., Any]:
     shape = graph[plant.argument].shape
     victims = [graph.uses.index(plant.use)]
     if plant.fault == UNSUMMED:
-        wide = _repeated(graph, plant.use)
+        wide = repeated(graph, plant.use)
         index = first_slice(wide, shape)
 
         def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
@@ -351,7 +192,7 @@ def _compiled(graph: Graph, dtype: str) -> Callable[..., Any]:
         program = emit(graph, functions, names, tagged=True)
 
         def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
-            return _dialled(use(k, x), dials[k], _repeated(graph, graph.uses[k]))
+            return _dialled(use(k, x), dials[k], repeated(graph, graph.uses[k]))
 
         return lambda use, *inputs: program(lambda k, x: read(use, k, x), *inputs)
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from bent import in_backprop
 from networks import NETWORKS, Network
-from planting import Plant, in_backprop
+from plant import Plant
 
 from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.judge import judge

@@ -17,8 +17,9 @@ from fakes import FAKES, rows
 from faults import names
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from plant import Plant
 from planted import SLACK, evaluated, on_path, outcomes
-from planting import ENGINES, Plant
+from planting import ENGINES
 from random_graphs import SCALES, RandomGraph, random_graphs
 from shaken import spread
 from subjects import EXAMPLES, ROWS, subject, victims

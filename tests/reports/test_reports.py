@@ -6,6 +6,7 @@ import json
 from dataclasses import fields, replace
 from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,13 @@ STEP = TrajectoryRow(
 )
 
 
+def unit(
+    rows: tuple[Row, ...] = (), case: str = "product", point: int = 0, dtype: str = "float64", **rest: Any
+) -> Outcome:
+    """What a unit of work came to."""
+    return Outcome(case=case, point=point, dtype=dtype, rows=rows, **rest)
+
+
 @pytest.fixture
 def about(product: Path) -> About:
     case = load(product)
@@ -128,11 +136,9 @@ def about(product: Path) -> About:
 def folder(tmp_path: Path, about: About) -> Path:
     reports = [module.write(tmp_path) for module in (csv, json_report, markdown)]
     for report in reports:
-        report.add(
-            Outcome(case="product", point=0, dtype="float64", rows=(ROW, AGREES), pairs=(PAIR,), trajectories=(STEP,))
-        )
-        report.add(Outcome(case="product", point=0, dtype="float32", rows=(SILENT,)))
-        report.add(Outcome(case="product", point=1, dtype="float64", rows=(ENDLESS,)))
+        report.add(unit(rows=(ROW, AGREES), pairs=(PAIR,), trajectories=(STEP,)))
+        report.add(unit(dtype="float32", rows=(SILENT,)))
+        report.add(unit(point=1, rows=(ENDLESS,)))
         report.close(about)
     return tmp_path
 
@@ -203,9 +209,7 @@ def test_pairs_beyond_the_gradient_stand_apart_and_those_without_a_number_in_com
 ) -> None:
     report = markdown.write(tmp_path)
     beyond = replace(PAIR, quantity="tangent", engine_a="torch:forward", engine_b="jax:forward", ulps=0.0)
-    report.add(
-        Outcome(case="product", point=0, dtype="float64", rows=(AGREES,), pairs=(PAIR, replace(PAIR, ulps=0.0), beyond))
-    )
+    report.add(unit(rows=(AGREES,), pairs=(PAIR, replace(PAIR, ulps=0.0), beyond)))
     report.close(about)
     text = (tmp_path / "report.md").read_text()
     section = text[text.index("## Engine by engine") : text.index("## Disagreements")]
@@ -229,11 +233,7 @@ def test_numbers_of_a_pair_are_told_apart(
     a: float, b: float, ulps: float, shown: str, tmp_path: Path, about: About
 ) -> None:
     report = markdown.write(tmp_path)
-    report.add(
-        Outcome(
-            case="product", point=0, dtype="float64", rows=(), pairs=(replace(PAIR, value_a=a, value_b=b, ulps=ulps),)
-        )
-    )
+    report.add(unit(pairs=(replace(PAIR, value_a=a, value_b=b, ulps=ulps),)))
     report.close(about)
     there = "`product` float64, gradient of `a` at [2, 1]"
     assert shown.format(there) in (tmp_path / "report.md").read_text()
@@ -241,14 +241,7 @@ def test_numbers_of_a_pair_are_told_apart(
 
 def test_tables_of_verdicts_end_with_what_is_no_engine(tmp_path: Path, about: About) -> None:
     report = markdown.write(tmp_path)
-    report.add(
-        Outcome(
-            case="product",
-            point=0,
-            dtype="float64",
-            rows=(replace(AGREES, engine="truth", quantity="expectation"), AGREES),
-        )
-    )
+    report.add(unit(rows=(replace(AGREES, engine="truth", quantity="expectation"), AGREES)))
     report.close(about)
     text = (tmp_path / "report.md").read_text()
     assert text.index("| `jax` | 1 |") < text.index("| `truth` | 1 |")
@@ -263,7 +256,7 @@ def test_tables_of_the_page_have_as_many_cells_in_each_row(folder: Path) -> None
 def test_reports_appear_whole_or_not_at_all(tmp_path: Path, about: About) -> None:
     reports = [module.write(tmp_path) for module in (csv, json_report, markdown)]
     for report in reports:
-        report.add(Outcome(case="product", point=0, dtype="float64", rows=(ROW,)))
+        report.add(unit(rows=(ROW,)))
     assert all(path.suffix == ".partial" for path in tmp_path.iterdir() if path.name != "product.yaml")
     for report in reports:
         report.close(about)
@@ -296,7 +289,7 @@ def test_engines_that_choose_differently_at_a_kink_are_one_disagreement(tmp_path
     report = markdown.write(tmp_path)
     for dtype in ("float64", "float32"):
         rows = (kink("torch", dtype, "the middle"), kink("jax", dtype, "the upper end"), kink("x", dtype, "the middle"))
-        report.add(Outcome(case="abs", point=0, dtype=dtype, rows=rows))
+        report.add(unit(case="abs", dtype=dtype, rows=rows))
     report.close(about)
     page = (tmp_path / "report.md").read_text()
     assert "**1 disagreement without an explanation**" in page
@@ -307,14 +300,7 @@ def test_engines_that_choose_differently_at_a_kink_are_one_disagreement(tmp_path
 
 def test_a_difference_between_engines_is_repeated_with_all_of_them(tmp_path: Path, about: About) -> None:
     report = markdown.write(tmp_path)
-    report.add(
-        Outcome(
-            case="product",
-            point=0,
-            dtype="float64",
-            rows=(replace(kink("torch", "float64", "the middle"), case="product"),),
-        )
-    )
+    report.add(unit(rows=(replace(kink("torch", "float64", "the middle"), case="product"),)))
     report.close(replace(about, settings=Settings(("torch", "jax"), dtypes=("float64",))))
     again = "gradaccord run product.yaml --engine torch --engine jax --dtype float64"
     assert f"repeat: `{again}`" in (tmp_path / "report.md").read_text()
@@ -329,7 +315,7 @@ def test_inner_nodes_that_are_cited_are_written_out(tmp_path: Path, about: About
         ROW, case="nested", name="f.1", use=Use("f.2", 0), node=LinkName("term", "f.1", Use("f.2", 0)), reason=""
     )
     report = markdown.write(tmp_path)
-    report.add(Outcome(case="nested", point=0, dtype="float64", rows=(replace(row, quantity="term"),)))
+    report.add(unit(case="nested", rows=(replace(row, quantity="term"),)))
     report.close(replace(about, cases=(summary,)))
     page = (tmp_path / "report.md").read_text()
     assert "there `f.1` is `a * b`, `f.2` is `exp(a * b)`<br>" in page
@@ -339,7 +325,7 @@ def test_an_engine_that_is_silent_everywhere_is_told_once(tmp_path: Path, about:
     report = markdown.write(tmp_path)
     for case in ("one", "two", "three"):
         row = replace(SILENT, case=case, engine="mine", verdict="failed", reason="no driver", finding=True)
-        report.add(Outcome(case=case, point=0, dtype="float32", rows=(row,)))
+        report.add(unit(case=case, dtype="float32", rows=(row,)))
     report.close(about)
     page = (tmp_path / "report.md").read_text()
     assert "**mine: failed** in 3 cases, 3 units<br>" in page
@@ -351,7 +337,7 @@ def test_the_table_of_allowances_has_median_and_worst_and_whose_it_is(tmp_path: 
     for engine, scores in (("torch", (0.125, 0.25)), ("jax", (0.5,))):
         used: dict[tuple[str, str, Quantity], tuple[float, ...]]
         used = {(engine, "exp", "value"): scores, (engine, "flip", "value"): (0.0,)}
-        report.add(Outcome(case="product", point=0, dtype="bfloat16", rows=(AGREES,), used=used))
+        report.add(unit(dtype="bfloat16", rows=(AGREES,), used=used))
     report.close(about)
     text = (tmp_path / "report.md").read_text()
     assert "Exact on every engine: `flip`." in text
