@@ -161,6 +161,8 @@ def _jax_identity() -> Identity:
 
 def _turned(graph: Graph, dtype: str, plant: Plant | None) -> Evaluate:
     """The compiled program with its dials set to a fault; its gradients are the adjoints that it shows."""
+    import jax as framework
+
     from gradaccord.engines.jax import engine as jax
 
     dials = np.tile(np.array([1, 0, 0, 0], dtype), (len(graph.uses), 1))
@@ -168,7 +170,11 @@ def _turned(graph: Graph, dtype: str, plant: Plant | None) -> Evaluate:
         factor, shift = scales(dtype).get(plant.fault, (1, 0))
         dials[graph.uses.index(plant.use)] = factor, shift, plant.fault == TRANSPOSED, plant.fault == UNSUMMED
     compiled = _compiled(graph, dtype)
-    evaluate = jax._evaluator(graph, dtype, lambda *_: {}, lambda inputs, seed: compiled(dials, inputs, seed))
+
+    def programs(inputs: Sequence[Any], seed: Any) -> Any:
+        return framework.device_get(({}, compiled(dials, inputs, seed)))
+
+    evaluate = jax._evaluator(graph, dtype, programs)
 
     def turned(inputs: Inputs, cotangent: Array) -> Evaluation:
         found = evaluate(inputs, cotangent)

@@ -22,7 +22,7 @@ from ...harness.graph.graph import Graph
 from ...harness.records.evaluation import DTYPES, Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from .engine import split, version
 from .operations import checked_functions
-from .precision import mode
+from .precision import mode, to_jax
 
 Function: TypeAlias = Callable[[Sequence[Any]], Any]
 Way: TypeAlias = Callable[[Function, Sequence[Any], Sequence[Any]], Any]
@@ -68,11 +68,9 @@ def along_by(way: Way, quantity: Derivative, *, jit: bool) -> PrepareAlong:
         def evaluate(inputs: Inputs, cotangent: Array, direction: Inputs) -> Array | Mapping[str, Array]:
             with mode(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                arrays = [
-                    jnp.array(inputs[node.name], dtype=kind if node.kind == "float" else None) for node in graph.inputs
-                ]
-                v = [jnp.array(direction[node.name], dtype=kind) for node in graph.wanted]
-                result = said(lambda: compiled(arrays, jnp.array(cotangent, dtype=kind), v))
+                arrays = [to_jax(inputs[node.name], kind if node.kind == "float" else None) for node in graph.inputs]
+                v = [to_jax(direction[node.name], kind) for node in graph.wanted]
+                result = said(lambda: compiled(arrays, to_jax(cotangent, kind), v))
                 if quantity == "tangent":
                     return jax.device_get(result)
                 return dict(zip((node.name for node in graph.wanted), jax.device_get(result), strict=True))

@@ -17,18 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ...harness.graph.emit import emit
 from ...harness.graph.graph import Graph
 from ...harness.graph.node import Node
-from ...harness.records.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs
+from ...harness.records.evaluation import DTYPES, Advance, Array, Engine, Evaluate, Evaluation, Inputs
 from .operations import checked_functions
-from .optimisers import optimiser
-from .precision import mode
+from .precision import mode, to_jax
+from .replay import Replay
 
-Settings: TypeAlias = Mapping[str, float]
 Tree: TypeAlias = Any
 
 # What JAX says about a point it cannot do: shapes and values, indices, memory.
@@ -56,7 +54,8 @@ Run: TypeAlias = Callable[[Sequence[Any], Any], Tree]
 
 def prepare(graph: Graph, dtype: str) -> Evaluate:
     """Compile the graph's plain and tagged programs, to run operation by operation. Raises Unsupported."""
-    return _evaluator(graph, dtype, _plain(graph, dtype), _tagged(graph, dtype))
+    plain, tagged = _plain(graph, dtype), _tagged(graph, dtype)
+    return _evaluator(graph, dtype, Replay(lambda arrays, seed: (plain(arrays, seed), tagged(arrays, seed))))
 
 
 def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
@@ -73,7 +72,7 @@ def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
     except ERRORS as error:
         failed = _failed(error)
         return lambda inputs, cotangent: failed
-    return _evaluator(graph, dtype, plain, tagged)
+    return _evaluator(graph, dtype, lambda arrays, seed: jax.device_get((plain(arrays, seed), tagged(arrays, seed))))
 
 
 def _wanted(node: Node) -> bool:
@@ -144,7 +143,8 @@ def _tagged(graph: Graph, dtype: str) -> Run:
             values = program(use, *joined(inputs, wanted))
             return values[last], values
 
-        zeros = {shape: jnp.zeros(shape, kind) for shape in {graph[name].shape for name in read}}
+        # Of NumPy: JAX would compile a program for zeros of each shape.
+        zeros = {shape: np.zeros(shape, kind) for shape in {graph[name].shape for name in read}}
         probes = [zeros[graph[name].shape] for name in read]
         _, pull, values = jax.vjp(
             forward,
@@ -159,8 +159,8 @@ def _tagged(graph: Graph, dtype: str) -> Run:
     return run
 
 
-def _evaluator(graph: Graph, dtype: str, plain: Run, tagged: Run) -> Evaluate:
-    """`evaluate` of two programs; arrays cross between NumPy and JAX here."""
+def _evaluator(graph: Graph, dtype: str, programs: Run) -> Evaluate:
+    """`evaluate` of the plain and the tagged program, which give NumPy arrays."""
     names = [node.name for node in graph.nodes]
     active = [node for node in graph.nodes if node.name in graph.active]
     term = {graph.argument(use): k for k, use in enumerate(graph.uses)}
@@ -170,11 +170,8 @@ def _evaluator(graph: Graph, dtype: str, plain: Run, tagged: Run) -> Evaluate:
         try:
             with mode(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                arrays = [
-                    jnp.array(inputs[node.name], dtype=kind if node.kind == "float" else None) for node in graph.inputs
-                ]
-                seed = jnp.array(cotangent, dtype=kind)
-                gradients, (values, terms, sums) = jax.device_get((plain(arrays, seed), tagged(arrays, seed)))
+                arrays = [to_jax(inputs[node.name], kind if node.kind == "float" else None) for node in graph.inputs]
+                gradients, (values, terms, sums) = programs(arrays, to_jax(cotangent, kind))
         except ERRORS as error:
             return _failed(error)
 
@@ -197,6 +194,13 @@ def _evaluator(graph: Graph, dtype: str, plain: Run, tagged: Run) -> Evaluate:
 def _failed(error: Exception) -> Evaluation:
     lines = str(error).strip().splitlines()
     return Evaluation("failed", f"{type(error).__name__}: {lines[0] if lines else 'no message'}")
+
+
+def optimiser(rule: str, settings: Mapping[str, float], start: Mapping[str, Array]) -> Advance:
+    """optax's own optimiser, imported when a path first needs one."""
+    from .optimisers import optimiser as native
+
+    return native(rule, settings, start)
 
 
 def version() -> str:

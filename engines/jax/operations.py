@@ -16,7 +16,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 from jax.scipy import special
 
@@ -32,6 +31,13 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any, eps: 
     y = jax.nn.standardize(x, axis=axis, epsilon=eps)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
+
+
+def cross_entropy(x: Any, target: Any) -> Any:
+    """The mean of optax's losses: JAX leaves losses to it."""
+    import optax  # half a second, and no other operation needs it
+
+    return optax.softmax_cross_entropy_with_integer_labels(x, target).mean()
 
 
 def correlate2d(x: Any, weight: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
@@ -100,7 +106,7 @@ DIFFERENT: Mapping[str, Any] = {
     "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
     # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
     "mse_loss": lambda x, target: jnp.mean(jnp.square(x - target)),
-    "cross_entropy": lambda x, target: optax.softmax_cross_entropy_with_integer_labels(x, target).mean(),
+    "cross_entropy": cross_entropy,
     "layer_norm": layer_norm,
 }
 OPERATIONS: dict[str, Any] = {

@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
-from .precision import mode
+from .precision import mode, to_jax
 
 Settings: TypeAlias = Mapping[str, float]
 
@@ -38,13 +37,13 @@ def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Adva
     build, names = OPTIMISERS[rule]
     native = build(settings)
     with mode():
-        parameters: Any = {name: jnp.array(array) for name, array in start.items()}
+        parameters: Any = {name: to_jax(array) for name, array in start.items()}
         state = native.init(parameters)
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         nonlocal parameters, state
         with mode():
-            updates, state = native.update({name: jnp.array(gradients[name]) for name in parameters}, state)
+            updates, state = native.update({name: to_jax(gradients[name]) for name in parameters}, state)
             parameters = optax.apply_updates(parameters, updates)
             shown = {variable: optax.tree_utils.tree_get(state, name) for variable, name in names.items()}
             return Moved(*jax.device_get((parameters, shown)))

@@ -19,13 +19,11 @@ import torch
 from ...harness.graph.emit import Program, emit
 from ...harness.graph.graph import Graph
 from ...harness.graph.node import Node
-from ...harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs
+from ...harness.records.evaluation import Advance, Array, Engine, Evaluate, Evaluation, Inputs
 from .operations import checked_functions
-from .optimisers import optimiser
 from .tensors import DTYPES, to_numpy, to_torch
 
 Tensor: TypeAlias = torch.Tensor
-Settings: TypeAlias = Mapping[str, float]
 
 # What torch says about a point it cannot do: shapes and values, indices, memory.
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, MemoryError)
@@ -122,10 +120,19 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], cotangent: Array) ->
     cotangents = [seed if tensor is output else torch.zeros_like(tensor) for tensor in tensors]
     places = [k for k, tensor in enumerate(tensors) if tensor.requires_grad]
     if output.requires_grad and places:
-        reached = torch.autograd.grad(output, [tensors[k] for k in places], grad_outputs=seed, materialize_grads=True)
+        # As users do; and the first cotangent that torch is handed makes it import sympy.
+        given = None if output.ndim == 0 and cotangent == 1 else seed
+        reached = torch.autograd.grad(output, [tensors[k] for k in places], grad_outputs=given, materialize_grads=True)
         for k, tensor in zip(places, reached, strict=True):
             cotangents[k] = tensor
     return cotangents
+
+
+def optimiser(rule: str, settings: Mapping[str, float], start: Mapping[str, Array]) -> Advance:
+    """torch.optim's own optimiser, imported when a path first needs one."""
+    from .optimisers import optimiser as native
+
+    return native(rule, settings, start)
 
 
 def version() -> str:
