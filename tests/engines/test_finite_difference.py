@@ -9,7 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from gradaccord.engines.finite_difference import LIMIT, prepare
+from gradaccord.engines.finite_difference.engine import LIMIT, prepare
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.language.expression import Parser
@@ -51,6 +51,8 @@ SMOOTH: list[tuple[str, float, Callable[[Any], Any]]] = [
     ("log(abs(x))", 1e-8, mpmath.log),
     ("(x + 1000000) - 1000000", 0.3, lambda x: x),
     ("x * ((x + 1000000) - 1000000)", 0.3, lambda x: x * x),
+    ("logaddexp(x, 3)", -3.0, lambda x: mpmath.log(mpmath.exp(x) + mpmath.exp(3))),
+    ("logaddexp(x, 800)", 799.0, lambda x: 799 + mpmath.log(mpmath.exp(x - 799) + mpmath.e)),
     ("log1p(x) ** 2", 1e-10, lambda x: mpmath.log1p(x) ** 2),
     ("abs((x + 1000000) ** 2 - 1000000000000)", 0.3, lambda x: (x + 10**6) ** 2 - 10**12),
 ]

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradaccord.engines import backprop, finite_difference
+from gradaccord.engines import backprop
+from gradaccord.engines.finite_difference import engine as finite_difference
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.directional import directional
 from gradaccord.harness.graph.emit import source

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from flint import arb
 
-from gradaccord.engines import finite_difference
+from gradaccord.engines.finite_difference import engine as finite_difference
 from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.graph.operations.operation import Operation
 from gradaccord.harness.judging.judge import judge

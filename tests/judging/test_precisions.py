@@ -10,8 +10,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gradaccord.engines import finite_difference
 from gradaccord.engines.backprop import engine as backprop
+from gradaccord.engines.finite_difference import engine as finite_difference
 from gradaccord.engines.pytorch import engine as pytorch
 from gradaccord.engines.pytorch import operations as pytorch_operations
 from gradaccord.engines.pytorch import tensors

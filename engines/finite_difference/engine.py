@@ -22,19 +22,20 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.arithmetic import arrays
-from ..harness.graph.emit import emit, missing
-from ..harness.graph.expand import expanded
-from ..harness.graph.graph import Graph
-from ..harness.graph.node import Node
-from ..harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
+from ...harness.arithmetic import arrays
+from ...harness.graph.emit import emit, missing
+from ...harness.graph.expand import expanded
+from ...harness.graph.graph import Graph
+from ...harness.graph.node import Node
+from ...harness.records.evaluation import Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
+from .points import Program, program
 
 Vector: TypeAlias = NDArray[Any]
 # Points (rows) -> the contracted output at each; `noisy` changes every operand in its last digits.
 Objective: TypeAlias = Callable[..., Vector]
 
 LIMIT = 2000  # components; each needs some 25 runs of the graph
-CHUNK = 1_000_000  # numbers held at a time as points
+CHUNK = 200_000  # numbers of the largest node that are held at a time: more do not fit into caches
 STEPS = 12
 FIRST_STEP = 0.2718  # times the scale of x; no multiple of any likely period
 NOISE = 16.0  # half to all of so many units roundoff is how far noise moves an operand: more than any one rounding
@@ -63,7 +64,10 @@ def softplus(z: Any) -> Any:
 
 
 def logaddexp(a: Any, b: Any) -> Any:
-    return a + log1p(np.exp(b - a))
+    """From the larger: from the smaller, its slope would be 1 minus nearly 1, which no shaken operand shows."""
+    first: Any = np.real(a) >= np.real(b)
+    larger: Any = np.where(first, a, b)
+    return larger + log1p(np.exp(np.where(first, b - a, a - b)))
 
 
 ON_COMPLEX: Mapping[str, Any] = {"log1p": log1p, "sigmoid": sigmoid, "softplus": softplus, "logaddexp": logaddexp}
@@ -84,8 +88,10 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     held = [node.name for node in plain.nodes if node.op == "stop_gradient"]
     forward = emit(plain, namespace, [*shown, *held])
     free = _held_constant(plain)
-    on_line = _programs(free, namespace)
-    on_plane = _programs(free, {**namespace, **ON_COMPLEX}) if _analytic(free) else None
+    moved = [node.name for node in free.wanted]
+    on_line = program(free, namespace, moved)
+    on_plane = program(free, {**namespace, **ON_COMPLEX}, moved) if _analytic(free) else None
+    largest = max(count, *(int(np.prod(node.shape)) for node in free.nodes))
     kinds = {"float": np.dtype(dtype), "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
@@ -97,12 +103,12 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
             slope, error = np.full_like(x, np.nan), np.full_like(x, np.inf)
             if on_plane is not None:
                 objective = _objective(free, on_plane, values, cotangent, COMPLEX[dtype])
-                slope, error = _by_complex_step(objective, x, dtype)
+                slope, error = _by_complex_step(objective, x, largest, dtype)
             objective = _objective(free, on_line, values, cotangent, np.dtype(dtype).type)
             for scale in (np.where(np.abs(x) > 0.125, np.abs(x), 1.0), np.where(np.abs(x) > 0.125, 1.0, np.abs(x))):
                 # The first scale serves nearly all; the other is for a function much steeper or flatter than x.
                 poor = np.flatnonzero(~(error <= np.sqrt(_unit(dtype)) * np.abs(slope)) & (scale > 0))
-                other = _by_differences(objective, x, scale, poor, cotangent, dtype)
+                other = _by_differences(objective, x, scale, poor, largest, cotangent, dtype)
                 slope[poor], error[poor] = _reconciled((slope[poor], error[poor]), other)
         places = np.cumsum([0, *(int(np.prod(node.shape)) for node in graph.wanted)])
         parts = {
@@ -150,27 +156,14 @@ def _held_constant(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def _programs(graph: Graph, namespace: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    output = [graph.output.name]
-    return emit(graph, namespace, output), emit(graph, namespace, output, tagged=True)
-
-
-def _objective(
-    graph: Graph, programs: tuple[Callable[..., Any], Callable[..., Any]], inputs: Inputs, cotangent: Array, kind: Any
-) -> Objective:
-    """The sum of cotangent * output, at rows of points: the wanted inputs one after another.
-
-    A graph of single numbers takes all points in one run, each node being the vector of its numbers.
-    """
-    plain, tagged = programs
-    wanted = {node.name for node in graph.wanted}
+def _objective(graph: Graph, program: Program, inputs: Inputs, cotangent: Array, kind: Any) -> Objective:
+    """The sum of cotangent * output, at rows of points: the wanted inputs one after another."""
     rng = np.random.default_rng(0)
     unit, real = float(np.finfo(kind).eps) / 2, np.finfo(kind).dtype
-    at_once = all(
-        node.shape == () and (node.op == "input" or graph.operation(node).elementwise) for node in graph.nodes
-    )
+    held = {node.name: inputs[node.name][()] for node in graph.inputs if node not in graph.wanted}
+    weights = cotangent.astype(float)
 
-    def shaken(_: int, x: Any) -> Any:
+    def shaken(x: Any) -> Any:
         if np.iscomplexobj(x):  # roundings of the two parts are independent
             return real_shaken(x.real) + kind(1j) * real_shaken(x.imag)
         return real_shaken(x)
@@ -179,26 +172,14 @@ def _objective(
         size = rng.random(np.shape(x)) - 0.5
         return x * (1 + NOISE * unit * (size + np.copysign(0.5, size))).astype(real)
 
-    def call(point: Vector, noisy: bool) -> Any:
-        arguments: list[Any] = []
-        place = 0
-        for node in graph.inputs:
-            if node.name not in wanted:
-                arguments.append(inputs[node.name][()])
-                continue
-            size = int(np.prod(node.shape))
-            part = point[..., place : place + size].astype(kind)
-            arguments.append(part[..., 0] if at_once else part.reshape(node.shape)[()])
-            place += size
-        (output,) = tagged(shaken, *arguments) if noisy else plain(*arguments)
-        return output
-
-    weights = cotangent.astype(float)
-
     def objective(points: Vector, *, noisy: bool = False) -> Vector:
-        if at_once:
-            return np.broadcast_to(call(points, noisy) * weights, points.shape[:1])
-        return np.array([np.sum(weights * call(point, noisy)) for point in points])
+        values, place = dict(held), 0
+        for node in graph.wanted:
+            size = int(np.prod(node.shape))
+            values[node.name] = points[:, place : place + size].astype(kind).reshape(len(points), *node.shape)
+            place += size
+        output = program(values, shaken if noisy else None)
+        return np.sum(weights * output, axis=tuple(range(1, output.ndim)))
 
     return objective
 
@@ -216,22 +197,22 @@ def _analytic(graph: Graph) -> bool:
     return True
 
 
-def _in_chunks(rows_per_component: int, components: Vector, size: int) -> list[Vector]:
-    count = max(1, CHUNK // max(1, rows_per_component * size))
+def _in_chunks(rows_per_component: int, components: Vector, largest: int) -> list[Vector]:
+    count = max(1, CHUNK // max(1, rows_per_component * largest))
     return [components[start : start + count] for start in range(0, len(components), count)]
 
 
 # --- the complex step ------------------------------------------------------------------------------------------
 
 
-def _by_complex_step(objective: Objective, x: Vector, dtype: str) -> tuple[Vector, Vector]:
+def _by_complex_step(objective: Objective, x: Vector, largest: int, dtype: str) -> tuple[Vector, Vector]:
     """Slopes and error estimates: the spread of runs with other steps and shaken operands."""
     step = COMPLEX_STEP[dtype] * np.where(x == 0, 1.0, np.abs(x))
     slopes = np.empty((SAMPLES + 1, x.size))
     try:
         for sample in range(SAMPLES + 1):
             h = step / 2**sample
-            for part in _in_chunks(1, np.arange(x.size), x.size):
+            for part in _in_chunks(1, np.arange(x.size), largest):
                 points = np.repeat(x[None].astype(complex), len(part), axis=0)
                 points[np.arange(len(part)), part] += 1j * h[part]
                 slopes[sample, part] = np.imag(objective(points, noisy=sample > 0)) / h[part]
@@ -247,7 +228,13 @@ def _by_complex_step(objective: Objective, x: Vector, dtype: str) -> tuple[Vecto
 
 
 def _by_differences(
-    objective: Objective, x: Vector, scale: Vector, components: Vector, cotangent: Array, dtype: str
+    objective: Objective,
+    x: Vector,
+    scale: Vector,
+    components: Vector,
+    largest: int,
+    cotangent: Array,
+    dtype: str,
 ) -> tuple[Vector, Vector]:
     """Slopes and error estimates of some components, by steps that start at the scale and halve."""
     slope, error = np.full(len(components), np.nan), np.full(len(components), np.inf)
@@ -257,7 +244,7 @@ def _by_differences(
     shaken = objective(np.repeat(x[None], SAMPLES, axis=0), noisy=True)
     noise = TRUST * np.abs(shaken - here).max() + _unit(dtype) * np.sum(np.abs(cotangent)) * abs(here)
     done = 0
-    for part in _in_chunks(2 * STEPS, components, x.size):
+    for part in _in_chunks(2 * STEPS, components, largest):
         rows = np.arange(len(part))
         steps = FIRST_STEP * scale[part] / 2.0 ** np.arange(STEPS)[:, None]
         points = np.repeat(x[None], 2 * STEPS * len(part), axis=0).reshape(2, STEPS, len(part), x.size)

@@ -1,0 +1,1 @@
+"""Finite differences: `engine.py` takes them, `points.py` evaluates a graph at many points in one run."""
