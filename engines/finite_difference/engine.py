@@ -65,9 +65,9 @@ def softplus(z: Any) -> Any:
 
 def logaddexp(a: Any, b: Any) -> Any:
     """From the larger: from the smaller, its slope would be 1 minus nearly 1, which no shaken operand shows."""
-    first: Any = np.real(a) >= np.real(b)
-    larger: Any = np.where(first, a, b)
-    return larger + log1p(np.exp(np.where(first, b - a, a - b)))
+    where: Any = np.where
+    first = np.real(a) >= np.real(b)
+    return where(first, a, b) + log1p(np.exp(where(first, b - a, a - b)))
 
 
 ON_COMPLEX: Mapping[str, Any] = {"log1p": log1p, "sigmoid": sigmoid, "softplus": softplus, "logaddexp": logaddexp}
