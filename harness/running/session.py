@@ -1,6 +1,6 @@
 """One run from the command line: outcomes as they come into every report, and the exit status at the end.
 
-Finds the reports through entry points of the group `gradaccord.reports`; imports none of them.
+Finds the reports through entry points; imports none of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
@@ -24,11 +24,10 @@ from ..records.rows import Row
 from ..records.settings import Settings
 from ..records.tally import Tally
 from ..words import counted
-from .offered import variants
+from .offered import REPORTS, entries, variants
 from .run import Unit, run, units
 from .selection import Selected, check_folder
 
-GROUP = "gradaccord.reports"
 INTERRUPTED = 130
 WANTED = ("gradient", "tangent", "hessian_product")  # what a case asks for, which `--strict` wants judged
 
@@ -222,7 +221,7 @@ def _messages(kept: Kept, left: int, stop: Stop) -> tuple[str, ...]:
 def open_reports(folder: Path) -> list[Report]:
     """Every installed report, begun in the folder. Raises CommandError where one cannot be written."""
     try:
-        return [entry.load()(folder) for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
+        return [entry.load()(folder) for entry in entries(REPORTS).values()]
     except OSError as error:
         raise CommandError(f"cannot write to {folder}: {error.strerror or error}") from None
 
