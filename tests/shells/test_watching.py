@@ -46,6 +46,21 @@ def cases(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command line in this process: what it tells is what counts here, and a process of its own costs a second."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        done = CliRunner(env={"COLUMNS": "80"}).invoke(main, [*map(str, words)])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+
+    return command
+
+
 def known(*quantities: str) -> str:
     """A ledger that explains what is wrong with these quantities of the bent engine."""
     entries = [f'{{engine: "{BENT}", quantity: {name}, verdict: wrong, reason: planted}}' for name in quantities]
@@ -64,31 +79,31 @@ def saved(folder: Path) -> dict[str, Any]:
 # --- progress ---------------------------------------------------------------------------------------------
 
 
-def test_what_will_be_run_is_told_before_an_engine_is_loaded(product: Path, gradaccord: Command) -> None:
+def test_what_will_be_run_is_told_before_an_engine_is_loaded(product: Path, here: Command) -> None:
     engine = product.parent / "loud.py"
     engine.write_text(
         "import sys\nfrom gradaccord.engines.backprop import prepare\nprint('loaded', file=sys.stderr, flush=True)\n"
     )
-    done = gradaccord("run", product.name, "--engine", "backprop", "--engine", engine.name)
+    done = here("run", product.name, "--engine", "backprop", "--engine", engine.name)
     assert told(done.stderr)[:2] == ["1 case, 2 units, on backprop, loud.py", "loaded"]
 
 
-def test_many_variants_are_counted(product: Path, gradaccord: Command) -> None:
+def test_many_variants_are_counted(product: Path, here: Command) -> None:
     words = ("--engine", "backprop", "--engine", "torch:forward", "--engine", "jax:forward")
-    assert told(gradaccord("run", product, *words).stderr)[0] == "1 case, 2 units, on backprop, 2 variants"
+    assert told(here("run", product, *words).stderr)[0] == "1 case, 2 units, on backprop, 2 variants"
 
 
 @pytest.mark.parametrize("jobs", [[], ["--jobs", "2"]], ids=["here", "apart"])
-def test_a_log_is_alive_and_not_flooded(jobs: list[str], cases: Path, gradaccord: Command) -> None:
-    lines = told(gradaccord("run", cases, "--engine", "backprop", *jobs).stderr)
+def test_a_log_is_alive_and_not_flooded(jobs: list[str], cases: Path, here: Command) -> None:
+    lines = told(here("run", cases, "--engine", "backprop", *jobs).stderr)
     assert lines[0] == "3 cases, 6 units, on backprop"
     assert re.fullmatch(r"1 of 6 units, \d+ numbers; (done: )?one float(64|32),? backprop", lines[1])
     assert len(lines) == 2
 
 
-def test_a_line_comes_again_when_it_is_time(cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_comes_again_when_it_is_time(cases: Path, here: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
-    done = CliRunner().invoke(main, ["run", str(cases), "-e", "backprop", "-o", str(tmp_path / "out")])
+    done = here("run", cases, "--engine", "backprop")
     far = [line for line in told(done.stderr) if " of 6 units" in line]
     assert [line.split()[0] for line in far] == ["1", "2", "3", "4", "5"]  # the last is told by the end
     assert all(" left; " in line for line in far[1:])
@@ -155,8 +170,8 @@ def test_a_terminal_has_a_bar_that_fits_and_goes_away(cases: Path) -> None:
 # --- findings as they come --------------------------------------------------------------------------------
 
 
-def test_a_cause_is_told_once_with_a_line_that_repeats_it(cases: Path, gradaccord: Command) -> None:
-    done = gradaccord("run", cases, "--engine", "backprop", "--engine", BENT)
+def test_a_cause_is_told_once_with_a_line_that_repeats_it(cases: Path, here: Command) -> None:
+    done = here("run", cases, "--engine", "backprop", "--engine", BENT)
     heads = [line for line in told(done.stderr) if re.match(r"one|two|three", line)]
     assert len([line for line in heads if "gradient of" in line]) == 1
     assert all(line.startswith("one  ") for line in heads)  # the first case that has it
@@ -164,16 +179,16 @@ def test_a_cause_is_told_once_with_a_line_that_repeats_it(cases: Path, gradaccor
     assert done.returncode == 1
 
 
-def test_what_a_ledger_explains_is_not_told(product: Path, gradaccord: Command) -> None:
+def test_what_a_ledger_explains_is_not_told(product: Path, here: Command) -> None:
     product.write_text(PRODUCT + known("gradient", "adjoint", "term"))
-    done = gradaccord("run", product.name, "--engine", BENT)
+    done = here("run", product.name, "--engine", BENT)
     assert done.returncode == 0
     assert "wrong" not in done.stderr and "12 known" in done.stdout
 
 
-def test_a_path_that_is_off_is_told(product: Path, gradaccord: Command) -> None:
+def test_a_path_that_is_off_is_told(product: Path, here: Command) -> None:
     product.write_text(PRODUCT + "update: {rule: descent, step_size: 0.01, steps: 2}\n")
-    done = gradaccord("run", product, "--engine", BENT, "--dtype", "float64")
+    done = here("run", product, "--engine", BENT, "--dtype", "float64")
     assert "first off at step 1 in a: gradient, wrong" in " ".join(done.stderr.split())
 
 
@@ -181,8 +196,8 @@ def test_a_path_that_is_off_is_told(product: Path, gradaccord: Command) -> None:
 
 
 @pytest.mark.parametrize("jobs", [[], ["--jobs", "2"]], ids=["here", "apart"])
-def test_verbose_has_a_line_for_each_case(jobs: list[str], cases: Path, gradaccord: Command) -> None:
-    done = gradaccord("run", cases, "--engine", "backprop", "--engine", BENT, "--verbose", *jobs)
+def test_verbose_has_a_line_for_each_case(jobs: list[str], cases: Path, here: Command) -> None:
+    done = here("run", cases, "--engine", "backprop", "--engine", BENT, "--verbose", *jobs)
     rows = pd.read_csv(cases.parent / "gradaccord-report" / "results.csv")
     for name, own in rows.groupby("case"):
         counts = own.verdict.value_counts()
@@ -191,25 +206,25 @@ def test_verbose_has_a_line_for_each_case(jobs: list[str], cases: Path, gradacco
 
 
 @pytest.mark.parametrize("engine, status", [("backprop", 0), (BENT, 1)])
-def test_quiet_has_the_last_line_alone(engine: str, status: int, cases: Path, gradaccord: Command) -> None:
-    loud, done = (gradaccord("run", cases, "--engine", engine, *words) for words in ([], ["--quiet"]))
+def test_quiet_has_the_last_line_alone(engine: str, status: int, cases: Path, here: Command) -> None:
+    loud, done = (here("run", cases, "--engine", engine, *words) for words in ([], ["--quiet"]))
     assert done.returncode == status
     assert done.stderr == ""
     last = re.sub(r"\d+\.\d s", "", told(loud.stdout)[-2])
     assert told(re.sub(r"\d+\.\d s", "", done.stdout)) == [last]
 
 
-def test_quiet_tells_what_went_wrong(product: Path, gradaccord: Command) -> None:
-    done = gradaccord("run", product, "--engine", engine_file("needs_a_package"), "-q")
+def test_quiet_tells_what_went_wrong(product: Path, here: Command) -> None:
+    done = here("run", product, "--engine", engine_file("needs_a_package"), "-q")
     assert done.stderr.startswith("Nothing was compared: ")
     assert done.stdout.endswith(": nothing compared\n") and done.stdout.count("\n") == 1
 
 
-def test_options_that_contradict_each_other_are_an_error(product: Path, gradaccord: Command) -> None:
-    done = gradaccord("run", product, "-q", "-v")
+def test_options_that_contradict_each_other_are_an_error(product: Path, here: Command) -> None:
+    done = here("run", product, "-q", "-v")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: `--quiet` and `--verbose` exclude each other: leave one of them out\n"
-    done = gradaccord("show", product, "--engine", "torch", "--mermaid")
+    done = here("show", product, "--engine", "torch", "--mermaid")
     assert (done.returncode, done.stdout) == (2, "")
     assert not (product.parent / "gradaccord-report").exists()
 
@@ -226,8 +241,8 @@ def objects(text: str) -> list[dict[str, Any]]:
     return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
 
 
-def test_json_is_an_object_for_each_finding_and_a_summary(cases: Path, gradaccord: Command) -> None:
-    done = gradaccord("run", cases, "--engine", "backprop", "--engine", BENT, "--json")
+def test_json_is_an_object_for_each_finding_and_a_summary(cases: Path, here: Command) -> None:
+    done = here("run", cases, "--engine", "backprop", "--engine", BENT, "--json")
     *findings, summary = objects(done.stdout)
     assert {(one["type"], one["engine"], one["verdict"], one["known"]) for one in findings} == {
         ("finding", BENT, "wrong", None)
@@ -243,16 +258,16 @@ def test_json_is_an_object_for_each_finding_and_a_summary(cases: Path, gradaccor
     assert "3 cases, 6 units" in done.stderr and "disagreements without an explanation" in done.stderr
 
 
-def test_json_has_no_infinity(product: Path, gradaccord: Command) -> None:
-    done = gradaccord("run", product, "--engine", INFINITE, "--json", "--quiet")
+def test_json_has_no_infinity(product: Path, here: Command) -> None:
+    done = here("run", product, "--engine", INFINITE, "--json", "--quiet")
     *findings, _ = objects(done.stdout)
     assert {one["engine_value"] for one in findings if one["verdict"] == "not finite"} == {"inf"}
     assert done.stderr == ""
 
 
-def test_json_knows_what_is_known(product: Path, gradaccord: Command) -> None:
+def test_json_knows_what_is_known(product: Path, here: Command) -> None:
     product.write_text(PRODUCT + known("gradient"))
-    done = gradaccord("run", product, "--engine", BENT, "--json", "-q")
+    done = here("run", product, "--engine", BENT, "--json", "-q")
     *findings, summary = objects(done.stdout)
     explained = [one for one in findings if one["known"]]
     assert {(one["quantity"], one["known"]) for one in explained} == {("gradient", "planted")}
@@ -260,16 +275,16 @@ def test_json_knows_what_is_known(product: Path, gradaccord: Command) -> None:
     assert summary["new"] > 0
 
 
-def test_json_tells_the_step_of_a_path(product: Path, gradaccord: Command) -> None:
+def test_json_tells_the_step_of_a_path(product: Path, here: Command) -> None:
     product.write_text(PRODUCT + "update: {rule: descent, step_size: 0.01, steps: 2}\n")
-    *findings, _ = objects(gradaccord("run", product, "--engine", BENT, "--json").stdout)
+    *findings, _ = objects(here("run", product, "--engine", BENT, "--json").stdout)
     paths = [one for one in findings if one["quantity"] == "path"]
     assert [(one["step"], one["name"], one["verdict"]) for one in paths] == [(1, "a", "wrong")] * 2
     assert all(one.keys() == findings[0].keys() for one in paths)
 
 
-def test_a_mistake_leaves_the_stream_empty(product: Path, gradaccord: Command) -> None:
-    done = gradaccord("run", product, "--engine", "trch", "--json")
+def test_a_mistake_leaves_the_stream_empty(product: Path, here: Command) -> None:
+    done = here("run", product, "--engine", "trch", "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: unknown engine `trch`")
 
@@ -288,9 +303,9 @@ def test_json_says_that_a_run_was_interrupted(product: Path, gradaccord: Command
 
 
 @pytest.mark.parametrize("jobs", [[], ["--jobs", "2"]], ids=["here", "apart"])
-def test_fail_fast_stops_at_the_first_finding(jobs: list[str], cases: Path, gradaccord: Command) -> None:
+def test_fail_fast_stops_at_the_first_finding(jobs: list[str], cases: Path, here: Command) -> None:
     (cases / "a-sound.yaml").write_text(CORNER)
-    done = gradaccord("run", cases, "--engine", BENT, "--fail-fast", *jobs)
+    done = here("run", cases, "--engine", BENT, "--fail-fast", *jobs)
     assert done.returncode == 1
     run = saved(cases.parent)
     assert 1 <= run["units_left"] < run["units"] == 7
@@ -302,18 +317,18 @@ def test_fail_fast_stops_at_the_first_finding(jobs: list[str], cases: Path, grad
     assert BENT in (cases.parent / "gradaccord-report" / "results.csv").read_text()
 
 
-def test_fail_fast_goes_on_where_all_is_explained(product: Path, gradaccord: Command) -> None:
+def test_fail_fast_goes_on_where_all_is_explained(product: Path, here: Command) -> None:
     product.write_text(PRODUCT + known("gradient", "adjoint", "term"))
-    done = gradaccord("run", product, "--engine", BENT, "--fail-fast")
+    done = here("run", product, "--engine", BENT, "--fail-fast")
     assert done.returncode == 0
     assert saved(product.parent)["units_left"] == 0
 
 
-def test_strict_fails_what_is_wanted_and_not_judged(tmp_path: Path, gradaccord: Command) -> None:
+def test_strict_fails_what_is_wanted_and_not_judged(tmp_path: Path, here: Command) -> None:
     (tmp_path / "corner.yaml").write_text(CORNER)
-    lenient = gradaccord("run", "corner.yaml", *UNJUDGED)
+    lenient = here("run", "corner.yaml", *UNJUDGED)
     assert lenient.returncode == 0 and "not judged" not in lenient.stderr
-    done = gradaccord("run", "corner.yaml", *UNJUDGED, "--strict")
+    done = here("run", "corner.yaml", *UNJUDGED, "--strict")
     assert done.returncode == 1
     head = "corner  gradient of x  finite_difference float64  not judged"
     assert head in told(done.stderr)
@@ -353,26 +368,26 @@ def tagged(cases: Path) -> Path:
     [(["small"], {"one"}), (["neuron"], {"one", "two"}), (["small", "neuron"], {"one", "two"})],
     ids="-".join,
 )
-def test_a_tag_selects_cases(tags: list[str], names: set[str], tagged: Path, gradaccord: Command) -> None:
+def test_a_tag_selects_cases(tags: list[str], names: set[str], tagged: Path, here: Command) -> None:
     words = [word for tag in tags for word in ("--tag", tag)]
-    listed = gradaccord("list", tagged, *words).stdout
+    listed = here("list", tagged, *words).stdout
     assert {line.split()[0] for line in listed.splitlines()[1:-1]} == names
-    gradaccord("run", tagged, "--engine", "backprop", *words)
+    here("run", tagged, "--engine", "backprop", *words)
     assert {case["name"] for case in saved(tagged.parent)["cases"]} == names
-    assert gradaccord("validate", tagged, *words).stdout.startswith(f"{len(names)} case")
+    assert here("validate", tagged, *words).stdout.startswith(f"{len(names)} case")
 
 
 @pytest.mark.parametrize("command", ["run", "list", "validate"])
-def test_an_unknown_tag_is_an_error_with_the_nearest(command: str, tagged: Path, gradaccord: Command) -> None:
-    done = gradaccord(command, tagged, "--tag", "small", "--tag", "nueron")
+def test_an_unknown_tag_is_an_error_with_the_nearest(command: str, tagged: Path, here: Command) -> None:
+    done = here(command, tagged, "--tag", "small", "--tag", "nueron")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error: none of 3 cases has the tag `nueron`. Did you mean `neuron`? Known: neuron, small.\n"
     )
 
 
-def test_where_no_case_has_a_tag_the_error_says_how_to_have_one(product: Path, gradaccord: Command) -> None:
-    assert "No tags are known: a case has them by `tags: [NAME]`." in gradaccord("list", product, "--tag", "a").stderr
+def test_where_no_case_has_a_tag_the_error_says_how_to_have_one(product: Path, here: Command) -> None:
+    assert "No tags are known: a case has them by `tags: [NAME]`." in here("list", product, "--tag", "a").stderr
 
 
 def test_the_version_has_a_short_option(gradaccord: Command) -> None:
