@@ -39,21 +39,24 @@ class Clock:
     def __init__(self, work: Sequence[Unit]) -> None:
         self._costs = {(unit.case.name, unit.point, unit.dtype): _cost(unit) for unit in work}
         self._done = 0
-        self._since: float | None = None
+        self._since = self._last = 0.0  # when the first and the last unit was complete
+        self._left: float | None = None  # then
 
     def finds(self, outcome: Outcome) -> None:
         cost = self._costs.pop(outcome.key[:3], 0) if outcome.unit else 0
-        if self._since is None:
-            self._since = perf_counter()
+        self._last = perf_counter()
+        if not self._since:
+            self._since = self._last
         else:
             self._done += cost
+        if self._done:
+            self._left = (self._last - self._since) * sum(self._costs.values()) / self._done
 
     @property
     def seconds(self) -> float | None:
-        """None while nothing is known of it."""
-        if self._since is None or not self._done:
-            return None
-        return (perf_counter() - self._since) * sum(self._costs.values()) / self._done
+        """None while nothing is known of it. A unit that takes longer than it should may take as long again."""
+        since = perf_counter() - self._last
+        return None if self._left is None else max(self._left - since, since)
 
 
 def _cost(unit: Unit) -> int:

@@ -41,7 +41,10 @@ class Progress(Watcher):
         self._state = State(work)
         self._left = Counter(unit.case.name for unit in work)
         size = f"{counted(len(asked.cases), 'case')}, {counted(len(work), 'unit')}"
-        self._display.say(folded(f"{size}, on {_listed(asked.settings.engines)}"))
+        engines = _listed(asked.settings.engines)
+        self._display.say(folded(f"{size}, on {engines}"))
+        self._state.doing = f"loading {engines}"
+        self._display.show(self._state, complete=False)
 
     def asks(self, unit: Unit, engine: str) -> None:
         self._state.doing = f"{at_point(unit.case.name, unit.point)} {unit.dtype} {engine}"

@@ -121,6 +121,13 @@ def test_the_time_left_follows_the_cost_of_what_is_left(
         now[0] += seconds  # the first took long, for it loaded a framework
         clock.finds(Outcome(case=case.name, point=0, dtype=dtype, rows=()))
         assert clock.seconds == left
+    clock = Clock([Unit(case, 0, dtype, False) for dtype in ("a", "b", "c")])
+    for dtype in ("a", "b"):
+        now[0] += 20
+        clock.finds(Outcome(case=case.name, point=0, dtype=dtype, rows=()))
+    for waited, left in ((5, 15), (15, 15), (60, 60)):  # it counts down, and up where the last unit takes its time
+        monkeypatch.setattr(progress, "perf_counter", lambda waited=waited: now[0] + waited)
+        assert clock.seconds == left
 
 
 @pytest.mark.parametrize(
