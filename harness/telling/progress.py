@@ -60,9 +60,10 @@ class Clock:
 
 
 def _cost(unit: Unit) -> int:
-    """In steps of its graph: what an engine compiles and a judge looks at, and again on a path."""
+    """What any unit costs, and more for each step of its graph, which an engine compiles and a judge looks at, and
+    again on a path. With these weights the time left of the shipped cases is mostly right within a factor of 1.5."""
     steps = unit.case.update.steps if unit.case.update is not None else 0
-    return len(unit.case.graph.nodes) * (10 + steps)
+    return 500 + len(unit.case.graph.nodes) * (10 + steps)
 
 
 def about(seconds: float) -> str:
