@@ -6,6 +6,7 @@ The standard output has the account at the end, or JSON.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -145,6 +146,7 @@ def watching(
     if quiet:
         yield watchers, tell
         return
+    moves = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     both = as_json and sys.stdout.isatty()  # JSON and a bar would overwrite each other
-    with bar() if sys.stderr.isatty() and not both else nullcontext(Lines()) as display:
+    with bar() if moves and not both else nullcontext(Lines()) as display:
         yield [Progress(display, verbose=verbose), *watchers], tell

@@ -138,14 +138,14 @@ def test_a_time_is_told_as_one_says_it(seconds: float, text: str) -> None:
     assert about(seconds) == text
 
 
-def on_a_terminal(folder: Path, *words: str, columns: int = 80) -> tuple[int, str]:
+def on_a_terminal(folder: Path, *words: str, kind: str = "xterm") -> tuple[int, str]:
     """Exit status and what a terminal of 80 columns was sent."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "CI")}
     command = [sys.executable, "-m", "gradaccord", *words]
     with subprocess.Popen(
-        command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env={**environment, "TERM": "xterm"}
+        command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env={**environment, "TERM": kind}
     ) as process:
         os.close(theirs)
         sent = b""
@@ -172,6 +172,12 @@ def test_a_terminal_has_a_bar_that_fits_and_goes_away(cases: Path) -> None:
     end = sent[sent.rindex("━") :]
     assert "\x1b[1A" in end and "\x1b[2K" in end  # the bar's two lines are cleared
     assert "without an explanation" in end
+
+
+@pytest.mark.parametrize("kind, words", [("dumb", ()), ("xterm", ("--json",))], ids=["dumb", "json"])
+def test_lines_stay_where_a_bar_would_do_harm(kind: str, words: tuple[str, ...], cases: Path) -> None:
+    _, sent = on_a_terminal(cases.parent, "run", "cases", "-e", "backprop", *words, kind=kind)
+    assert "━" not in sent and "1 of 6 units, 13 numbers; one float64 backprop\r\n" in sent
 
 
 # --- findings as they come --------------------------------------------------------------------------------
