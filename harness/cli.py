@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from . import completion
+
 WRONG = 2  # exit status: the input or the command is wrong
 DEFAULT_FOLDER = "gradaccord-report"
 
@@ -53,7 +55,7 @@ def _located(message: str) -> bool:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="gradaccord", message="%(prog)s %(version)s")
+@click.version_option(None, "-V", "--version", package_name="gradaccord", message="%(prog)s %(version)s")
 def main() -> None:
     """Do these engines compute the same gradient, and where they do not: rounding, a convention, or a defect?
 
@@ -62,13 +64,34 @@ def main() -> None:
     """
 
 
+# --- what several commands take --------------------------------------------------------------------------
+
+CASES = click.argument("path", nargs=-1, shell_complete=completion.cases)
+TAG = click.option(
+    "--tag", multiple=True, metavar="NAME", help="Of the cases those that have this tag. Repeat for several."
+)
+
+
+def _exclude(**given: object) -> None:
+    """Raises CommandError where options contradict each other; each by its name, and whether it was given."""
+    from .errors import CommandError
+
+    names = [f"`--{name.replace('_', '-')}`" for name, value in given.items() if value]
+    if len(names) > 1:
+        raise CommandError(f"{' and '.join(names)} exclude each other: leave one of them out")
+
+
+# --- the commands -----------------------------------------------------------------------------------------
+
+
 @main.command()
-@click.argument("path", nargs=-1)
+@CASES
 @click.option(
     "--engine",
     "-e",
     multiple=True,
     metavar="NAME",
+    shell_complete=completion.engines,
     help="An engine, or `path.py:prepare`. Repeat for several; all that are known by default.",
 )
 @click.option(
@@ -76,10 +99,18 @@ def main() -> None:
     "-d",
     multiple=True,
     metavar="DTYPE",
+    shell_complete=completion.dtypes,
     help="A precision. Repeat for several; those of each case by default.",
 )
+@TAG
 @click.option(
-    "--out", "-o", default=DEFAULT_FOLDER, show_default=True, metavar="DIR", help="The folder for the reports."
+    "--out",
+    "-o",
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    type=click.Path(),
+    metavar="DIR",
+    help="The folder for the reports.",
 )
 @click.option(
     "--jobs",
@@ -94,44 +125,60 @@ def main() -> None:
     metavar="S",
     help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
 )
+@click.option("--fail-fast", is_flag=True, help="Stop at the first finding that no ledger entry explains.")
+@click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
+@click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
+@click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
 @_reports_errors
 def run(
     path: tuple[str, ...],
     engine: tuple[str, ...],
     dtype: tuple[str, ...],
+    tag: tuple[str, ...],
     out: str,
     jobs: int | None,
     timeout: float | None,
+    fail_fast: bool,
+    strict: bool,
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
 
     PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing unexplained,
     1 a disagreement that no ledger entry explains, 2 the input or the command is wrong, 130 interrupted.
     """
-    from .running.loading import checked, installed
+    from .running.loading import checked
+    from .running.offered import installed
     from .running.selection import check_dtypes, check_folder, select
 
+    _exclude(quiet=quiet, verbose=verbose)
     engines = checked(engine) or tuple(installed())
     dtypes = check_dtypes(dtype)
     check_folder(Path(out))
-    selected = select(path)
+    selected = select(path, tag)
     from .records.settings import Settings
     from .running.session import session
-    from .telling.terminal import console, ended, progress
+    from .telling.watching import watching
 
     command = shlex.join(["gradaccord", *sys.argv[1:]]) if sys.argv[1:] else "gradaccord run"
-    with progress() as tell:
-        named = engines != tuple(installed())
-        settings = Settings(engines, jobs or 0, timeout, dtypes=tuple(dtypes), out=out, named=named)
-        end = session(selected, settings, command, tell)
-    ended(console(), end, str(Path(out) / "report.md"))
+    settings = Settings(
+        engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
+        fail_fast=fail_fast, strict=strict,
+    )  # fmt: skip
+    with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
+        end = session(selected, settings, command, watchers)
+    tell(end, str(Path(out) / "report.md"))
     sys.exit(end.status)
 
 
 @main.command("list")
-@click.argument("path", nargs=-1)
+@CASES
+@TAG
 @_reports_errors
-def list_cases(path: tuple[str, ...]) -> None:
+def list_cases(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     """List cases with their tags, operations and points."""
     from rich.table import Table
 
@@ -144,7 +191,7 @@ def list_cases(path: tuple[str, ...]) -> None:
         table.add_column(column, overflow="fold")
     for column in ("ops", "points"):
         table.add_column(column, justify="right")
-    selected = select(path)
+    selected = select(path, tag)
     for entry in selected:
         case = entry.case
         table.add_row(case.name, ", ".join(case.tags), f"{len(case.graph.operations):,}", str(len(case.points)))
@@ -154,9 +201,10 @@ def list_cases(path: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("path", nargs=-1)
+@CASES
+@TAG
 @_reports_errors
-def validate(path: tuple[str, ...]) -> None:
+def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     """Check case files without running them.
 
     Every error of every file, with line and column.
@@ -164,23 +212,30 @@ def validate(path: tuple[str, ...]) -> None:
     from .running.selection import select
     from .words import counted
 
-    selected = select(path)
+    selected = select(path, tag)
     click.echo(f"{counted(len(selected), 'case')}, no errors")
 
 
 @main.command()
-@click.argument("case")
+@click.argument("case", shell_complete=completion.cases)
 @click.option(
     "--engine",
     "-e",
     metavar="NAME",
+    shell_complete=completion.engines,
     help="Print a script for this framework instead: it repeats the numbers without gradaccord.",
 )
 @click.option(
     "--point", default=0, show_default=True, type=click.IntRange(min=0), metavar="K", help="The point for the script."
 )
 @click.option(
-    "--dtype", "-d", default="float64", show_default=True, metavar="DTYPE", help="The precision of the script."
+    "--dtype",
+    "-d",
+    default="float64",
+    show_default=True,
+    metavar="DTYPE",
+    shell_complete=completion.dtypes,
+    help="The precision of the script.",
 )
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
 @_reports_errors
@@ -195,6 +250,7 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
     from .telling import mermaid as diagrams
     from .telling.showing import case_text
 
+    _exclude(engine=engine, mermaid=mermaid)
     selected = select([case])
     for entry in selected:
         if engine is not None:
@@ -209,7 +265,7 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
 
 
 @main.command()
-@click.argument("case", nargs=-1, required=True)
+@click.argument("case", nargs=-1, required=True, shell_complete=completion.cases)
 @click.option(
     "--digits", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="Digits to show."
 )
@@ -247,7 +303,7 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.operations)
 @_reports_errors
 def ops(name: str | None) -> None:
     """List the operations, or tell all about one.
@@ -267,7 +323,8 @@ def engines() -> None:
 
     from .errors import LoadingError
     from .records.evaluation import Unsupported
-    from .running.loading import installed, loaded, version
+    from .running.loading import loaded, version
+    from .running.offered import installed
     from .telling.terminal import console
 
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")

@@ -96,7 +96,7 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         from .reading.case import CaseErrors, load
-        from .running.loading import installed, variants
+        from .running.offered import installed, variants
         from .running.run import units
 
         try:

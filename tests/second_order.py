@@ -10,7 +10,7 @@ from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import Case, find, shipped
 from gradaccord.harness.records.rows import Row
 from gradaccord.harness.running.ledger import Ledger
-from gradaccord.harness.running.loading import variants
+from gradaccord.harness.running.offered import variants
 from gradaccord.harness.running.run import Unit, outcome
 from gradaccord.harness.running.workers import Here
 

@@ -22,6 +22,7 @@ from ..words import nearest
 from .inputs import Array, Input, build
 from .keys import CASE, schema, text_in
 from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
+from .names import shipped
 from .statements import Assembly, Statements
 from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, read
 from .yaml_tree import tree
@@ -117,11 +118,6 @@ def _weights(count: int) -> Array:
 
 
 # --- finding and loading -----------------------------------------------------------------------------------
-
-
-def shipped() -> Path:
-    """The folder of the cases that come with gradaccord."""
-    return Path(__file__).resolve().parent.parent.parent / "cases"
 
 
 def find(paths: Sequence[Path]) -> list[Path]:

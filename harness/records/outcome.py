@@ -37,6 +37,16 @@ class Outcome:
     )
     unit: bool = True  # False: what was found once all units of a case were in
 
+    @property
+    def key(self) -> tuple[str, int, str, bool]:
+        """What no two outcomes of a run share."""
+        return self.case, self.point, self.dtype, self.unit
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether it has a finding that no ledger entry explains: what makes exit status 1."""
+        return any(row.unexplained for row in self.rows) or any(path.first is not None for path in self.summaries)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseSummary:

@@ -14,7 +14,8 @@ class Settings:
     """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit, and on a path
     for each step; `apart`: each engine in a process of its own; `dtypes`: those that were asked for, empty for those
     of each case; `out`: the folder of the reports; `named`: the engines are those that the command named, and not all
-    that there are.
+    that there are; `fail_fast`: stop at the first unexplained finding; `strict`: what a case wants and nobody could
+    judge is a finding.
     """
 
     engines: tuple[str, ...]
@@ -24,6 +25,8 @@ class Settings:
     dtypes: tuple[str, ...] = ()
     out: str = ""
     named: bool = True
+    fail_fast: bool = False
+    strict: bool = False
 
     @property
     def flags(self) -> Mapping[str, object]:
@@ -32,6 +35,8 @@ class Settings:
             "dtypes": list(self.dtypes),
             "jobs": self.jobs,
             "timeout": self.timeout,
+            "fail_fast": self.fail_fast,
+            "strict": self.strict,
             "out": self.out,
         }
 
@@ -44,4 +49,5 @@ class Settings:
         words += [word for name in engines for word in ("--engine", name)]
         words += [word for name in dtypes for word in ("--dtype", name)]
         words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
+        words += ["--strict"] if self.strict else []
         return shlex.join(words)

@@ -25,7 +25,8 @@ from ..judging.subject import Subject
 from ..paths.trajectory import Path, trajectory
 from ..records.evaluation import DTYPES, Along, Derivative, Evaluate, Evaluation, Inputs, Status, Unsupported, Variant
 from ..rules.update import Update
-from .loading import load, loaded, variants, version
+from .loading import load, loaded, version
+from .offered import variants
 
 Array = NDArray[Any]
 

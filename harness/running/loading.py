@@ -1,5 +1,4 @@
-"""Engines by name: through entry points of the groups `gradaccord.engines` and `gradaccord.variants`, or from a file,
-`path.py:prepare`.
+"""Engines by name: through the entry points that `offered.py` knows, or from a file, `path.py:prepare`.
 
 Names are checked without importing anything; an engine is imported when a unit first asks for it.
 """
@@ -11,31 +10,13 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import CommandError, LoadingError, engine_folders, one_line, raised_at
 from ..records.evaluation import Engine, Prepare, Unsupported, Variant
 from ..words import nearest
-
-GROUP = "gradaccord.engines"
-VARIANTS = "gradaccord.variants"  # of engines, for derivatives along a direction alone
-DEFAULT = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
-
-
-@cache
-def installed() -> dict[str, EntryPoint]:
-    """Every engine that an installed package offers, the shipped ones first, variants last."""
-    entries = {entry.name: entry for entry in entry_points(group=GROUP)}
-    order = [name for name in DEFAULT if name in entries] + sorted(set(entries) - set(DEFAULT))
-    return {name: entries[name] for name in order} | dict(sorted(variants().items()))
-
-
-@cache
-def variants() -> dict[str, EntryPoint]:
-    """The engines among the installed ones that only cases which ask for more than the gradient are for."""
-    return {entry.name: entry for entry in entry_points(group=VARIANTS)}
+from .offered import installed
 
 
 def checked(names: Iterable[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -37,8 +38,8 @@ from ..records.verdicts import Verdict
 from ..rules.update import Update
 from .answers import Answer, answer, answer_along, walk
 from .ledger import Ledger
-from .loading import installed, variants
-from .workers import Apart, Here, Host, StoppedError, ignore_interrupts
+from .offered import installed, variants
+from .workers import Announcing, Apart, Here, Host, StoppedError, ignore_interrupts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +65,41 @@ def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
     return work
 
 
-def run(work: Sequence[Unit], settings: Settings) -> Generator[Outcome, None, None]:
+def run(
+    work: Sequence[Unit],
+    settings: Settings,
+    noticed: Callable[[Outcome], None] = lambda outcome: None,
+    asks: Callable[[Unit, str], None] = lambda unit, engine: None,
+) -> Generator[Outcome, None, None]:
     """The outcome of each unit, in order, as they come; what is stale or idle in ledgers comes as outcomes of its own.
 
-    KeyboardInterrupt is raised again once every outcome that was complete has been given.
+    `noticed` hears of each outcome before it is given, and `asks` of each engine before it is asked, where that is done
+    in this process. KeyboardInterrupt is raised again once every outcome that was complete has been given.
     """
     left = Counter(unit.case.name for unit in work)
     ledgers: dict[str, Ledger] = {}
     cases = {unit.case.name: unit.case for unit in work}
-    for outcome in _outcomes(work, settings):
+    for outcome in _outcomes(work, settings, asks):
         name = outcome.case
         ledger = ledgers.setdefault(name, Ledger(cases[name]))
-        yield ledger.explain(outcome)
+        explained = ledger.explain(outcome)
+        noticed(explained)
+        yield explained
         left[name] -= 1
         if not left[name]:
             told = [*ledger.stale(), *ledger.idle({**installed(), **dict.fromkeys(settings.engines)})]
             if told:
-                yield Outcome(case=name, point=told[0].point, dtype=told[0].dtype, rows=tuple(told), unit=False)
+                last = Outcome(case=name, point=told[0].point, dtype=told[0].dtype, rows=tuple(told), unit=False)
+                noticed(last)
+                yield last
 
 
-def _outcomes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
+def _outcomes(work: Sequence[Unit], settings: Settings, asks: Callable[[Unit, str], None]) -> Iterator[Outcome]:
     if settings.jobs < 1:
         host = _host(settings)
         try:
             for unit in work:
-                yield outcome(unit, settings.engines, host)
+                yield outcome(unit, settings.engines, Announcing(host, partial(asks, unit)))
         finally:
             host.close()
         return

@@ -6,15 +6,15 @@ Every mistake is a CommandError or CaseErrors, before anything is computed.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CommandError
-from ..reading.case import Case, find, load_all, shipped
+from ..reading.case import Case, find, load_all
+from ..reading.names import shipped, shipped_names
 from ..records.evaluation import DTYPES
-from ..words import nearest
+from ..words import counted, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,25 @@ class Selected:
     address: str
 
 
-def select(words: Sequence[str]) -> list[Selected]:
+def select(words: Sequence[str], tags: Sequence[str] = ()) -> list[Selected]:
     """The cases that are meant: files, folders, names of shipped cases or of their folders; all shipped ones for none.
+    With tags, of these the cases that have at least one of the tags.
 
-    Raises CaseErrors with everything that is wrong with any of them.
+    Raises CaseErrors with everything that is wrong with any of them, and CommandError for a tag that none has.
     """
     paths = find([_path(word) for word in words] or [shipped()])
-    return [Selected(case, address(case.name, case.path)) for case in load_all(paths)]
+    cases = load_all(paths)
+    _check_tags(tags, cases)
+    return [Selected(case, address(case.name, case.path)) for case in cases if not tags or {*tags} & {*case.tags}]
+
+
+def _check_tags(tags: Sequence[str], cases: Sequence[Case]) -> None:
+    known = sorted({tag for case in cases for tag in case.tags})
+    for tag in tags:
+        if tag not in known:
+            told = f"Known: {', '.join(known)}." if known else "No tags are known: a case has them by `tags: [NAME]`."
+            hint = " ".join(filter(None, [nearest(tag, known), told]))
+            raise CommandError(f"none of {counted(len(cases), 'case')} has the tag `{tag}`. {hint}")
 
 
 def _path(word: str) -> Path:
@@ -40,21 +52,11 @@ def _path(word: str) -> Path:
         return path
     if (shipped() / word).exists():
         return shipped() / word
-    names = _names()
+    names = shipped_names()
     if word in names:
         return names[word]
     hint = " ".join(filter(None, [nearest(word, names), "`gradaccord list` shows the shipped cases."]))
     raise CommandError(f"no file, folder or shipped case `{word}`. {hint}")
-
-
-def _names() -> dict[str, Path]:
-    """The shipped cases by name, read off without loading them."""
-    paths: dict[str, Path] = {}
-    for path in sorted(shipped().rglob("*.yaml")):
-        name = re.search(r"^name:[ ]*(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-        if name is not None:
-            paths[name[1]] = path
-    return paths
 
 
 def address(name: str, path: Path) -> str:

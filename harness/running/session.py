@@ -1,34 +1,51 @@
 """One run from the command line: outcomes as they come into every report, and the exit status at the end.
 
-Finds the reports through entry points of the group `gradaccord.reports`; imports none of them.
+Finds the reports through entry points; imports none of them.
 """
 
 from __future__ import annotations
 
 import platform
 import signal
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
+from typing import Literal, Protocol, TypeAlias
 
 from ..errors import CommandError
-from ..records.outcome import About, CaseSummary, Outcome, Report
+from ..records.outcome import About, Asked, CaseSummary, Outcome, Report
 from ..records.paths import Parting, Summary
 from ..records.rows import Row
 from ..records.settings import Settings
 from ..records.tally import Tally
 from ..words import counted
-from .loading import variants
-from .run import run, units
+from .offered import REPORTS, entries, variants
+from .run import Unit, run, units
 from .selection import Selected, check_folder
 
-GROUP = "gradaccord.reports"
 INTERRUPTED = 130
+WANTED = ("gradient", "tangent", "hessian_product")  # what a case asks for, which `--strict` wants judged
+
+
+class Watcher(Protocol):
+    """Who hears of a run while it is under way: in its process, of one thing at a time."""
+
+    def begins(self, asked: Asked, work: Sequence[Unit]) -> None:
+        """What will be run; nothing is loaded yet."""
+        ...
+
+    def asks(self, unit: Unit, engine: str) -> None:
+        """An engine is asked next, where that is done in this process."""
+        ...
+
+    def finds(self, outcome: Outcome) -> None:
+        """An outcome that is complete, in any order; it comes before any report has it."""
+        ...
 
 
 @dataclass
@@ -61,21 +78,20 @@ class Kept:
         self.versions |= outcome.versions
 
 
+Stop: TypeAlias = Literal["", "interrupted", "found"]  # what ended a run before its last unit, if anything did
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended: its exit status and the messages that go with it."""
+    """How a run ended: its exit status, why it stopped early if it did, and the messages that go with it."""
 
     status: int
     kept: Kept
     about: About
+    stop: Stop = ""
 
 
-def session(
-    selected: Sequence[Selected],
-    settings: Settings,
-    command: str,
-    progress: Callable[[str, int, int], None] = lambda label, done, total: None,
-) -> Ended:
+def session(selected: Sequence[Selected], settings: Settings, command: str, watchers: Sequence[Watcher] = ()) -> Ended:
     """Run, report, and say how it went.
 
     Exit status 0: nothing unexplained; 1: a finding that no ledger entry explains, or nothing was compared; 130:
@@ -93,27 +109,19 @@ def session(
     out = Path(settings.out)
     check_folder(out)
     reports = open_reports(out)
-    kept = Kept()
+    asked = Asked(settings=settings, cases=tuple(map(summary_of, selected)))
+    for watcher in watchers:
+        watcher.begins(asked, work)
     started, start = datetime.now().astimezone(), perf_counter()
-    interrupted = False
     with _Interrupts() as interrupts:
-        try:
-            with closing(run(work, settings)) as outcomes:
-                progress(work[0].case.name, 0, len(work))
-                for outcome in outcomes:
-                    with interrupts.held():
-                        kept.add(outcome)
-                        for report in reports:
-                            report.add(outcome)
-                    progress(outcome.case, kept.tally.units, len(work))
-        except KeyboardInterrupt:
-            interrupted = True
+        under_way = _UnderWay(settings, work, watchers, reports, interrupts)
+        stop = under_way.run()
+        kept = under_way.kept
         left = len(work) - kept.tally.units
-        messages = _messages(kept, left, interrupted)
         about = About(
             command=command,
             settings=settings,
-            cases=tuple(map(summary_of, selected)),
+            cases=asked.cases,
             versions=kept.versions,
             platform=environment(),
             seeds={},
@@ -121,20 +129,89 @@ def session(
             seconds=perf_counter() - start,
             units=len(work),
             left=left,
-            messages=messages,
+            messages=_messages(kept, left, stop),
         )
         with interrupts.held(quietly=True):
             for report in reports:
                 report.close(about)
     bad = bool(kept.open) or bool(kept.paths_off) or not kept.tally.compared
-    return Ended(INTERRUPTED if interrupted else int(bad), kept, about)
+    return Ended(INTERRUPTED if stop == "interrupted" else int(bad), kept, about, stop)
 
 
-def _messages(kept: Kept, left: int, interrupted: bool) -> tuple[str, ...]:
+class _FoundError(Exception):
+    """The first unexplained finding, where a run stops at it."""
+
+
+class _UnderWay:
+    """A run: each outcome to the watchers once it is complete, and to the reports in the order of the units."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        work: Sequence[Unit],
+        watchers: Sequence[Watcher],
+        reports: Sequence[Report],
+        interrupts: _Interrupts,
+    ) -> None:
+        self.kept = Kept()
+        self._settings, self._work = settings, work
+        self._watchers, self._reports, self._interrupts = watchers, reports, interrupts
+        self._waiting: dict[tuple[str, int, str, bool], Outcome] = {}  # noticed, and not yet in the reports
+
+    def run(self) -> Stop:
+        """Raises nothing but what a report or a watcher raises."""
+        try:
+            with closing(run(self._work, self._settings, self._notice, self._ask)) as outcomes:
+                for outcome in outcomes:
+                    self._report(self._waiting.pop(outcome.key))
+        except KeyboardInterrupt:
+            self._report_waiting()
+            return "interrupted"
+        except _FoundError:
+            self._report_waiting()
+            return "found"
+        return ""
+
+    def _report_waiting(self) -> None:
+        place = {(unit.case.name, unit.point, unit.dtype): k for k, unit in enumerate(self._work)}
+        last = len(place)
+        for key in sorted(self._waiting, key=lambda key: (place.get(key[:3], last), not key[3])):
+            self._report(self._waiting[key])
+
+    def _ask(self, unit: Unit, engine: str) -> None:
+        for watcher in self._watchers:
+            watcher.asks(unit, engine)
+
+    def _notice(self, outcome: Outcome) -> None:
+        outcome = strictly(outcome) if self._settings.strict else outcome
+        self._waiting[outcome.key] = outcome
+        for watcher in self._watchers:
+            watcher.finds(outcome)
+        if self._settings.fail_fast and outcome.unexplained:
+            raise _FoundError
+
+    def _report(self, outcome: Outcome) -> None:
+        with self._interrupts.held():
+            self.kept.add(outcome)
+            for report in self._reports:
+                report.add(outcome)
+
+
+def strictly(outcome: Outcome) -> Outcome:
+    """The outcome in which what a case wants and nobody could judge is a finding."""
+    rows = [
+        replace(row, finding=True) if row.verdict == "not judged" and row.quantity in WANTED else row
+        for row in outcome.rows
+    ]
+    return replace(outcome, rows=tuple(rows))
+
+
+def _messages(kept: Kept, left: int, stop: Stop) -> tuple[str, ...]:
     messages: list[str] = []
-    if interrupted:
+    if stop:
         total, were = counted(kept.tally.units + left, "unit"), "was" if left == 1 else "were"
-        messages.append(f"Interrupted: {left} of {total} {were} left; what was complete is in the reports.")
+        why = "Interrupted" if stop == "interrupted" else "Stopped at the first unexplained finding"
+        messages.append(f"{why}: {left} of {total} {were} left; what was complete is in the reports.")
     elif not kept.tally.compared:
         why = "; ".join(list(kept.reasons)[:5]) or "no engine gave a number that could be judged"
         messages.append(f"Nothing was compared: {why}.")
@@ -144,7 +221,7 @@ def _messages(kept: Kept, left: int, interrupted: bool) -> tuple[str, ...]:
 def open_reports(folder: Path) -> list[Report]:
     """Every installed report, begun in the folder. Raises CommandError where one cannot be written."""
     try:
-        return [entry.load()(folder) for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
+        return [entry.load()(folder) for entry in entries(REPORTS).values()]
     except OSError as error:
         raise CommandError(f"cannot write to {folder}: {error.strerror or error}") from None
 

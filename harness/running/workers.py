@@ -48,6 +48,21 @@ class Here:
         pass
 
 
+class Announcing:
+    """A host that says of which engine it asks next."""
+
+    def __init__(self, host: Host, asks: Callable[[str], None]) -> None:
+        self._host = host
+        self._asks = asks
+
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
+        self._asks(engine)
+        return self._host.call(engine, function, *args, times=times)
+
+    def close(self) -> None:
+        self._host.close()
+
+
 class Apart:
     """Each engine in a spawned process of its own, killed after `timeout` seconds a time (None: never) and replaced."""
 

@@ -16,7 +16,8 @@ from ..graph.graph import Graph
 from ..graph.node import Node
 from ..reading.case import Case
 from ..records.evaluation import Array
-from ..running.loading import checked, installed
+from ..running.loading import checked
+from ..running.offered import installed
 from ..words import counted
 from .copying import binds, copy
 

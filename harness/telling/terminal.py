@@ -1,24 +1,22 @@
-"""What a run looks like in a terminal: progress, the table of verdicts, the findings. Fits 80 columns.
+"""What a run looks like in a terminal once it is over: the table of verdicts, the findings. Fits 80 columns.
 
 Loaded by commands that print, never by `--help`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import indent, wrap
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from ..records.paths import Parting, Summary
 from ..records.rows import NOT_ENGINES, Row
 from ..records.verdicts import VERDICTS, Verdict
-from ..running.loading import variants
+from ..running.offered import variants
 from ..running.session import Ended
 from ..words import counted
 from .findings import Told, at_point, engines_first, entries, silences, splits, told
@@ -27,21 +25,8 @@ SHOWN = 20  # findings; the report has them all
 PATHS_SHOWN = 6
 
 
-def console() -> Console:
-    return Console(highlight=False)
-
-
-@contextmanager
-def progress() -> Generator[Callable[[str, int, int], None], None, None]:
-    """A function to tell what was done last and how much of all is done; a bar, where there is a terminal."""
-    screen = Console(stderr=True)
-    if not screen.is_terminal:
-        yield lambda label, done, total: None
-        return
-    columns = (TextColumn("{task.description:24.24}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda label, done, total: bar.update(task, description=label, completed=done, total=total)
+def console(*, stderr: bool = False) -> Console:
+    return Console(highlight=False, stderr=stderr)
 
 
 def verdicts(counts: Mapping[str, Mapping[Verdict, int]]) -> Iterator[Table]:
@@ -125,7 +110,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     _paragraphs(screen, *kept.notices)
     for message in about.messages:
         screen.print(Text(message, "bold"))
-    screen.print(Text(_last_line(end, len(quiet) + len(kinks) + len(others) + kept.paths_off)))
+    screen.print(Text(last_line(end)))
     screen.print(Text(f"Report: {report}"), soft_wrap=True)
 
 
@@ -150,7 +135,11 @@ def _partings(screen: Console, partings: Sequence[Parting]) -> None:
         screen.print(f"paths part in {counted(len(units) - PATHS_SHOWN, 'more unit')}: see the report")
 
 
-def _last_line(end: Ended, disagreements: int) -> str:
+def last_line(end: Ended) -> str:
+    """How many numbers, how long it took, and whether anything is off."""
+    quiet, rest = silences(end.kept.open)
+    kinks, others = splits(entries(rest))
+    disagreements = len(quiet) + len(kinks) + len(others) + end.kept.paths_off
     tally, about = end.kept.tally, end.about
     if disagreements:
         outcome = f"{counted(disagreements, 'disagreement')} without an explanation"

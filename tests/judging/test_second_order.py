@@ -19,8 +19,9 @@ from gradaccord.harness.reading.case import Case, load, schema, shipped
 from gradaccord.harness.records.evaluation import Inputs
 from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.running.answers import answer_along
-from gradaccord.harness.running.loading import Unsupported, variants
+from gradaccord.harness.running.loading import Unsupported
 from gradaccord.harness.running.loading import load as load_engine
+from gradaccord.harness.running.offered import variants
 from gradaccord.harness.running.run import Unit, outcome
 from gradaccord.harness.running.workers import Here
 from gradaccord.harness.truth.germs import push

@@ -44,7 +44,7 @@ def floors(line: str) -> dict[str, int]:
 
 
 FLOORS = floors(ORDER)
-SHELLS = ("__init__", "cli", "pytest_plugin")  # above all rooms; nothing imports them but one another
+SHELLS = ("__init__", "cli", "completion", "pytest_plugin")  # above all rooms; nothing imports them but one another
 REPORTED = ("words", "graph", *(f"records.{name}" for name in ("rows", "verdicts", "outcome", "paths", "tally")),
             "telling.mermaid", "telling.findings")  # fmt: skip
 # Narrower than the order says: what begins with the first may import of this project only the others, and itself.
@@ -71,12 +71,12 @@ FILES = {
     "arithmetic": "special | arrays floats",
     "truth": "arrays precision rounding | choice products | numbers | germs poles reference residuals | "
     "adjoints links sides | batches proof | sensitivity | ties",
-    "reading": "formula yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys | statements | known "
-    "| case",
+    "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys | statements "
+    "| known | case",
     "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | judge | second_order",
     "paths": "horizon move summary | trajectory | parting",
-    "running": "ledger loading selection | answers workers | run | session",
-    "telling": "copying findings mermaid proving showing | script terminal",
+    "running": "ledger offered selection | loading | answers workers | run | session",
+    "telling": "copying findings mermaid progress proving showing | script stream terminal | watching",
 }
 
 

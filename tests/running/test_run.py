@@ -18,8 +18,9 @@ from gradaccord.harness.records.rows import Row
 from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.records.tally import Tally
 from gradaccord.harness.running.answers import walk
-from gradaccord.harness.running.loading import checked, installed, version
+from gradaccord.harness.running.loading import checked, version
 from gradaccord.harness.running.loading import loaded as load_engine
+from gradaccord.harness.running.offered import installed
 from gradaccord.harness.running.run import outcome as run_unit
 from gradaccord.harness.running.run import run, units
 from gradaccord.harness.running.workers import Apart, StoppedError
