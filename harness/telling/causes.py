@@ -95,13 +95,15 @@ def causes(rows: Iterable[Row], asked: Asked, paths: Iterable[Summary] = ()) -> 
 
 def _cause(key: Key, group: Sequence[Entry], asked: Asked) -> Cause:
     sizes = {entry.row.case: _size(entry.row.case, asked) for entry in group}
-    smallest: Entry | Split
     first = min(group, key=lambda entry: (sizes[entry.row.case], -GRAVITY[entry.row.verdict])).row
-    smallest, chosen = Entry(first, sum(entry.rows for entry in group if _unit(entry.row) == _unit(first))), ""
+    smallest: Entry | Split = Entry(first, sum(entry.rows for entry in group if _unit(entry.row) == _unit(first)))
+    chosen = ""
     if first.verdict == "convention":
         place = (first.case, first.point, first.node)
         there = [entry for entry in group if (entry.row.case, entry.row.point, entry.row.node) == place]
-        smallest, chosen = split(there) if first.finding else smallest, _chosen(there)
+        chosen = _chosen(there)
+        if first.finding:
+            smallest = split(there)
     ordered = [entry.row for entry in group]
     return Cause(
         key=key,

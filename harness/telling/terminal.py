@@ -126,6 +126,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     for message in about.messages:
         screen.print(Text(message, "bold"))
     if found:
+        screen.print("What is off, by operation and engine; all else that was judged is sound:\n")
         screen.print(_causes(found, screen.width))
         screen.print()
     screen.print(Text(_last_line(end, len(new), len(found) - len(new))))

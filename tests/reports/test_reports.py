@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, replace
 from math import inf, nan
 from pathlib import Path
@@ -76,7 +77,7 @@ ENDLESS = Row(
     error=-inf,
     digits=0.0,
     verdict="not finite",
-    node="value of y",
+    node=LinkName("value", "y"),
     reason="a | b\nand *more*",
     finding=True,
     accepted="known since 1847",
@@ -201,6 +202,47 @@ def test_the_json_counts_what_nothing_explains(folder: Path) -> None:
 )
 def test_the_page_says(text: str, folder: Path) -> None:
     assert text in (folder / "report.md").read_text()
+
+
+def test_the_page_begins_with_what_is_off_by_operation_and_engine(folder: Path) -> None:
+    page = (folder / "report.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## What is off", "## Engine by engine", "## New findings", "## Known findings", "## Verdicts",
+        "## Reported, and no disagreement", "## Allowances", "## What was run",
+    ]  # fmt: skip
+    head, _, table = page[: page.index("## Engine by engine")].partition("| operation |")
+    assert len(head.splitlines()) <= 8
+    assert table.splitlines()[2:4] == [
+        "| `multiply` | `torch` | derivative: wrong | [`product`](cases.md#product) | 1 | **new** |",
+        "| `multiply` | `jax` | value: not finite | [`product`](cases.md#product) | 1 | known |",
+    ]
+
+
+def test_a_defect_in_many_cases_fills_no_page(tmp_path: Path, about: About) -> None:
+    report = markdown.write(tmp_path)
+    (summary,) = about.cases
+    names = [f"graph-{k}" for k in range(84)]
+    for name in names:
+        accepted = "" if name in names[:33] else "known since 1847"
+        rows = [replace(ROW, case=name, name=x, accepted=accepted, reason=f"{name} {x}") for x in "abcdefgh"]
+        report.add(unit(case=name, rows=(*rows, replace(AGREES, case=name, verdict="lossy", node=ROW.node))))
+    report.close(replace(about, cases=tuple(replace(summary, name=name) for name in names)))
+    page = (tmp_path / "report.md").read_text()
+    assert len(page.splitlines()) < 100
+    assert page.count("repeat: ") == 2  # new and known
+    assert "In 33 cases: " in page and "and 29 more" in page
+    assert "also off there: 7 more" in page
+
+
+def test_cases_stand_beside_the_page_with_their_graphs_and_links_lead_there(folder: Path) -> None:
+    cases = (folder / "cases.md").read_text()
+    assert "## product\n" in cases
+    assert "y: a * b" in cases
+    assert 'n2["y = a * b"]' in cases
+    page = (folder / "report.md").read_text()
+    assert "y: a * b\n" not in page
+    headings = {line[3:] for line in cases.splitlines() if line.startswith("## ")}
+    assert set(re.findall(r"\]\(cases\.md#([^)]*)\)", page)) == headings
 
 
 def test_pairs_beyond_the_gradient_stand_apart_and_those_without_a_number_in_common_nowhere(
