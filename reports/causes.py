@@ -57,10 +57,11 @@ def _numbers(account: Told) -> list[str]:
 
 
 def in_short(cause: Cause, asked: Asked) -> str:
-    """One known cause: the reasons that ledgers give, and a command that shows it again."""
-    lines = [f"- {_title(cause)}, in {_cases(cause)}"]
+    """One known cause: what is off in its smallest case, the reasons that ledgers give, a command that shows it again."""
+    account = told(cause.smallest, asked)
+    lines = [f"- {_title(cause)}, in {_cases(cause)}", *map(escaped, account.reasons)]
     lines += [f"accepted: {escaped(reason)}" for reason in cause.accepted]
-    lines.append(f"repeat: `{told(cause.smallest, asked).again}`")
+    lines.append(f"repeat: `{account.again}`")
     return "<br>\n  ".join(lines)
 
 
