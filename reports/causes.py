@@ -57,7 +57,7 @@ def _numbers(account: Told) -> list[str]:
 
 
 def in_short(cause: Cause, asked: Asked) -> str:
-    """One known cause: what is off in its smallest case, the reasons that ledgers give, a command that shows it again."""
+    """One known cause: what is off in its smallest case, why it is accepted, and a command that shows it again."""
     account = told(cause.smallest, asked)
     lines = [f"- {_title(cause)}, in {_cases(cause)}", *map(escaped, account.reasons)]
     lines += [f"accepted: {escaped(reason)}" for reason in cause.accepted]
