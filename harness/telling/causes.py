@@ -119,15 +119,15 @@ def _cause(key: Key, group: Sequence[Entry], asked: Asked) -> Cause:
 
 
 def _chosen(there: Sequence[Entry]) -> str:
-    """Such as `torch: the middle; jax: the right one`, without names where all chose alike. Many kinks in one array
-    are too much for a few words."""
+    """Such as `torch: the middle; jax: the right one`, or `took the middle` where all chose alike. Many kinks in one
+    array are too much for a few words."""
     engines: dict[str, dict[str, None]] = {}
     for entry in there:
         if len(entry.row.choice) != 1:
             return ""
         engines.setdefault(choices.told(entry.row.choice), {})[entry.row.engine] = None
     if len(engines) == 1:
-        return next(iter(engines))
+        return f"took {next(iter(engines))}"
     return "; ".join(f"{', '.join(names)}: {choice}" for choice, names in engines.items())
 
 

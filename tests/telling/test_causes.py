@@ -196,6 +196,13 @@ def test_engines_that_chose_differently_are_one_entry_that_says_who_chose_what(a
     assert account.again == "gradaccord run small.yaml"  # with all engines
 
 
+def test_an_engine_that_is_alone_with_its_choice_is_told_with_it(asked: Asked) -> None:
+    left = replace(chose("small", "jax", "left"), accepted="so it is")
+    (cause,) = causes([left, replace(left, engine="jax:jit")], asked)
+    assert cause.off == "derivative: convention (took the left one)"
+    assert not causes([replace(left, choice=(("left", 2), ("right", 1)))], asked)[0].chosen
+
+
 @pytest.mark.parametrize("verdict", ["unstable", "timed out", "failed"])
 def test_an_engine_that_gives_no_numbers_is_one_entry(verdict: Verdict, asked: Asked) -> None:
     reason = "a second run gave another `{}`" if verdict == "unstable" else "no driver"
