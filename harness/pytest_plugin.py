@@ -154,17 +154,18 @@ class CaseItem(_CaseItem):
             pytest.skip("it computes nothing that this case asks for")
 
     def _failure(self, rows: Sequence[Row], paths: Sequence[str]) -> str:
-        from .telling.findings import again, entries, numbers, told
+        from .telling.causes import causes
+        from .telling.findings import again, numbers, told
 
         asked, lines = self._asked(), list[str]()
-        for entry in entries(rows):
-            account = told(entry, asked)
-            lines.append(f"{account.what}: {account.row.verdict}")
+        for cause in causes(rows, asked):
+            account = told(cause.smallest, asked)
+            lines.append(": ".join(filter(None, (account.what, account.row.verdict))))
             shown = (
                 account.link and f"first link that is off: {account.link}",
                 *account.reasons,
                 numbers(account.row),
-                account.also and f"also off: {account.also}",
+                account.also and f"also off: {account.also:,} more",
                 account.nodes,
             )
             lines += [f"  {text}" for text in shown if text]

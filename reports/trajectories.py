@@ -1,66 +1,87 @@
-"""What a report tells of paths, as tables: where each engine went, and where two of them part."""
+"""What a report tells of paths, as tables: where they went, and where two of them part. A row for each case."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..harness.records.paths import Parting, Summary
 from ..harness.telling.findings import at_point
 from ..harness.words import counted
-
-Table = tuple[list[str], list[list[str]]]
+from .layout import case_link, folded, listed, table, told_table
 
 WALKED = (
-    "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step "
-    "was judged on the engine's own numbers. `first off`: the first step that is not sound, and its cause.\n\n"
+    "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step was judged "
+    "on the engine's own numbers."
 )
 PARTED = (
     "Two engines part at the first step after which fewer than half of the dtype's digits agree. Where every step is "
     "sound that is rounding, amplified: the paths of engines that are shaken in their last digits tell from which "
-    "step on rounding alone may do so.\n\n"
+    "step on rounding alone may do so."
 )
 
 
-def walked(paths: Sequence[Summary]) -> Table:
-    """The head and the rows of a table of paths."""
-    head = ["case", "dtype", "engine", "rule", "steps", "start", "end", "moved as promised", "first off"]
+def trajectories(paths: Sequence[Summary], partings: Sequence[Parting]) -> str:
+    """The section of paths; those with a step that is off are findings, and told with them."""
+    off = [path for path in paths if path.first is not None]
+    size = f"{counted(len(paths), 'path')}: "
+    said = f"{counted(len(off), 'path')} with a step that is off" if off else "no step is off"
+    walked = _walked(paths)
+    parts = [WALKED, f"**{size}{said}.**", folded(counted(len(walked[1]), "case"), table(*walked))]
+    if partings:
+        parts += [PARTED, told_table(*_parted(partings))]
+    return "\n\n".join(parts)
+
+
+def _walked(paths: Iterable[Summary]) -> tuple[list[str], list[list[str]]]:
+    head = ["case", "rule", "steps", "engines", "dtypes", "start", "end", "moved as promised", "a step is off"]
+    groups: dict[tuple[str, int], list[Summary]] = {}
+    for path in paths:
+        groups.setdefault((path.case, path.point), []).append(path)
     return head, [
         [
-            at_point(f"`{path.case}`", path.point),
-            path.dtype,
-            f"`{path.engine}`",
-            path.rule,
-            str(path.steps),
-            *_moved(path),
+            at_point(case_link(case), point),
+            group[0].rule,
+            f"{max(path.steps for path in group):,}",
+            f"{len({path.engine for path in group}):,}",
+            ", ".join(dict.fromkeys(path.dtype for path in group)),
+            _range(path.start for path in group),
+            _range(path.end for path in group),
+            _kept(group),
+            listed(dict.fromkeys(path.engine for path in group if path.first is not None)),
         ]
-        for path in paths
+        for (case, point), group in groups.items()
     ]
 
 
-def parted(partings: Sequence[Parting]) -> Table:
-    """The head and the rows of a table of pairs of engines whose paths part."""
-    head = ["case", "dtype", "engines", "part at step", "there", "why"]
+def _range(numbers: Iterable[float | None]) -> str:
+    """Where the output of all engines was: one number, or from the least to the largest."""
+    shown = {f"{number:.6g}": number for number in numbers if number is not None}
+    ends = sorted(shown, key=lambda text: shown[text])
+    return " to ".join(dict.fromkeys([*ends[:1], *ends[-1:]]))
+
+
+def _kept(group: Sequence[Summary]) -> str:
+    words = {True: "yes", False: "no", None: "did not move"}
+    counts = {kept: sum(path.kept is kept for path in group) for kept in words}
+    present = {words[kept]: count for kept, count in counts.items() if count}
+    return next(iter(present)) if len(present) == 1 else ", ".join(f"{word}: {n}" for word, n in present.items())
+
+
+def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:
+    """Of each unit the first pair of engines that part, those that rounding does not explain before all others."""
+    head = ["case", "dtype", "engines", "part at step", "there", "more pairs", "why"]
+    units: dict[tuple[str, int, str], list[Parting]] = {}
+    for parting in sorted(partings, key=lambda parting: (not parting.unexplained, parting.step)):
+        units.setdefault((parting.case, parting.point, parting.dtype), []).append(parting)
     return head, [
         [
-            at_point(f"`{parting.case}`", parting.point),
-            parting.dtype,
-            f"`{parting.engine_a}`, `{parting.engine_b}`",
-            str(parting.step),
-            f"`{parting.there}`",
-            parting.why,
+            at_point(case_link(case), point),
+            dtype,
+            f"`{first.engine_a}`, `{first.engine_b}`",
+            str(first.step),
+            f"`{first.there}`",
+            str(len(others)) if others else "",
+            first.why,
         ]
-        for parting in partings
-    ]
-
-
-def _moved(path: Summary) -> list[str]:
-    promised = {True: "yes", False: "no", None: "did not move"}[path.kept]
-    if path.against:
-        promised += f", {counted(path.against, 'step')} did not"
-    off = path.first
-    return [
-        "" if path.start is None else f"{path.start:.6g}",
-        "" if path.end is None else f"{path.end:.6g}",
-        promised,
-        "" if off is None else f"step {off.step}, `{off.name}`: {off.cause} is {off.verdict}",
+        for (case, point, dtype), (first, *others) in units.items()
     ]

@@ -54,6 +54,7 @@ class Kept:
 
     tally: Tally = field(default_factory=Tally)
     open: list[Row] = field(default_factory=list[Row])
+    known: list[Row] = field(default_factory=list[Row])
     paths: list[Summary] = field(default_factory=list["Summary"])
     partings: list[Parting] = field(default_factory=list["Parting"])
     reasons: dict[str, None] = field(default_factory=dict[str, None])
@@ -69,6 +70,8 @@ class Kept:
         for row in outcome.rows:
             if row.unexplained:
                 self.open.append(row)
+            elif row.finding:
+                self.known.append(row)
             if row.engine == "ledger" and not row.finding:
                 self.notices[f"{row.case}: {row.reason}"] = None
             elif row.quantity == "run":

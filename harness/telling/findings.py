@@ -1,12 +1,12 @@
-"""Rows gathered into what a reader wants to see: one entry for each bad link, with all that it spoils.
+"""Findings of one unit: one entry for each link that is off, and all there is to say of it.
 
-The terminal, the pytest plugin and the reports share it.
+The terminal, the pytest plugin and the reports share it; `causes.py` gathers entries over cases.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,89 +22,54 @@ QUANTITIES = ("gradient", "tangent", "hessian_product", "value", "adjoint", "ter
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Rows of one engine with one and the same cause. `row` stands for them, `affected` says what they are."""
+    """Rows of one engine in one unit that name the same link. `row` stands for them; `own`: one of them is that
+    link's own, so that it is the step that is off, and not only what came of it."""
 
     row: Row
-    affected: str
-    rows: int
+    rows: int = 1
+    own: bool = False
 
 
 def entries(rows: Iterable[Row]) -> list[Entry]:
-    """The rows by what caused them, in order of appearance; a gradient stands for the others where there is one."""
+    """The rows by the link that they name, in order of appearance. A gradient stands for the others where one is off by
+    anything: it may have inherited its verdict and be right by luck."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        key = (row.case, row.point, row.dtype, row.engine, row.verdict, row.node, row.reason, row.accepted)
+        key = (row.case, row.point, row.dtype, row.engine, row.verdict, row.node or row.reason, row.accepted)
         groups.setdefault(key, []).append(row)
     return [
-        Entry(min(group, key=lambda row: QUANTITIES.index(row.quantity)), affected(group), len(group))
+        Entry(
+            min(group, key=lambda row: (row.error == 0, QUANTITIES.index(row.quantity))),
+            len(group),
+            any(map(_own, group)),
+        )
         for group in groups.values()
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """An engine that gave no numbers in several cases, each time for the same reason."""
-
-    row: Row
-    units: int
-    cases: int
-
-
-def silences(rows: Iterable[Row]) -> tuple[list[Silence], list[Row]]:
-    """What kept an engine from answering in more than one case, once each; and all other rows."""
-    rows = list(rows)
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        if row.quantity == "run":
-            groups.setdefault((row.engine, row.verdict, row.reason, row.accepted), []).append(row)
-    many = {key: group for key, group in groups.items() if len({row.case for row in group}) > 1}
-    rest = [
-        row for row in rows
-        if row.quantity != "run" or (row.engine, row.verdict, row.reason, row.accepted) not in many
-    ]  # fmt: skip
-    return [Silence(group[0], len(group), len({row.case for row in group})) for group in many.values()], rest
+def _own(row: Row) -> bool:
+    return not isinstance(row.node, str) and row.node[:3] == (row.quantity, row.name, row.use)
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Engines that chose differently at one kink: who chose what, in words."""
+    """Engines at one kink: what was chosen, in words, and by whom."""
 
     row: Row
-    affected: str
     choices: Mapping[str, str]
 
 
-def splits(findings: Iterable[Entry]) -> tuple[list[Split], list[Entry]]:
-    """Conventions in which engines differ, one for each link of a case at a point; and all other entries."""
-    groups: dict[tuple[object, ...], list[Entry]] = {}
-    rest: list[Entry] = []
-    for entry in findings:
-        row = entry.row
-        if row.verdict == "convention" and row.finding:
-            groups.setdefault((row.case, row.point, row.node), []).append(entry)
-        else:
-            rest.append(entry)
-    made: list[Split] = []
-    for group in groups.values():
-        said: dict[str, dict[str, dict[str, None]]] = {}
-        for entry in group:
-            said.setdefault(entry.row.reason, {}).setdefault(entry.row.engine, {})[entry.row.dtype] = None
-        choices = {reason: _listed(engines) for reason, engines in said.items() if not _told_by_more(reason, said)}
-        made.append(Split(group[0].row, group[0].affected, choices))
-    return made, rest
+def split(same: Sequence[Entry]) -> Split:
+    """The choices of engines at one link of a case at a point."""
+    said: dict[str, dict[str, dict[str, None]]] = {}
+    for entry in same:
+        said.setdefault(entry.row.reason, {}).setdefault(entry.row.engine, {})[entry.row.dtype] = None
+    return Split(same[0].row, {reason: _listed(engines) for reason, engines in said.items()})
 
 
 def at_point(case: str, point: int) -> str:
     """A case, and which of its points it is about if that is not the first."""
     return f"{case} point {point}" if point else case
-
-
-def _told_by_more(reason: str, said: Mapping[str, Mapping[str, Mapping[str, None]]]) -> bool:
-    """Whether the same engines say this and more elsewhere, a term's choice in its gradient's row."""
-    return any(
-        len(more) > len(reason) and more.startswith(reason) and engines.keys() >= said[reason].keys()
-        for more, engines in said.items()
-    )
 
 
 def _listed(engines: Mapping[str, Mapping[str, None]]) -> str:
@@ -113,20 +78,6 @@ def _listed(engines: Mapping[str, Mapping[str, None]]) -> str:
     for engine, dtypes in engines.items():
         by_dtypes.setdefault(", ".join(dtypes), []).append(engine)
     return "; ".join(f"{', '.join(names)} ({dtypes})" for dtypes, names in by_dtypes.items())
-
-
-def affected(rows: Iterable[Row], limit: int = 6) -> str:
-    """Such as `gradient of a, b; value of f`; what is beyond the limit is counted."""
-    names: dict[str, dict[str, None]] = {}
-    for row in rows:
-        names.setdefault(row.quantity, {})[f"{row.name} in {row.use}" if row.use is not None else row.name] = None
-    parts: list[str] = []
-    for quantity in QUANTITIES:
-        if quantity in names:
-            shown, more = list(names[quantity])[:limit], len(names[quantity]) - limit
-            text = f"{quantity} of {', '.join(shown)}" if any(shown) else quantity
-            parts.append(text + (f" and {more} more" if more > 0 else ""))
-    return "; ".join(parts)
 
 
 def engines_first(by_engine: Mapping[str, T]) -> dict[str, T]:
@@ -143,49 +94,45 @@ def again(asked: Asked, case: str, engine: str = "", dtype: str = "") -> str:
 class Told:
     """What there is to say of a finding, whoever lays it out.
 
-    `who` is an engine and a dtype, empty where engines differ; `affected` is all that is off for the same reason and
-    empty where an engine is silent, `what` the first of it with its component and `also` the others; `link` is the
-    first link that is off; `reasons` are sentences; `row` has the numbers, if there are any; `nodes` says what inner
-    nodes are that were mentioned; `again` is a command that shows the same.
+    `who` is an engine and a dtype, empty where engines differ; `what` is the number that stands for it, with its
+    component, empty where an engine is silent, and `also` how many others are off with it; `link` is the first link
+    that is off; `reasons` are sentences; `row` has the numbers, if there are any; `nodes` says what inner nodes are
+    that were mentioned; `again` is a command that shows the same.
     """
 
     row: Row
     where: str
     again: str
     who: str = ""
-    affected: str = ""
     what: str = ""
-    also: str = ""
+    also: int = 0
     link: str = ""
     reasons: tuple[str, ...] = ()
     nodes: str = ""
 
 
-def told(finding: Entry | Split | Silence, asked: Asked) -> Told:
+def told(finding: Entry | Split, asked: Asked) -> Told:
     """A finding as all there is to say of it."""
-    row = finding.row
-    reasons = (row.reason,) if row.reason else ()
-    repeat = again(asked, row.case, *((row.engine, row.dtype) if not isinstance(finding, Split) else ()))
-    if isinstance(finding, Silence):
-        where = f"in {counted(finding.cases, 'case')}, {counted(finding.units, 'unit')}"
-        return Told(row=row, where=where, who=row.engine, reasons=reasons, again=repeat)
-    who = " ".join(filter(None, (row.engine, row.dtype)))
-    what, _, also = finding.affected.partition("; ")
-    what, cited = what + component(row.index), (finding.affected, str(row.node), row.reason)
+    row, link = finding.row, str(finding.row.node)
+    named = f"{row.name} in {row.use}" if row.use is not None else row.name
+    what = "" if row.quantity == "run" else f"{row.quantity} of {named}" if named else row.quantity
+    where = at_point(row.case, row.point)
     if isinstance(finding, Split):
-        who, what, cited = "", finding.affected.partition("; ")[0], (finding.affected, str(row.node))
         reasons = tuple(f"{engines}: {reason}" for reason, engines in finding.choices.items())
+        nodes = inner(asked, row.case, named, link)
+        return Told(
+            row=row, where=where, what=what, link=link, reasons=reasons, nodes=nodes, again=again(asked, row.case)
+        )
     return Told(
         row=row,
-        where=at_point(row.case, row.point),
-        who=who,
-        affected=finding.affected,
-        what=what,
-        also=also,
-        link=str(row.node),
-        reasons=reasons,
-        nodes=inner(asked, row.case, *cited),
-        again=repeat,
+        where=where,
+        who=" ".join(filter(None, (row.engine, row.dtype))),
+        what=what + component(row.index),
+        also=finding.rows - 1,
+        link=link,
+        reasons=(row.reason,) if row.reason else (),
+        nodes=inner(asked, row.case, named, link, row.reason),
+        again=again(asked, row.case, row.engine, row.dtype),
     )
 
 

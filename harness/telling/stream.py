@@ -14,9 +14,9 @@ import click
 
 from ..records.outcome import Asked, Outcome
 from ..records.paths import Summary
-from ..records.rows import LinkName, Row
 from ..running.run import Unit
 from ..running.session import Ended, Watcher
+from .causes import begins
 from .findings import Entry, again, entries
 
 
@@ -87,7 +87,7 @@ def of_entry(entry: Entry, asked: Asked) -> Mapping[str, object]:
         "score": number(row.score),
         "digits": number(row.digits),
         "link": str(row.node),
-        "operation": operation(row, asked),
+        "operation": begins(row.node, asked.graphs.get(row.case))[0] or None,
         "reason": row.reason,
         "rows": entry.rows,
         "repeat": again(asked, row.case, row.engine, row.dtype),
@@ -122,15 +122,6 @@ def of_path(path: Summary, asked: Asked) -> Mapping[str, object]:
         "rows": 1,
         "repeat": again(asked, path.case, path.engine, path.dtype),
     }
-
-
-def operation(row: Row, asked: Asked) -> str | None:
-    """The operation of the link that is off, where that is a link of the case's own graph."""
-    link = row.node
-    if not isinstance(link, LinkName) or link.second:
-        return None
-    node = asked.graphs[row.case].by_name.get(link.use.consumer if link.use is not None else link.name)
-    return None if node is None else node.op
 
 
 def number(value: float | None) -> float | str | None:

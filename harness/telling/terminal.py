@@ -19,10 +19,12 @@ from ..records.verdicts import VERDICTS, Verdict
 from ..running.offered import variants
 from ..running.session import Ended
 from ..words import counted
-from .findings import Told, at_point, engines_first, entries, silences, splits, told
+from .causes import Cause, causes
+from .findings import Told, at_point, engines_first, told
 
-SHOWN = 20  # findings; the report has them all
+SHOWN = 20  # causes; the report has them all
 PATHS_SHOWN = 6
+WIDEST = (11, 14, 22, 16)  # columns of what is off, of 80
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -65,15 +67,20 @@ def _numbers(counts: Iterable[Mapping[Verdict, int]], verdict: Verdict) -> Itera
     return (f"{tally[verdict]:,}" if tally.get(verdict) else "·" for tally in counts)
 
 
-def finding(screen: Console, account: Told) -> None:
-    """What is off, why, and a command that shows it again."""
-    heads = (account.where, account.what, account.who) if account.what else (f"{account.who} {account.where}",)
-    head = "  ".join(filter(None, heads))
-    screen.print(Text.assemble((head, "bold"), "  ", (account.row.verdict, _style(account.row))))
+def finding(screen: Console, account: Told, cases: int = 1) -> None:
+    """What is off, why, in how many cases, and a command that shows it again."""
+    headline(screen, account)
     place = account.link if account.row.engine in NOT_ENGINES else ""
-    _paragraphs(screen, *account.reasons, f"also off: {account.also}" if account.also and account.who else "", place)
-    _paragraphs(screen, account.nodes)
+    also = f"also off: {account.also:,} more" if account.also else ""
+    size = f"in {counted(cases, 'case')}, of which this is the smallest" if cases > 1 else ""
+    _paragraphs(screen, *account.reasons, "; ".join(filter(None, (also, size))), place, account.nodes)
     screen.print(Text(f"  repeat: {account.again}"), soft_wrap=True)  # in one piece, to be copied
+
+
+def headline(screen: Console, account: Told) -> None:
+    """What is off, in a line."""
+    head = "  ".join(filter(None, (account.where, account.what, account.who)))
+    screen.print(Text.assemble((head, "bold"), "  ", (account.row.verdict, _style(account.row))))
 
 
 def _style(row: Row) -> str:
@@ -87,21 +94,24 @@ def _paragraphs(screen: Console, *texts: str) -> None:
         screen.print(Text(indent("\n".join(lines), "  ")), soft_wrap=True)
 
 
+def causes_of(end: Ended) -> list[Cause]:
+    """What is off in a run, by its causes."""
+    return causes([*end.kept.open, *end.kept.known], end.about, end.kept.paths)
+
+
 def ended(screen: Console, end: Ended, report: str) -> None:
-    """The end of a run: table, findings, paths, and one line that says it all."""
+    """The end of a run: how many numbers got which verdict, what is new, paths, and at last what is off in which
+    operation of which engine, with one line that says it all."""
     kept, about = end.kept, end.about
     for k, table in enumerate(verdicts(kept.tally.verdicts)):
         if k:
             screen.print()
         screen.print(table)
-    quiet, rest = silences(kept.open)
-    kinks, others = splits(entries(rest))
-    for entry in (*quiet, *kinks[:SHOWN], *others[:SHOWN]):
+    found = causes_of(end)
+    new = [cause for cause in found if not cause.known]
+    for cause in new[:SHOWN]:
         screen.print()
-        finding(screen, told(entry, about))
-    more = max(len(others) - SHOWN, 0) + max(len(kinks) - SHOWN, 0)
-    if more:
-        screen.print(f"\nand {more} more in {report}")
+        finding(screen, told(cause.smallest, about), len(cause.cases))
     if kept.paths:
         screen.print()
         _paths(screen, kept.paths)
@@ -110,17 +120,41 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     _paragraphs(screen, *kept.notices)
     for message in about.messages:
         screen.print(Text(message, "bold"))
+    if found:
+        screen.print("What is off, by operation and engine; all else that was judged is sound:\n")
+        screen.print(_causes(found, screen.width))
+        screen.print()
     screen.print(Text(last_line(end)))
     screen.print(Text(f"Report: {report}"), soft_wrap=True)
 
 
+def _causes(found: Sequence[Cause], width: int) -> Table:
+    """What is off, by operation and engine: all that is new as far as it fits, and all that is known."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in ("operation", "engines", "what is off", "where", "cases"):
+        table.add_column(head)
+    widest = [column * max(width, 80) // 80 for column in WIDEST]
+    shown = [*[cause for cause in found if not cause.known][:SHOWN], *[cause for cause in found if cause.known]]
+    for cause in shown:
+        cells = (cause.operation or "·", ", ".join(cause.engines), cause.off, cause.cases[0])
+        folded = ["\n".join(wrap(cell, most)) for cell, most in zip(cells, widest, strict=True)]
+        count = f"{len(cause.cases):,} {'known' if cause.known else 'new'}"
+        style = "dim" if cause.known else VERDICTS[cause.verdicts[0]].style
+        table.add_row(*map(escape, folded), count, style=style)
+    if len(found) > len(shown):
+        table.add_row("·", "", f"and {len(found) - len(shown)} more", "", "new")
+    return table
+
+
 def _paths(screen: Console, paths: Sequence[Summary]) -> None:
-    off = [path for path in paths if path.first is not None]
-    for path in paths if len(paths) <= PATHS_SHOWN else off[:PATHS_SHOWN]:
-        _paragraphs(screen, f"{at_point(path.case, path.point)} {path.dtype} {path}")
+    """Paths whose steps are sound, where there are few; what is off is told as a finding."""
+    off = sum(path.first is not None for path in paths)
     if len(paths) > PATHS_SHOWN:
-        said = f"{len(off)} with a step that is off" if off else "every step is sound"
-        screen.print(f"{len(paths)} trajectories: {said}")
+        screen.print(f"{len(paths)} trajectories: {f'{off} with a step that is off' if off else 'every step is sound'}")
+    else:
+        for path in paths:
+            if path.first is None:
+                _paragraphs(screen, f"{at_point(path.case, path.point)} {path.dtype} {path}")
 
 
 def _partings(screen: Console, partings: Sequence[Parting]) -> None:
@@ -137,14 +171,14 @@ def _partings(screen: Console, partings: Sequence[Parting]) -> None:
 
 def last_line(end: Ended) -> str:
     """How many numbers, how long it took, and whether anything is off."""
-    quiet, rest = silences(end.kept.open)
-    kinks, others = splits(entries(rest))
-    disagreements = len(quiet) + len(kinks) + len(others) + end.kept.paths_off
+    found = causes_of(end)
+    known = sum(cause.known for cause in found)
+    new = len(found) - known
     tally, about = end.kept.tally, end.about
-    if disagreements:
-        outcome = f"{counted(disagreements, 'disagreement')} without an explanation"
+    if new:
+        outcome = f"{counted(new, 'disagreement')} without an explanation"
     else:
         outcome = "no unexplained disagreement" if tally.compared else "nothing compared"
-    known = f", {tally.accepted} known" if tally.accepted else ""
+    explained = f", {known:,} known" if known else ""
     size = f"{counted(len(about.cases), 'case')}, {counted(tally.numbers, 'number')}"
-    return f"{size}, {about.seconds:.1f} s: {outcome}{known}"
+    return f"{size}, {about.seconds:.1f} s: {outcome}{explained}"

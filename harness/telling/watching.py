@@ -15,16 +15,16 @@ from contextlib import contextmanager, nullcontext
 import click
 
 from ..records.outcome import Asked, Outcome
-from ..records.rows import NOT_ENGINES
 from ..records.tally import Tally
 from ..records.verdicts import VERDICTS, Verdict
 from ..running.offered import variants
 from ..running.run import Unit
 from ..running.session import Ended, Watcher
 from ..words import counted
-from .findings import Entry, Split, at_point, entries, splits, told
+from .causes import Key, causes
+from .findings import at_point, told
 from .progress import Display, Lines, State, bar, folded
-from .stream import Stream, operation
+from .stream import Stream
 
 
 class Progress(Watcher):
@@ -34,7 +34,7 @@ class Progress(Watcher):
     def __init__(self, display: Display, *, verbose: bool = False) -> None:
         self._display = display
         self._verbose = verbose
-        self._causes: set[tuple[object, ...]] = set()
+        self._causes: set[Key] = set()
         self._cases: dict[str, tuple[Tally, float]] = {}
 
     def begins(self, asked: Asked, work: Sequence[Unit]) -> None:
@@ -56,27 +56,20 @@ class Progress(Watcher):
         if self._asked.settings.jobs:
             engines = _listed(self._asked.settings.engines)
             self._state.doing = f"done: {at_point(outcome.case, outcome.point)} {outcome.dtype}, {engines}"
-        self._tell_findings(outcome)
+        self._tell_causes(outcome)
         if self._verbose:
             self._tell_case(outcome)
         self._display.show(self._state, complete=outcome.unit)
 
-    def _tell_findings(self, outcome: Outcome) -> None:
-        kinks, others = splits(entries(row for row in outcome.rows if row.unexplained))
-        for entry in (*kinks, *others):
-            if self._is_new(cause(entry, self._asked)):
-                from .terminal import finding
+    def _tell_causes(self, outcome: Outcome) -> None:
+        """Each cause once, in a line; the end of the run tells all of it."""
+        rows = [row for row in outcome.rows if row.unexplained]
+        for cause in causes(rows, self._asked, outcome.summaries):
+            if cause.key not in self._causes:
+                self._causes.add(cause.key)
+                from .terminal import headline
 
-                finding(self._display.screen(), told(entry, self._asked))
-        for path in outcome.summaries:
-            first = path.first
-            if first is not None and self._is_new((path.engine, "path", path.rule, first.cause, first.verdict)):
-                self._display.say(folded(f"{at_point(path.case, path.point)} {path.dtype} {path}"))
-
-    def _is_new(self, key: tuple[object, ...]) -> bool:
-        new = key not in self._causes
-        self._causes.add(key)
-        return new
+                headline(self._display.screen(), told(cause.smallest, self._asked))
 
     def _tell_case(self, outcome: Outcome) -> None:
         tally, seconds = self._cases.pop(outcome.case, (Tally(), 0.0))
@@ -85,14 +78,6 @@ class Progress(Watcher):
         self._left[outcome.case] -= outcome.unit
         if outcome.unit and not self._left[outcome.case]:
             self._display.say(folded(case_line(outcome.case, *self._cases.pop(outcome.case))))
-
-
-def cause(finding: Entry | Split, asked: Asked) -> tuple[object, ...]:
-    """What two findings have in common of which only the first is told at once: engine, operation and verdict."""
-    row = finding.row
-    engine = row.engine if isinstance(finding, Entry) else ""
-    link = operation(row, asked) or str(row.node)
-    return (engine, row.verdict, link, "" if link and row.engine not in NOT_ENGINES else row.reason)
 
 
 def case_line(case: str, tally: Tally, seconds: float) -> str:

@@ -173,7 +173,7 @@ def test_a_run_tells_in_the_terminal_and_in_its_report_where_paths_part(gradacco
     horizon = told.partition("every step is sound; rounding alone may part them from step ")[2].partition(" on")[0]
     assert 0 < int(horizon) <= int(step)
     report = (tmp_path / "gradaccord-report" / "report.md").read_text()
-    assert f"| `ricker` | float32 | `backprop`, `torch` | {step} |" in report
+    assert f"| [`ricker`](cases.md#ricker) | float32 | `backprop`, `torch` | {step} |" in report
     assert f"rounding alone may part them from step {horizon} on |" in report
 
 

@@ -46,7 +46,7 @@ def floors(line: str) -> dict[str, int]:
 FLOORS = floors(ORDER)
 SHELLS = ("__init__", "cli", "completion", "pytest_plugin")  # above all rooms; nothing imports them but one another
 REPORTED = ("words", "graph", *(f"records.{name}" for name in ("rows", "verdicts", "outcome", "paths", "tally")),
-            "telling.mermaid", "telling.findings")  # fmt: skip
+            "telling.mermaid", "telling.findings", "telling.causes")  # fmt: skip
 # Narrower than the order says: what begins with the first may import of this project only the others, and itself.
 NARROW = {
     "harness/truth/": ("words", "graph", "arithmetic", "records.formats"),
@@ -76,7 +76,7 @@ FILES = {
     "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | judge | second_order",
     "paths": "horizon move summary | trajectory | parting",
     "running": "ledger offered selection | loading | answers workers | run | session",
-    "telling": "copying findings mermaid progress proving showing | script stream terminal | watching",
+    "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, replace
 from math import inf, nan
 from pathlib import Path
@@ -17,7 +18,7 @@ from gradaccord.harness.reading.case import load
 from gradaccord.harness.records.outcome import About, CaseSummary, Outcome
 from gradaccord.harness.records.rows import LinkName, PairRow, Quantity, Row, TrajectoryRow
 from gradaccord.harness.records.settings import Settings
-from gradaccord.reports import csv, markdown
+from gradaccord.reports import cases, csv, markdown
 from gradaccord.reports import json as json_report
 
 ROW = Row(
@@ -34,7 +35,7 @@ ROW = Row(
     score=2.5,
     digits=0.15,
     verdict="wrong",
-    node="term of a in y[0]",
+    node=LinkName("term", "a", Use("y", 0)),
     reason="term of `a` in `y: a * b` at [2, 1]: the engine gave 0.1",
     seconds=0.25,
     finding=True,
@@ -76,7 +77,7 @@ ENDLESS = Row(
     error=-inf,
     digits=0.0,
     verdict="not finite",
-    node="value of y",
+    node=LinkName("value", "y"),
     reason="a | b\nand *more*",
     finding=True,
     accepted="known since 1847",
@@ -134,7 +135,7 @@ def about(product: Path) -> About:
 
 @pytest.fixture
 def folder(tmp_path: Path, about: About) -> Path:
-    reports = [module.write(tmp_path) for module in (csv, json_report, markdown)]
+    reports = [module.write(tmp_path) for module in (cases, csv, json_report, markdown)]
     for report in reports:
         report.add(unit(rows=(ROW, AGREES), pairs=(PAIR,), trajectories=(STEP,)))
         report.add(unit(dtype="float32", rows=(SILENT,)))
@@ -186,8 +187,8 @@ def test_the_json_counts_what_nothing_explains(folder: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "**1 disagreement without an explanation**",
-        "**torch, float64: wrong**: gradient of a<br>",
+        "**1 disagreement without an explanation.** 1 known one.",
+        "### `multiply`, `torch`: derivative: wrong\n\nIn [`product`](cases.md#product), torch float64: gradient of a",
         "first link that is off: term of a in y\\[0]",
         "term of `a` in `y: a * b` at \\[2, 1]: the engine gave 0.1",
         "gradient of `a` at [2, 1] is 0.1, the truth is 0.333333333, 0 digits agree",
@@ -195,13 +196,53 @@ def test_the_json_counts_what_nothing_explains(folder: Path) -> None:
         "accepted: known since 1847",
         "jax is not installed: pip install 'gradaccord\\[jax]'",
         "| `torch`, `jax` | 0 of 1 | 1e+15 | 1e+15 | `product` float64, gradient of `a` at [2, 1] | 0.1, 0.2 |",
-        'n2["y = a * b"]',
         "| `torch` | torch 2.13.0 |",
         "| **wrong** | a step is off in every precision |",
     ],
 )
 def test_the_page_says(text: str, folder: Path) -> None:
     assert text in (folder / "report.md").read_text()
+
+
+def test_the_page_begins_with_what_is_off_by_operation_and_engine(folder: Path) -> None:
+    page = (folder / "report.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## What is off", "## Engine by engine", "## New findings", "## Known findings", "## Verdicts",
+        "## Reported, and no disagreement", "## Allowances", "## What was run",
+    ]  # fmt: skip
+    head, _, table = page[: page.index("## Engine by engine")].partition("| operation |")
+    assert len(head.splitlines()) <= 8
+    assert table.splitlines()[2:4] == [
+        "| `multiply` | `torch` | derivative: wrong | [`product`](cases.md#product) | 1 | **new** |",
+        "| `multiply` | `jax` | value: not finite | [`product`](cases.md#product) | 1 | known |",
+    ]
+
+
+def test_a_defect_in_many_cases_fills_no_page(tmp_path: Path, about: About) -> None:
+    report = markdown.write(tmp_path)
+    (summary,) = about.cases
+    names = [f"graph-{k}" for k in range(84)]
+    for name in names:
+        accepted = "" if name in names[:33] else "known since 1847"
+        rows = [replace(ROW, case=name, name=x, accepted=accepted, reason=f"{name} {x}") for x in "abcdefgh"]
+        report.add(unit(case=name, rows=(*rows, replace(AGREES, case=name, verdict="lossy", node=ROW.node))))
+    report.close(replace(about, cases=tuple(replace(summary, name=name) for name in names)))
+    page = (tmp_path / "report.md").read_text()
+    assert len(page.splitlines()) < 100
+    assert page.count("repeat: ") == 2  # new and known
+    assert "In 33 cases: " in page and "and 29 more" in page
+    assert "also off there: 7 more" in page
+
+
+def test_cases_stand_beside_the_page_with_their_graphs_and_links_lead_there(folder: Path) -> None:
+    cases = (folder / "cases.md").read_text()
+    assert "## product\n" in cases
+    assert "y: a * b" in cases
+    assert 'n2["y = a * b"]' in cases
+    page = (folder / "report.md").read_text()
+    assert "y: a * b\n" not in page
+    headings = {line[3:] for line in cases.splitlines() if line.startswith("## ")}
+    assert set(re.findall(r"\]\(cases\.md#([^)]*)\)", page)) == headings
 
 
 def test_pairs_beyond_the_gradient_stand_apart_and_those_without_a_number_in_common_nowhere(
@@ -212,7 +253,7 @@ def test_pairs_beyond_the_gradient_stand_apart_and_those_without_a_number_in_com
     report.add(unit(rows=(AGREES,), pairs=(PAIR, replace(PAIR, ulps=0.0), beyond)))
     report.close(about)
     text = (tmp_path / "report.md").read_text()
-    section = text[text.index("## Engine by engine") : text.index("## Disagreements")]
+    section = text[text.index("## Engine by engine") : text.index("## Verdicts")]
     assert [line for line in section.splitlines() if "torch" in line] == [
         "| `torch`, `jax` | 1 of 2 | 1e+15 | 1e+15 | `product` float64, gradient of `a` at [2, 1] | 0.1, 0.2 |",
         "| `torch:forward`, `jax:forward` | 1 of 1 |  |  |  |  |",
@@ -254,14 +295,14 @@ def test_tables_of_the_page_have_as_many_cells_in_each_row(folder: Path) -> None
 
 
 def test_reports_appear_whole_or_not_at_all(tmp_path: Path, about: About) -> None:
-    reports = [module.write(tmp_path) for module in (csv, json_report, markdown)]
+    reports = [module.write(tmp_path) for module in (cases, csv, json_report, markdown)]
     for report in reports:
         report.add(unit(rows=(ROW,)))
     assert all(path.suffix == ".partial" for path in tmp_path.iterdir() if path.name != "product.yaml")
     for report in reports:
         report.close(about)
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "product.yaml") == [
-        "pairs.csv", "report.md", "results.csv", "run.json", "trajectories.csv",
+        "cases.md", "pairs.csv", "report.md", "results.csv", "run.json", "trajectories.csv",
     ]  # fmt: skip
 
 
@@ -292,7 +333,7 @@ def test_engines_that_choose_differently_at_a_kink_are_one_disagreement(tmp_path
         report.add(unit(case="abs", dtype=dtype, rows=rows))
     report.close(about)
     page = (tmp_path / "report.md").read_text()
-    assert "**1 disagreement without an explanation**" in page
+    assert "**1 disagreement without an explanation.**" in page
     assert "torch, x (float64, float32): the engine took the middle<br>" in page
     assert "jax (float64, float32): the engine took the upper end<br>" in page
     assert page.count("repeat: `") == 1
@@ -318,7 +359,7 @@ def test_inner_nodes_that_are_cited_are_written_out(tmp_path: Path, about: About
     report.add(unit(case="nested", rows=(replace(row, quantity="term"),)))
     report.close(replace(about, cases=(summary,)))
     page = (tmp_path / "report.md").read_text()
-    assert "there `f.1` is `a * b`, `f.2` is `exp(a * b)`<br>" in page
+    assert "where `f.1` is `a * b`, `f.2` is `exp(a * b)`<br>" in page
 
 
 def test_an_engine_that_is_silent_everywhere_is_told_once(tmp_path: Path, about: About) -> None:
@@ -328,7 +369,8 @@ def test_an_engine_that_is_silent_everywhere_is_told_once(tmp_path: Path, about:
         report.add(unit(case=case, dtype="float32", rows=(row,)))
     report.close(about)
     page = (tmp_path / "report.md").read_text()
-    assert "**mine: failed** in 3 cases, 3 units<br>" in page
+    assert "| `mine` | failed | [`one`](cases.md#one) | 3 | **new** |" in page
+    assert "In 3 cases: [`one`](cases.md#one), [`two`](cases.md#two), [`three`](cases.md#three)" in page
     assert page.count("no driver") == 1
 
 

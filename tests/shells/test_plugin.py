@@ -89,6 +89,7 @@ def test_a_failure_shows_the_link_the_numbers_and_a_line_to_paste_and_no_traceba
             "*first link that is off: term of a in y?0?*",
             "*the engine gave *, its own numbers give *, one sound step may move it by *",
             "*engine *, truth *, error *score *",
+            "*also off: 5 more*",
             f"*repeat: gradaccord run cases/product.yaml --engine {SPOILT} --dtype float64*",
         ]
     )

@@ -183,12 +183,13 @@ def test_lines_stay_where_a_bar_would_do_harm(kind: str, words: tuple[str, ...],
 # --- findings as they come --------------------------------------------------------------------------------
 
 
-def test_a_cause_is_told_once_with_a_line_that_repeats_it(cases: Path, here: Command) -> None:
+def test_a_cause_is_told_once_as_it_comes_and_with_a_line_that_repeats_it_at_the_end(cases: Path, here: Command) -> None:
     done = here("run", cases, "--engine", "backprop", "--engine", BENT)
     heads = [line for line in told(done.stderr) if re.match(r"one|two|three", line)]
     assert len([line for line in heads if "gradient of" in line]) == 1
     assert all(line.startswith("one  ") for line in heads)  # the first case that has it
-    assert f"repeat: gradaccord run cases/one.yaml --engine {BENT} --dtype float64\n" in done.stderr
+    assert f"repeat: gradaccord run cases/one.yaml --engine {BENT} --dtype float64\n" in done.stdout
+    assert "repeat:" not in done.stderr
     assert done.returncode == 1
 
 

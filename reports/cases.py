@@ -1,0 +1,58 @@
+"""`cases.md`: every case of a run with its graph, as text and as a diagram. `report.md` links to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..harness.graph.language.printing import text_of
+from ..harness.records.outcome import About, CaseSummary, Outcome
+from ..harness.telling.mermaid import LARGEST, boxes, mermaid
+from ..harness.words import counted
+from .layout import escaped
+from .whole import Whole
+
+STATEMENTS = 200  # lines of a graph's text; the case file has them all
+
+
+class CasesReport:
+    """Knows the cases when the run is over; no outcome adds to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = Whole(folder, "cases.md")
+
+    def add(self, outcome: Outcome) -> None:
+        pass
+
+    def close(self, about: About) -> None:
+        self._file.write(f"# {counted(len(about.cases), 'case')}\n\nWhat became of them: [report.md](report.md).\n\n")
+        for case in about.cases:
+            self._file.write(_case(case) + "\n\n")
+        self._file.close()
+
+
+def _case(case: CaseSummary) -> str:
+    lines = [f"## {case.name}", "", escaped(case.about) or "", ""]
+    if case.source:
+        lines += [f"Source: {escaped(case.source)}", ""]
+    statements = text_of(case.graph)
+    shown = [f"{name}: {text}" for name, text in list(statements.items())[:STATEMENTS]]
+    if len(statements) > STATEMENTS:
+        shown.append(f"# and {len(statements) - STATEMENTS:,} more")
+    size = f"{counted(len(case.graph.inputs), 'input')}, {counted(len(case.graph.operations), 'operation')}"
+    lines += [
+        f"<details><summary>The graph: {size}</summary>",
+        "",
+        "```yaml",
+        *shown,
+        "```",
+        "",
+    ]
+    if boxes(case.graph) <= LARGEST:
+        lines += ["```mermaid", mermaid(case.graph), "```", ""]
+    else:
+        lines += [f"No diagram: more than {LARGEST} boxes say less than the text.", ""]
+    lines.append("</details>")
+    return "\n".join(lines)
+
+
+write = CasesReport
