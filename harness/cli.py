@@ -86,7 +86,14 @@ def main() -> None:
     "-j",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Run units in N processes of their own; in this one by default.",
+    help="Units at once, each in a process of its own; 1 is this process. By default one for each core, and no more "
+    "than one for every four units; on a cluster one for each worker.",
+)
+@click.option(
+    "--cluster",
+    default="",
+    metavar="ADDRESS",
+    help="Send units to the workers of a Dask cluster, by the address of its scheduler; see docs/scale.md.",
 )
 @click.option(
     "--timeout",
@@ -101,6 +108,7 @@ def run(
     dtype: tuple[str, ...],
     out: str,
     jobs: int | None,
+    cluster: str,
     timeout: float | None,
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
@@ -122,7 +130,7 @@ def run(
     command = shlex.join(["gradaccord", *sys.argv[1:]]) if sys.argv[1:] else "gradaccord run"
     with progress() as tell:
         named = engines != tuple(installed())
-        settings = Settings(engines, jobs or 0, timeout, dtypes=tuple(dtypes), out=out, named=named)
+        settings = Settings(engines, jobs or 0, timeout, dtypes=tuple(dtypes), out=out, named=named, cluster=cluster)
         end = session(selected, settings, command, tell)
     ended(console(), end, str(Path(out) / "report.md"))
     sys.exit(end.status)

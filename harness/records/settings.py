@@ -11,7 +11,8 @@ from .rows import NOT_ENGINES
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit, and on a path
+    """`jobs`: units at once, each in a process of its own, 1 for this one, 0 for as many as suit; `cluster`: the
+    address of one that units are sent to; `timeout`: seconds an engine may take for one unit, and on a path
     for each step; `apart`: each engine in a process of its own; `dtypes`: those that were asked for, empty for those
     of each case; `out`: the folder of the reports; `named`: the engines are those that the command named, and not all
     that there are.
@@ -24,6 +25,7 @@ class Settings:
     dtypes: tuple[str, ...] = ()
     out: str = ""
     named: bool = True
+    cluster: str = ""
 
     @property
     def flags(self) -> Mapping[str, object]:
@@ -31,6 +33,7 @@ class Settings:
             "engines": list(self.engines),
             "dtypes": list(self.dtypes),
             "jobs": self.jobs,
+            "cluster": self.cluster,
             "timeout": self.timeout,
             "out": self.out,
         }

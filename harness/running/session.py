@@ -9,7 +9,7 @@ import platform
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..records.settings import Settings
 from ..records.tally import Tally
 from ..words import counted
 from .loading import variants
+from .pools import executor
 from .run import run, units
 from .selection import Selected, check_folder
 
@@ -92,13 +93,15 @@ def session(
         )
     out = Path(settings.out)
     check_folder(out)
+    pool, jobs = executor(settings, len(work))
+    settings = replace(settings, jobs=jobs)
     reports = open_reports(out)
     kept = Kept()
     started, start = datetime.now().astimezone(), perf_counter()
     interrupted = False
     with _Interrupts() as interrupts:
         try:
-            with closing(run(work, settings)) as outcomes:
+            with pool, closing(run(work, settings, pool)) as outcomes:
                 progress(work[0].case.name, 0, len(work))
                 for outcome in outcomes:
                     with interrupts.held():

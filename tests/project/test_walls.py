@@ -55,7 +55,7 @@ NARROW = {
     "harness/records/formats.py": (),
     "harness/records/rows.py": ("graph.node", "records.verdicts"),
     "harness/records/evaluation.py": ("graph", "records.formats"),
-    "harness/running/workers.py": ("running.loading", "words"),
+    "harness/running/workers.py": ("running.loading", "running.memory", "words"),
     "engines/": ("words", "graph", "records.evaluation", "rules", "arithmetic"),
     "reports/": REPORTED,
 }
@@ -75,7 +75,8 @@ FILES = {
     "| case",
     "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | judge | second_order",
     "paths": "horizon move summary | trajectory | parting",
-    "running": "ledger loading selection | answers workers | run | session",
+    "running": "ledger loading selection | answers | memory | workers | unit | place schedule | cluster | pools | run "
+    "| session",
     "telling": "copying findings mermaid proving showing | script terminal",
 }
 
