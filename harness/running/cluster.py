@@ -71,11 +71,18 @@ class Cluster(Executor):
                 raise CommandError(f"worker {worker} cannot be used: {problem}")
         return len(threads)
 
+    @property
+    def _connected(self) -> bool:
+        return self._client.status == "running"
+
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        if not self._connected:  # what a client takes without a scheduler may never come back
+            raise ConnectionError("the connection to the cluster's scheduler is lost")
         return self._executor.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._executor.shutdown(wait and not cancel_futures)
+        if self._connected:
+            self._executor.shutdown(wait and not cancel_futures)
         self._client.close()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

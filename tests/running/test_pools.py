@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,8 +76,8 @@ if __name__ == "__main__":
 
 
 @contextmanager
-def local_cluster(workers: int, threads: int = 1) -> Generator[str]:
-    """The address of a Dask cluster of this machine: a process of its own, as users have one."""
+def local_cluster(workers: int, threads: int = 1) -> Generator[tuple[str, subprocess.Popen[str]]]:
+    """The address of a Dask cluster of this machine, and its process: one of its own, as users have it."""
     with TemporaryDirectory() as folder:
         script = Path(folder) / "cluster.py"
         script.write_text(CLUSTER)
@@ -83,14 +85,14 @@ def local_cluster(workers: int, threads: int = 1) -> Generator[str]:
             [sys.executable, script, str(workers), str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder,
         ) as process:  # fmt: skip
-            assert process.stdout is not None and process.stdin is not None
-            yield process.stdout.readline().strip()
-            process.stdin.close()
+            assert process.stdout is not None
+            yield process.stdout.readline().strip(), process
+            process.kill()  # workers end with their parent
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with local_cluster(workers=2) as place:
+    with local_cluster(workers=2) as (place, _):
         yield place
 
 
@@ -226,6 +228,52 @@ def test_what_is_complete_is_noticed_at_once_and_given_in_order(tmp_path: Path) 
     assert noticed[0] == ("a", "float32")  # which was begun second, and awaited none
 
 
+def test_a_cluster_that_goes_away_fails_what_is_left(product: Path) -> None:
+    work = units(load_all([product]), ["float64"]) * 8
+    with local_cluster(workers=1) as (place, process), Cluster(place, ()) as cluster:
+        outcomes = run(work, Settings(("backprop",), jobs=1), cluster)
+        first = next(outcomes)
+        process.kill()
+        rest = list(outcomes)
+    assert {row.verdict for row in first.rows} == {"agree"}
+    assert len(rest) == 7
+    assert "the connection to the cluster's scheduler is lost" in rest[-1].rows[0].reason
+
+
+# --- what docs/scale.md shows -----------------------------------------------------------------------------
+
+SCALE = (CASES.parent / "docs" / "scale.md").read_text()
+
+
+def shown(name: str) -> str:
+    """The one block of code under the comment with that name."""
+    (code,) = re.findall(rf"^<!-- {name} -->\n```\w+\n(.*?)```$", SCALE, re.MULTILINE | re.DOTALL)
+    return code
+
+
+def test_the_documented_cluster_runs(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    script = shown("command: cluster").replace("8786", port)
+    script = f"trap 'kill -9 $(jobs -p)' EXIT\n{script.rstrip()} --out {tmp_path}\n"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=CASES.parent, env={**os.environ, "PATH": path}, capture_output=True, text=True,
+        timeout=120, check=True,
+    )  # fmt: skip
+    assert "10 cases" in done.stdout
+    assert "no unexplained disagreement" in done.stdout
+
+
+def test_the_documented_executor_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CASES.parent)
+    names: dict[str, Any] = {}
+    exec(compile(shown("example: executor"), "docs/scale.md", "exec"), names)
+    assert names["complete"] == names["outcomes"]
+    assert len(names["outcomes"]) == len(names["work"]) > 9
+
+
 # --- the order in which units begin -----------------------------------------------------------------------
 
 
@@ -307,7 +355,7 @@ def test_a_wrong_address_is_told_within_seconds(place: str, message: str, produc
 
 def test_a_worker_with_two_threads_is_refused() -> None:
     with (
-        local_cluster(workers=1, threads=2) as place,
+        local_cluster(workers=1, threads=2) as (place, _),
         pytest.raises(CommandError, match=r"has 2 threads, expected 1, .*--nthreads 1"),
     ):
         Cluster(place, ENGINES)
@@ -316,7 +364,7 @@ def test_a_worker_with_two_threads_is_refused() -> None:
 def test_a_cluster_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradaccord.harness.running.cluster.SECONDS_FOR_A_WORKER", 1)
     with (
-        local_cluster(workers=0) as place,
+        local_cluster(workers=0) as (place, _),
         pytest.raises(CommandError, match="has no workers: start some by `dask worker"),
     ):
         Cluster(place, ENGINES)
