@@ -380,12 +380,12 @@ def test_an_engine_that_a_worker_cannot_find_is_told(
 
 
 def test_an_engine_file_that_changed_is_read_again(address: str, product: Path) -> None:
-    mine, work = product.parent / "mine.py", units(load_all([product]), ["float64"])
+    mine, work = product.parent / "mine.py", units(load_all([product])) * 5  # so many that each worker has some
     found: list[set[str]] = []
     for planted in ("", "raise OSError('changed')\n"):
         mine.write_text("from gradaccord.engines.backprop import prepare\n" + planted)
         with Cluster(address, [str(mine)]) as cluster:
-            rows = [row for o in done(work, Settings((str(mine),)), cluster) for row in o.rows]
+            rows = [row for o in done(work, Settings((str(mine),), jobs=2), cluster) for row in o.rows]
             found.append({row.verdict for row in rows if row.engine == str(mine)})
     assert found == [{"agree"}, {"failed"}]
 
