@@ -87,7 +87,7 @@ def main() -> None:
     type=click.IntRange(min=1),
     metavar="N",
     help="Units at once, each in a process of its own; 1 is this process. By default one for each core, and no more "
-    "than one for every four units; on a cluster one for each worker.",
+    "than one for every eight units; on a cluster one for each worker.",
 )
 @click.option(
     "--cluster",

@@ -17,7 +17,7 @@ from .workers import ignore_interrupts
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FEW = 4  # units that a process must have to do, before it is worth its start
+FEW = 8  # units that a process must have to do, before it is worth its start of some seconds
 
 
 def executor(settings: Settings, units: int) -> tuple[Executor, int]:

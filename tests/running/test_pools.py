@@ -323,7 +323,7 @@ def test_jobs_are_the_cores_where_there_is_enough_to_do(monkeypatch: pytest.Monk
         pool.shutdown()
         return at_once
 
-    assert [chosen(0, count) for count in (1, 7, 8, 13, 16, 600)] == [1, 1, 2, 3, 4, 4]
+    assert [chosen(0, count) for count in (1, 15, 16, 25, 32, 600)] == [1, 1, 2, 3, 4, 4]
     assert [chosen(1, 600), chosen(8, 600), chosen(8, 3), chosen(2, 1)] == [1, 8, 3, 1]
 
 
