@@ -19,9 +19,10 @@ from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import find, load_all, shipped
 from gradaccord.harness.records.evaluation import Engine, Evaluation
+from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.running import answers
 from gradaccord.harness.running.loading import load
-from gradaccord.harness.running.run import Settings, run, units
+from gradaccord.harness.running.run import run, units
 from gradaccord.harness.truth import products
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.residuals import Numerals, Residual

@@ -117,7 +117,14 @@ def _exclude(**given: object) -> None:
     "-j",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Run units in N processes of their own; in this one by default.",
+    help="Units at once, each in a process of its own; 1 is this process. By default one for each core, and no more "
+    "than one for every eight units; on a cluster one for each worker.",
+)
+@click.option(
+    "--cluster",
+    default="",
+    metavar="ADDRESS",
+    help="Send units to the workers of a Dask cluster, by the address of its scheduler; see docs/scale.md.",
 )
 @click.option(
     "--timeout",
@@ -138,6 +145,7 @@ def run(
     tag: tuple[str, ...],
     out: str,
     jobs: int | None,
+    cluster: str,
     timeout: float | None,
     fail_fast: bool,
     strict: bool,
@@ -166,7 +174,7 @@ def run(
     command = shlex.join(["gradaccord", *sys.argv[1:]]) if sys.argv[1:] else "gradaccord run"
     settings = Settings(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
-        fail_fast=fail_fast, strict=strict,
+        cluster=cluster, fail_fast=fail_fast, strict=strict,
     )  # fmt: skip
     with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
         end = session(selected, settings, command, watchers)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .reading.case import Case
     from .records.outcome import Asked, Outcome
     from .records.rows import Row
-    from .running.run import Unit
+    from .running.unit import Unit
 
 KEPT = 16  # outcomes of units, for the other engines of the same unit
 SUFFIXES = (".yaml", ".yml")
@@ -223,7 +223,7 @@ def _key(unit: Unit) -> tuple[str, int, str]:
 def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
     """The outcome of the whole unit, on all of its engines that are selected; kept for the tests beside."""
     from .running.ledger import Ledger
-    from .running.run import outcome
+    from .running.unit import outcome
     from .running.workers import Here
 
     key = _key(unit)

@@ -11,7 +11,7 @@ from gradaccord.harness.reading.case import Case, find, shipped
 from gradaccord.harness.records.rows import Row
 from gradaccord.harness.running.ledger import Ledger
 from gradaccord.harness.running.offered import variants
-from gradaccord.harness.running.run import Unit, outcome
+from gradaccord.harness.running.unit import Unit, outcome
 from gradaccord.harness.running.workers import Here
 
 PRODUCT = "name: product\ninputs: {a: 2, b: 3}\ngraph:\n  y: a * b\n"

@@ -92,7 +92,7 @@ def said(compute: Callable[[], Any]) -> Any:
 
 
 def variant(way: Way, quantity: Derivative, *, jit: bool = False) -> Variant:
-    return Variant(quantity, along_by(way, quantity, jit=jit), version)
+    return Variant(quantity, along_by(way, quantity, jit=jit), version, jax.clear_caches)
 
 
 tangent = variant(forward, "tangent")

@@ -207,5 +207,5 @@ def version() -> str:
     return f"jax {jax.__version__}"
 
 
-engine = Engine(prepare, optimiser, version)
-jit = Engine(prepare_jit, optimiser, version)
+engine = Engine(prepare, optimiser, version, release=jax.clear_caches)
+jit = Engine(prepare_jit, optimiser, version, release=jax.clear_caches)

@@ -81,13 +81,16 @@ class Engine:
     `Unsupported`. An entry point of the group `gradaccord.engines` is an Engine, or just a
     `prepare` function. `version` names the framework and its version. An engine that runs gradient
     graphs, `again`, is handed that of a case (`harness/graph/directional.py`) like any other graph,
-    for tangents and Hessian-vector products.
+    for tangents and Hessian-vector products. `release` drops what the framework keeps, such as
+    compiled programs, and is called between units where a process has grown too much; what was
+    prepared before is not used after it.
     """
 
     prepare: Prepare
     optimiser: Optimiser | None = None
     version: Callable[[], str] = lambda: ""
     again: bool = False
+    release: Callable[[], None] = lambda: None
 
 
 # `along(inputs, cotangent, direction)`: the direction has an array for each wanted input, in its shape.
@@ -101,12 +104,14 @@ class Variant:
 
     `quantity` says what `along` returns: the `tangent` <cotangent, J v>, a scalar, or the `hessian_product` of the
     contracted output with v, an array for each wanted input. `prepare` and `along` raise
-    `Unsupported` for what the framework has no rule for. An entry point of the group `gradaccord.variants`.
+    `Unsupported` for what the framework has no rule for. `version` and `release` as of an `Engine`. An entry point of
+    the group `gradaccord.variants`.
     """
 
     quantity: Derivative
     prepare: PrepareAlong
     version: Callable[[], str] = lambda: ""
+    release: Callable[[], None] = lambda: None
 
 
 # What every precision that a case may run in is called, and NumPy's dtype for it.

@@ -11,7 +11,8 @@ from .rows import NOT_ENGINES
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`jobs`: processes for units, 0 for this one; `timeout`: seconds an engine may take for one unit, and on a path
+    """`jobs`: units at once, each in a process of its own, 1 for this one, 0 for as many as suit; `cluster`: the
+    address of one that units are sent to; `timeout`: seconds an engine may take for one unit, and on a path
     for each step; `apart`: each engine in a process of its own; `dtypes`: those that were asked for, empty for those
     of each case; `out`: the folder of the reports; `named`: the engines are those that the command named, and not all
     that there are; `fail_fast`: stop at the first unexplained finding; `strict`: what a case wants and nobody could
@@ -25,6 +26,7 @@ class Settings:
     dtypes: tuple[str, ...] = ()
     out: str = ""
     named: bool = True
+    cluster: str = ""
     fail_fast: bool = False
     strict: bool = False
 
@@ -34,6 +36,7 @@ class Settings:
             "engines": list(self.engines),
             "dtypes": list(self.dtypes),
             "jobs": self.jobs,
+            "cluster": self.cluster,
             "timeout": self.timeout,
             "fail_fast": self.fail_fast,
             "strict": self.strict,

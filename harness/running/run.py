@@ -1,55 +1,23 @@
-"""Cases x engines -> outcomes: the one place where cases, engines, truth and judge meet.
-
-A unit of work is a case at one point in one dtype: its engines run in it, and its truth is computed
-once. Units run one after another, or in spawned processes.
-"""
+"""Cases x engines -> outcomes: what units a run has, where they are sent, and the order in which outcomes are given."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import replace
 from functools import partial
-from time import perf_counter
-from typing import Any, TypeVar
 
-from ..errors import one_line
-from ..judging.agreement import Named, pairs, pairs_of
-from ..judging.allowance import used
-from ..judging.classify import Link
-from ..judging.expectation import expectations
-from ..judging.judge import conventions, judged
-from ..judging.second_order import Question, judge_along, numbers
-from ..judging.subject import Subject
-from ..paths.parting import partings
-from ..paths.summary import summary
-from ..paths.trajectory import Path
 from ..reading.case import Case
-from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Array, Evaluation
+from ..records.evaluation import DEFAULT_DTYPES, DTYPES
 from ..records.outcome import Outcome
-from ..records.paths import Parting, Summary
-from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.settings import Settings
-from ..records.verdicts import Verdict
-from ..rules.update import Update
-from .answers import Answer, answer, answer_along, walk
 from .ledger import Ledger
-from .offered import installed, variants
-from .workers import Announcing, Apart, Here, Host, StoppedError, ignore_interrupts
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A case at one point in one dtype; the first dtype of a point also checks what the case expects."""
-
-    case: Case
-    point: int
-    dtype: str
-    expectations: bool
+from .offered import installed
+from .place import do, let_go
+from .pools import ThisProcess
+from .schedule import Schedule, cost
+from .unit import Unit, lost
 
 
 def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
@@ -68,25 +36,30 @@ def units(cases: Sequence[Case], dtypes: Sequence[str] = ()) -> list[Unit]:
 def run(
     work: Sequence[Unit],
     settings: Settings,
+    executor: Executor | None = None,
     noticed: Callable[[Outcome], None] = lambda outcome: None,
     asks: Callable[[Unit, str], None] = lambda unit, engine: None,
 ) -> Generator[Outcome, None, None]:
-    """The outcome of each unit, in order, as they come; what is stale or idle in ledgers comes as outcomes of its own.
+    """The outcome of each unit, in order; what is stale or idle in ledgers comes as outcomes of its own.
 
-    `noticed` hears of each outcome before it is given, and `asks` of each engine before it is asked, where that is done
-    in this process. KeyboardInterrupt is raised again once every outcome that was complete has been given.
+    Units are done by the executor, `settings.jobs` at once; without one, in this process. In this thread `noticed`
+    hears of each outcome as soon as it is complete, in any order, and `asks` of each engine before it is asked, where
+    that is done in this process. KeyboardInterrupt is raised again once every outcome that was complete has been given.
     """
     left = Counter(unit.case.name for unit in work)
-    ledgers: dict[str, Ledger] = {}
-    cases = {unit.case.name: unit.case for unit in work}
-    for outcome in _outcomes(work, settings, asks):
+    ledgers = {unit.case.name: Ledger(unit.case) for unit in work}
+
+    def explained(outcome: Outcome) -> Outcome:
+        outcome = ledgers[outcome.case].explain(outcome)
+        noticed(outcome)
+        return outcome
+
+    for outcome in _outcomes(_Sent(work, settings, executor or ThisProcess(), asks), len(work), explained):
+        yield outcome
         name = outcome.case
-        ledger = ledgers.setdefault(name, Ledger(cases[name]))
-        explained = ledger.explain(outcome)
-        noticed(explained)
-        yield explained
         left[name] -= 1
         if not left[name]:
+            ledger = ledgers[name]
             told = [*ledger.stale(), *ledger.idle({**installed(), **dict.fromkeys(settings.engines)})]
             if told:
                 last = Outcome(case=name, point=told[0].point, dtype=told[0].dtype, rows=tuple(told), unit=False)
@@ -94,265 +67,88 @@ def run(
                 yield last
 
 
-def _outcomes(work: Sequence[Unit], settings: Settings, asks: Callable[[Unit, str], None]) -> Iterator[Outcome]:
-    if settings.jobs < 1:
-        host = _host(settings)
-        try:
-            for unit in work:
-                yield outcome(unit, settings.engines, Announcing(host, partial(asks, unit)))
-        finally:
-            host.close()
-        return
-    done = 0
+def _outcomes(sent: _Sent, count: int, explained: Callable[[Outcome], Outcome]) -> Iterator[Outcome]:
+    """In the order of the work, of which a bounded part is under way or waits to be given."""
+    complete: dict[int, Outcome] = {}
+    given = 0
     try:
-        for result in _in_processes(work, settings):
-            done += 1
-            yield result
-    except BrokenProcessPool:
-        # An engine took its process along: go on with each engine in one of its own, and see which it was.
-        yield from _in_processes(work[done:], replace(settings, apart=True))
-
-
-def _host(settings: Settings) -> Host:
-    return Apart(settings.timeout) if settings.apart or settings.timeout is not None else Here()
-
-
-def _in_processes(work: Sequence[Unit], settings: Settings) -> Iterator[Outcome]:
-    """A bounded number of units is under way, so that neither questions nor answers pile up."""
-    waiting = deque[Future[Outcome]]()
-    rest = iter(work)
-    with _pool(settings.jobs) as pool:
-        try:
-            for unit in rest:
-                waiting.append(pool.submit(_in_worker, unit, settings))
-                if len(waiting) >= 4 * settings.jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except KeyboardInterrupt:
-            for future in waiting:
-                if future.done() and not future.exception():
-                    yield future.result()
-            raise
-
-
-@contextmanager
-def _pool(jobs: int) -> Generator[ProcessPoolExecutor, None, None]:
-    before = {child.pid for child in multiprocessing.active_children()}
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=ignore_interrupts)
-    try:
-        yield pool
-    except BaseException:
-        for child in multiprocessing.active_children():
-            if child.pid not in before:
-                child.kill()
+        while given < count:
+            sent.send(given)
+            for place, outcome in sent.back():
+                complete[place] = explained(outcome)
+            while given in complete:
+                yield complete.pop(given)
+                given += 1
+    except KeyboardInterrupt:
+        for place, outcome in sent.back(timeout=0):
+            complete[place] = explained(outcome)
+        for place in sorted(complete):
+            yield complete[place]
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        sent.cancel()
+        let_go()
 
 
-_hosts: dict[Settings, Host] = {}
+class _Sent:
+    """Units on their way through an executor.
 
+    A unit whose worker died is sent once more, with each engine in a process of its own, and among its like alone: so
+    an engine that kills its process is known by name, and costs no other unit its outcome.
+    """
 
-def _in_worker(unit: Unit, settings: Settings) -> Outcome:
-    """One unit in a pool's process, which keeps its engines from unit to unit."""
-    host = _hosts.setdefault(settings, _host(settings))
-    return outcome(unit, settings.engines, host)
+    def __init__(
+        self, work: Sequence[Unit], settings: Settings, executor: Executor, asks: Callable[[Unit, str], None]
+    ) -> None:
+        self._work, self._executor, self._asks = work, executor, asks
+        self._settings = settings
+        self._careful = replace(settings, apart=True)
+        jobs = max(settings.jobs, 1)
+        self._room = jobs if jobs == 1 else jobs + (jobs + 3) // 4  # a worker finds its next unit waiting
+        self._schedule = Schedule([cost(unit) for unit in work], jobs)
+        self._under_way: dict[Future[Outcome], tuple[int, bool]] = {}  # its place in the work; whether it is sent again
+        self._again = deque[int]()
+        self._losses = 0
 
+    def send(self, awaited: int) -> None:
+        """Send units while there is room; `awaited` is the first one without an outcome."""
+        while len(self._under_way) < self._room:
+            again = bool(self._again)
+            if any(other != again for _, other in self._under_way.values()):
+                return
+            place = self._again.popleft() if again else self._schedule.begin(awaited)
+            if place is None:
+                return
+            # Where workers go on dying, sending twice costs more than processes for all.
+            settings = self._careful if again or self._losses > 1 else self._settings
+            self._under_way[self._submitted(place, settings)] = (place, again)
 
-# --- one unit ---------------------------------------------------------------------------------------------
-
-
-def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
-    """Ask every engine, judge every answer. What goes wrong becomes a row; nothing but an interrupt is raised."""
-    start, case = perf_counter(), unit.case
-    blank = Row(case=case.name, point=unit.point, dtype=unit.dtype, engine="truth")
-    empty = Outcome(case=case.name, point=unit.point, dtype=unit.dtype, rows=())
-    try:
-        inputs, cotangent = case.inputs(unit.point, unit.dtype), case.cotangent(unit.dtype)
-        subject = Subject(case.name, unit.point, unit.dtype, case.graph, inputs, cotangent)
-    except Exception as error:  # noqa: BLE001 one case that cannot be set up must not cost the others their results
-        failed = _failed(blank, "the case could not be set up", error)
-        return replace(empty, rows=(failed,), seconds=perf_counter() - start)
-    doubt = _doubt(subject, blank)
-    first = _gradients(unit, subject, [name for name in engines if name not in variants()], host, blank, doubt)
-    beyond = _beyond(unit, subject, engines, host, blank) if case.derivatives else _Beyond([], [], {})
-    rows = conventions([*([doubt] if doubt else _expected(unit, blank)), *first.rows, *beyond.rows])
-    walked = _Walked([], [], [])
-    if case.update is not None and not doubt:
-        walked = _walked(subject, case.update, first.answers, host, blank)
-    versions = {engine: reply.version for engine, reply in first.answers.items()} | beyond.versions
-    return replace(
-        empty,
-        rows=(*rows, *walked.failed),
-        pairs=(*first.pairs, *beyond.pairs),
-        trajectories=tuple(row for path in walked.paths for row in path.rows),
-        summaries=tuple(walked.summaries),
-        partings=tuple(walked.partings),
-        versions={engine: running for engine, running in versions.items() if running},
-        seconds=perf_counter() - start,
-        used=first.scores,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Gradients:
-    """What the engines of a unit answered, and what is said of it."""
-
-    rows: list[Row]
-    pairs: list[PairRow]
-    answers: dict[str, Answer]
-    scores: dict[tuple[str, str, Quantity], tuple[float, ...]]
-
-
-def _gradients(
-    unit: Unit, subject: Subject, engines: Sequence[str], host: Host, blank: Row, doubt: Row | None
-) -> _Gradients:
-    results = _Gradients([], [], {}, {})
-    for engine in engines:
-        reply = _asked(host, engine, answer, subject.graph, unit.dtype, subject.inputs, subject.cotangent)
-        judgement, links = _judged(subject, engine, reply, blank)
-        results.answers[engine] = reply
-        results.rows.extend(map(_unjudged, judgement) if doubt else judgement)
-        results.scores.update({(engine, *key): numbers for key, numbers in used(links, subject.graph).items()})
-    results.pairs.extend(pairs(subject, {engine: reply.evaluation for engine, reply in results.answers.items()}))
-    return results
-
-
-@dataclass(frozen=True, slots=True)
-class _Walked:
-    """The paths of a unit's engines and where they part; `failed` is the row of a parting that could not be told."""
-
-    paths: list[Path]
-    summaries: list[Summary]
-    partings: list[Parting]
-    failed: tuple[Row, ...] = ()
-
-
-def _walked(subject: Subject, update: Update, answers: Mapping[str, Answer], host: Host, blank: Row) -> _Walked:
-    paths = {
-        engine: _path(host, engine, subject, update)
-        for engine, reply in answers.items()
-        if reply.evaluation.status == "ok"
-    }
-    summaries = [summary(path.rows, update, subject.graph.output.name) for path in paths.values()]
-    try:
-        return _Walked([*paths.values()], summaries, partings(subject, update, paths))
-    except Exception as error:  # noqa: BLE001 see _judged
-        failed = _failed(blank, "it could not be told where paths part", error)
-        return _Walked([*paths.values()], summaries, [], (failed,))
-
-
-@dataclass(frozen=True, slots=True)
-class _Beyond:
-    """What a unit yields beyond the gradient."""
-
-    rows: list[Row]
-    pairs: list[PairRow]
-    versions: dict[str, str]
-
-
-def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, blank: Row) -> _Beyond:
-    """Tangents and Hessian-vector products, as far as the case asks for them."""
-    asked = unit.case.derivatives
-    question = Question(subject, unit.case.direction(unit.dtype))
-    try:
-        doubt = _doubt(question, blank)
-    except Exception as error:  # noqa: BLE001 see _judged
-        return _Beyond([_failed(blank, "the gradient graph could not be set up", error)], [], {})
-    results = _Beyond([replace(doubt, reason=f"second order: {doubt.reason}")] if doubt else [], [], {})
-    shown: dict[str, dict[Named, Array]] = {}
-    for engine in engines:
-        reply = _asked(
-            host, engine, answer_along,
-            subject.graph, subject.dtype, subject.inputs, subject.cotangent, question.direction, asked,
-        )  # fmt: skip
-        if reply is None:
-            continue
+    def _submitted(self, place: int, settings: Settings) -> Future[Outcome]:
         try:
-            rows = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked)
-        except Exception as error:  # noqa: BLE001 see _judged
-            rows = [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
-        results.rows.extend(map(_unjudged, rows) if doubt else rows)
-        if reply.version:
-            results.versions[engine] = reply.version
-        if reply.evaluation.status == "ok":
-            shown[engine] = numbers(question, reply.evaluation, asked)
-    results.pairs.extend(pairs_of(subject, shown))
-    return results
+            unit = self._work[place]
+            if isinstance(self._executor, ThisProcess):
+                return self._executor.submit(do, unit, settings, partial(self._asks, unit))
+            return self._executor.submit(do, unit, settings)
+        except Exception as error:  # noqa: BLE001 an executor that takes no more is the same as a worker that died
+            future = Future[Outcome]()
+            future.set_exception(error)
+            return future
 
+    def back(self, timeout: float | None = None) -> Iterator[tuple[int, Outcome]]:
+        """Outcomes that have come, with their places in the work; waits for one."""
+        for future in wait(self._under_way, timeout, FIRST_COMPLETED).done:
+            place, again = self._under_way.pop(future)
+            try:
+                outcome = future.result()
+            except Exception as error:  # noqa: BLE001 what executors raise when a worker dies differs
+                if not again:
+                    self._losses += not self._again
+                    self._again.append(place)
+                    continue
+                outcome = lost(self._work[place], error)
+            self._schedule.end(place)
+            yield place, outcome
 
-A = TypeVar("A")
-
-
-def _asked(host: Host, engine: str, question: Callable[..., A], *about: Any) -> A | Answer:
-    """What an engine answers to a question, or why it gave no answer."""
-    try:
-        return host.call(engine, question, *about)
-    except StoppedError as stopped:
-        return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
-
-
-def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
-    try:
-        return host.call(engine, walk, replace(subject), update, times=update.steps + 1)
-    except StoppedError as stopped:
-        verdict, cause = "timed out" if stopped.timed_out else "failed", str(stopped)
-    except Exception as error:  # noqa: BLE001 see _judged
-        verdict, cause = "failed", f"the judge itself failed, not the engine: {one_line(error)}"
-    row = TrajectoryRow(
-        case=subject.case,
-        point=subject.point,
-        dtype=subject.dtype,
-        engine=engine,
-        step=0,
-        name=subject.graph.output.name,
-        verdict=verdict,
-        cause=cause,
-        finding=True,
-    )
-    return Path((row,))
-
-
-def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
-    try:
-        return judged(subject, engine, reply.evaluation, reply.again, reply.seconds)
-    except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
-        return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)], {}
-
-
-def _expected(unit: Unit, blank: Row) -> list[Row]:
-    try:
-        return expectations(unit.case, unit.point) if unit.expectations else []
-    except Exception as error:  # noqa: BLE001 see _judged
-        return [_failed(blank, "the expectations could not be checked", error)]
-
-
-def _doubt(subject: Subject | Question, blank: Row) -> Row | None:
-    """The row of a reference that does not stand: then nobody is judged by it."""
-    start, node = perf_counter(), ""
-    try:
-        proof = subject.proof
-        if not proof.failed:
-            return None
-        failure, node = proof.failure, proof.suspect
-    except Exception as error:  # noqa: BLE001 a reference that cannot be computed is one that nobody can be judged by
-        failure = f"it could not be computed: {one_line(error)}"
-    seconds = perf_counter() - start
-    verdict: Verdict = "reference unreliable"
-    return replace(blank, verdict=verdict, reason=failure, node=node, seconds=seconds, finding=True)
-
-
-def _unjudged(row: Row) -> Row:
-    """An engine's row without what an unreliable reference says of its numbers."""
-    if row.quantity == "run":
-        return row
-    return replace(
-        row, verdict="not judged", reason="reference unreliable", node="", finding=False,
-        reference=None, error=None, score=None, digits=None,
-    )  # fmt: skip
-
-
-def _failed(blank: Row, what: str, error: Exception) -> Row:
-    return replace(blank, verdict="failed", reason=f"{what}: {one_line(error)}", finding=True)
+    def cancel(self) -> None:
+        for future in self._under_way:
+            future.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import signal
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,8 +26,10 @@ from ..records.settings import Settings
 from ..records.tally import Tally
 from ..words import counted
 from .offered import REPORTS, entries, variants
-from .run import Unit, run, units
+from .pools import executor
+from .run import run, units
 from .selection import Selected, check_folder
+from .unit import Unit
 
 INTERRUPTED = 130
 WANTED = ("gradient", "tangent", "hessian_product")  # what a case asks for, which `--strict` wants judged
@@ -111,6 +114,8 @@ def session(selected: Sequence[Selected], settings: Settings, command: str, watc
         )
     out = Path(settings.out)
     check_folder(out)
+    pool, jobs = executor(settings, len(work))
+    settings = replace(settings, jobs=jobs)
     reports = open_reports(out)
     asked = Asked(settings=settings, cases=tuple(map(summary_of, selected)))
     for watcher in watchers:
@@ -118,7 +123,7 @@ def session(selected: Sequence[Selected], settings: Settings, command: str, watc
     started, start = datetime.now().astimezone(), perf_counter()
     with _Interrupts() as interrupts:
         under_way = _UnderWay(settings, work, watchers, reports, interrupts)
-        stop = under_way.run()
+        stop = under_way.run(pool)
         kept = under_way.kept
         left = len(work) - kept.tally.units
         about = About(
@@ -161,10 +166,10 @@ class _UnderWay:
         self._watchers, self._reports, self._interrupts = watchers, reports, interrupts
         self._waiting: dict[tuple[str, int, str, bool], Outcome] = {}  # noticed, and not yet in the reports
 
-    def run(self) -> Stop:
+    def run(self, pool: Executor) -> Stop:
         """Raises nothing but what a report or a watcher raises."""
         try:
-            with closing(run(self._work, self._settings, self._notice, self._ask)) as outcomes:
+            with pool, closing(run(self._work, self._settings, pool, self._notice, self._ask)) as outcomes:
                 for outcome in outcomes:
                     self._report(self._waiting.pop(outcome.key))
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Where an engine runs: in this process, or in a spawned one of its own that can be killed.
+"""Where an engine runs: in this process, or in one of its own that can be killed.
 
 An engine that hangs in compiled code cannot be stopped from within its process, and one that crashes
 takes the process along.
@@ -6,15 +6,19 @@ takes the process along.
 
 from __future__ import annotations
 
-import multiprocessing
+import os
+import pickle
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
-from multiprocessing.process import BaseProcess
-from typing import Any, Protocol, TypeVar
+from contextlib import suppress
+from threading import Event, Timer
+from typing import IO, Any, Protocol, TypeVar, cast
 
 from ..words import counted
 from .loading import version
+from .memory import Memory
 
 T = TypeVar("T")
 
@@ -64,66 +68,116 @@ class Announcing:
 
 
 class Apart:
-    """Each engine in a spawned process of its own, killed after `timeout` seconds a time (None: never) and replaced."""
+    """Each engine in a process of its own, killed after `timeout` seconds a time (None: never) and replaced."""
 
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
-        self._workers: dict[str, tuple[BaseProcess, Any]] = {}
+        self._workers: dict[str, _Process] = {}
 
     def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
         if engine not in self._workers:
-            self._workers[engine] = _start()
+            self._workers[engine] = _Process()
             self._ask(engine, _ready, (function,), SECONDS_TO_LOAD)
         return self._ask(engine, function, args, None if self.timeout is None else self.timeout * times)
 
     def _ask(self, engine: str, function: Callable[..., T], args: tuple[Any, ...], limit: float | None) -> T:
-        process, connection = self._workers[engine]
         try:
-            connection.send((function, (engine, *args)))
-            if not connection.poll(limit):  # never where there is no limit
-                self._stop(engine)
-                within = counted(limit or 0.0, "second")
-                raise StoppedError(f"no answer within {within}: its process was stopped", timed_out=True)
-            return connection.recv()
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            process.join(5)
-            code = process.exitcode
-            self._stop(engine)
-            raise StoppedError(f"its process died with {_died(code)}", timed_out=False) from None
-
-    def _stop(self, engine: str) -> None:
-        process, connection = self._workers.pop(engine)
-        process.kill()
-        process.join()
-        connection.close()
+            return self._workers[engine].ask(function, (engine, *args), limit)
+        except StoppedError:
+            del self._workers[engine]
+            raise
 
     def close(self) -> None:
-        for engine in list(self._workers):
-            self._stop(engine)
+        while self._workers:
+            self._workers.popitem()[1].close()
 
 
-def _died(code: int | None) -> str:
-    return f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+class _Process:
+    """A Python that answers calls over its standard input and output.
+
+    A plain subprocess, since `multiprocessing` forbids one to processes that are themselves daemons, as the workers of
+    a cluster are.
+    """
+
+    def __init__(self) -> None:
+        # -P: the folder that the command was given in must not hide a module of the same name.
+        command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._questions = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout)
+        with suppress(BrokenPipeError):  # the first question tells
+            _send(self._questions, sys.path)
+
+    def ask(self, function: Callable[..., T], args: tuple[Any, ...], limit: float | None) -> T:
+        """What the function returns there, within so many seconds. Raises StoppedError, and the process is gone then;
+        whatever the function raises is the end of its process too."""
+        late = Event()
+
+        def stop() -> None:
+            late.set()
+            self._process.kill()
+
+        clock = Timer(limit or 0.0, stop)
+        if limit is not None:
+            clock.start()
+        answers = list[T]()
+        try:
+            # A process that died closed its pipes, perhaps in the middle of an answer.
+            with suppress(BrokenPipeError, EOFError, pickle.UnpicklingError):
+                _send(self._questions, (function, args))
+                answers.append(pickle.load(self._answers))
+        finally:
+            clock.cancel()
+        if answers and not late.is_set():
+            return answers[0]
+        code = None if late.is_set() else _exit(self._process)
+        self.close()
+        if code is None:
+            within = counted(limit or 0.0, "second")
+            raise StoppedError(f"no answer within {within}: its process was stopped", timed_out=True)
+        raise StoppedError(f"its process died with {_died(code)}", timed_out=False)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._questions, self._answers):
+            with suppress(OSError):  # a question that was not read is still in it
+                pipe.close()
 
 
-def _start() -> tuple[BaseProcess, Any]:
-    context = multiprocessing.get_context("spawn")  # a forked copy of a threaded framework may deadlock
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
-    return process, ours
+def _exit(process: subprocess.Popen[bytes]) -> int:
+    """The exit status of a process that has closed its pipes, and is about to end."""
+    try:
+        return process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
-def _serve(connection: Any) -> None:
+def _died(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit status {code}"
+
+
+def _send(pipe: IO[bytes], message: object) -> None:
+    pipe.write(pickle.dumps(message))  # whole or not at all: what cannot be pickled must not spoil the pipe
+    pipe.flush()
+
+
+def serve() -> None:
+    """The other end of `_Process`: answer until nobody asks."""
     ignore_interrupts()
     _die_with_parent()
-    while True:
-        try:
-            function, args = connection.recv()
-        except (EOFError, OSError):
-            return
-        connection.send(function(*args))
+    # Whatever an engine prints must not come between the answers.
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    sys.path[:] = pickle.load(questions)
+    memory = Memory()
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            function, args = pickle.load(questions)
+            _send(answers, function(*args))
+            memory.give_back(args[:1])
 
 
 def _ready(engine: str, function: Callable[..., object]) -> None:

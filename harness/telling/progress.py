@@ -12,7 +12,7 @@ import click
 
 from ..records.outcome import Outcome
 from ..records.tally import Tally
-from ..running.run import Unit
+from ..running.unit import Unit
 from ..words import counted
 
 if TYPE_CHECKING:

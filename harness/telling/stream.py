@@ -14,8 +14,8 @@ import click
 
 from ..records.outcome import Asked, Outcome
 from ..records.paths import Summary
-from ..running.run import Unit
 from ..running.session import Ended, Watcher
+from ..running.unit import Unit
 from .causes import begins
 from .findings import Entry, again, entries
 

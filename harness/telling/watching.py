@@ -18,8 +18,8 @@ from ..records.outcome import Asked, Outcome
 from ..records.tally import Tally
 from ..records.verdicts import VERDICTS, Verdict
 from ..running.offered import variants
-from ..running.run import Unit
 from ..running.session import Ended, Watcher
+from ..running.unit import Unit
 from ..words import counted
 from .causes import Key, causes
 from .findings import at_point, told
@@ -53,7 +53,7 @@ class Progress(Watcher):
 
     def finds(self, outcome: Outcome) -> None:
         self._state.add(outcome)
-        if self._asked.settings.jobs:
+        if self._asked.settings.jobs > 1 or self._asked.settings.cluster:
             engines = _listed(self._asked.settings.engines)
             self._state.doing = f"done: {at_point(outcome.case, outcome.point)} {outcome.dtype}, {engines}"
         self._tell_causes(outcome)

@@ -22,7 +22,7 @@ from gradaccord.harness.running.answers import answer_along
 from gradaccord.harness.running.loading import Unsupported
 from gradaccord.harness.running.loading import load as load_engine
 from gradaccord.harness.running.offered import variants
-from gradaccord.harness.running.run import Unit, outcome
+from gradaccord.harness.running.unit import Unit, outcome
 from gradaccord.harness.running.workers import Here
 from gradaccord.harness.truth.germs import push
 from gradaccord.harness.truth.numbers import to_balls

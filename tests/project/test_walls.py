@@ -55,7 +55,7 @@ NARROW = {
     "harness/records/formats.py": (),
     "harness/records/rows.py": ("graph.node", "records.verdicts"),
     "harness/records/evaluation.py": ("graph", "records.formats"),
-    "harness/running/workers.py": ("running.loading", "words"),
+    "harness/running/workers.py": ("running.loading", "running.memory", "words"),
     "engines/": ("words", "graph", "records.evaluation", "rules", "arithmetic"),
     "reports/": REPORTED,
 }
@@ -75,7 +75,8 @@ FILES = {
     "| known | case",
     "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | judge | second_order",
     "paths": "horizon move summary | trajectory | parting",
-    "running": "ledger offered selection | loading | answers workers | run | session",
+    "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
+    "| pools | run | session",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 

@@ -158,7 +158,7 @@ def test_an_engine_that_hangs_in_compiled_code_is_stopped(product: Path, gradacc
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("words", [["--timeout", "60"], ["--jobs", "1"]], ids=["timeout", "jobs"])
+@pytest.mark.parametrize("words", [["--timeout", "60"], ["--jobs", "2"]], ids=["timeout", "jobs"])
 def test_an_engine_that_kills_its_process_is_named_and_costs_nothing(
     words: list[str], product: Path, gradaccord: Command
 ) -> None:

@@ -21,8 +21,8 @@ from gradaccord.harness.running.answers import walk
 from gradaccord.harness.running.loading import checked, version
 from gradaccord.harness.running.loading import loaded as load_engine
 from gradaccord.harness.running.offered import installed
-from gradaccord.harness.running.run import outcome as run_unit
 from gradaccord.harness.running.run import run, units
+from gradaccord.harness.running.unit import outcome as run_unit
 from gradaccord.harness.running.workers import Apart, StoppedError
 
 from ..conftest import PRODUCT, engine_file
@@ -213,7 +213,7 @@ def test_a_defect_of_the_judge_is_a_row_that_blames_the_judge(
     def broken(*_: object, **__: object) -> list[Row]:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("gradaccord.harness.running.run.judged", broken)
+    monkeypatch.setattr("gradaccord.harness.running.unit.judged", broken)
     outcome: Outcome = next(iter(run(units([two_points]), Settings(("backprop",)))))
     own = [row for row in outcome.rows if row.engine == "backprop"]
     assert [row.reason for row in own] == ["the judge itself failed, not the engine: ZeroDivisionError: a bug"]

@@ -17,7 +17,8 @@ from gradaccord.harness.records.paths import Summary
 from gradaccord.harness.records.rows import LinkName, Row, TrajectoryRow
 from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.records.verdicts import VERDICTS, Verdict
-from gradaccord.harness.running.run import outcome, units
+from gradaccord.harness.running.run import units
+from gradaccord.harness.running.unit import outcome
 from gradaccord.harness.running.workers import Here
 from gradaccord.harness.telling.causes import Cause, causes, family_of
 from gradaccord.harness.telling.findings import told

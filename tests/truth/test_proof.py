@@ -14,7 +14,7 @@ from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.node import Constant
 from gradaccord.harness.graph.symbol import Symbol, f
 from gradaccord.harness.reading.case import Case, find, load, shipped
-from gradaccord.harness.running.run import Unit, outcome
+from gradaccord.harness.running.unit import Unit, outcome
 from gradaccord.harness.running.workers import Here
 from gradaccord.harness.truth.links import step
 from gradaccord.harness.truth.proof import Proof, prove

@@ -1,0 +1,70 @@
+"""Where a unit is done, whoever sent it there: one process, with its engines, its memory and one unit at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock, Timer
+
+from ..records.outcome import Outcome
+from ..records.settings import Settings
+from .memory import Memory
+from .unit import Unit, outcome
+from .workers import Announcing, Apart, Here, Host
+
+IDLE = 60.0  # seconds without a unit, after which processes of engines are let go
+
+# The precision of balls is one for a whole process, and so are the warnings that are silenced while an engine runs.
+_ALONE = Lock()
+
+
+class _Place:
+    """Engines as settings want them: in this process, or each in one of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        apart = settings.apart or settings.timeout is not None
+        self.host: Host = Apart(settings.timeout) if apart else Here()
+        self.engines = () if apart else settings.engines  # those that live here
+        self.memory = Memory()
+        self.clock = Timer(0.0, let_go)
+
+    def rest(self) -> None:
+        """Wait for the next unit: in a long-lived worker of a cluster it may never come."""
+        if isinstance(self.host, Apart):
+            self.clock = Timer(IDLE, let_go)
+            self.clock.daemon = True
+            self.clock.start()
+
+
+_places: list[_Place] = []  # the one of this process, once there is one
+
+
+def do(unit: Unit, settings: Settings, asks: Callable[[str], None] = lambda engine: None) -> Outcome:
+    """The outcome of a unit, in this process. Engines stay loaded for the next one; `asks` hears which is asked."""
+    settings = replace(settings, jobs=0)
+    with _ALONE:
+        if _places and _places[0].settings != settings:
+            _places.pop().host.close()
+        if not _places:
+            _places.append(_Place(settings))
+        place = _places[0]
+        place.clock.cancel()
+        try:
+            result = outcome(unit, settings.engines, Announcing(place.host, asks))
+            place.memory.give_back(place.engines)
+        finally:
+            place.rest()
+    return result
+
+
+def let_go() -> None:
+    """End the processes of engines, unless a unit is being done."""
+    if _ALONE.acquire(blocking=False):
+        try:
+            while _places:
+                place = _places.pop()
+                place.clock.cancel()
+                place.host.close()
+        finally:
+            _ALONE.release()
