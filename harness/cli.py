@@ -6,6 +6,7 @@ are quick and load no framework.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -132,6 +133,7 @@ def _exclude(**given: object) -> None:
     metavar="S",
     help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
 )
+@click.option("--no-cache", is_flag=True, help="Compile everything anew, and keep nothing of it for later runs.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first finding that no ledger entry explains.")
 @click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
@@ -147,6 +149,7 @@ def run(
     jobs: int | None,
     cluster: str,
     timeout: float | None,
+    no_cache: bool,
     fail_fast: bool,
     strict: bool,
     verbose: bool,
@@ -167,11 +170,14 @@ def run(
     dtypes = check_dtypes(dtype)
     check_folder(Path(out))
     selected = select(path, tag)
+    from .records.evaluation import CACHE
     from .records.settings import Settings
     from .running.session import session
     from .telling.watching import watching
 
     command = shlex.join(["gradaccord", *sys.argv[1:]]) if sys.argv[1:] else "gradaccord run"
+    if no_cache:
+        os.environ[CACHE] = ""  # processes that are spawned inherit it
     settings = Settings(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
         cluster=cluster, fail_fast=fail_fast, strict=strict,

@@ -21,7 +21,8 @@ from typing import Any
 import jax
 from platformdirs import user_cache_path
 
-VARIABLE = "GRADACCORD_CACHE"
+from ...harness.records.evaluation import CACHE
+
 DAY = 86_400.0
 KEPT = 30 * DAY  # an entry that nobody has read for so long is deleted
 
@@ -48,7 +49,7 @@ def remember() -> None:
 
 def chosen() -> Path | None:
     """The folder of caches; None where there is to be none."""
-    named = os.environ.get(VARIABLE)
+    named = os.environ.get(CACHE)
     if named is None:
         return user_cache_path("gradaccord", appauthor=False)
     return Path(named).expanduser() if named else None

@@ -114,6 +114,10 @@ class Variant:
     release: Callable[[], None] = lambda: None
 
 
+# The environment variable that names the folder where engines keep what they compiled, for later runs and for
+# processes beside; empty for no such folder.
+CACHE = "GRADACCORD_CACHE"
+
 # What every precision that a case may run in is called, and NumPy's dtype for it.
 DTYPES: Mapping[str, np.dtype[Any]] = {name: form.dtype for name, form in FORMATS.items()}
 DEFAULT_DTYPES = tuple(name for name, form in FORMATS.items() if form.default)

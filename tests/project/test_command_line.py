@@ -44,5 +44,5 @@ def test_every_key_has_its_row(kind: str, tmp_path: Path) -> None:
 
 def test_the_page_explains_every_option_about_what_is_told() -> None:
     names = {name for option in run.params for name in option.opts if name.startswith("--")}
-    about_the_run = {"--engine", "--dtype", "--out", "--jobs", "--timeout"}
+    about_the_run = {"--engine", "--dtype", "--out", "--jobs", "--cluster", "--timeout"}
     assert names - about_the_run <= set(re.findall(r"`(--[a-z-]+)", PAGE))
