@@ -7,7 +7,7 @@ what it promised:
   (Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions");
 * else by central differences over a row of steps, extrapolated to step 0 (Ridders 1982, "Accurate
   computation of F'(x) and F'(x)F''(x)"). The second differences are extrapolated as well: what
-  remains of them at step 0 is a kink, and goes into the error estimate.
+  remains of them at step 0 is a kink, and goes into the error estimate: as the finest steps see it.
 
 Rounding noise is measured, not guessed: the same program runs again with every operand randomly
 changed in its last digits (Monte Carlo arithmetic, Parker 1997). Knows NumPy and no framework.
@@ -100,16 +100,19 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
             numbers = dict(zip([*shown, *held], map(np.asarray, results), strict=True))
             values = {**inputs, **{name: numbers[name] for name in held}}
             x = np.concatenate([np.zeros(0), *(inputs[node.name].ravel() for node in graph.wanted)]).astype(float)
-            slope, error = np.full_like(x, np.nan), np.full_like(x, np.inf)
+            slope, error, kink = np.full_like(x, np.nan), np.full_like(x, np.inf), np.zeros_like(x)
+            used = np.full_like(x, np.inf)
             if on_plane is not None:
                 objective = _objective(free, on_plane, values, cotangent, COMPLEX[dtype])
                 slope, error = _by_complex_step(objective, x, largest, dtype)
             objective = _objective(free, on_line, values, cotangent, np.dtype(dtype).type)
             for scale in (np.where(np.abs(x) > 0.125, np.abs(x), 1.0), np.where(np.abs(x) > 0.125, 1.0, np.abs(x))):
                 # The first scale serves nearly all; the other is for a function much steeper or flatter than x.
-                poor = np.flatnonzero(~(error <= np.sqrt(_unit(dtype)) * np.abs(slope)) & (scale > 0))
-                other = _by_differences(objective, x, scale, poor, largest, cotangent, dtype)
-                slope[poor], error[poor] = _reconciled((slope[poor], error[poor]), other)
+                poor = np.flatnonzero(~(error + kink <= np.sqrt(_unit(dtype)) * np.abs(slope)) & (scale > 0))
+                *other, bend = _by_differences(objective, x, scale, poor, largest, cotangent, dtype)
+                slope[poor], error[poor] = _reconciled((slope[poor], error[poor]), (other[0], other[1]))
+                finer = scale[poor] < used[poor]  # coarser steps may be too coarse to see a kink
+                kink[poor], used[poor] = np.where(finer, bend, kink[poor]), np.fmin(used[poor], scale[poor])
         places = np.cumsum([0, *(int(np.prod(node.shape)) for node in graph.wanted)])
         parts = {
             node.name: (slice(start, stop), node.shape)
@@ -120,7 +123,7 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
             values={node.name: numbers[node.name].astype(kinds[node.kind]) for node in graph.nodes},
             gradients={name: slope[part].reshape(shape).astype(dtype) for name, (part, shape) in parts.items()},
             errors={
-                name: (error + _unit(dtype) * np.abs(slope))[part].reshape(shape)
+                name: (error + kink + _unit(dtype) * np.abs(slope))[part].reshape(shape)
                 for name, (part, shape) in parts.items()
             },
         )
@@ -235,11 +238,12 @@ def _by_differences(
     largest: int,
     cotangent: Array,
     dtype: str,
-) -> tuple[Vector, Vector]:
-    """Slopes and error estimates of some components, by steps that start at the scale and halve."""
-    slope, error = np.full(len(components), np.nan), np.full(len(components), np.inf)
+) -> tuple[Vector, Vector, Vector]:
+    """Slopes, error estimates, and what of a kink remains at step 0, of some components; steps begin at the scale and
+    halve."""
+    slope, error, bend = np.full(len(components), np.nan), np.full(len(components), np.inf), np.zeros(len(components))
     if not len(components):
-        return slope, error
+        return slope, error, bend
     (here,) = objective(x[None])
     shaken = objective(np.repeat(x[None], SAMPLES, axis=0), noisy=True)
     noise = TRUST * np.abs(shaken - here).max() + _unit(dtype) * np.sum(np.abs(cotangent)) * abs(here)
@@ -257,14 +261,15 @@ def _by_differences(
         floor = noise / h
         central = (right - left) / (2 * h)
         estimate, bound, finest = _extrapolated(central, floor, [4.0**j for j in range(1, STEPS)])
-        # Finer steps than those used, where only noise is larger, must not contradict; nor may a kink remain at step 0.
+        # Finer steps than those used, where only noise is larger, must not contradict.
         finer = _contradiction(estimate - (4 * central[1:] - central[:-1]) / 3, 2 * floor[1:])
         contradiction = np.fmax.reduce(np.where(np.arange(1, STEPS)[:, None] > finest, finer, 0.0))
         kink, _, _ = _extrapolated((right - 2 * here + left) / h, 4 * floor, [2.0**j for j in range(1, 9, 2)])
-        bound = np.fmax(bound + np.nan_to_num(np.abs(kink)), contradiction)
-        slope[done : done + len(part)], error[done : done + len(part)] = estimate, bound
+        here_on = slice(done, done + len(part))
+        slope[here_on], error[here_on] = estimate, np.fmax(bound, contradiction)
+        bend[here_on] = np.nan_to_num(np.abs(kink))
         done += len(part)
-    return slope, error
+    return slope, error, bend
 
 
 def _extrapolated(column: Vector, noise: Vector, factors: Sequence[float]) -> tuple[Vector, Vector, Vector]:

@@ -152,3 +152,11 @@ def test_the_second_run_has_the_same_bits() -> None:
     first, second = (evaluate({"x": np.array(0.4)}, np.array(1.0)) for _ in range(2))
     assert first.gradients == second.gradients
     assert first.errors == second.errors
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_kink_beside_the_point_is_in_the_claim_at_every_distance(dtype: str) -> None:
+    for distance in np.logspace(-7, 0, 60):
+        corner = np.asarray(0.17 + distance, dtype)
+        found = run({"x": 0.17}, f"0.03 * relu(x - {float(corner)!r}) - 0.1 * sin(3 * x)", dtype=dtype)
+        assert abs(float(found.gradients["x"]) + 0.3 * np.cos(3 * 0.17)) <= error_of(found), distance
