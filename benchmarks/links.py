@@ -1,11 +1,8 @@
-"""The judge's own cost: links of a large network and of long chains, and its share of a run of the shipped suite."""
+"""The judge's own cost: links of a large network, of long chains and of products."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,12 +14,7 @@ from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging.chain import Chain
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
-from gradaccord.harness.reading.case import find, load_all, shipped
-from gradaccord.harness.records.evaluation import Engine, Evaluation
-from gradaccord.harness.records.settings import Settings
-from gradaccord.harness.running import answers
-from gradaccord.harness.running.loading import load
-from gradaccord.harness.running.run import run, units
+from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.truth import products
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.residuals import Numerals, Residual
@@ -127,41 +119,3 @@ def product_rows() -> Iterator[list[str]]:
                 f"{fast * 1e3:.1f} ms",
                 f"{each:.2f} µs",
             ]
-
-
-@contextmanager
-def timed(spent: dict[str, float]) -> Generator[None]:
-    """Every call into an engine's prepare, evaluate and optimiser is added to `spent`, by engine."""
-
-    def stopwatch(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def measured(*args: Any) -> Any:
-            start = time.process_time()
-            try:
-                result = call(*args)
-            finally:
-                spent[name] = spent.get(name, 0.0) + time.process_time() - start
-            return stopwatch(name, result) if callable(result) else result
-
-        return measured
-
-    def loaded(name: str) -> Engine:
-        engine = load(name)
-        optimiser = engine.optimiser and stopwatch(name, engine.optimiser)
-        return replace(engine, prepare=stopwatch(name, engine.prepare), optimiser=optimiser)
-
-    patched, answers.load = answers.load, loaded
-    try:
-        yield
-    finally:
-        answers.load = patched
-
-
-def suite_rows() -> Iterator[list[str]]:
-    """Each engine alone over all shipped cases: processor time, and what of it the engine did not spend."""
-    cases = load_all(find([shipped()]))
-    for engine in ("backprop", "torch", "jax", "jax:jit", "finite_difference"):
-        spent: dict[str, float] = {}
-        with timed(spent):
-            seconds = once(lambda e=engine: sum(1 for _ in run(units(cases), Settings((e,)))))
-        own = seconds - spent.get(engine, 0.0)
-        yield [engine, f"{len(cases)}", f"{seconds:.0f} s", f"{own:.0f} s", f"{own / seconds:.0%}"]

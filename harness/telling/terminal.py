@@ -24,7 +24,7 @@ from .findings import Told, at_point, engines_first, told
 
 SHOWN = 20  # causes; the report has them all
 PATHS_SHOWN = 6
-WIDEST = (11, 14, 22, 16)  # columns of what is off, of 80
+WIDEST = (10, 17, 20, 16)  # columns of what is off, of 80
 
 
 def console(*, stderr: bool = False) -> Console:
