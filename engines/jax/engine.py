@@ -25,7 +25,7 @@ from ...harness.graph.node import Node
 from ...harness.records.evaluation import DTYPES, Advance, Array, Engine, Evaluate, Evaluation, Inputs
 from .operations import checked_functions
 from .precision import mode, to_jax
-from .replay import Replay
+from .replay import Replay, rounds_once
 
 Tree: TypeAlias = Any
 
@@ -55,7 +55,13 @@ Run: TypeAlias = Callable[[Sequence[Any], Any], Tree]
 def prepare(graph: Graph, dtype: str) -> Evaluate:
     """Compile the graph's plain and tagged programs, to run operation by operation. Raises Unsupported."""
     plain, tagged = _plain(graph, dtype), _tagged(graph, dtype)
-    return _evaluator(graph, dtype, Replay(lambda arrays, seed: (plain(arrays, seed), tagged(arrays, seed))))
+
+    def recordable() -> bool:
+        return rounds_once(graph, checked_functions(graph, dtype), dtype)
+
+    return _evaluator(
+        graph, dtype, Replay(lambda arrays, seed: (plain(arrays, seed), tagged(arrays, seed)), recordable)
+    )
 
 
 def prepare_jit(graph: Graph, dtype: str) -> Evaluate:

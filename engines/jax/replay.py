@@ -2,8 +2,11 @@
 
 Differentiating costs eager JAX several times what the operations themselves do, anew at every step of a path, though
 the operations are always the same. So a jaxpr of them is recorded and evaluated, operation by operation as before.
-It counts only while it gives the bits that JAX itself gives: they are compared when it is recorded, and again each
-time the number of evaluations has doubled.
+
+JAX compiles each of its functions as a whole, and a recording has its parts: `mean` is a sum and a division, which XLA
+may fuse. So only a graph is recorded of which each operation rounds in one primitive. And a recording counts only while
+it gives the bits that JAX itself gives: they are compared when it is made, and again each time the number of
+evaluations has doubled.
 """
 
 # jax is annotated in part: its functions are passed around here as `Any`.
@@ -12,21 +15,30 @@ time the number of evaluations has doubled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
+from ...harness.graph.emit import emit
+from ...harness.graph.graph import Graph
+from ...harness.graph.node import Node
+from ...harness.records.evaluation import DTYPES
+
+# Primitives that change no number.
+MOVES = ("broadcast_in_dim", "concatenate", "pad", "reshape", "rev", "slice", "squeeze", "transpose")
 NATIVE = 3  # evaluations that no path goes beyond: two at its start, one at its first step
 
 
 class Replay:
-    """`run(*arguments)`, as a tree of NumPy arrays; `faithful` turns False where a recording gave other bits."""
+    """`run(*arguments)`, as a tree of NumPy arrays. `recordable` is asked when a recording would first pay; `faithful`
+    turns False where it says no, or where a recording gave other bits."""
 
-    def __init__(self, run: Callable[..., Any]) -> None:
-        self.run = run
+    def __init__(self, run: Callable[..., Any], recordable: Callable[[], bool] = lambda: True) -> None:
+        self.run, self._recordable = run, recordable
         self.faithful = True
         self._recorded: Callable[..., Any] | None = None
         self._evaluations = 0
@@ -34,6 +46,8 @@ class Replay:
 
     def __call__(self, *arguments: Any) -> Any:
         self._evaluations += 1
+        if self._evaluations == NATIVE + 1:
+            self.faithful = self._recordable()
         if self._evaluations <= NATIVE or not self.faithful:
             return jax.device_get(self.run(*arguments))
         if self._recorded is None:
@@ -52,6 +66,20 @@ def recorded(run: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     jaxpr, shape = jax.make_jaxpr(run, return_shape=True)(*arguments)
     evaluate, tree = jaxpr_as_fun(jaxpr), jax.tree.structure(shape)
     return lambda *arguments: jax.tree.unflatten(tree, evaluate(*jax.tree.leaves(arguments)))
+
+
+def rounds_once(graph: Graph, functions: Mapping[str, Any], dtype: str) -> bool:
+    """Whether each operation of a graph is one primitive of JAX, beside those that only move numbers."""
+    kinds = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+
+    def rounding(node: Node) -> int:
+        read = dict.fromkeys(arg for arg in node.args if isinstance(arg, str))
+        inputs = tuple(Node(name, "input", (), (), graph[name].shape, graph[name].kind) for name in read)
+        alone = emit(replace(graph, nodes=(*inputs, node), outputs=(node.name,)), functions, [node.name])
+        jaxpr = jax.make_jaxpr(alone)(*(jax.ShapeDtypeStruct(x.shape, kinds[x.kind]) for x in inputs))
+        return sum(step.primitive.name not in MOVES for step in jaxpr.eqns)
+
+    return all(rounding(node) <= 1 for node in graph.operations)
 
 
 def same_bits(a: Any, b: Any) -> bool:

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.jax import cache
-from gradaccord.engines.jax.replay import NATIVE, Replay
+from gradaccord.engines.jax.operations import checked_functions
+from gradaccord.engines.jax.precision import mode
+from gradaccord.engines.jax.replay import NATIVE, Replay, rounds_once
+from gradaccord.harness.graph.build import Builder
+from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.records.evaluation import CACHE
 
 RUN = (sys.executable, "-m", "gradaccord", "run", "nested-nodes", "-e", "jax:jit", "-d", "float64", "--jobs", "1")
@@ -109,3 +113,22 @@ def test_a_recording_that_gives_other_bits_is_noticed_and_left() -> None:
     results = [float(replay(jnp.float32(0.0))) for _ in range(8)]
     assert not replay.faithful
     assert len(set(results)) == 8  # each is a run of its own
+
+
+@pytest.mark.parametrize(
+    "text, once",
+    [
+        ("x * y[0] + tanh(x)", True),
+        ("sum(matrix_transpose(stack(y, y)) @ y[:2])", True),
+        ("mean(y) + x", False),
+        ("mse_loss(y, x)", False),
+    ],
+)
+def test_a_graph_is_recorded_where_each_operation_rounds_in_one_primitive(text: str, once: bool) -> None:
+    builder = Builder()
+    builder.input("x", ())
+    builder.input("y", (3,))
+    Parser(builder).define("f", text)
+    graph = builder.graph(["f"])
+    with mode():
+        assert rounds_once(graph, checked_functions(graph, "float32"), "float32") is once
