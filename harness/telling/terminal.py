@@ -6,6 +6,7 @@ Loaded by commands that print, never by `--help`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from textwrap import indent, wrap
 
 from rich.console import Console
@@ -136,7 +137,8 @@ def _causes(found: Sequence[Cause], width: int) -> Table:
     widest = [column * max(width, 80) // 80 for column in WIDEST]
     shown = [*[cause for cause in found if not cause.known][:SHOWN], *[cause for cause in found if cause.known]]
     for cause in shown:
-        cells = (cause.operation or "·", ", ".join(cause.engines), cause.off, cause.cases[0])
+        engines = ", ".join(Path(engine).name if ".py" in engine else engine for engine in cause.engines)
+        cells = (cause.operation or "·", engines, cause.off, cause.cases[0])
         folded = ["\n".join(wrap(cell, most)) for cell, most in zip(cells, widest, strict=True)]
         count = f"{len(cause.cases):,} {'known' if cause.known else 'new'}"
         style = "dim" if cause.known else VERDICTS[cause.verdicts[0]].style

@@ -54,7 +54,7 @@ def test_the_same_module_is_an_engine_as_a_single_file(tmp_path: Path) -> None:
 def test_a_wrong_term_of_such_an_engine_is_named(tmp_path: Path) -> None:
     faulty = tmp_path / "faulty.py"
     faulty.write_text(MODULE.read_text().replace("seen[key] = g\n", "seen[key] = g * (1 + 1e-12)\n"))
-    with pytest.raises(AssertionError, match="term of `d`"):
+    with pytest.raises(AssertionError, match=r"term of `f.1` in `f: u \* u \* x`"):
         judged(f"{faulty}:prepare", tmp_path)
 
 

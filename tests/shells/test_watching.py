@@ -273,7 +273,7 @@ def test_json_is_an_object_for_each_finding_and_a_summary(cases: Path, here: Com
     assert (summary["new"], summary["known"], summary["units_left"]) == (len(findings), 0, 0)
     assert sum(sum(counts.values()) for counts in summary["verdicts"].values()) == summary["numbers"]
     assert done.returncode == 1
-    assert "3 cases, 6 units" in done.stderr and "disagreements without an explanation" in done.stderr
+    assert "3 cases, 6 units" in done.stderr and "1 disagreement without an explanation" in done.stderr
 
 
 def test_json_has_no_infinity(product: Path, here: Command) -> None:
