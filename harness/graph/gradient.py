@@ -139,10 +139,9 @@ def terms(
     assert rule is not None, f"{operation.name} has no derivative"
     if callable(rule):
         return rule(g, y, *xs, **params)
+    # atan2 has an operand y of its own.
     names = {"y": y, **dict(zip((operand.name for operand in operation.operands), xs, strict=False)), **params, "g": g}
-    texts = (rule,) if isinstance(rule, str) else rule
-    arguments, values = tuple(names), names.values()
-    return [None if text is None else function_of(text, arguments)(*values) for text in texts]
+    return function_of((rule,) if isinstance(rule, str) else rule, tuple(names))(*names.values())
 
 
 def summed_to(term: Symbol, shape: Shape) -> Symbol:

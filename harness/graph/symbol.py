@@ -111,12 +111,13 @@ def repeated(x: Symbol, shape: Shape) -> Symbol:
 
 
 @cache
-def function_of(text: str, names: tuple[str, ...]) -> Callable[..., Symbolic]:
-    """An expression of the case language as a function of symbols and of parameters, Python's own values.
+def function_of(texts: tuple[str | None, ...], names: tuple[str, ...]) -> Callable[..., tuple[Symbolic | None, ...]]:
+    """Expressions of the case language as one function of symbols and of parameters, Python's own values.
 
     `names` are those of its arguments. One of them is `g`, the symbol that new nodes are named after.
     """
-    tree = _Calls().visit(ast.parse(f"lambda {', '.join(names)}: {text}", mode="eval"))
+    text = "".join(f"{text}, " for text in texts)
+    tree = _Calls().visit(ast.parse(f"lambda {', '.join(names)}: ({text})", mode="eval"))
     constants = {name: Constant(name) for name in NAMED_CONSTANTS}
     code = compile(ast.fix_missing_locations(tree), f"<{text}>", "eval")
     return eval(code, {"__builtins__": {}, "call": call, **constants})
