@@ -38,12 +38,9 @@ def folded(summary: str, text: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
-def listed(names: Iterable[str], limit: int | None = None) -> str:
-    """Names as code; what is beyond the limit is counted."""
-    names = list(names)
-    shown = ", ".join(f"`{name}`" for name in names[:limit])
-    more = len(names) - limit if limit is not None else 0
-    return (shown + (f" and {more} more" if more > 0 else "")) or "none"
+def listed(names: Iterable[str]) -> str:
+    """Names as code."""
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def case_link(case: str) -> str:

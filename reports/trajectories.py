@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..harness.records.paths import Parting, Summary
-from ..harness.telling.findings import at_point
+from ..harness.telling.findings import at_point, partings_by_unit
 from ..harness.words import counted
 from .layout import case_link, folded, listed, table, told_table
 
@@ -70,9 +70,6 @@ def _kept(group: Sequence[Summary]) -> str:
 def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:
     """Of each unit the first pair of engines that part, those that rounding does not explain before all others."""
     head = ["case", "dtype", "engines", "part at step", "there", "more pairs", "why"]
-    units: dict[tuple[str, int, str], list[Parting]] = {}
-    for parting in sorted(partings, key=lambda parting: (not parting.unexplained, parting.step)):
-        units.setdefault((parting.case, parting.point, parting.dtype), []).append(parting)
     return head, [
         [
             at_point(case_link(case), point),
@@ -83,5 +80,5 @@ def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:
             str(len(others)) if others else "",
             first.why,
         ]
-        for (case, point, dtype), (first, *others) in units.items()
+        for (case, point, dtype), (first, *others) in partings_by_unit(partings).items()
     ]

@@ -110,7 +110,7 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
                 # The first scale serves nearly all; the other is for a function much steeper or flatter than x.
                 poor = np.flatnonzero(~(error + kink <= np.sqrt(_unit(dtype)) * np.abs(slope)) & (scale > 0))
                 *other, bend = _by_differences(objective, x, scale, poor, largest, cotangent, dtype)
-                slope[poor], error[poor] = _reconciled((slope[poor], error[poor]), (other[0], other[1]))
+                slope[poor], error[poor] = _reconciled((slope[poor], error[poor]), other)
                 finer = scale[poor] < used[poor]  # coarser steps may be too coarse to see a kink
                 kink[poor], used[poor] = np.where(finer, bend, kink[poor]), np.fmin(used[poor], scale[poor])
         places = np.cumsum([0, *(int(np.prod(node.shape)) for node in graph.wanted)])
@@ -131,7 +131,7 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     return evaluate
 
 
-def _reconciled(first: tuple[Vector, Vector], second: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
+def _reconciled(first: Sequence[Vector], second: Sequence[Vector]) -> tuple[Vector, Vector]:
     """Of two estimates the one with the smaller error, which is raised where the two contradict each other."""
     (a, a_error), (b, b_error) = first, second
     error = np.fmax(np.fmin(a_error, b_error), _contradiction(a - b, np.fmax(a_error, b_error)))

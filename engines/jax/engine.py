@@ -59,9 +59,7 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     def recordable() -> bool:
         return rounds_once(graph, checked_functions(graph, dtype), dtype)
 
-    return _evaluator(
-        graph, dtype, Replay(lambda arrays, seed: (plain(arrays, seed), tagged(arrays, seed)), recordable)
-    )
+    return _evaluator(graph, dtype, Replay(_both(plain, tagged), recordable))
 
 
 def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
@@ -78,7 +76,12 @@ def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
     except ERRORS as error:
         failed = _failed(error)
         return lambda inputs, cotangent: failed
-    return _evaluator(graph, dtype, lambda arrays, seed: jax.device_get((plain(arrays, seed), tagged(arrays, seed))))
+    both = _both(plain, tagged)
+    return _evaluator(graph, dtype, lambda arrays, seed: jax.device_get(both(arrays, seed)))
+
+
+def _both(plain: Run, tagged: Run) -> Run:
+    return lambda arrays, seed: (plain(arrays, seed), tagged(arrays, seed))
 
 
 def _wanted(node: Node) -> bool:

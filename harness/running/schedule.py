@@ -15,12 +15,12 @@ AHEAD = 256  # units that may begin before one whose outcome is still awaited: s
 
 
 def cost(unit: Unit) -> float:
-    """How long a unit may take beside others, as far as its case tells: the nodes that are compiled and judged, again
-    for each derivative and for the steps of a path, and the numbers in them."""
-    case = unit.case
+    """How long a unit may take beside others, as far as its case tells: what any unit costs; for each node, which is
+    compiled and judged, and again for each derivative and on a path; and for the numbers in them."""
+    case, nodes = unit.case, unit.case.graph.nodes
     steps = case.update.steps if case.update is not None else 0
-    nodes = case.graph.nodes
-    return len(nodes) * (1 + 2 * len(case.derivatives) + steps / 20) + sum(prod(node.shape) for node in nodes) / 500
+    numbers = sum(prod(node.shape) for node in nodes)
+    return 500 + len(nodes) * (10 + 20 * len(case.derivatives) + steps) + numbers / 50
 
 
 class Schedule:

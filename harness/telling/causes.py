@@ -88,7 +88,7 @@ def causes(rows: Iterable[Row], asked: Asked, paths: Iterable[Summary] = ()) -> 
         groups.setdefault(_key(entry, asked), []).append(entry)
     for path in paths:
         if path.first is not None:
-            groups.setdefault(_key_of_path(path, asked), []).append(Entry(_row(path)))
+            groups.setdefault(_key_of_path(path, asked), []).append(Entry(row_of(path)))
     found = [_cause(key, group, asked) for key, group in groups.items()]
     return sorted(found, key=lambda cause: (cause.known, -len(cause.cases), not cause.operation, cause.operation))
 
@@ -173,11 +173,11 @@ def _key_of_path(path: Summary, asked: Asked) -> Key:
     if first.verdict in RUN:
         return Key(_only(asked.graphs.get(path.case)), "path", first.verdict, family, False, (first.cause,))
     if first.node:
-        return _key(Entry(_row(path)), asked)
+        return _key(Entry(row_of(path)), asked)
     return Key(path.rule, first.cause, STEP, family, False, ())
 
 
-def _row(path: Summary) -> Row:
+def row_of(path: Summary) -> Row:
     """The first step of a path that is off, told as any other finding."""
     first = path.first
     assert first is not None

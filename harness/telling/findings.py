@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ..graph.language.printing import readable_names, text_of
 from ..records.outcome import Asked
+from ..records.paths import Parting
 from ..records.rows import NOT_ENGINES, Row, component
 from ..words import counted
 
@@ -70,6 +71,15 @@ def split(same: Sequence[Entry]) -> Split:
 def at_point(case: str, point: int) -> str:
     """A case, and which of its points it is about if that is not the first."""
     return f"{case} point {point}" if point else case
+
+
+def partings_by_unit(partings: Iterable[Parting]) -> dict[tuple[str, int, str], list[Parting]]:
+    """The pairs of engines that part, of each case, point and dtype; before all others those that rounding does not
+    explain, and early ones before late ones."""
+    units: dict[tuple[str, int, str], list[Parting]] = {}
+    for parting in sorted(partings, key=lambda parting: (not parting.unexplained, parting.step)):
+        units.setdefault((parting.case, parting.point, parting.dtype), []).append(parting)
+    return units
 
 
 def _listed(engines: Mapping[str, Mapping[str, None]]) -> str:

@@ -12,6 +12,7 @@ import click
 
 from ..records.outcome import Outcome
 from ..records.tally import Tally
+from ..running.schedule import cost
 from ..running.unit import Unit
 from ..words import counted
 
@@ -37,7 +38,7 @@ class Clock:
     """
 
     def __init__(self, work: Sequence[Unit]) -> None:
-        self._costs = {(unit.case.name, unit.point, unit.dtype): _cost(unit) for unit in work}
+        self._costs = {(unit.case.name, unit.point, unit.dtype): cost(unit) for unit in work}
         self._done = 0
         self._since = self._last = 0.0  # when the first and the last unit was complete
         self._left: float | None = None  # then
@@ -57,13 +58,6 @@ class Clock:
         """None while nothing is known of it. A unit that takes longer than it should may take as long again."""
         since = perf_counter() - self._last
         return None if self._left is None else max(self._left - since, since)
-
-
-def _cost(unit: Unit) -> int:
-    """What any unit costs, and more for each step of its graph, which an engine compiles and a judge looks at, and
-    again on a path. With these weights the time left of the shipped cases is mostly right within a factor of 1.5."""
-    steps = unit.case.update.steps if unit.case.update is not None else 0
-    return 500 + len(unit.case.graph.nodes) * (10 + steps)
 
 
 def about(seconds: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 
 import click
@@ -16,7 +17,7 @@ from ..records.outcome import Asked, Outcome
 from ..records.paths import Summary
 from ..running.session import Ended, Watcher
 from ..running.unit import Unit
-from .causes import begins
+from .causes import begins, row_of
 from .findings import Entry, again, entries
 
 
@@ -98,30 +99,11 @@ def of_path(path: Summary, asked: Asked) -> Mapping[str, object]:
     """A path of which a step is off: that step, by the same keys."""
     first = path.first
     assert first is not None
-    return {
-        "type": "finding",
-        "known": None,
-        "case": path.case,
-        "point": path.point,
-        "dtype": path.dtype,
-        "engine": path.engine,
-        "verdict": first.verdict,
-        "quantity": "path",
-        "name": first.name,
-        "use": None,
-        "index": list(first.index),
-        "step": first.step,
-        "engine_value": number(first.value),
-        "reference": number(first.reference),
-        "error": number(first.error),
-        "score": number(first.score),
-        "digits": None,
-        "link": str(first.node),
-        "operation": None,
-        "reason": str(path),
-        "rows": 1,
-        "repeat": again(asked, path.case, path.engine, path.dtype),
-    }
+    row = replace(
+        row_of(path), name=first.name, index=first.index,
+        engine_value=first.value, reference=first.reference, error=first.error, score=first.score,
+    )  # fmt: skip
+    return {**of_entry(Entry(row), asked), "quantity": "path", "step": first.step, "operation": None}
 
 
 def number(value: float | None) -> float | str | None:

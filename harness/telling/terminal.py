@@ -21,7 +21,7 @@ from ..running.offered import variants
 from ..running.session import Ended
 from ..words import counted
 from .causes import Cause, causes
-from .findings import Told, at_point, engines_first, told
+from .findings import Told, at_point, engines_first, partings_by_unit, told
 
 SHOWN = 20  # causes; the report has them all
 PATHS_SHOWN = 6
@@ -125,7 +125,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
         screen.print("What is off, by operation and engine; all else that was judged is sound:\n")
         screen.print(_causes(found, screen.width))
         screen.print()
-    screen.print(Text(last_line(end)))
+    screen.print(Text(last_line(end, found)))
     screen.print(Text(f"Report: {report}"), soft_wrap=True)
 
 
@@ -161,9 +161,7 @@ def _paths(screen: Console, paths: Sequence[Summary]) -> None:
 
 def _partings(screen: Console, partings: Sequence[Parting]) -> None:
     """Of each unit the first pair of engines that part; before all others those that rounding does not explain."""
-    units: dict[tuple[str, int, str], list[Parting]] = {}
-    for parting in sorted(partings, key=lambda parting: (not parting.unexplained, parting.step)):
-        units.setdefault((parting.case, parting.point, parting.dtype), []).append(parting)
+    units = partings_by_unit(partings)
     for (case, point, dtype), (first, *others) in [*units.items()][:PATHS_SHOWN]:
         more = f"; so do {counted(len(others), 'more pair')} of engines" if others else ""
         _paragraphs(screen, f"{at_point(case, point)} {dtype} {first}{more}")
@@ -171,9 +169,8 @@ def _partings(screen: Console, partings: Sequence[Parting]) -> None:
         screen.print(f"paths part in {counted(len(units) - PATHS_SHOWN, 'more unit')}: see the report")
 
 
-def last_line(end: Ended) -> str:
-    """How many numbers, how long it took, and whether anything is off."""
-    found = causes_of(end)
+def last_line(end: Ended, found: Sequence[Cause]) -> str:
+    """How many numbers, how long it took, and whether anything is off; `found` are the causes of the end."""
     known = sum(cause.known for cause in found)
     new = len(found) - known
     tally, about = end.kept.tally, end.about

@@ -117,7 +117,7 @@ def watching(
     def tell(end: Ended, report: str) -> None:
         if as_json:
             stream.ends(end, report)
-        from .terminal import console, ended, last_line
+        from .terminal import causes_of, console, ended, last_line
 
         if not quiet:
             ended(console(stderr=as_json), end, report)
@@ -125,7 +125,7 @@ def watching(
         for message in end.about.messages:
             click.echo(message, err=True)
         if not as_json:
-            click.echo(last_line(end))
+            click.echo(last_line(end, causes_of(end)))
 
     watchers: list[Watcher] = [stream] if as_json else []
     if quiet:
