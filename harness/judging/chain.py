@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -38,10 +38,16 @@ class Chain:
     adjoints: dict[str, Link] = field(default_factory=dict)
     links: dict[object, Link] = field(default_factory=dict)
     unseen: set[Use] = field(default_factory=set)
+    enclosed: set[Use] = field(default_factory=set)
     batched: dict[Hashable, Score] = field(default_factory=dict)
-    enclosures: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)  # of terms that the engine does not show
+    enclosures: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)  # of those terms
     mark: int = 0  # tells this evaluation's links from those of others that are judged with them
     order: int = 0
+
+    @cached_property
+    def known(self) -> Mapping[str, Array]:
+        """The values that the engine shows, and the inputs that it was given."""
+        return {**self.subject.inputs, **self.evaluation.values}
 
     def judge(self) -> None:
         """Values forwards, then, as far as the engine shows them, adjoints and terms backwards."""
@@ -55,11 +61,12 @@ class Chain:
 
     def gather(self, batches: Batches) -> None:
         """Every link of this evaluation that may be judged together with others of its kind."""
-        graph, evaluation = self.subject.graph, self.evaluation
-        values, terms, adjoints = evaluation.values, evaluation.terms, evaluation.adjoints
+        graph, values = self.subject.graph, self.known
+        adjoints, terms = self.evaluation.adjoints or {}, self.evaluation.terms or {}
         for node in graph.nodes:
-            if terms is not None and adjoints is not None and node.name in adjoints:
-                parts = [*self._seed(node), *(terms[use] for use in graph.uses_of[node.name])]
+            uses = graph.uses_of.get(node.name, ())
+            if terms and node.name in adjoints and self._shown(uses):
+                parts = [*self._seed(node), *(terms[use] for use in uses)]
                 batches.adjoint((self.mark, "adjoint", node.name), adjoints[node.name], parts)
             names = [node.name, *(arg for arg in node.args if isinstance(arg, str))]
             if node.op == "input" or not all(name in values for name in names):
@@ -67,17 +74,19 @@ class Chain:
             y, *operands = (values[name] for name in names)
             now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
             batches.value((self.mark, "value", node.name), now, operands, y)
-            if terms is not None and adjoints is not None and node.name in adjoints and uses:
+            if uses and node.name in adjoints and self._shown(uses):
                 shown = [terms[use] for use in uses]
                 batches.terms([(self.mark, "term", use) for use in uses], now, operands, y, adjoints[node.name], shown)
 
     def judge_values(self) -> None:
-        graph, values = self.subject.graph, self.evaluation.values
+        graph, values = self.subject.graph, self.known
         self.numerals = {name: Numerals(array, self.subject.form) for name, array in values.items()}
         for node in graph.nodes:
             if node.name not in values:
                 continue
             if node.op == "input":
+                if node.name not in self.evaluation.values:
+                    continue
                 link = self._input(node)
             else:
                 names = [arg for arg in node.args if isinstance(arg, str)]
@@ -102,21 +111,28 @@ class Chain:
             g = Numerals(shown[node.name], form)
             upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
             seed = self._seed(node)
-            if evaluation.terms is not None:
+            if self._shown(graph.uses_of[node.name]):
                 link = self._batched("adjoint", node.name, None)
                 if link is None:
-                    parts = [*seed, *(evaluation.terms[use] for use in graph.uses_of[node.name])]
+                    parts = [*seed, *((evaluation.terms or {})[use] for use in graph.uses_of[node.name])]
                     link = self._link("adjoint", node.name, None, partial(adjoint, g, parts))
-            elif any(use in self.unseen for use in graph.uses_of[node.name]):
+            elif any(use in self.unseen or use not in self.terms for use in graph.uses_of[node.name]):
                 link = self._unjudged("adjoint", node.name, None)
             else:
-                seeds = [(ball, ball) for ball in (Numerals(cotangent, form).exact for cotangent in seed)]
-                balls = [*self.enclosures.pop(node.name, []), *seeds]
+                uses = [use for use in graph.uses_of[node.name] if use not in self.enclosed]
+                shown_terms = [(evaluation.terms or {})[use] for use in uses]
+                exact = [(ball, ball) for ball in (Numerals(x, form).exact for x in (*seed, *shown_terms))]
+                balls = [*self.enclosures.pop(node.name, []), *exact]
                 link = self._link("adjoint", node.name, None, partial(adjoint_of_enclosures, g, balls))
             self.links["adjoint", node.name] = link
             self.adjoints[node.name] = worse([link, *upstream])
             if node.op != "input":
                 self._judge_terms(node, g)
+
+    def _shown(self, uses: Sequence[Use]) -> bool:
+        """Whether the engine shows the terms of all these uses."""
+        terms = self.evaluation.terms
+        return terms is not None and all(use in terms for use in uses)
 
     def _seed(self, node: Node) -> list[Array]:
         """What an adjoint has beside its terms: the output's, the cotangent."""
@@ -130,10 +146,10 @@ class Chain:
             return
         if not all(name in self.numerals for name in [node.name, *names]):
             self._blind(node, uses)
-        elif self.evaluation.terms is None:
+        elif not self._shown(uses):
             self._enclose(node, [self.numerals[name] for name in names], g, uses)
         else:
-            shown = [self.evaluation.terms[use] for use in uses]
+            shown = [(self.evaluation.terms or {})[use] for use in uses]
             self._judge_shown(node, [self.numerals[name] for name in names], g, uses, shown)
 
     def _enclose(self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use]) -> None:
@@ -141,7 +157,10 @@ class Chain:
         step, y = self.subject.steps[node.name], self.numerals[node.name]
         for use, enclosed in zip(uses, step.enclosed(operands, y, g, self.subject.form), strict=True):
             self.enclosures.setdefault(self.subject.graph.argument(use), []).append(enclosed)
+            self.enclosed.add(use)
             self.terms[use] = worse([self.values[node.name], self.adjoints[node.name]])
+            if self._shown([use]):
+                self.links["term", use] = self._unjudged("term", self.subject.graph.argument(use), use)
 
     def _judge_shown(
         self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use], shown: Sequence[Array]

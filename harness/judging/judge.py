@@ -14,11 +14,12 @@ from ..records.rows import Choice, LinkName, Quantity, Row
 from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, difference, relative_size
 from .agreement import differs, same_bits
+from .birth import birth
 from .chain import Chain
 from .classify import Link, place
-from .kinks import at_kinks
-from .subject import Subject
-from .unseen import conditioned, digits, of_plain, unseen
+from .last_word import Given, last_word
+from .subject import Asked, Subject
+from .unseen import UNTOUCHED, conditioned, digits, of_plain, unseen
 
 __all__ = ["Subject", "conventions", "judge", "judged"]
 
@@ -98,35 +99,83 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
     subject, evaluation = chain.subject, chain.evaluation
     for entry, (errors, relative) in zip(entries, _measured(entries), strict=True):
         row = _row(blank, entry, errors, relative, subject)
-        if entry.quantity == "gradient" and row.verdict not in FINDINGS:
+        if entry.quantity == "gradient":
             assert evaluation.adjoints is not None
-            row = _gradient(row, entry, evaluation.adjoints[entry.name], subject)
+            row = _gradient(row, entry, evaluation.adjoints[entry.name], chain)
+        elif entry.quantity == "value":
+            row = _value(row, entry, subject)
+        elif entry.quantity == "adjoint" and row.verdict == "not judged":
+            row = unseen(row, subject.asked("adjoint", entry.name), entry.engine)
         yield row
+    for node in subject.graph.nodes if "value" in quantities else ():
+        if node.name in evaluation.values and node.name not in chain.values:
+            yield _value_alone(blank, subject, node.name, evaluation.values[node.name])
     for node in subject.graph.wanted if "gradient" in quantities else ():
         name = node.name
         if name not in chain.adjoints:
-            engine = evaluation.gradients[name]
+            engine, what = evaluation.gradients[name], subject.named("gradient", name)
             if evaluation.errors is None:
-                what = subject.named("gradient", name)
-                row = unseen(blank, what, engine, subject.resolved[name], subject.sensitivity[name], subject.form)
-                link = Link(row.verdict, where=what, order=0)
-                yield at_kinks(row, what, engine, subject.sides[name], subject.bounds(name), link, subject.form)
+                row = unseen(blank, subject.asked("gradient", name), engine)
+                yield _last_word(row, engine, subject, name, Link("agree", where=what, order=0))
             else:
-                what, truth = subject.named("gradient", name), subject.gradients[name]
-                yield _by_estimate(blank, what, engine, truth, evaluation.errors[name])
+                yield _by_estimate(blank, what, engine, subject.gradients[name], evaluation.errors[name])
 
 
-def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
-    """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition."""
-    probes, form, truth = subject.sensitivity[entry.name], subject.form, subject.resolved[entry.name]
-    what, sides, bounds = subject.named("gradient", entry.name), subject.sides[entry.name], subject.bounds(entry.name)
-    if row.verdict == "not judged":
-        row = unseen(row, what, entry.engine, truth, probes, form)
-    elif not same_bits(entry.engine, shown):
-        row = of_plain(row, what, entry.engine, shown, truth, probes, form)
+def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
+    """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition, what lies
+    upstream and does not touch it, and the truth of the whole."""
+    subject = chain.subject
+    asked = subject.asked("gradient", entry.name)
+    if _left_open(row, entry):
+        row = _alone(row, asked, subject.gradients[entry.name], entry.engine)
+    elif row.verdict not in FINDINGS and not same_bits(entry.engine, shown):
+        row = of_plain(row, asked, entry.engine, shown)
     elif row.verdict in ("agree", "lossy"):
-        row = conditioned(row, what, entry.truth, probes, form)
-    return at_kinks(row, what, entry.engine, sides, bounds, entry.link, form)
+        row = conditioned(row, asked.what, entry.truth, subject.probes[entry.name], subject.form)
+    row = _last_word(row, entry.engine, subject, entry.name, entry.link)
+    born = birth(chain, entry.name) if row.verdict == "not finite" else None
+    return row if born is None or born[0] == row.node else replace(row, node=born[0], reason=f"{row.reason}; {born[1]}")
+
+
+def _value(row: Row, entry: _Entry, subject: Subject) -> Row:
+    asked = subject.asked("value", entry.name)
+    if entry.engine.dtype.kind in "bi":
+        return row
+    if _left_open(row, entry):
+        row = _alone(row, asked, asked.truth, entry.engine)
+    return last_word(row, entry.engine, Given(asked), entry.link)
+
+
+def _value_alone(blank: Row, subject: Subject, name: str, engine: Array) -> Row:
+    """A value whose operands the engine does not show."""
+    asked = subject.asked("value", name)
+    row = unseen(blank, asked, engine)
+    return last_word(row, engine, Given(asked), Link("agree", where=asked.what, order=0))
+
+
+def _left_open(row: Row, entry: _Entry) -> bool:
+    """Whether links tell nothing of a number itself: it shows too little, or what is off upstream may not touch it."""
+    upstream = row.verdict in ("overflow", "not finite") and entry.own_link.verdict not in FINDINGS
+    return row.verdict in UNTOUCHED or upstream
+
+
+def _alone(row: Row, asked: Asked, known: Number, engine: Array) -> Row:
+    """The row by its numbers alone where they tell more: of all components, or of one that is off."""
+    alone = unseen(row, asked, engine)
+    if alone.verdict == "undefined" or (row.finding and (alone.finding or alone.verdict == "not judged")):
+        return row
+    some = bool(np.isnan(known.high).any()) and not alone.finding  # of them there is no truth to be held against
+    return replace(row, verdict="undefined", finding=False) if some else alone
+
+
+def _last_word(row: Row, engine: Array, subject: Subject, name: str, link: Link) -> Row:
+    given = Given(subject.asked("gradient", name), subject.sides[name], frozenset(subject.settling[name]))
+    row, truth = last_word(row, engine, given, link), subject.gradients[name]
+    if row.index not in subject.sides[name] or isnan(reference := float(truth.high[row.index])):
+        return row
+    error = truth.error(engine)[row.index]
+    right = digits(float(relative_size(error, truth.high[row.index])))
+    return replace(row, reference=reference, error=float(error), digits=right)
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:
@@ -146,6 +195,8 @@ def _entries(chain: Chain) -> Iterable[_Entry]:
     terms = evaluation.terms
     for use, link in chain.terms.items() if terms is not None else ():
         assert terms is not None
+        if use not in terms:
+            continue
         name = graph.argument(use)
         yield _Entry("term", name, use, terms[use], truth.terms[use], link, links["term", use])
 
@@ -184,6 +235,8 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
     else:
         flat = int(relative.argmax()) if shape else 0
         index = place(flat, shape)
+    if link.verdict == "not finite" and not subject.exists and isnan(entry.engine[index]):
+        link = replace(link, verdict="undefined", reason="no truth exists here, and the engine says so")
     sound = link.verdict == "agree"
     return Row(
         case=blank.case,

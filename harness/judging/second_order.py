@@ -44,7 +44,7 @@ class Question:
     def proof(self) -> Proof:
         """That of the gradient graph, and of its being the gradient graph."""
         subject, along = self.subject, self.along
-        tangent = along.truth.values[along.graph.output.name].balls[()]
+        tangent = along.truth.hulls[along.graph.output.name].balls[()]
         products = {name: along.truth.adjoints[name].balls for name in self.direction}
         inputs, cotangent, v = subject.inputs, subject.cotangent, self.direction
         return prove_second(along.proof, subject.graph, inputs, cotangent, v, tangent, products)
@@ -91,15 +91,14 @@ def _kinked(subject: Subject, row: Row) -> bool:
     if row.quantity not in ("tangent", "hessian_product") or row.verdict in FINDINGS:
         return False
     whole = row.quantity == "tangent"
-    truth = subject.truth.values[subject.graph.output.name] if whole else subject.truth.adjoints[row.name]
+    truth = subject.truth.hulls[subject.graph.output.name] if whole else subject.truth.adjoints[row.name]
     return bool(np.any(~truth.tight & np.isfinite(truth.radius)))
 
 
 def _tangent(subject: Subject, engine: str, seconds: float, evaluation: Evaluation) -> Row:
     """The value of the contracted gradient graph by itself, against what rounding alone may do."""
     s, blank = subject.graph.output.name, blank_row(subject, engine, seconds)
-    what, truth, probes = subject.named("value", s), subject.truth.values[s], subject.sensitivity_of_value
-    return unseen(blank, what, evaluation.values[s], truth, probes, subject.form)
+    return unseen(blank, subject.asked("value", s), evaluation.values[s])
 
 
 def numbers(

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from ..graph.graph import Graph
 from ..graph.language.printing import text_of
 from ..graph.node import Use
@@ -13,11 +15,28 @@ from ..records.evaluation import Array, Inputs
 from ..records.formats import FORMATS, Format
 from ..records.rows import LinkName, Quantity
 from ..truth import ties
+from ..truth.beside import contracted
 from ..truth.links import Step, step_of
+from ..truth.numbers import NAN
+from ..truth.precision import working
 from ..truth.proof import Proof, prove
-from ..truth.reference import Number, Reference, reference
-from ..truth.sensitivity import Probe, sensitivity
-from ..truth.sides import Index, Sides, agreed, sides
+from ..truth.reference import Number, Reference, reference, replaced
+from ..truth.sensitivity import Moved, Probe, Sensitivity
+from ..truth.sides import Index, Sides, agreed, open_components, sides
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A gradient, or the value of a node, as it is judged without links: by its name, its truth, and what moves it."""
+
+    name: str
+    what: LinkName
+    truth: Number
+    sensitivity: Sensitivity
+    moved: Moved = "adjoint"
+
+    def probe(self, index: Index) -> Probe:
+        return self.sensitivity.probe(self.name, index, self.moved)
 
 
 @dataclass(frozen=True)
@@ -57,14 +76,24 @@ class Subject:
     @cached_property
     def sides(self) -> Mapping[str, Mapping[Index, Sides]]:
         """Of each gradient, the components that reverse mode leaves open: their one-sided derivatives."""
-        gradients = {node.name: self.truth.adjoints[node.name] for node in self.graph.wanted}
-        value = self.truth.values[self.graph.output.name]
-        return sides(self.graph, self.inputs, self.cotangent, value, gradients)
+        opened = {node.name: open_components(self.truth.adjoints[node.name]) for node in self.graph.wanted}
+        # Nothing is beside an infinity.
+        asked = {name: [i for i in some if np.isfinite(self.inputs[name][i])] for name, some in opened.items()}
+        return sides(self.graph, self.inputs, self.cotangent, self.truth.values[self.graph.output.name], asked)
+
+    @cached_property
+    def exists(self) -> bool:
+        """Whether the contracted output has a value at all."""
+        with working():
+            value = contracted(self.truth.values[self.graph.output.name].balls, self.cotangent)
+        return not value.is_nan()
 
     @cached_property
     def gradients(self) -> Mapping[str, Number]:
         """The true gradients: single numbers where both sides agree, hulls at kinks."""
-        return {name: agreed(self.truth.adjoints[name], known) for name, known in self.sides.items()}
+        return {
+            name: self._at_nan(name, agreed(self.truth.adjoints[name], known)) for name, known in self.sides.items()
+        }
 
     @cached_property
     def settling(self) -> Mapping[str, Collection[Index]]:
@@ -74,42 +103,43 @@ class Subject:
     @cached_property
     def resolved(self) -> Mapping[str, Number]:
         """The true gradients for engines that show no links: hulls at kinks, but where ties settle."""
-        return {
-            name: ties.resolved(self.truth.adjoints[name], self._decided.adjoints[name], settled)
-            if settled
-            else self.truth.adjoints[name]
-            for name, settled in self.settling.items()
-        }
+        hulls = {name: self.truth.adjoints[name] for name in self.settling}
+        decided = {name: self._decided.adjoints[name] for name, settled in self.settling.items() if settled}
+        hulls |= {name: ties.resolved(hulls[name], decided[name], self.settling[name]) for name in decided}
+        return {name: self._at_nan(name, hull) for name, hull in hulls.items()}
+
+    def _at_nan(self, name: str, gradient: Number) -> Number:
+        """Nothing has a derivative with respect to what is no number."""
+        nowhere = np.isnan(self.inputs[name].astype(np.float64))
+        if not nowhere.any():
+            return gradient
+        return replaced(gradient, {tuple(map(int, index)): NAN for index in np.argwhere(nowhere)})
 
     @cached_property
-    def sensitivity(self) -> Mapping[str, tuple[Probe, ...]]:
-        """How far rounding alone may move each gradient, measured where ties are decided if they settle."""
-        measured = self._sensitivity(self.truth)
-        if not any(self.settling.values()):
-            return measured
-        decided = self._sensitivity(self._decided)
-        return {
-            name: ties.probes(probes, decided[name], self.settling[name], self.sides[name])
-            for name, probes in measured.items()
-        }
+    def sensitivity(self) -> Sensitivity:
+        """How far rounding alone may move what is asked, measured where ties are decided."""
+        truth = self._decided if any(self.sides.values()) else self.truth
+        return Sensitivity(self.graph, self.inputs, self.cotangent, truth, self.steps, self.form)
 
-    def bounds(self, name: str) -> Mapping[Index, float]:
-        """How far rounding may move the settled components of a gradient."""
-        settled = self.settling[name]
-        return ties.bounds(self.sensitivity[name], settled) if settled else {}
+    @cached_property
+    def probes(self) -> Mapping[str, tuple[Probe, ...]]:
+        """Those of each gradient that tell how much the problem itself loses."""
+        return self.sensitivity.probes()
+
+    def asked(self, quantity: Quantity, name: str) -> Asked:
+        """A gradient, adjoint or value as it is judged without its links."""
+        moved: Moved = "value" if quantity == "value" else "adjoint"
+        truth = self.resolved if quantity == "gradient" else self._values if moved == "value" else self.truth.adjoints
+        return Asked(name, self.named(quantity, name), truth[name], self.sensitivity, moved)
+
+    @property
+    def _values(self) -> Mapping[str, Number]:
+        """Values; tangents at a tie are what any choice of derivatives makes them."""
+        return self.truth.hulls if self.tangent_of else self.truth.values
 
     @cached_property
     def _decided(self) -> Reference:
         return reference(self.graph, self.inputs, self.cotangent, ties="decide")
-
-    def _sensitivity(self, truth: Reference) -> Mapping[str, tuple[Probe, ...]]:
-        return sensitivity(self.graph, self.inputs, self.cotangent, truth, self.steps, self.form)
-
-    @cached_property
-    def sensitivity_of_value(self) -> tuple[Probe, ...]:
-        """How far rounding alone may move the value of a scalar output."""
-        name, question = self.graph.output.name, (self.graph, self.inputs, self.cotangent)
-        return sensitivity(*question, self.truth, self.steps, self.form, of_value=True)[name]
 
     @cached_property
     def proof(self) -> Proof:

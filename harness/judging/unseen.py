@@ -6,7 +6,7 @@ alone, and the question whether a problem itself loses the digits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf, isfinite, log10
@@ -20,11 +20,13 @@ from ..records.formats import Format
 from ..records.rows import Index, LinkName, Quantity, Row, component
 from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, relative_size
-from ..truth.sensitivity import Key, Probe
+from ..truth.sensitivity import WHOLE, Key, Probe
 from ..words import counted
 from .choices import taken
 from .classify import place, show
+from .subject import Asked
 
+UNTOUCHED: frozenset[Verdict] = frozenset(("undefined", "not judged"))  # nothing is said of the number itself
 UNBOUNDED = "no finite bound is known of how far rounding alone may move it"
 
 
@@ -39,12 +41,12 @@ def conditioned(row: Row, what: LinkName, truth: Number, probes: Sequence[Probe]
     """The row of a sound gradient; ill-conditioned where rounding alone may move half of a component's digits."""
     worst, lost = None, form.unit**0.5
     for probe in probes:
-        if probe.index is None or not truth.tight[probe.index]:
+        if not truth.tight[probe.index]:
             continue
         size = abs(float(truth.high[probe.index]))
         if form.smallest / form.unit < size < inf and probe.condition >= lost * size:
             worst, lost = probe, probe.condition / size
-    if worst is None or worst.index is None:
+    if worst is None:
         return row
     kept = max(-log10(lost), 0.0) if lost < inf else 0.0
     link = _named(worst.link, what)
@@ -55,43 +57,51 @@ def conditioned(row: Row, what: LinkName, truth: Number, probes: Sequence[Probe]
     return replace(row, verdict="ill-conditioned", reason=reason, node=link)
 
 
-def of_plain(
-    row: Row, what: LinkName, plain: Array, shown: Array, truth: Number, probes: Sequence[Probe], form: Format
-) -> Row:
+def of_plain(row: Row, asked: Asked, plain: Array, shown: Array) -> Row:
     """The plain program has other bits than the one that shows its links, which `row` found sound or better."""
     born = np.isfinite(shown) & ~np.isfinite(plain)
     if born.any():
         index = place(np.argmax(born), born.shape)
         reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
-        return _Alone(row, what, plain, truth, probes, form).off("not finite", index, reason, inf)
-    result = unseen(row, what, plain, truth, probes, form)
+        return _Alone(row, asked, plain).off("not finite", index, reason, inf)
+    result = unseen(row, asked, plain)
     if result.verdict == "agree":
         return replace(result, verdict=row.verdict, reason=row.reason, node=row.node, choice=row.choice)
     return result
 
 
-def unseen(row: Row, what: LinkName, engine: Array, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
-    """A gradient alone: |engine - truth| <= R for every probe, to first order what a sound engine may do."""
+def unseen(row: Row, asked: Asked, engine: Array) -> Row:
+    """Numbers alone: each component within R of the truth, to first order what a sound engine may do."""
+    what = asked.what
     row = replace(
         row, quantity=what.quantity, name=what.name, use=None,
-        verdict="agree", reason="", node="", score=None, choice=(),
+        verdict="agree", reason="", node="", score=None, choice=(), finding=False,
     )  # fmt: skip
     if engine.size == 0:
         return row
-    alone = _Alone(row, what, engine, truth, probes, form)
+    alone = _Alone(row, asked, engine)
     return next(result for look in IN_TURN if (result := look(alone)) is not None)
 
 
 @dataclass(frozen=True)
 class _Alone:
-    """A gradient of which nothing is seen but its numbers, beside the truth of it."""
+    """Numbers of which no link is seen, beside the truth of them."""
 
     row: Row
-    what: LinkName
+    asked: Asked
     engine: Array
-    truth: Number
-    probes: Sequence[Probe]
-    form: Format
+
+    @property
+    def what(self) -> LinkName:
+        return self.asked.what
+
+    @property
+    def truth(self) -> Number:
+        return self.asked.truth
+
+    @property
+    def form(self) -> Format:
+        return self.asked.sensitivity.form
 
     @cached_property
     def error(self) -> Array:
@@ -107,34 +117,54 @@ class _Alone:
         return ~self.truth.tight & np.isfinite(self.truth.high) & np.isfinite(self.truth.radius)
 
     @cached_property
-    def known(self) -> Sequence[Probe]:
-        """The probes of single numbers alone."""
-        return [probe for probe in self.probes if self.truth.tight[probe.weights != 0].all()]
+    def known(self) -> Array:
+        """Where the truth is one number."""
+        return self.truth.tight & np.isfinite(self.truth.high)
 
     @cached_property
-    def seen(self) -> Sequence[Probe]:
-        """Those of them for which it is known how far rounding may move them."""
-        return [probe for probe in self.known if isfinite(probe.bound)]
+    def standing_out(self) -> Sequence[Index]:
+        """The single numbers that are swept for R: all where they are few, else those further from the truth than
+        shaken runs are, the furthest first."""
+        asked, size = self.asked, self.engine.size
+        if size <= WHOLE:
+            return [place(flat, self.known.shape) for flat in np.flatnonzero(self.known)]
+        spread = asked.sensitivity.spread(asked.name, asked.moved)
+        with np.errstate(all="ignore"):
+            out = self.known & ~(np.abs(self.error) <= spread + self.form.smallest)
+            beyond = np.where(out, np.nan_to_num(np.abs(self.error) / spread, nan=inf), -1.0).ravel()
+        order = np.argsort(-beyond, kind="stable")[: int(out.sum())]
+        return [place(flat, out.shape) for flat in order]
 
     @cached_property
-    def scores(self) -> Sequence[float]:
-        return [_score(abs(probe.of(self.error)), probe.bound) for probe in self.seen]
+    def swept(self) -> Mapping[Index, Probe]:
+        """How far rounding may move those that stand out, as many as are swept."""
+        if self.asked.sensitivity.too_large:
+            return {}
+        return {index: self.asked.probe(index) for index in self.standing_out[:WHOLE]}
+
+    @cached_property
+    def scores(self) -> Mapping[Index, float]:
+        return {
+            index: _score(abs(float(self.error[index])), probe.bound)
+            for index, probe in self.swept.items()
+            if isfinite(probe.bound)
+        }
+
+    @cached_property
+    def worst(self) -> Index | None:
+        return max(self.scores, key=lambda index: self.scores[index], default=None)
 
     @property
-    def worst(self) -> int:
-        return int(np.argmax(self.scores))
+    def looked_at(self) -> str:
+        """How a large array was looked at."""
+        if self.engine.size <= WHOLE:
+            return ""
+        stood = counted(len(self.standing_out), "component")
+        return f"{stood} of {self.engine.size:,} further from the truth than shaken runs"
 
     @property
     def furthest(self) -> Index:
         return place(np.argmax(self.relative), self.relative.shape)
-
-    @property
-    def sampled(self) -> str:
-        components = sum(probe.index is not None for probe in self.probes)
-        if components == self.engine.size:
-            return ""
-        projections = counted(len(self.probes) - components, "random projection")
-        return f"judged on {components} of {self.engine.size:,} components and {projections}"
 
     def at(self, index: Index) -> Row:
         """The row with the numbers of one component."""
@@ -159,41 +189,40 @@ def _not_finite(alone: _Alone) -> Row | None:
     if not lost.any():
         return None
     index = place(np.argmax(lost), lost.shape)
-    reason = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
+    exact, largest = float(truth.high[index]), alone.form.largest
+    reason = f"the engine gave {show(engine[index])}, the truth is {show(exact)}"
+    if exact * np.sign(float(engine[index])) > largest:
+        return alone.off("overflow", index, f"{reason}, beyond the largest {alone.form.name} {largest:.3g}", inf)
     return alone.off("not finite", index, reason, inf)
 
 
 def _nothing_to_go_by(alone: _Alone) -> Row | None:
-    if alone.seen or alone.kinks.any():
+    if alone.known.any() or alone.kinks.any():
         return None
-    row = alone.at(alone.furthest)
-    if alone.known:
-        return replace(row, verdict="not judged", reason=UNBOUNDED)
-    if alone.probes:
-        return replace(row, verdict="undefined", reason="the truth does not exist here")
-    return replace(row, verdict="not judged", reason="the gradient was not among those sampled")
+    return replace(alone.at(alone.furthest), verdict="undefined", reason="the truth does not exist here")
 
 
 def _outside_a_hull(alone: _Alone) -> Row | None:
     truth = alone.truth
-    outside = alone.kinks & ~(np.abs(alone.error) <= truth.radius + _at_hulls(truth, alone.probes, alone.form))
-    if not outside.any():
+    with np.errstate(all="ignore"):
+        beyond = np.where(alone.kinks, np.abs(alone.error) - truth.radius, -inf)
+    suspects = [place(flat, beyond.shape) for flat in np.argsort(-beyond, axis=None, kind="stable")[:WHOLE]]
+    index = next((i for i in suspects if beyond[i] > 0 and not beyond[i] <= _at_hull(alone, i)), None)
+    if index is None:
         return None
-    index = place(np.argmax(outside), outside.shape)
     low, high = truth.high - truth.radius, truth.high + truth.radius
     gave = f"the engine gave {show(alone.engine[index])}"
     return alone.off("wrong", index, f"{gave}; even at this kink only {low[index]:.6g} to {high[index]:.6g}", inf)
 
 
 def _beyond_rounding(alone: _Alone) -> Row | None:
-    if not alone.scores or alone.scores[alone.worst] <= 1:
+    index = alone.worst
+    if index is None or alone.scores[index] <= 1:
         return None
-    what, form, probe, score = alone.what, alone.form, alone.seen[alone.worst], alone.scores[alone.worst]
-    index = probe.index or alone.furthest
-    whose = f"`{what.name}`" if what.quantity == "gradient" else f"the {_quoted(what)}"
-    which = f"{_quoted(what)}{component(index)}" if probe.index is not None else f"a projection of {whose}"
-    by, relative = abs(probe.of(alone.error)), alone.relative[index]
-    reason = f"{which} is off by {by:.3g}; rounding alone may move it by {probe.bound:.2g}"
+    what, form, score = alone.what, alone.form, alone.scores[index]
+    by, relative = abs(float(alone.error[index])), alone.relative[index]
+    bound = alone.swept[index].bound
+    reason = f"{_quoted(what)}{component(index)} is off by {by:.3g}; rounding alone may move it by {bound:.2g}"
     for lower in form.lower:
         if score <= lower.unit / form.unit and relative <= 2.0**-8:
             bits = -np.log2(relative) if relative else -np.log2(form.unit)
@@ -202,25 +231,34 @@ def _beyond_rounding(alone: _Alone) -> Row | None:
     return alone.off("wrong", index, reason, score)
 
 
+def _not_looked_at(alone: _Alone) -> Row | None:
+    if len(alone.scores) == len(alone.standing_out):
+        return None
+    index = next(index for index in alone.standing_out if index not in alone.scores)
+    if index in alone.swept:
+        return replace(alone.at(index), verdict="not judged", reason=UNBOUNDED)
+    left = len(alone.standing_out) - len(alone.swept)
+    reason = f"{alone.looked_at}; {left:,} of them were not swept for what rounding may do"
+    return replace(alone.at(index), verdict="not judged", reason=reason)
+
+
 def _at_a_kink(alone: _Alone) -> Row | None:
     kinks, truth = alone.kinks, alone.truth
     if not kinks.any():
         return None
     index = place(np.argmax(kinks), kinks.shape)
     choice, reason = taken(alone.engine, truth.high - truth.radius, truth.high + truth.radius, kinks, index)
-    told = "; ".join(filter(None, [alone.sampled, reason]))
-    row = alone.off(
-        "convention", index, f"{_quoted(alone.what)}{component(index)}: {told}", max(alone.scores, default=0.0)
-    )
+    worst = 0.0 if alone.worst is None else alone.scores[alone.worst]
+    row = alone.off("convention", index, f"{_quoted(alone.what)}{component(index)}: {reason}", worst)
     return replace(row, choice=choice)
 
 
 def _sound(alone: _Alone) -> Row:
-    row = alone.at(alone.seen[alone.worst].index or alone.furthest)
-    if len(alone.seen) < len(alone.known):
-        return replace(row, verdict="not judged", reason=UNBOUNDED)
-    row = replace(row, score=alone.scores[alone.worst], reason=alone.sampled)
-    return conditioned(row, alone.what, alone.truth, alone.probes, alone.form)
+    index = alone.worst
+    score = 0.0 if index is None else alone.scores[index]
+    row = replace(alone.at(alone.furthest if index is None else index), score=score, reason=alone.looked_at)
+    probes = [alone.asked.probe(i) for i in alone.swept] if alone.engine.size <= WHOLE else []
+    return conditioned(row, alone.what, alone.truth, probes, alone.form)
 
 
 # The gravest first: what one of them finds, none of the later ones is asked about.
@@ -229,18 +267,19 @@ IN_TURN: Sequence[Callable[[_Alone], Row | None]] = (
     _nothing_to_go_by,
     _outside_a_hull,
     _beyond_rounding,
+    _not_looked_at,
     _at_a_kink,
     _sound,
 )
 
 
-def _at_hulls(truth: Number, probes: Sequence[Probe], form: Format) -> Array:
-    """How far beyond the hull of a kink rounding may move each component: R, half of the digits where none is known."""
-    allowed = np.asarray(form.unit**0.5 * (np.abs(truth.high) + truth.radius) + form.smallest)
-    for probe in probes:
-        if probe.index is not None:
-            allowed[probe.index] = probe.bound if isfinite(probe.bound) else inf
-    return allowed
+def _at_hull(alone: _Alone, index: Index) -> float:
+    """How far beyond the hull of a kink rounding may move a component: R, half of the digits where none is known."""
+    bound = alone.asked.probe(index).bound if not alone.asked.sensitivity.too_large else inf
+    if isfinite(bound):
+        return bound
+    truth, form = alone.truth, alone.form
+    return float(form.unit**0.5 * (abs(truth.high[index]) + truth.radius[index]) + form.smallest)
 
 
 def _score(error: float, bound: float) -> float:

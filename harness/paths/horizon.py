@@ -1,35 +1,31 @@
-"""How far rounding alone may move a path: the paths of shaken engines, walked beside one another.
+"""How far rounding alone may move a path: the paths of shaken engines (`truth/shaken.py`), walked beside one another.
 
-A shaken engine is a sound one that errs as far as a sound one may, and always the same way: at every operation each
-component is off by (c + 1) units roundoff, its own c and one on the way in, with a sign that is drawn once for the
-whole path; its twin errs the opposite way. So its steps repeat what real engines do differently, another order of a
-sum or another `exp`, and errors that add up do so here. This is Monte Carlo arithmetic (Parker 1997) with signs that
-last. How far a few such paths are from one another is measured, not bounded: that holds for every rule, sees what no
-first-order bound does (kinks, saturation), and costs some evaluations a step. A bound from |d step / d parameters|
-would cost a Hessian at each step and, its signs lost, soon be infinite.
+A shaken engine errs always the same way, with signs that are drawn once for the whole path. So its steps repeat what
+real engines do differently, another order of a sum or another `exp`, and errors that add up do so here. How far a few
+such paths are from one another is measured, not bounded: that holds for every rule, sees what no first-order bound
+does (kinks, saturation), and costs some evaluations a step. A bound from |d step / d parameters| would cost a Hessian
+at each step and, its signs lost, soon be infinite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic import arrays
-from ..graph.emit import Program, emit
+from ..graph.emit import Program
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.node import Constant
-from ..graph.operations import OPERATIONS
 from ..judging.subject import Subject
 from ..records.evaluation import DTYPES, Array, Inputs
 from ..records.formats import FORMATS
 from ..rules.update import RULES, Update, row_graph
-from ..truth.rounding import exact_in
+from ..truth.shaken import SAMPLES, shaken
 
-SAMPLES = 8  # shaken engines, an even number: they come in twins
 WATCHED = 256  # components of an input that are looked at
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -71,7 +67,7 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
     moves: dict[str, Program] = {}
     for k, (name, x) in enumerate(parameters.items(), 1):
         row = row_graph(rule, update.settings, x.shape)
-        moves[name] = shaken(row, dtype, row.outputs, seed + SAMPLES * k)
+        moves[name] = shaken(row, arrays.namespace(dtype), row.outputs, FORMATS[dtype])(seed + SAMPLES * k)
     yield parameters
     for step in range(1, update.steps + 1):
         slopes = gradients({**start.inputs, **parameters}, start.cotangent)
@@ -88,7 +84,7 @@ def _gradients(graph: Graph, dtype: str, seed: int) -> Callable[[Inputs, Array],
     derived = gradient(graph)
     wanted = {node.name: derived.adjoints[node.name] for node in graph.wanted}
     names = list(dict.fromkeys(arg for arg in wanted.values() if isinstance(arg, str)))
-    program = shaken(derived.graph, dtype, names, seed)
+    program = shaken(derived.graph, arrays.namespace(dtype), names, FORMATS[dtype])(seed)
     number = arrays.namespace(dtype)["constant"]
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Inputs:
@@ -100,55 +96,3 @@ def _gradients(graph: Graph, dtype: str, seed: int) -> Callable[[Inputs, Array],
         }
 
     return evaluate
-
-
-# --- shaking ----------------------------------------------------------------------------------------------------
-
-
-def shaken(graph: Graph, dtype: str, outputs: Sequence[str], seed: int) -> Program:
-    """A program of the graph that errs in every operation as far as a sound one may, at each call the same way."""
-    signs = _Signs(dtype, seed)
-    functions = {name: _shaking(name, function, dtype, signs) for name, function in arrays.namespace(dtype).items()}
-    program = emit(graph, functions, outputs, operators=False)
-
-    def run(*inputs: Any) -> tuple[Any, ...]:
-        signs.begin()
-        with np.errstate(all="ignore"):
-            return program(*inputs)
-
-    return run
-
-
-class _Signs:
-    """Random signs in the order of a program's operations, at each call the same. Seeds 2k and 2k + 1 are twins."""
-
-    def __init__(self, dtype: str, seed: int) -> None:
-        self._kind, self._seed = DTYPES[dtype], seed // 2
-        self._unit = FORMATS[dtype].unit * (-1 if seed % 2 else 1)
-        self.begin()
-
-    def begin(self) -> None:
-        self._random = np.random.default_rng(self._seed)
-
-    def off_by(self, x: Any, units: float) -> Any:
-        if np.asarray(x).dtype != self._kind:  # a condition or an index
-            return x
-        signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
-        return x * (1 + units * self._unit * signs).astype(self._kind)
-
-
-def _shaking(name: str, function: Callable[..., Any], dtype: str, signs: _Signs) -> Callable[..., Any]:
-    def constant(text: str) -> Any:
-        return function(text) if exact_in(text, FORMATS[dtype]) else signs.off_by(function(text), 1)
-
-    def sum_of_products(x: Any, *others: Any, **params: Any) -> Any:
-        return function(signs.off_by(x, 2), *others, **params)
-
-    def operation(*operands: Any, **params: Any) -> Any:
-        return signs.off_by(function(*operands, **params), OPERATIONS[name].cost + 1)
-
-    if name == "constant":
-        return constant
-    if OPERATIONS[name].sums is not None:
-        return sum_of_products
-    return operation if OPERATIONS[name].cost else function

@@ -15,6 +15,7 @@ Verdict: TypeAlias = Literal[
     "imprecise",
     "wrong",
     "not finite",
+    "out of range",
     "overflow",
     "unstable",
     "failed",
@@ -64,6 +65,7 @@ verdict("kink artefact", "conventions combined into a gradient outside the true 
 verdict("imprecise", "a step is off, and sound only in a lower precision", severity=6, compared=True, finding=True)
 verdict("wrong", "a step is off in every precision", severity=8, compared=True, finding=True)
 verdict("not finite", "NaN or infinity where the truth is finite", severity=9, compared=True, finding=True)
+verdict("out of range", "every step is sound, but one leaves the dtype's range, and the result is nowhere near the truth", severity=9, compared=True, finding=True)
 verdict("overflow", "beyond the dtype's largest number", severity=10, compared=True, finding=True)
 verdict("unstable", "a second run on the same inputs gave another answer", compared=True, finding=True)
 verdict("failed", "the engine raised, crashed or returned nonsense", finding=True)

@@ -196,8 +196,8 @@ def _equal(a: Array, b: Array) -> bool:
 def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     """The evaluation where it can be judged; else `failed`, saying what in it makes no sense.
 
-    The value of the output, a gradient for every wanted input and, where terms or adjoints are shown, one
-    for every use or active node; each an array in the shape of its node and the dtype of the run.
+    The value of the output, a gradient for every wanted input, and whatever terms and adjoints are shown; each an
+    array in the shape of its node and the dtype of the run.
     """
     if not isinstance(evaluation, Evaluation):
         return Evaluation("failed", f"it returned {type(evaluation).__name__}, expected an Evaluation")
@@ -207,16 +207,13 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     if evaluation.status != "ok":
         return Evaluation(evaluation.status, " ".join(str(evaluation.reason).split())[:500])
     wanted = [node.name for node in graph.wanted]
-    active = [node.name for node in graph.nodes if node.name in graph.active]
     shown: list[tuple[str, object, Sequence[str | Use]]] = [
         ("value", evaluation.values, [graph.output.name]),
         ("gradient", evaluation.gradients, wanted),
-        ("term", evaluation.terms, graph.uses),
-        ("adjoint", evaluation.adjoints, active),
+        ("term", evaluation.terms, []),
+        ("adjoint", evaluation.adjoints, []),
         ("error estimate", evaluation.errors, wanted),
     ]
-    if evaluation.terms is not None and evaluation.adjoints is None:
-        return Evaluation("failed", "it showed terms without adjoints")
     plain: list[dict[Any, Array] | None] = []
     for what, arrays, needed in shown:
         if arrays is None and what not in ("value", "gradient"):
@@ -227,6 +224,8 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
             return Evaluation("failed", problem)
         plain.append({key: np.asarray(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
     values, gradients, terms, adjoints, errors = plain
+    if terms is not None or adjoints is not None:
+        adjoints = {**(gradients or {}), **(adjoints or {})}  # an input's adjoint is its gradient
     return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors)
 
 

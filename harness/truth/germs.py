@@ -7,7 +7,8 @@ composites in their textbook definitions.
 
 At a kink a germ looks ahead: a comparison of equal constant terms is decided by the first coefficients that
 differ, as it stands for small t > 0, so that derivatives are one-sided. What stays open gives the hull. Longer
-germs see through what vanishes to first order: sqrt(x^2) at 0 is |x|.
+germs see through what vanishes to first order: sqrt(x^2) at 0 is |x|, and sin(x) / x is 1 there (`laurent.py`). A germ
+whose constant term is infinite (a mask of -inf) is that infinity, wherever it moves.
 """
 
 # The namespace has lambdas of one to many operands, more than a type of fixed arity can say.
@@ -27,9 +28,12 @@ from numpy.typing import NDArray
 from ..graph.emit import emit
 from ..graph.expand import expanded
 from ..graph.graph import Graph
-from .arrays import ZERO, array, pad, reduced, structural
+from .arrays import ONE, ZERO, array, pad, reduced, structural
 from .choice import FALSE, NAN, STRICTLY, TRUE, choice, comparisons, max_share, ordered, same, shares
-from .numbers import Namespace, balls, constant, to_balls
+from .laurent import LONGEST, Laurent, germ_of, known, quotient
+from .numbers import BINARY as OF_BALLS_TWO
+from .numbers import INFINITY, Namespace, balls, constant, to_balls
+from .numbers import UNARY as OF_BALLS
 from .numbers import product as of_balls
 
 Germ: TypeAlias = Any
@@ -61,13 +65,14 @@ def pusher(graph: Graph) -> Push:
     return pushed
 
 
-def mover(graph: Graph, power: int = 1, length: int = 2) -> Motion:
+def mover(graph: Graph, power: int = 1, length: int = 2, *, ahead: bool = False) -> Motion:
     """The germs of the outputs where each input moves as x + dx t^power, to `length` coefficients at most.
 
-    With t^2 in place of t square roots of what moves are power series too.
+    With t^2 in place of t square roots of what moves are power series too. `ahead`: step functions are what they are
+    for small t > 0, and not at t = 0.
     """
     outputs = graph.outputs
-    program = emit(expanded(graph, stable=False), germs(), outputs, operators=False)
+    program = emit(expanded(graph, stable=False), germs(ahead=ahead), outputs, operators=False)
     begin = np.frompyfunc(lambda x, dx: arb_series([x, *[0] * (power - 1), dx], prec=length), 2, 1)
 
     def moved(inputs: Mapping[str, Any], directions: Mapping[str, Any]) -> dict[str, Array]:
@@ -88,15 +93,19 @@ def coefficient(germs: Array, k: int) -> Array:
     return array(_coefficient(germs, k))
 
 
-_coefficient = np.frompyfunc(
-    lambda s, k: (s[k] if k < s.prec else NAN) if isinstance(s, arb_series) else ZERO if k else s, 2, 1
-)
+def _coefficient_of(s: Any, k: int) -> Any:
+    if isinstance(s, arb_series):
+        return s[k] if k < s.prec else NAN
+    return NAN if isinstance(s, Laurent) else ZERO if k else s
+
+
+_coefficient = np.frompyfunc(_coefficient_of, 2, 1)
 
 
 # --- functions of one germ ----------------------------------------------------------------------------
 
 
-LONGEST = 8  # coefficients
+NOWHERE = arb_series([NAN] * LONGEST, prec=LONGEST)  # of a step that does not exist, or is no power series
 
 
 def germ(x: Any, dx: Any) -> Germ:
@@ -105,7 +114,7 @@ def germ(x: Any, dx: Any) -> Germ:
 
 def moving(x: Any) -> Germ:
     """A ball as a germ that stands still."""
-    return x if isinstance(x, arb_series) else arb_series([x], prec=LONGEST)
+    return arb_series([x], prec=LONGEST) if isinstance(x, arb) else x
 
 
 def _still(function: Callable[[Any], Any]) -> Callable[[Germ], Germ]:
@@ -120,6 +129,8 @@ def _from(value: Any, s: Germ) -> Germ:
 
 def sqrt(s: Germ) -> Germ:
     """The square root; of t^(2k) a it is t^k times that of a."""
+    if isinstance(s, Laurent):
+        return germ_of(s.order // 2, known(s.series.sqrt())[1]) if s.order % 2 == 0 else NOWHERE
     if not s[0].is_zero() or s.length() > s.prec:
         return s.sqrt()
     order = s.valuation() if s.length() else s.prec
@@ -127,7 +138,7 @@ def sqrt(s: Germ) -> Germ:
         return arb_series([0], prec=max((s.prec + 1) // 2, 1))
     root = arb_series(s.coeffs()[order:], prec=s.prec - order).sqrt()
     if order % 2:
-        return germ(0, NAN) if root[0] > 0 else germ(NAN, NAN)
+        return germ(0, NAN) if root[0] > 0 else NOWHERE
     return _shifted(root, order // 2, s.prec - order // 2)
 
 
@@ -195,11 +206,32 @@ def absolute(s: Germ) -> Germ:
     return maximum(s, -s)
 
 
+def sign(s: Germ) -> Germ:
+    """That for small t > 0."""
+    if isinstance(s, Laurent):
+        return moving(ONE if s.positive else -ONE)
+    ahead = next((s[k] for k in range(s.length()) if not s[k].is_zero()), ZERO)
+    return arb_series([ahead.sgn() if not ahead.is_nan() else NAN], prec=s.prec)
+
+
+def _leaves(s: Germ, way: int) -> bool:
+    """Whether a germ begins at a whole number and goes down from it, or up."""
+    if not s[0].is_integer():
+        return False
+    moved = next((s[k] for k in range(1, s.length()) if not s[k].is_zero()), ZERO)
+    return bool(moved * way > 0)
+
+
+STEPS: Mapping[str, Callable[[Germ], Germ]] = {
+    "sign": sign,
+    "floor": lambda s: _still(arb.floor)(s) - (1 if _leaves(s, -1) else 0),
+    "ceil": lambda s: _still(arb.ceil)(s) + (1 if _leaves(s, 1) else 0),
+}
 UNARY: Mapping[str, Callable[[Germ], Germ]] = {
     "abs": absolute,
     "square": lambda s: s * s,
     "sqrt": sqrt,
-    "reciprocal": lambda s: 1 / s,
+    "reciprocal": lambda s: quotient(ONE, s),
     "exp": arb_series.exp,
     "expm1": expm1,
     "log": arb_series.log,
@@ -235,7 +267,14 @@ def power(a: Germ, b: Germ) -> Germ:
     """a^b; for a whole exponent that stands still by multiplication, so for a negative base too."""
     n = b[0].unique_fmpz() if b.length() <= 1 and b[0].is_exact() else None
     if n is not None:
-        return a ** int(n) if n >= 0 else 1 / a ** int(-n)
+        return a ** int(n) if n >= 0 else quotient(ONE, a ** int(-n))
+    if isinstance(a, Laurent):
+        whole = a.order * b[0]
+        if b.length() > 1 or not whole.is_integer():
+            return NOWHERE
+        return germ_of(int(whole.unique_fmpz()), known((b * a.series.log()).exp())[1])
+    if not a.length() and a.prec == LONGEST and b[0] > 0:
+        return a  # 0 stays 0 while the exponent moves
     order = a.valuation() if a[0].is_zero() and a.length() else 0
     if order == 0 or b.length() > 1 or not (b[0] * order).is_integer() or not b[0] > 0:
         return (b * a.log()).exp()
@@ -244,7 +283,7 @@ def power(a: Germ, b: Germ) -> Germ:
 
 
 def atan2(y: Germ, x: Germ) -> Germ:
-    slope = (y / x).atan() if not x[0].contains(0) else -(x / y).atan()
+    slope = quotient(y, x).atan() if not x[0].contains(0) else -quotient(x, y).atan()
     return _from(arb.atan2(y[0], x[0]), slope)
 
 
@@ -256,10 +295,21 @@ def minimum(a: Germ, b: Germ) -> Germ:
     return chosen(less(a, b, STRICTLY), a, b)
 
 
+def logaddexp(a: Germ, b: Germ) -> Germ:
+    if any(_infinite(x) and x[0] < 0 for x in (a, b)):
+        return b if _infinite(a) else a
+    return (a.exp() + b.exp()).log()
+
+
+def _infinite(s: Germ) -> bool:
+    """Whether a germ is an infinity, and none that it passes through at t = 0 alone."""
+    return isinstance(s, arb_series) and not s[0].is_finite() and not s[0].is_nan() and bool(s[0].rad().is_zero())
+
+
 BINARY: Mapping[str, Callable[[Germ, Germ], Germ]] = {
     "pow": power,
     "hypot": lambda a, b: sqrt(a * a + b * b),
-    "logaddexp": lambda a, b: (a.exp() + b.exp()).log(),
+    "logaddexp": logaddexp,
     "atan2": atan2,
     "maximum": maximum,
     "minimum": minimum,
@@ -280,6 +330,12 @@ def equal(a: Any, b: Any, at_tie: Any) -> Any:
 
 def _first_to_differ(a: Any, b: Any) -> tuple[Any, Any]:
     a, b = moving(a), moving(b)
+    if isinstance(a, Laurent) or isinstance(b, Laurent):
+        a, b = a - b, arb_series([0], prec=LONGEST)
+        if isinstance(a, Laurent):
+            return a.series[0], ZERO
+    if _infinite(a) and _infinite(b):
+        return a[0], b[0]
     for k in range(min(a.prec, b.prec, max(a.length(), b.length()))):
         if a[k] == b[k]:
             continue
@@ -293,6 +349,8 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
     if condition.is_exact():
         return b if condition.is_zero() else a
     a, b = moving(a), moving(b)
+    if isinstance(a, Laurent) or isinstance(b, Laurent):
+        return NOWHERE
     length = min(a.prec, b.prec)
     return arb_series([a[k].union(b[k]) for k in range(length)], prec=length)
 
@@ -315,23 +373,23 @@ def product(a: Array, b: Array) -> Array:
 
 
 def _split(x: Array) -> list[Array]:
-    """The coefficients of a matrix, as matrices; only the first where nothing moves."""
+    """The coefficients of a matrix, as matrices; only the first where nothing moves. Those not known are NaN."""
     lengths = [s.prec for s in x.ravel().tolist() if isinstance(s, arb_series)]
-    return [coefficient(x, k) for k in range(min(lengths, default=1))]
+    return [coefficient(x, k) for k in range(max(lengths, default=1))]
 
 
 @cache
-def germs() -> Namespace:
+def germs(*, ahead: bool = False) -> Namespace:
     """Every primitive operation on arrays of germs; a ball among them is a germ that stands still."""
     largest = cast(np.ufunc, np.frompyfunc(lambda a, b: maximum(moving(a), moving(b)), 2, 1))
     decided = balls(ties="decide")
     table: dict[str, Callable[..., Any]] = {
         **structural(product),
-        **{name: _elementwise(function, 1) for name, function in UNARY.items()},
-        **{name: _elementwise(function, 2) for name, function in BINARY.items()},
-        **{name: _constant_terms(decided[name]) for name in ("sign", "floor", "ceil")},
+        **{name: _elementwise(_far_out(name, function, OF_BALLS.get(name)), 1) for name, function in UNARY.items()},
+        **{name: _elementwise(_far_out(name, function, OF_BALLS_TWO[name]), 2) for name, function in BINARY.items()},
+        **{name: _elementwise(step, 1) if ahead else _constant_terms(decided[name]) for name, step in STEPS.items()},
         **comparisons(less, equal, "decide"),
-        "divide": np.frompyfunc(_defined(truediv), 2, 1),
+        "divide": _elementwise(_far_out("divide", quotient, truediv), 2),
         "polygamma": lambda x, *, n: _elementwise(lambda s: polygamma(s, n), 1)(x),
         "where": choice(chosen),
         "max": lambda x, *, axis, keepdims: reduced(largest, x, axis, keepdims),
@@ -340,6 +398,26 @@ def germs() -> Namespace:
         "astype": decided["astype"],
     }
     return {"constant": constant, **{name: _kept_in_arrays(function) for name, function in table.items()}}
+
+
+# At a pole these are what they are at infinity, but for less than any power of t.
+FLAT = frozenset(("exp", "expm1", "tanh", "sigmoid", "softplus", "erf", "erfc"))
+ALGEBRAIC = frozenset(("abs", "square", "sqrt", "reciprocal", "pow", "hypot", "maximum", "minimum", "divide"))
+
+
+def _far_out(name: str, function: Callable[..., Germ], of_balls: Callable[..., Any] | None) -> Callable[..., Germ]:
+    """The function, with its limits where an operand is infinite: of power series FLINT has none there."""
+
+    def extended(*xs: Any) -> Germ:
+        if name not in ALGEBRAIC and any(isinstance(x, Laurent) for x in xs):
+            limit = of_balls(INFINITY if xs[0].positive else -INFINITY) if of_balls and name in FLAT else NAN
+            return arb_series([limit], prec=LONGEST if limit.is_finite() else 1)
+        result = function(*xs)
+        if of_balls and isinstance(result, arb_series) and not result[0].is_finite() and any(map(_infinite, xs)):
+            return arb_series([of_balls(*(ZERO if isinstance(x, Laurent) else x[0] for x in xs))], prec=LONGEST)
+        return result
+
+    return extended
 
 
 def _elementwise(function: Callable[..., Germ], operands: int) -> Callable[..., Any]:
@@ -353,7 +431,7 @@ def _defined(function: Callable[..., Germ]) -> Callable[..., Germ]:
         try:
             return function(*xs)
         except (ValueError, ZeroDivisionError):
-            return germ(NAN, NAN)
+            return NOWHERE
 
     return total
 

@@ -129,9 +129,7 @@ class Step:
             middle = compute(lambda: self.value_program(None)(*exactly))[0]
             # A share, such as a third, is a quotient; whatever else selects is exact.
             return residual(engine, entered(middle, form) if self.operation.cost else middle, middle)
-        enclosure = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
-        if from_bias:
-            enclosure = enclosure + self._from_bias(operands[1], abs(operands[-1].exact), form) * EITHER_WAY
+        enclosure = self.enclosure(operands, form)
         if self.operation.primitive:
             # The ball's middle is the exact value, unless the ball is wide; only then is it worth its own program.
             measurement = residual(engine, enclosure, None, self.operation.products)
@@ -140,6 +138,13 @@ class Step:
                     return measurement
         exact = compute(lambda: self.value_program(None)(*exactly))[0]
         return residual(engine, enclosure, exact, self.operation.products)
+
+    def enclosure(self, operands: Sequence[Numerals], form: Format) -> Any:
+        """What the value may be, of an operation that does not select: op(x(1 ± u)), each rounding allowed."""
+        ball = self.value_program(form)(*(operand.in_form(form) for operand in operands))[0]
+        if self.operation.bias_axis is None or len(operands) < len(self.operation.operands):
+            return ball
+        return ball + self._from_bias(operands[1], abs(operands[-1].exact), form) * EITHER_WAY
 
     def _from_bias(self, weight: Numerals, sizes: Any, form: Format) -> Any:
         """A sum of n products that begins with the bias rounds it n times more than one that ends with it."""
@@ -160,10 +165,15 @@ class Step:
             twice = twice + log_of_sum_read(self.operation.cost, [operand.array for operand in operands], y.array, form)
         return [unless_infinite(ball * twice + noise, ball) for ball in terms]
 
-    def existing(self, y: Numerals, residuals: Sequence[Residual]) -> list[Residual]:
-        """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite."""
-        born = np.isnan(y.array) if self.elementwise and y.array.dtype.kind not in "bi" else np.zeros((), dtype=bool)
-        if self.operation.linear or not born.any():
+    def existing(self, y: Numerals, g: Numerals, residuals: Sequence[Residual]) -> list[Residual]:
+        """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite; and a
+        step that was handed NaN hands on nothing else."""
+        if not self.elementwise:
+            return list(residuals)
+        born = np.isnan(g.array)
+        if not self.operation.linear and y.array.dtype.kind not in "bi":
+            born = born | np.isnan(y.array)
+        if not born.any():
             return list(residuals)
         alive = [~_gathered(born, link.engine.shape) for link in residuals]
         return [
@@ -206,12 +216,13 @@ class Step:
             return sure
         if self.operation.linear:
             balls = self.enclosures(operands, y, g, form)
-            return [residual(numbers, ball, None, products) for numbers, ball in zip(engine, balls, strict=True)]
+            pairs = zip(engine, balls, strict=True)
+            return self.existing(y, g, [residual(numbers, ball, None, products) for numbers, ball in pairs])
         terms = self.enclosed(operands, y, g, form, refine=refine)
         if refine and self.elementwise:
             terms = [Enclosed(*self._at_poles(k, operands, g, *term)) for k, term in enumerate(terms)]
         pairs = zip(engine, terms, strict=True)
-        return self.existing(y, [residual(numbers, term.ball, term.exact, products) for numbers, term in pairs])
+        return self.existing(y, g, [residual(numbers, term.ball, term.exact, products) for numbers, term in pairs])
 
     def _sure_in_floats(
         self, operands: Sequence[Numerals], g: Numerals, engine: Sequence[Numerals], form: Format

@@ -10,6 +10,7 @@ import numpy as np
 
 PRECISION = 128
 MOST_PRECISION = 4096
+TIGHT = 60
 
 
 def working() -> Any:
@@ -41,6 +42,16 @@ def _loose(ball: Any, bits: int) -> bool:
     if not isinstance(ball, flint.arb) or ball.is_exact() or ball.rel_accuracy_bits() >= bits:
         return False
     return bool(ball.is_finite() and not abs(ball) < _NOTHING)
+
+
+def is_nothing(ball: Any) -> bool:
+    """Whether a ball is so close to 0 that no format could tell it from that."""
+    return bool(ball.is_finite() and abs(ball) < _NOTHING)
+
+
+def is_tight(ball: Any) -> bool:
+    """Whether a ball is one number to more digits than any format has."""
+    return bool(ball.is_finite() and ball.rel_accuracy_bits() >= TIGHT)
 
 
 is_loose = np.frompyfunc(_loose, 2, 1)

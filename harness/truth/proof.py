@@ -120,7 +120,7 @@ def prove(
     values: list[Check] = []
     slopes: list[Check] = []
     pulled = {node.name: truth.adjoints[node.name].balls for node in graph.wanted}
-    enclosed = {name: truth.values[name].balls for name in graph.outputs}
+    enclosed = {name: truth.hulls[name].balls for name in graph.outputs}
     for k in range(max(directions, 1)):
         valued, along = _held(push, numbers, enclosed, cotangent, pulled, random, truth.precision)
         slopes += [Check(f"direction {k + 1}{suffix}", "", *comparison) for suffix, comparison in along.items()]
@@ -206,7 +206,7 @@ def _operation(graph: Graph, node: Node, truth: Reference, random: np.random.Gen
     """y by germs, and <g, J v> = <J^T g, v> along a v of its own."""
     now = step_of(graph, node)
     inputs = {
-        f"x{k}": truth.values[arg].high.astype(np.int64) if graph[arg].kind == "int" else truth.values[arg].balls
+        f"x{k}": truth.values[arg].high.astype(np.int64) if graph[arg].kind == "int" else truth.hulls[arg].balls
         for k, arg in enumerate(node.args)
         if isinstance(arg, str)
     }
@@ -214,7 +214,7 @@ def _operation(graph: Graph, node: Node, truth: Reference, random: np.random.Gen
         f"x{k}": truth.terms[use].balls for k in range(len(node.args)) if (use := Use(node.name, k)) in truth.terms
     }
     g = truth.adjoints[node.name].balls if pulled else np.full(node.shape, ZERO)
-    value = {"y": truth.values[node.name].balls}
+    value = {"y": truth.hulls[node.name].balls}
     valued, along = _held(_pusher(now), inputs, value, g, pulled, random, truth.precision)
     place, op = f"`{node.op}` in `{node.name}`", node.op
     yield Check(f"value of {place}", op, *valued["y"])

@@ -75,10 +75,13 @@ def relative_size(error: NDArray[np.float64], high: NDArray[np.float64]) -> NDAr
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`precision` is what the balls were computed with, in bits. `loose` names the first number that no precision
+    """`values` are those of comparisons as IEEE 754 decides them, `hulls` what they may be at a tie of any choice.
+
+    `precision` is what the balls were computed with, in bits. `loose` names the first number that no precision
     made tight, though no kink explains it: there the reference is of no use. It is empty everywhere else."""
 
     values: Mapping[str, Number]
+    hulls: Mapping[str, Number]
     adjoints: Mapping[str, Number]
     terms: Mapping[Use, Number]
     precision: int
@@ -94,7 +97,8 @@ def reference(
 ) -> Reference:
     """The truth at exactly these numbers: float, int or bool arrays, or object arrays of Fraction or balls.
 
-    With ties decided, as IEEE 754 does, the numbers at a kink are those of one choice and no hulls.
+    Values are those of ties decided as IEEE 754 does. With ties decided everywhere the derivatives at a kink are those
+    of one choice, and no hulls.
     """
     derivative = gradient(graph, stable=False, seeded=True)
     names = [node.name for node in graph.nodes]
@@ -113,6 +117,10 @@ def reference(
         results = refined(lambda: compute(program), bits)
     with flint.ctx.workprec(precision):
         numbers = dict(zip(outputs, map(_number, results), strict=True))
+        values = hulls = {name: numbers[name] for name in names}
+        if ties == "hull" and any(not np.all(number.tight) for number in values.values()):
+            decided = compute(emit(derivative.graph, balls(ties="decide"), names, operators=False))
+            values = dict(zip(names, map(_number, decided), strict=True))
         short = precision >= most_precision(bits) and any(np.any(is_loose(result, bits)) for result in results)
         loose = _exhausted(derivative.graph, compute, bits) if short and ties == "hull" else ""
 
@@ -122,7 +130,8 @@ def reference(
             return Number(*(np.broadcast_to(part, graph[name].shape) for part in parts))
 
         return Reference(
-            {name: numbers[name] for name in names},
+            values,
+            hulls,
             {name: number(arg, name) for name, arg in derivative.adjoints.items()},
             {use: number(arg, graph.argument(use)) for use, arg in derivative.terms.items()},
             precision,

@@ -2,103 +2,182 @@
 
 Where reverse mode gives a hull (a kink) or nothing finite (0 times infinity), germs along +e_i and -e_i decide by what
 comes first for small t > 0. The input moves as x +- t^2 e_i, so that square roots of what moves are power series
-too: the derivative is the coefficient of t^2 where that of t is 0, and infinite where it is not.
+too: the derivative is the coefficient of t^2 where that of t is 0, and infinite where it is not. What is no power
+series, and of many components all but the first, is told by the gradient a hair beside the point (`beside.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, isinf, isnan, nan
-from typing import Any, TypeAlias
+from functools import cached_property
+from math import inf, isinf, isnan, nan
+from typing import Any, Literal, TypeAlias
 
+import flint
 import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
 from ..graph.graph import Graph
-from .arrays import ZERO
-from .germs import coefficient, mover
-from .numbers import to_balls
-from .precision import working
+from .beside import THINNER, Beside, beside, contracted, limit, near
+from .germs import Motion, coefficient, mover
+from .poles import HAIR
+from .precision import PRECISION, is_nothing, is_tight, working
 from .reference import Number, replaced
 
 Array: TypeAlias = NDArray[Any]
 Index: TypeAlias = "tuple[int, ...]"
+Edge: TypeAlias = Literal["", "left", "right"]
 
-MOST = 64  # components of one gradient that are looked at
+MOST = 64  # components of one gradient that are looked at one by one
 LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The derivatives of the contracted output along one axis; NaN where there is none, or none is known."""
+    """The derivatives of the contracted output along one axis; NaN where there is none, or none is known.
+
+    `edge` is the side on which the function does not exist.
+    """
 
     left: float
     right: float
+    edge: Edge = ""
 
     @property
     def single(self) -> float:
-        """The derivative where both sides agree, or an infinite one at the edge of a domain; else NaN."""
+        """The derivative where both sides agree, or the only one at the edge of a domain; else NaN."""
         if self.left == self.right:
             return self.left
         side = self.right if isnan(self.left) else self.left if isnan(self.right) else nan
-        return side if isinf(side) else nan
+        return side if isinf(side) or self.edge else nan
+
+    @property
+    def both(self) -> bool:
+        """Whether each side is known."""
+        return not (isnan(self.left) or isnan(self.right))
 
     def outside(self, number: float) -> float:
         """How far a number is from all between both sides; NaN where one is not known."""
+        if not self.both or isnan(number):
+            return nan
         low, high = min(self.left, self.right), max(self.left, self.right)
-        return max(low - number, number - high, 0.0) if isfinite(low) and isfinite(high) else nan
+        return 0.0 if low <= number <= high else low - number if number < low else number - high
 
     def choice(self, number: float) -> str:
         """Which derivative a number is."""
         named = {self.left: "left", self.right: "right", (self.left + self.right) / 2: "middle"}
-        return next((name for side, name in named.items() if abs(number - side) <= 1e-6 * abs(side)), "another")
+        return next(
+            (name for side, name in named.items() if side == number or abs(number - side) <= 1e-6 * abs(side) < inf),
+            "another",
+        )
 
 
 def open_components(number: Number) -> list[Index]:
-    """The components of a gradient that are no single number, or none that is known; the first of them."""
-    places = np.argwhere(~number.tight | ~np.isfinite(number.high))[:MOST]
+    """The components of a gradient that are no single number, or none that is known."""
+    places = np.argwhere(~number.tight | ~np.isfinite(number.high))
     return [tuple(int(i) for i in place) for place in places]
 
 
 def sides(
-    graph: Graph, inputs: Mapping[str, Array], cotangent: Array, value: Number, gradients: Mapping[str, Number]
+    graph: Graph, inputs: Mapping[str, Array], cotangent: Array, value: Number, asked: Mapping[str, Sequence[Index]]
 ) -> dict[str, dict[Index, Sides]]:
-    """For each gradient its open components and their one-sided derivatives. `value` is that of the output: a
-    function that is not continuous from a side has no derivative there."""
-    asked = {name: open_components(number) for name, number in gradients.items()}
+    """The one-sided derivatives of the contracted output, for each input with respect to the components that are asked.
+
+    `value` is that of the output: a function that is not continuous from a side has no derivative there. Where it has
+    no value, what both sides tend to stands for it: sin(x) / x at 0.
+    """
     if not any(asked.values()):
         return {name: {} for name in asked}
-    output = graph.output
-    move = mover(graph.pruned([output.name]), power=2, length=LENGTH)
-
-    def along(name: str, index: Index, sign: int) -> float:
-        direction = np.zeros(graph[name].shape, dtype=np.int64)
-        direction[index] = sign
-        germs = move(inputs, {name: direction})[output.name]
-        start, steep, slope = (_contracted(coefficient(germs, k), cotangent) for k in (0, 1, 2))
-        if not (start.is_finite() and here.is_finite() and start.overlaps(here)):
-            return nan
-        if steep.is_zero():
-            return sign * _number(slope) + 0.0  # no -0.0
-        return sign * inf if steep > 0 else -sign * inf if steep < 0 else nan
-
     with working():
-        here = _contracted(value.balls, cotangent)
+        look = _Look(graph.pruned([graph.output.name]), inputs, cotangent, contracted(value.balls, cotangent))
         return {
-            name: {index: Sides(along(name, index, -1), along(name, index, 1)) for index in indices}
+            name: {
+                **{index: look.along(name, index) for index in indices[:MOST]},
+                **look.together(name, indices[MOST:]),
+            }
             for name, indices in asked.items()
         }
 
 
-def _contracted(coefficients: Array, cotangent: Array) -> Any:
-    weights = to_balls(cotangent)
-    return sum((a * b for a, b in zip(coefficients.flat, weights.flat, strict=True)), start=ZERO)
+@dataclass(frozen=True)
+class _Look:
+    """The contracted output around one point, where it is `here`."""
 
+    graph: Graph
+    inputs: Mapping[str, Array]
+    cotangent: Array
+    here: Any
 
-def _number(ball: Any) -> float:
-    return float(ball.mid()) if ball.is_finite() and (ball.rad() <= abs(ball.mid()) * arb(2) ** -60) else nan
+    @cached_property
+    def move(self) -> Motion:
+        return mover(self.graph, power=2, length=LENGTH, ahead=True)
+
+    @cached_property
+    def there(self) -> Beside:
+        return beside(self.graph, self.inputs, self.cotangent)
+
+    def along(self, name: str, index: Index) -> Sides:
+        """Both sides of one component."""
+        (start, left), (begin, right) = (self._germ(name, index, sign) for sign in (-1, 1))
+        edge: Edge = ""
+        if isnan(left) or isnan(right):
+            (start, left, no_left), (begin, right, no_right) = (
+                self._hair(name, index, sign, begun, slope)
+                for sign, begun, slope in ((-1, start, left), (1, begin, right))
+            )
+            edge = "left" if no_left and not no_right else "right" if no_right and not no_left else ""
+        whole = self.here if self.here.is_finite() else start if near(start, begin) else arb.nan()
+        return Sides(left if near(whole, start) else nan, right if near(whole, begin) else nan, edge)
+
+    def _germ(self, name: str, index: Index, sign: int) -> tuple[Any, float]:
+        """What the output begins with on one side, and its derivative, in as many bits as that needs."""
+        start, slope = arb.nan(), nan
+        for bits in (PRECISION, 4 * PRECISION, 16 * PRECISION):
+            with flint.ctx.workprec(bits):
+                germs = self.move(self.inputs, {name: self._direction(name, index, sign)})[self.graph.output.name]
+                start, steep, slope = (contracted(coefficient(germs, k), self.cotangent) for k in (0, 1, 2))
+            if is_nothing(steep) and (is_tight(slope) or is_nothing(slope)):
+                return start, sign * float(slope.mid()) + 0.0  # no -0.0
+            if steep > 0 or steep < 0:
+                return start, sign * inf if steep > 0 else -sign * inf
+            if not (steep.is_finite() and slope.is_finite()):
+                break
+        return start, nan
+
+    def _hair(self, name: str, index: Index, sign: int, begun: Any, slope: float) -> tuple[Any, float, bool]:
+        """The same where germs do not know, and whether the function does not exist there."""
+        if not isnan(slope):
+            return begun, slope, False
+        direction = {name: self._direction(name, index, sign)}
+        (value, slopes), (_, closer) = (self.there(direction, hair) for hair in (HAIR, THINNER))
+        return value, limit(slopes[name][index], closer[name][index]), bool(value.is_nan())
+
+    def _direction(self, name: str, index: Index, sign: int) -> Array:
+        direction = np.zeros(self.graph[name].shape, dtype=np.int64)
+        direction[index] = sign
+        return direction
+
+    def together(self, name: str, indices: Sequence[Index]) -> dict[Index, Sides]:
+        """Both sides of many components, all of which move at once."""
+        if not indices:
+            return {}
+        random = np.random.default_rng(0)
+        signs = random.choice([-1, 1], self.graph[name].shape)
+        steps = signs * random.integers(1, 1000, signs.shape)
+        ahead, behind = (
+            [self.there({name: turn * steps}, hair)[1][name] for hair in (HAIR, THINNER)] for turn in (1, -1)
+        )
+
+        def tends(pair: Sequence[Array], index: Index) -> float:
+            return limit(*(slopes[index] for slopes in pair))
+
+        both: dict[Index, Sides] = {}
+        for index in indices:
+            left, right = (behind, ahead) if signs[index] > 0 else (ahead, behind)
+            both[index] = Sides(tends(left, index), tends(right, index))
+        return both
 
 
 def agreed(number: Number, known: Mapping[Index, Sides]) -> Number:

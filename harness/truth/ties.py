@@ -2,16 +2,15 @@
 
 A hull may reach anywhere (`where(x < x, sinh(x), x)`), and what is measured at its middle means nothing. Where both
 sides agree, and reverse mode with them once ties are decided as IEEE 754 does, the numbers of that choice take the
-hull's place: as the truth for engines that show no links, and as where R is measured.
+hull's place as the truth for engines that show no links.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from math import isclose
 
 from .reference import Number, Reference, replaced
-from .sensitivity import Probe
 from .sides import Index, Sides
 
 
@@ -35,18 +34,3 @@ def settling(
 def resolved(hull: Number, decided: Number, settled: Collection[Index]) -> Number:
     """A gradient with its settled components decided."""
     return replaced(hull, {index: decided.balls[index] for index in settled})
-
-
-def probes(
-    all_probes: tuple[Probe, ...], decided: tuple[Probe, ...], settled: Collection[Index], sides: Collection[Index]
-) -> tuple[Probe, ...]:
-    """The probes of a gradient, those of its settled components measured where ties are decided; all if all settle."""
-    if len(settled) == len(sides):
-        return decided
-    here = {probe.index: probe for probe in decided if probe.index in settled}
-    return tuple(here.get(probe.index, probe) for probe in all_probes)
-
-
-def bounds(all_probes: Sequence[Probe], settled: Collection[Index]) -> dict[Index, float]:
-    """How far rounding may move the settled components of a gradient."""
-    return {probe.index: probe.bound for probe in all_probes if probe.index is not None and probe.index in settled}

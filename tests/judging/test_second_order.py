@@ -90,7 +90,7 @@ def test_rosenbrock_has_its_textbook_hessian() -> None:
     slope = (-2 * (1 - x) - 400 * x * (y - x**2)) * v + 200 * (y - x**2) * w
     with ctx.workprec(truth.precision):
         for number, ball in (
-            (slope, truth.values[asked.along.graph.output.name].balls),
+            (slope, truth.hulls[asked.along.graph.output.name].balls),
             *((hessian[name], truth.adjoints[name].balls) for name in "xy"),
         ):
             enclosed = np.asarray(ball).item()
@@ -106,7 +106,7 @@ def test_germs_of_the_case_itself_give_the_same_tangent(path: Path) -> None:
     with ctx.workprec(128):
         _, slopes = push(subject.graph, subject.inputs, asked.direction)
         slope = np.sum(slopes[subject.graph.output.name] * to_balls(subject.cotangent))
-        assert np.asarray(asked.along.truth.values[asked.along.graph.output.name].balls).item().overlaps(slope)
+        assert np.asarray(asked.along.truth.hulls[asked.along.graph.output.name].balls).item().overlaps(slope)
 
 
 @pytest.mark.parametrize("path", SMOOTH, ids=name_of)
@@ -146,7 +146,7 @@ def test_a_truth_that_is_off_by_a_hair_is_not_proved(spoiled: str) -> None:
     subject, along = asked.subject, asked.along
     with ctx.workprec(128):
         off = {quantity: 1 + arb(2) ** -55 if quantity == spoiled else arb(1) for quantity in BOTH}
-        tangent = along.truth.values[along.graph.output.name].balls[()] * off["tangent"]
+        tangent = along.truth.hulls[along.graph.output.name].balls[()] * off["tangent"]
         products = {name: along.truth.adjoints[name].balls * off["hessian_product"] for name in asked.direction}
     proof = prove_second(
         along.proof, subject.graph, subject.inputs, subject.cotangent, asked.direction, tangent, products

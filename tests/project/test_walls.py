@@ -69,11 +69,12 @@ FILES = {
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts | evaluation rows | paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
-    "truth": "arrays precision rounding | choice products | numbers | germs poles reference residuals | "
-    "adjoints links sides | batches proof | sensitivity | ties",
+    "truth": "arrays precision rounding | choice products | laurent numbers | germs poles reference residuals shaken | "
+    "adjoints beside links | batches proof sides | sensitivity ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys | statements "
     "| known | case",
-    "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | judge | second_order",
+    "judging": "choices subject | classify | agreement allowance chain expectation unseen | birth last_word | judge "
+    "| second_order",
     "paths": "horizon move summary | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",

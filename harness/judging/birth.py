@@ -1,0 +1,71 @@
+"""Where what is no number was born: the first step of an evaluation that made NaN or infinity of numbers.
+
+NaN spreads by multiplication with 0, so the first step that made an infinity is to blame, and not the one that met 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..graph.graph import Graph
+from ..graph.node import Node
+from ..records.evaluation import Array
+from ..records.rows import LinkName
+from .chain import Chain
+
+
+def birth(chain: Chain, name: str) -> tuple[LinkName, str] | None:
+    """The link that made the first NaN or infinity on the way to the gradient of an input, and its words.
+
+    None where the engine does not show it.
+    """
+    subject, values = chain.subject, chain.evaluation.values
+    between = _between(subject.graph, name)
+    for node in between:
+        if node.op != "input" and node.name in values:
+            number, truth = values[node.name], subject.truth.values[node.name].high
+            if _lost(np.where(number == truth, 0, number)):
+                return subject.link("value", node.name), _words(chain, node)
+    for node in reversed(between):
+        for link, numbers in _derivatives(chain, node):
+            if _lost(numbers):
+                return link, _words(chain, subject.graph[link.use.consumer] if link.use else node)
+    return None
+
+
+def _lost(numbers: Array) -> bool:
+    return numbers.dtype.kind not in "bi" and not np.isfinite(numbers.astype(np.float64)).all()
+
+
+def _between(graph: Graph, name: str) -> list[Node]:
+    """An input and all that depends on it, in evaluation order."""
+    between = {name}
+    for node in graph.nodes:
+        if not between.isdisjoint(node.args):
+            between.add(node.name)
+    return [node for node in graph.nodes if node.name in between]
+
+
+def _derivatives(chain: Chain, node: Node) -> Iterator[tuple[LinkName, Array]]:
+    """What an engine shows of a node on its way back: its adjoint, then the terms that are made of it."""
+    subject, shown = chain.subject, chain.evaluation
+    if shown.adjoints is not None and node.name in shown.adjoints:
+        yield subject.link("adjoint", node.name), shown.adjoints[node.name]
+    for use in subject.graph.uses_in.get(node.name, ()):
+        if shown.terms is not None and use in shown.terms:
+            yield subject.link("term", subject.graph.argument(use), use), shown.terms[use]
+
+
+def _words(chain: Chain, node: Node) -> str:
+    """The step, and what it read that had fallen to 0."""
+    subject, values = chain.subject, chain.evaluation.values
+    text = f"it is born in `{node.name}: {subject.texts.get(node.name, node.op)}`"
+    for arg in node.args:
+        if isinstance(arg, str) and arg in values and subject.graph[arg].kind == "float":
+            fallen = (values[arg] == 0) & (subject.truth.values[arg].high != 0)
+            tiny = (values[arg] == 0) & (subject.truth.values[arg].balls != 0)
+            if fallen.any() or tiny.any():
+                return f"{text}, where `{arg}` has left the range of {subject.dtype} and is 0"
+    return text

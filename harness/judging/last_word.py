@@ -1,0 +1,191 @@
+"""The truth has the last word: numbers whose links are sound, held against the truth of the whole graph.
+
+Sound steps make a sound result only as long as none of them leaves the range: exp(-800) is soundly 0, its logarithm
+soundly -inf. And where reverse mode leaves a gradient open, at kinks and where 0 meets infinity, one-sided derivatives
+(`truth/sides.py`) say what is true: a number between both is a convention, one outside of them an artefact of
+conventions combined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import isfinite, isinf, isnan
+
+import numpy as np
+
+from ..records.evaluation import Array
+from ..records.rows import Choice, Index, LinkName, Row, component
+from ..records.verdicts import FINDINGS, SEVERITY, Verdict
+from ..truth.reference import relative_size
+from ..truth.sides import Sides
+from .choices import in_turn, told
+from .classify import Link, place, show
+from .subject import Asked
+from .unseen import digits
+
+LOOKED_AT = 64  # components that are far from the truth, the furthest first
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the truth says of an array: `asked`, whose truth is a single number wherever there is one, the sides of its
+    open components, those of them that settle, and whether that is a value, of which infinity is one."""
+
+    asked: Asked
+    sides: Mapping[Index, Sides] = field(default_factory=dict[Index, Sides])
+    settled: frozenset[Index] = frozenset()
+
+
+def last_word(row: Row, engine: Array, given: Given, link: Link) -> Row:
+    """The row of an array that no link was found off for, or none of its own. `link` is the first to be suspected."""
+    if row.verdict in FINDINGS or engine.size == 0:
+        return row
+    return _off_range(row, engine, given, link) or _at_kinks(row, engine, given, link)
+
+
+# --- numbers that are lost -----------------------------------------------------------------------------------------
+
+
+def _off_range(row: Row, engine: Array, given: Given, link: Link) -> Row | None:
+    """A finding where the truth is one number within the format, and the engine's is none or nowhere near it."""
+    asked, form = given.asked, given.asked.sensitivity.form
+    truth, finite = asked.truth, np.isfinite(engine.astype(np.float64))
+    known = truth.tight & (np.abs(truth.high) <= form.largest)
+    lost = known & ~finite
+    if asked.moved == "value":
+        lost |= np.isinf(truth.high) & (truth.radius == 0) & np.isnan(engine.astype(np.float64))
+    if lost.any():
+        index = place(np.argmax(lost), lost.shape)
+        said = f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}"
+        return _finding(row, "not finite", index, said, engine, given, link)
+    with np.errstate(all="ignore"):
+        error = np.abs(truth.error(engine))
+        far = known & finite & (error > np.abs(truth.high) / 2) & (error > form.smallest)
+    if not far.any():
+        return None
+    return _far(row, engine, given, link, far, error)
+
+
+def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: Array) -> Row | None:
+    """Of numbers that are off by more than half of the truth, one for which rounding is no reason."""
+    asked = given.asked
+    truth, sensitivity, form = asked.truth, asked.sensitivity, asked.sensitivity.form
+    size = np.abs(truth.high)
+    with np.errstate(all="ignore"):
+        # A choice that rounding turns, shaken runs make as well.
+        turned = sensitivity.turned(asked.name, asked.moved)
+        suspect = far & ~(turned > size / 8 + form.smallest)
+        order = np.argsort(-np.where(suspect, error / size, -1.0), axis=None, kind="stable")
+    count = int(suspect.sum())
+    for index in (place(flat, engine.shape) for flat in order[: min(count, LOOKED_AT)]):
+        if sensitivity.too_large:
+            continue
+        bound = sensitivity.strict(asked.name, index, asked.moved)
+        if bound < size[index] / 8:
+            said = (
+                f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}, "
+                f"and rounding alone may move it by {bound:.2g}"
+            )
+            return _finding(row, "out of range", index, said, engine, given, link)
+    if count > LOOKED_AT or (count and sensitivity.too_large):
+        reason = f"{count:,} components are off by more than half, more than are swept for what rounding may do"
+        return replace(row, verdict="not judged", reason=reason)
+    if row.verdict != "agree":
+        return None
+    index = place(np.argmax(np.where(far, error / np.where(size == 0, 1.0, size), -1.0)), engine.shape)
+    reason = (
+        f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}: rounding alone may do that"
+    )
+    return replace(row, verdict="ill-conditioned", reason=reason, node=asked.what)
+
+
+def _finding(row: Row, verdict: Verdict, index: Index, said: str, engine: Array, given: Given, link: Link) -> Row:
+    what, truth = given.asked.what, given.asked.truth
+    cause = f"; {link.reason}" if link.reason else ""
+    error = truth.error(engine)[index]
+    return replace(
+        row,
+        verdict=verdict,
+        reason=f"{_called(what)}{component(index)}: {said}{cause}",
+        node=link.where if link.verdict != "agree" else what,
+        index=index,
+        engine_value=float(engine[index]),
+        reference=float(truth.high[index]),
+        error=float(error),
+        digits=digits(float(relative_size(error, truth.high[index]))),
+        choice=(),
+        finding=verdict in FINDINGS,
+    )
+
+
+def _called(what: LinkName) -> str:
+    return f"{what.quantity} of `{what.name}`"
+
+
+# --- kinks, infinite slopes, removable singularities ---------------------------------------------------------------
+
+
+def _at_kinks(row: Row, engine: Array, given: Given, link: Link) -> Row:
+    """The row of a gradient, its open components held against their one-sided derivatives."""
+    known = given.sides
+    if not known:
+        return row
+    verdicts = [(index, *_found(float(engine[index]), pair, index, given)) for index, pair in known.items()]
+    index, verdict, reason = max(verdicts, key=lambda entry: SEVERITY[entry[1]])
+    if row.verdict == "undefined" and any(isnan(pair.left) and isnan(pair.right) for pair in known.values()):
+        verdict = verdict if verdict in FINDINGS else "undefined"
+    if verdict in FINDINGS:
+        return _finding(row, verdict, index, reason, engine, given, link)
+    if verdict == "undefined":
+        return row
+    if verdict == "agree":
+        agreed = row.verdict == "undefined" or (row.verdict == "not judged" and len(known) == engine.size)
+        return replace(row, verdict=verdict, reason="", node="", choice=()) if agreed else row
+    choice, reason = _choices(engine, known)
+    if row.verdict == "convention":
+        return replace(row, reason=f"{row.reason}; {reason}", choice=choice)
+    return replace(row, verdict=verdict, reason=reason, choice=choice)
+
+
+def _choices(engine: Array, known: Mapping[Index, Sides]) -> tuple[Choice, str]:
+    """Which of both sides the engine took, wherever they differ."""
+    open_ones = {index: pair for index, pair in known.items() if pair.left != pair.right}
+    first = next(iter(open_ones.values()))
+    choice = in_turn([pair.choice(float(engine[index])) for index, pair in open_ones.items()])
+    sides = f"the one-sided derivatives are {first.left:.6g} and {first.right:.6g}"
+    return choice, f"{sides}, the engine took {told(choice)}"
+
+
+def _found(number: float, pair: Sides, index: Index, given: Given) -> tuple[Verdict, str]:
+    """What one component is, by its sides alone."""
+    form, single = given.asked.sensitivity.form, pair.single
+    if isinf(single):
+        if number == single:
+            return "agree", ""
+        return "not finite", f"the engine gave {show(number)}, the derivative is {show(single)}"
+    if not pair.both and isnan(single):
+        return "undefined", ""
+    left, right = (pair.left, pair.right) if isnan(single) else (single, single)
+    if isnan(number) or (isinf(number) and number not in (left, right)):
+        there = show(left) if left == right else f"{show(left)} on the left, {show(right)} on the right"
+        return "not finite", f"the engine gave {show(number)}, the derivative is {there}"
+    outside = 0.0 if isinf(number) else Sides(left, right).outside(number)
+    if outside > form.smallest / form.unit and not outside <= _slack(index, pair, left, right, given):
+        return "kink artefact", (
+            f"the engine gave {show(number)}, outside the one-sided derivatives {left:.6g} and {right:.6g}: "
+            "conventions combined into what no choice of side gives"
+        )
+    return ("agree", "") if left == right else ("convention", "")
+
+
+def _slack(index: Index, pair: Sides, left: float, right: float, given: Given) -> float:
+    """How far outside of its sides rounding may move a component."""
+    form, finite = given.asked.sensitivity.form, [abs(side) for side in (left, right) if isfinite(side)]
+    size = sum(finite)
+    slack = form.unit**0.5 * size
+    if index in given.settled and not given.asked.sensitivity.too_large:
+        bound = given.asked.probe(index).bound
+        if isfinite(bound):
+            slack = 8 * form.unit * size + 4 * bound  # to first order, and of one choice of many
+    return slack + form.smallest / form.unit

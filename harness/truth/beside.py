@@ -1,0 +1,89 @@
+"""A graph and its gradient a hair beside a point: what they tend to, whatever step has no number at the point itself.
+
+The hair is 2^-3000, far below every format, in balls of more bits; ties are decided there as everywhere else. A
+function that is continuous and whose gradient has a limit has that limit as its derivative (mean value theorem).
+Whether there is one shows a thinner hair: log(x) has none at 0, though it is a moderate number at both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf, nan
+from typing import Any, TypeAlias
+
+import flint
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from ..graph.emit import emit
+from ..graph.gradient import gradient
+from ..graph.graph import Graph
+from ..graph.node import Constant
+from .arrays import ZERO, array
+from .numbers import balls, constant, to_balls
+from .poles import BEYOND, BITS
+
+Array: TypeAlias = NDArray[Any]
+# Of a direction for each input, and a hair: the contracted output there, and each wanted input's gradient.
+Beside: TypeAlias = Callable[[Mapping[str, Array], arb], "tuple[Any, dict[str, Array]]"]
+
+THINNER = arb(2) ** -4500
+NOTHING = arb(2) ** -1100  # below every format, and above what a hair adds to a limit
+
+
+def contracted(numbers: Array, cotangent: Array) -> Any:
+    """<cotangent, numbers>; what the cotangent leaves out may be anything."""
+    pairs = zip(array(numbers).flat, to_balls(cotangent).flat, strict=True)
+    return sum((a * b for a, b in pairs if not b.is_zero()), start=ZERO)
+
+
+def beside(graph: Graph, inputs: Mapping[str, Array], cotangent: Array) -> Beside:
+    """The graph at its inputs moved by a hair along directions of whole numbers."""
+    derived = gradient(graph, stable=False, seeded=True)
+    wanted = {node.name: derived.adjoints[node.name] for node in graph.wanted}
+    names = list(dict.fromkeys([graph.output.name, *(arg for arg in wanted.values() if isinstance(arg, str))]))
+    program = emit(derived.graph, balls(ties="decide"), names, operators=False)
+    arguments = {**inputs, derived.seed: cotangent}
+
+    def there(directions: Mapping[str, Array], hair: arb) -> tuple[Any, dict[str, Array]]:
+        with flint.ctx.workprec(BITS):
+            operands = [
+                to_balls(arguments[node.name]) + to_balls(directions[node.name]) * hair
+                if node.name in directions
+                else to_balls(arguments[node.name])
+                if node.kind == "float"
+                else arguments[node.name]
+                for node in derived.graph.inputs
+            ]
+            made = dict(zip(names, map(array, program(*operands)), strict=True))
+            slopes = {
+                name: array(constant(arg.text)) if isinstance(arg, Constant) else made[arg]
+                for name, arg in wanted.items()
+            }
+            slopes = {name: np.broadcast_to(slope, graph[name].shape) for name, slope in slopes.items()}
+            return contracted(made[graph.output.name], cotangent), slopes
+
+    return there
+
+
+def limit(at: Any, closer: Any) -> float:
+    """What a number tends to that is `at` a hair beside a point and `closer` a thinner one.
+
+    A float, an infinity, or NaN if that is not known.
+    """
+    if not (at.is_finite() and closer.is_finite()):
+        return nan
+    if abs(closer) < NOTHING:
+        return 0.0
+    if near(at, closer):
+        return float(closer.mid())
+    grows = abs(closer) > BEYOND or abs(closer) > abs(at) * 1.25 > 100
+    return (inf if closer > 0 else -inf) if grows and (at > 0) == (closer > 0) else nan
+
+
+def near(a: Any, b: Any) -> bool:
+    """Whether two numbers are one, as far as can be seen."""
+    if not (a.is_finite() and b.is_finite()):
+        return False
+    return bool(a.overlaps(b) or abs(a - b) < abs(a) * arb(2) ** -64 or abs(a - b) < NOTHING)

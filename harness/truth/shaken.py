@@ -1,0 +1,129 @@
+"""Shaken runs: sound evaluations that err in every operation as far as a sound one may, with signs drawn once.
+
+At every operation each component is off by (c + 1) units roundoff, its own c and one on the way in. A run's twin errs
+the opposite way. This is Monte Carlo arithmetic (Parker 1997) with signs that last. What a few such runs do is
+measured, not bounded: each is a sound evaluation, so that a number no further from the truth than they are may be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arithmetic import arrays
+from ..graph.emit import Namespace, Program, emit
+from ..graph.gradient import gradient
+from ..graph.graph import Graph
+from ..graph.operations import OPERATIONS
+from ..records.formats import Format
+from .numbers import balls, to_balls
+from .rounding import exact_in, floats, middle
+
+SAMPLES = 8  # runs, an even number: they come in twins
+
+Array: TypeAlias = NDArray[Any]
+Floats: TypeAlias = NDArray[np.float64]
+Key: TypeAlias = "tuple[Literal['value', 'adjoint'], str]"
+Shaken: TypeAlias = Callable[[int], Program]  # by a seed; 2k and 2k + 1 are twins
+
+
+def spread(
+    graph: Graph, inputs: Mapping[str, Array], cotangent: Array, truth: Mapping[Key, Floats], form: Format
+) -> dict[Key, Floats]:
+    """How far shaken runs are from the truth: of each component of each value and adjoint the furthest of them all.
+
+    The runs have float64's own rounding on top. NaN where one of them has no number.
+    """
+    names, seed, places, run = _whole(graph, form)
+    operands = {n: x if x.dtype.kind in "bi" else x.astype(np.float64) for n, x in inputs.items()}
+    operands[seed] = cotangent.astype(np.float64)
+    furthest = {key: np.zeros(truth[key].shape) for key in places}
+    for sample in range(SAMPLES):
+        made = run(sample)(*(operands[name][()] for name in names))
+        for key, numbers in zip(places, made, strict=True):
+            with np.errstate(all="ignore"):
+                np.maximum(furthest[key], np.abs(numbers - truth[key]), out=furthest[key])
+    return furthest
+
+
+def spread_in_balls(
+    graph: Graph, inputs: Mapping[str, Array], cotangent: Array, key: Key, truth: Any, form: Format
+) -> Floats | None:
+    """The same of one value or adjoint, in balls, which have no range; None for what is constant."""
+    names, seed, places, run = _whole(graph, form, key)
+    if not places:
+        return None
+    operands = {n: x if x.dtype.kind in "bi" else to_balls(x) for n, x in inputs.items()} | {seed: to_balls(cotangent)}
+    runs = (run(sample)(*(operands[name] for name in names))[0] for sample in range(SAMPLES // 2))
+    return np.max([np.abs(floats(middle(made) - truth)) for made in runs], axis=0)
+
+
+@lru_cache(maxsize=16)
+def _whole(graph: Graph, form: Format, key: Key | None = None) -> tuple[list[str], str, list[Key], Shaken]:
+    """The inputs of the gradient graph, its cotangent's name, what its shaken program gives, and that: of everything in
+    float64, or of one number in balls."""
+    derived = gradient(graph, seeded=True)
+    places: dict[Key, str] = {("value", node.name): node.name for node in graph.operations if node.kind == "float"}
+    places |= {("adjoint", name): arg for name, arg in derived.adjoints.items() if isinstance(arg, str)}
+    if key is not None:
+        places = {key: places[key]} if key in places else {}
+    namespace = arrays.namespace("float64") if key is None else balls(ties="decide")
+    program = shaken(derived.graph, namespace, list(places.values()), form)
+    return [node.name for node in derived.graph.inputs], derived.seed, list(places), program
+
+
+def shaken(graph: Graph, namespace: Namespace, outputs: Sequence[str], form: Format) -> Shaken:
+    """Programs of the graph, which err as far as sound ones in `form` may, at each call the same way."""
+    signs = _Signs(form)
+    functions = {name: _shaking(name, function, signs) for name, function in namespace.items()}
+    program = emit(graph, functions, outputs, operators=False)
+
+    def of(seed: int) -> Program:
+        def run(*inputs: Any) -> tuple[Any, ...]:
+            signs.begin(seed)
+            with np.errstate(all="ignore"):
+                return program(*inputs)
+
+        return run
+
+    return of
+
+
+class _Signs:
+    """Random signs in the order of a program's operations."""
+
+    def __init__(self, form: Format) -> None:
+        self.form = form
+        self.begin(0)
+
+    def begin(self, seed: int) -> None:
+        self._random = np.random.default_rng(seed // 2)
+        self._unit = self.form.unit * (-1 if seed % 2 else 1)
+
+    def off_by(self, x: Any, units: float) -> Any:
+        kind = np.asarray(x).dtype
+        if kind.kind in "bi":  # a condition or an index
+            return x
+        signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
+        return x * np.asarray(1 + units * self._unit * signs).astype(kind)
+
+
+def _shaking(name: str, function: Callable[..., Any], signs: _Signs) -> Callable[..., Any]:
+    def constant(text: str) -> Any:
+        return function(text) if exact_in(text, signs.form) else signs.off_by(function(text), 1)
+
+    def sum_of_products(x: Any, *others: Any, **params: Any) -> Any:
+        return function(signs.off_by(x, 2), *others, **params)
+
+    def operation(*operands: Any, **params: Any) -> Any:
+        return signs.off_by(function(*operands, **params), OPERATIONS[name].cost + 1)
+
+    if name == "constant":
+        return constant
+    if OPERATIONS[name].sums is not None:
+        return sum_of_products
+    return operation if OPERATIONS[name].cost else function
