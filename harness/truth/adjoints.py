@@ -96,5 +96,6 @@ def shares(
     else:
         return None
     with np.errstate(all="ignore"):
-        sound = np.abs(total - g) <= 2 * count * form.unit * size + count * form.smallest
+        shares_rounded, added = form.of_sum(0), form.of_sum(count)
+        sound = np.abs(total - g) <= 2 * (shares_rounded + added) * size + count * form.smallest
         return np.asarray(ties & ~(sound | ~np.isfinite(g)))
