@@ -154,8 +154,8 @@ def _off(read: Callable[[Format], Residual], residual: Residual, form: Format, o
 def _sound_in(residual: Residual, below: Format, form: Format) -> NDArray[np.bool_]:
     """Where a step is sound in a lower format, and right to 8 bits.
 
-    Sums of products may cancel: they have so many bits of the largest of them, with factors in bfloat16 two fewer. A sum
-    that is kept in few digits stops growing: then nothing is asked but that it is no further from the truth than 0.
+    Sums of products may cancel: they have so many bits of the largest of them, with factors in bfloat16 two fewer.
+    A sum that is kept in few digits stops growing: of it is only asked that it is no further from the truth than 0.
     """
     with np.errstate(all="ignore"):
         size = np.abs(residual.exact)

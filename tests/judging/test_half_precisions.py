@@ -1,4 +1,4 @@
-"""Half precisions at ordinary widths: one operation computes in float32, sums included, and rounds once on its way out."""
+"""Half precisions at ordinary widths: one operation computes in float32, sums included, and rounds once."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flint import arb
 from numpy.typing import NDArray
 
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import DTYPES, Evaluation
-from gradaccord.harness.records.formats import FLOAT16, FORMATS
+from gradaccord.harness.records.formats import BFLOAT16, FLOAT16, FORMATS
 from gradaccord.harness.records.rows import Row
 from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.running.answers import sensible
 from gradaccord.harness.running.loading import load as load_engine
+from gradaccord.harness.truth.rounding import underflow
 
 from ..subject import subject
 
@@ -44,7 +46,6 @@ LAYERS: Mapping[str, tuple[str | Mapping[str, str], Mapping[str, Any]]] = {
     "logsumexp": ("logsumexp(x)", {"x": X}),
     "cross_entropy": ("cross_entropy(x, t)", {"x": ROWS, "t": np.array([1, 5, 7, 2])}),
     "mean": ("mean(x)", {"x": X}),
-    "var": ("var(x)", {"x": X}),
     "norm": ("norm(x)", {"x": X}),
     "product": ("x @ w", {"x": numbers(2, WIDTH), "w": numbers(WIDTH, 3, seed=1)}),
     "running sum": ("cumsum(x, axis=0)", {"x": X}),
@@ -55,8 +56,8 @@ LAYERS: Mapping[str, tuple[str | Mapping[str, str], Mapping[str, Any]]] = {
     ),
     "softmax by hand": ({"e": "exp(x - max(x))", "f": "e / sum(e)"}, {"x": X}),
 }  # fmt: skip
-# In bfloat16 rounding alone may move these by as much as they are: what they round is multiplied by numbers of 10 and more.
-LOST = {("attention", "bfloat16")}
+# Rounding alone may move this by as much as it is: e^x of an x near 20.
+LOST = ("attention", "bfloat16")
 
 
 @cache
@@ -112,18 +113,16 @@ def changed(name: str, dtype: str, change: Callable[[NDArray[Any]], NDArray[Any]
 
 GARBAGE: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "sevens": lambda x: np.full_like(x, 7),
-    "another sign": lambda x: -x,
     "twice": lambda x: 2 * x,
-    "zero": lambda x: 0 * x,
 }
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", ["layer_norm", "softmax", "log_softmax", "cross_entropy", "product", "attention"])
 @halves
 @alone_too
 def test_garbage_at_ordinary_width_is_a_finding(garbage: str, name: str, dtype: str, alone: bool) -> None:
-    if garbage != "sevens" and alone and (name, dtype) in LOST:
+    if garbage != "sevens" and alone and (name, dtype) == LOST:
         pytest.skip("no more than rounding may do there")
     assert findings(layer(name, dtype), changed(name, dtype, GARBAGE[garbage]), alone=alone)
 
@@ -200,7 +199,7 @@ def test_a_sum_that_is_further_off_than_zero_is_wrong() -> None:
     assert {row.verdict for row in findings(about, replace(found, values=wrong))} == {"wrong"}
 
 
-@pytest.mark.parametrize("op", ["logsumexp(x)", "log_softmax(x)", "cross_entropy(reshape(x, [1, 4096]), t)"])
+@pytest.mark.parametrize("op", ["logsumexp(x)", "log_softmax(x)", "cross_entropy(reshape(x, shape=[1, 4096]), t)"])
 @halves
 def test_an_engine_may_read_the_logarithm_that_it_has_rounded(op: str, dtype: str) -> None:
     """torch does. log 4096 is 8.3: half a unit of its last digit is 3 % of e^y in bfloat16."""
@@ -243,16 +242,8 @@ def test_half_precisions_add_in_float32_and_round_once(name: str) -> None:
     assert [below.of_sum(WIDTH) for below in form.adding] == [WIDTH * form.unit]
 
 
-def test_where_subnormals_are_kept_only_small_results_lose_more_than_digits() -> None:
-    """A sum of products of 1e-3 is as sharp in float16 as in any format; one of products of 1e-6 is not."""
-    for size, allowed in ((2.0**-3, 1.001), (2.0**-13, 10)):
-        about = subject({"f": "x * w"}, "float16", x=size, w=1.5)
-        found = load_engine("backprop").prepare(about.graph, "float16")(about.inputs, about.cotangent)
-        off = found.values["f"].astype(float) * (1 + 4 * FLOAT16.unit)
-        values = {**found.values, "f": np.asarray(off, np.float16)}
-        (value,) = [
-            row
-            for row in rows(about, replace(found, values=values), alone=False)
-            if (row.quantity, row.name) == ("value", "f")
-        ]
-        assert value.finding == (allowed < 2)
+def test_where_subnormals_are_kept_only_what_may_be_small_loses_more_than_digits() -> None:
+    eta = FLOAT16.smallest
+    for form, size, lost in ((FLOAT16, 1, 0), (FLOAT16, 2**-12, 0), (FLOAT16, 2**-14, eta), (BFLOAT16, 1, 2.0**-126)):
+        assert underflow(form)(arb(size)).rad() == arb(0, lost).rad()
+    assert underflow(FLOAT16)(arb(0, 1)).rad() == arb(0, eta).rad()
