@@ -17,8 +17,9 @@ class Format:
     That is the smallest normal one where subnormals may be flushed. Those of float16 never are: it is the smallest
     of these, and a number that enters near zero may have moved by half of it.
 
-    `lower` are formats that a step inside this one may have been computed in, and `factors` those that the factors of
-    its products may have had, the best first. `default`: a case runs in it unless it says otherwise.
+    `lower` are formats that a step inside this one may have been computed in, `factors` those that the factors of its
+    products may have had, and `adding` those that its sums may have been kept in, the best first. `default`: a case
+    runs in it unless it says otherwise.
     """
 
     name: str

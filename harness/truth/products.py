@@ -65,8 +65,11 @@ class Estimate:
 
     def rounded(self, units: float, form: Format) -> Estimate:
         """Times (1 ± so many units), and what underflow may add (`rounding.underflow`)."""
-        large = form.gradual & ((np.abs(self.high + self.low) - self.radius) * form.unit >= form.smallest)
-        return self.widened(units * form.step, np.where(large, 0.0, form.smallest))
+        noise: Any = form.smallest
+        if form.gradual:
+            least = np.abs(self.high + self.low) - self.radius
+            noise = np.where(least * form.unit >= form.smallest, 0.0, form.smallest)
+        return self.widened(units * form.step, noise)
 
     def rounded_out(self, form: Format) -> Estimate:
         """A sum on its way out of an operation that kept it in a finer format."""

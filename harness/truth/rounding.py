@@ -4,7 +4,8 @@ The bounds are the textbook's (Higham 2002, "Accuracy and Stability of Numerical
 (a op b)(1 + d) with |d| <= u (2.4); a sum of n terms in any order loses at most (n - 1) u sum|terms|
 (4.4); a product of inner length n loses n u |X||Y| (3.13). Both hold as they stand, without higher powers
 of u and for every n, in any order of summation (Jeannerod & Rump 2013, "Improved error bounds for inner
-products in floating-point arithmetic"): so in bfloat16 too, where n u is soon above 1.
+products in floating-point arithmetic"). Half precisions add in float32: there u is 2^-24 in sums and products,
+and their result is rounded once more.
 """
 
 from __future__ import annotations
