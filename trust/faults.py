@@ -12,7 +12,7 @@ from typing import Any
 
 TRANSPOSED, SWAPPED = "transposed", "operands swapped"
 UNSUMMED, OVERWRITTEN = "broadcast sum missing", "overwritten, not added"
-SLIGHT = {"float64": 1e-12, "float32": 1e-5}
+SLIGHT = {"float64": 1e-12, "float32": 1e-5, "float16": 0.0625, "bfloat16": 0.5}
 
 Bend = Callable[[Any], Any]
 

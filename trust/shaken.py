@@ -38,9 +38,9 @@ def spread(subject: Subject, evaluation: Evaluation, use: Use) -> Array:
         given.append((evaluation.values[node.name], max(operation.cost, 1)))
     given.append((evaluation.adjoints[node.name], 1.0))
     with precision.working():
-        with patch.object(links, "rounded", lambda space, form: _shaking(space, form, random)):
+        with patch.object(links, "rounded", lambda space, form, **_: _shaking(space, form, random)):
             program = subject.steps[node.name]._term_program(form)
-        exact = [(to_balls(array) if array.dtype.kind == "f" else array, cost) for array, cost in given]
+        exact = [(array if array.dtype.kind in "bi" else to_balls(array), cost) for array, cost in given]
         samples = [
             floats(program(*(_shaken(array, cost * form.unit, random) for array, cost in exact))[which])
             for _ in range(SAMPLES)

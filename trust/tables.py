@@ -40,6 +40,7 @@ RUNS = (
     ("jax:jit", "float32", 100),
     ("jax", "float64", 1),
     ("jax", "float32", 1),
+    *product(("backprop", "torch"), ("bfloat16", "float16"), (100,)),
     *product(("backprop", "torch", "jax:jit"), ("float64", "float32"), (None,)),
 )
 RESULTS = ("caught", "beside", "hidden", "unmoved", "missed", "elsewhere")

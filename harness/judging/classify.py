@@ -140,9 +140,10 @@ def _off(read: Callable[[Format], Residual], residual: Residual, form: Format, o
         reason += f"; even at this kink only {show(residual.low[index])} to {show(residual.high[index])} is possible"
     worst = float(score[index])
     likely = [(below, f"{below.name} products") for below in form.factors if residual.products]
+    likely += [(below, f"sums kept in {below.name}") for below in form.adding]
     likely += [(below, f"{below.name} inside {form.name}") for below in form.lower]
     for below, looks in likely:
-        if (_sound_in(read(below), below) | ~off).all():
+        if (_sound_in(read(below), below, form) | ~off).all():
             with np.errstate(all="ignore"):
                 bits = -np.log2(residual.off[index] / abs(residual.exact[index]))
             right = f"right to {max(bits, 0):.0f} of {-np.log2(form.unit):.0f} bits"
@@ -150,16 +151,21 @@ def _off(read: Callable[[Format], Residual], residual: Residual, form: Format, o
     return Judgement("wrong", worst, index, reason)
 
 
-def _sound_in(residual: Residual, form: Format) -> NDArray[np.bool_]:
+def _sound_in(residual: Residual, below: Format, form: Format) -> NDArray[np.bool_]:
     """Where a step is sound in a lower format, and right to 8 bits.
 
     Sums of products may cancel: they have so many bits of the largest of them, with factors in bfloat16 two fewer.
+    A sum that is kept in few digits stops growing: of it is only asked that it is no further from the truth than 0.
     """
     with np.errstate(all="ignore"):
         size = np.abs(residual.exact)
-        close = size * 2.0**-8
-        if residual.products:
-            close = np.max(size[np.isfinite(size)], initial=0.0) * max(2.0**-8, 4 * form.unit)
+        largest = np.max(size[np.isfinite(size)], initial=0.0)
+        if below in form.adding:
+            close = largest
+        elif residual.products:
+            close = largest * max(2.0**-8, 4 * below.unit)
+        else:
+            close = size * 2.0**-8
         return (residual.score <= 1) & (residual.off <= close)
 
 

@@ -96,5 +96,6 @@ def shares(
     else:
         return None
     with np.errstate(all="ignore"):
-        sound = np.abs(total - g) <= 2 * count * form.unit * size + count * form.smallest
+        lost = 2 * (form.of_sum(count) + form.of_sum(0))  # each share is rounded, and so is their sum
+        sound = np.abs(total - g) <= lost * size + count * form.smallest
         return np.asarray(ties & ~(sound | ~np.isfinite(g)))

@@ -29,9 +29,9 @@ ZERO, ONE = arb(0), arb(1)
 
 
 def array(x: Any) -> Array:
-    """An operand as an object array, a bare number as one of shape (). A power series is a sequence to NumPy."""
-    if isinstance(x, np.ndarray):
-        return cast(Array, x)
+    """An operand as an array, a bare number as one of shape (): of objects, since a series is a sequence to NumPy."""
+    if isinstance(x, np.ndarray | np.floating):  # what NumPy makes of an array of shape () is a float
+        return np.asarray(cast(Array, x))
     cell = np.empty((), dtype=object)
     cell[()] = x
     return cell

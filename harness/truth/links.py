@@ -31,7 +31,7 @@ from .poles import limits
 from .precision import once, refined
 from .products import in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
-from .rounding import EITHER_WAY, entered, floats, log_of_sum_read, radii, rounded, unless_infinite
+from .rounding import EITHER_WAY, entered, floats, log_of_sum_read, radii, rounded, underflow, unless_infinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,9 @@ class Step:
         if form is not None and self.operation.primitive:
             nodes = [Node("y", "input", (), (), n.shape, n.kind) if n.name == "y" else n for n in nodes]
         program = replace(graph, nodes=tuple(nodes), outputs=tuple(names))
-        return emit(program, namespace if form is None else rounded(namespace, form), names, operators=False)
+        if form is not None:
+            namespace = rounded(namespace, form, reads_log=self.operation.reads_log)
+        return emit(program, namespace, names, operators=False)
 
     def _has_kinks(self) -> bool:
         """Whether the rule of an elementwise operation chooses by the numbers it reads."""
@@ -148,7 +150,7 @@ class Step:
 
     def _from_bias(self, weight: Numerals, sizes: Any, form: Format) -> Any:
         """A sum of n products that begins with the bias rounds it n times more than one that ends with it."""
-        bound = sizes * (int(np.prod(weight.array.shape[1:])) * form.unit)
+        bound = sizes * (int(np.prod(weight.array.shape[1:])) * form.sums.step)
         assert self.operation.bias_axis is not None
         return bound.reshape(-1, *[1] * (-1 - self.operation.bias_axis))
 
@@ -160,10 +162,10 @@ class Step:
         terms = self.term_program(form, ties)(
             *(operand.in_form(form) for operand in operands), *results, g.in_form(form)
         )
-        twice, noise = flint.arb(1, 2 * form.step), flint.arb(0, form.smallest)
+        twice, noise = flint.arb(1, 2 * form.step), underflow(form)
         if self.operation.log_of_sum:
             twice = twice + log_of_sum_read(self.operation.cost, [operand.array for operand in operands], y.array, form)
-        return [unless_infinite(ball * twice + noise, ball) for ball in terms]
+        return [unless_infinite(ball * twice + noise(ball), ball) for ball in terms]
 
     def existing(self, y: Numerals, g: Numerals, residuals: Sequence[Residual]) -> list[Residual]:
         """The residuals of terms. A step that is NaN has no derivative, though the formula of one may be finite; and a

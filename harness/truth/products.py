@@ -63,6 +63,18 @@ class Estimate:
         spread = factor * (np.abs(self.high + self.low) + self.radius)
         return Estimate(self.high, self.low, self.error, self.radius + spread + noise)
 
+    def rounded(self, units: float, form: Format) -> Estimate:
+        """Times (1 ± so many units), and what underflow may add (`rounding.underflow`)."""
+        noise: Any = form.smallest
+        if form.gradual:
+            least = np.abs(self.high + self.low) - self.radius
+            noise = np.where(least * form.unit >= form.smallest, 0.0, form.smallest)
+        return self.widened(units * form.step, noise)
+
+    def rounded_out(self, form: Format) -> Estimate:
+        """A sum on its way out of an operation that kept it in a finer format."""
+        return self if form.inside is None else self.rounded(1, form)
+
     def deviation(self, engine: NDArray[Any]) -> tuple[Floats, NDArray[np.bool_]]:
         """How far an engine's numbers are from the middles, and which are in balls of known middles beyond doubt."""
         with np.errstate(all="ignore"):
@@ -84,7 +96,7 @@ def in_floats(operation: Operation, params: Params) -> bool:
 
 def suits(arrays: Sequence[NDArray[Any]], form: Format) -> bool:
     """Whether the numbers that a step reads are many enough, and may be multiplied in float64."""
-    if form.gradual or sum(array.size for array in arrays) < SMALLEST:
+    if sum(array.size for array in arrays) < SMALLEST:
         return False
     return all(map(_ordinary, arrays)) and faithful()
 
@@ -113,7 +125,7 @@ def term_estimates(graph: Graph, active: Sequence[int], form: Format) -> Callabl
     """What computes the balls of the terms of a step's active operands from what it reads and its adjoint."""
     derivative = gradient(graph, stable=True, seeded=True)
     program = _on_floats(derivative.graph, [str(derivative.terms[Use("y", position)]) for position in active], form)
-    return lambda *arrays: [term.widened(2 * form.step, form.smallest) for term in program(*arrays)]
+    return lambda *arrays: [term.rounded(2, form) for term in program(*arrays)]
 
 
 def _on_floats(graph: Graph, names: Sequence[str], form: Format) -> Callable[..., Sequence[Estimate]]:
@@ -130,7 +142,13 @@ def _meant(x: Any, form: Format) -> Estimate:
     if isinstance(x, Estimate):
         return x
     nothing = np.zeros_like(x)
-    return Estimate(x, nothing, nothing, form.unit * np.abs(x))
+    return Estimate(x, nothing, nothing, _entered(x, form))
+
+
+def _entered(x: Floats, form: Format) -> Floats:
+    """The radius of x (1 ± u), and near zero, where subnormals are kept, ± eta / 2."""
+    radius, half = form.unit * np.abs(x), form.smallest / 2
+    return radius + np.where(radius < half, half, 0.0) if form.gradual else radius
 
 
 def _namespace(form: Format) -> Mapping[str, Function]:
@@ -151,8 +169,7 @@ def _namespace(form: Format) -> Mapping[str, Function]:
         rest = a.low + b.low
         low = lost + rest
         error = a.error + b.error + HALF * (np.abs(rest) + np.abs(low))
-        cost = OPERATIONS["add"].cost * form.step
-        return Estimate(high, low, error, a.radius + b.radius).widened(cost, form.smallest)
+        return Estimate(high, low, error, a.radius + b.radius).rounded(OPERATIONS["add"].cost, form)
 
     def summed(x: Any, *, axis: Any, keepdims: bool) -> Estimate:
         x = _meant(x, form)
@@ -164,8 +181,8 @@ def _namespace(form: Format) -> Mapping[str, Function]:
 
         (first,), (_, rest), _ = split(x.high, 1, 52 - n.bit_length(), axes)
         error = total(x.error) + (n + 2) * HALF * (total(np.abs(rest)) + total(np.abs(x.low)))
-        bound = (n - 1) * (form.step * total(np.abs(x.high + x.low) + x.radius) + form.smallest)
-        return Estimate(total(first), total(rest) + total(x.low), error, total(x.radius) + bound)
+        bound = (n - 1) * (form.sums.step * total(np.abs(x.high + x.low) + x.radius) + form.sums.smallest)
+        return Estimate(total(first), total(rest) + total(x.low), error, total(x.radius) + bound).rounded_out(form)
 
     return {
         **{name: moved(plain[name]) for name, operation in OPERATIONS.items() if operation.moves},
@@ -218,14 +235,19 @@ def _multiplied(multiply: Function, length: Callable[..., int], form: Format, al
 
         n = length(np.shape(a), np.shape(b), **params)
         size = times(np.abs(a), np.abs(b))
-        entered = form.unit * (2 + form.unit)
-        radius = size * (entered + n * form.step * (1 + form.unit) ** 2) + n * form.smallest
+        if form.gradual:
+            radius_a, radius_b = _entered(a, form), _entered(b, form)
+            spread = times(np.abs(a), radius_b) + times(radius_a, np.abs(b) + radius_b)
+            radius = spread + n * form.sums.step * (size + spread) + n * form.sums.smallest
+        else:
+            entered = form.unit * (2 + form.unit)
+            radius = size * (entered + n * form.sums.step * (1 + form.unit) ** 2) + n * form.sums.smallest
         parts = 0 if form.step > COARSE else 1
         middle = _middle(times, a, b, n, size, parts, along)
         while parts < MOST_PARTS and not np.all(middle[2] <= ENOUGH * radius):
             parts += 1
             middle = _middle(times, a, b, n, size, parts, along)
-        return Estimate(*middle, radius)
+        return Estimate(*middle, radius).rounded_out(form)
 
     return product
 

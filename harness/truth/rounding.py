@@ -4,12 +4,14 @@ The bounds are the textbook's (Higham 2002, "Accuracy and Stability of Numerical
 (a op b)(1 + d) with |d| <= u (2.4); a sum of n terms in any order loses at most (n - 1) u sum|terms|
 (4.4); a product of inner length n loses n u |X||Y| (3.13). Both hold as they stand, without higher powers
 of u and for every n, in any order of summation (Jeannerod & Rump 2013, "Improved error bounds for inner
-products in floating-point arithmetic"): so in bfloat16 too, where n u is soon above 1.
+products in floating-point arithmetic"). Half precisions add in float32: there u is 2^-24 in sums and products,
+and their result is rounded once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..graph.node import Constant
 from ..graph.operations import OPERATIONS
+from ..graph.operations.operation import Operation
 from ..records.formats import Format
 
 Balls = Any  # an object array of arb, or one arb
@@ -33,9 +36,16 @@ def middle(ball: Balls) -> Balls:
 _middle = np.frompyfunc(lambda v: v.mid() if isinstance(v, arb) else v, 1, 1)
 
 
-def rounded(namespace: Mapping[str, Callable[..., Balls]], form: Format) -> Mapping[str, Callable[..., Balls]]:
-    """The operations of a namespace, each result widened by the rounding that a sound engine may make."""
-    return {name: _rounding(name, function, form, namespace) for name, function in namespace.items()}
+def rounded(
+    namespace: Mapping[str, Callable[..., Balls]], form: Format, *, reads_log: bool = False
+) -> Mapping[str, Callable[..., Balls]]:
+    """The operations of a namespace, each result widened by the rounding that a sound engine may make.
+
+    `reads_log`: where they divide by a sum, the engine may read the logarithm of it.
+    """
+    functions = {name: _rounding(name, function, form, namespace) for name, function in namespace.items()}
+    # Where each addition rounds to the format itself, a sum may lose more than its logarithm does.
+    return {**functions, "divide": _by_logarithm(functions["divide"], form)} if reads_log and form.inside else functions
 
 
 def _rounding(
@@ -47,18 +57,18 @@ def _rounding(
     if operation.selects:  # by numbers that it reads unperturbed: the balls' middles
         return lambda *operands, **params: function(*map(middle, operands), **params)
     if operation.sums is not None:
-        return _accumulation(function, operation.sums, form, namespace["abs"])
+        return _accumulation(operation, function, form, namespace["abs"])
     return _widened(name, function, form) if operation.cost else function
 
 
 def _widened(name: str, function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """Every result times (1 ± c u), by the operation's own c."""
-    factor, noise = arb(1, OPERATIONS[name].cost * form.step), arb(0, form.smallest)
+    factor, noise = arb(1, OPERATIONS[name].cost * form.step), underflow(form)
     next_to_one = _next_to_one(name, form)
 
     def widened(*operands: Balls, **params: Any) -> Balls:
         result = function(*operands, **params)
-        wide = unless_infinite(result * factor + noise, result)
+        wide = unless_infinite(result * factor + noise(result), result)
         return wide if next_to_one is None else next_to_one(operands[0], result, wide)
 
     return widened
@@ -127,7 +137,7 @@ def _odd(number: int) -> int:
 
 def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """a^b of a base that is not positive exists for whole b alone: there the exponent is read unperturbed."""
-    factor, noise = arb(1, OPERATIONS["pow"].cost * form.step), arb(0, form.smallest)
+    factor, noise = arb(1, OPERATIONS["pow"].cost * form.step), underflow(form)
 
     def whole(base: Any, exponent: Any) -> Any:
         return (
@@ -137,7 +147,8 @@ def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]
     choose = np.frompyfunc(whole, 2, 1)
 
     def widened(a: Balls, b: Balls) -> Balls:
-        return function(a, choose(a, b)) * factor + noise
+        result = function(a, choose(a, b))
+        return result * factor + noise(result)
 
     return widened
 
@@ -171,6 +182,20 @@ def log_of_sum_read(cost: float, operands: Sequence[NDArray[Any]], result: NDArr
         lost = np.expm1(np.minimum(units, np.abs(y - larger) + 2 * above))
     lost = np.where(np.isfinite(lost), lost, 0.0)
     return _around_zero(lost if all(x.shape == y.shape for x in operands) else np.max(lost, initial=0.0))
+
+
+def _by_logarithm(divide: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
+    """e^(x - y) of y = log(sum) in place of e^x / sum: y is rounded, and so is x - y, each by u log(sum) at most.
+
+    What else y and x - y are rounded by, u max|x| and u |x - max|, is in e^x already.
+    """
+    spread = np.frompyfunc(lambda b: arb(0, float(2 * form.unit * abs(b).log())) if abs(b) > 1 else arb(0), 1, 1)
+
+    def widened(a: Balls, b: Balls) -> Balls:
+        result = divide(a, b)
+        return result + result * spread(b)
+
+    return widened
 
 
 def _digamma(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
@@ -226,20 +251,37 @@ def entered(x: Balls, form: Format, units: float = 1) -> Balls:
 
 
 def _accumulation(
-    function: Callable[..., Balls], length: Callable[..., int], form: Format, absolute: Callable[..., Balls]
+    operation: Operation, function: Callable[..., Balls], form: Format, absolute: Callable[..., Balls]
 ) -> Callable[..., Balls]:
-    """An operation that adds `length` products: its bound is the same operation on absolute values."""
+    """An operation that adds products: its bound is the same operation on absolute values."""
+    assert operation.sums is not None
+    length, joints = operation.sums, operation.joints if form.inside else None
 
     def widened(*operands: Balls, **params: Any) -> Balls:
-        exact = function(*operands, **params)
-        n = length(*map(np.shape, operands), **params)
+        exact, shapes = function(*operands, **params), [*map(np.shape, operands)]
+        n = length(*shapes, **params)
         if n == 0:
             return exact
         sizes = [absolute(operand) if np.asarray(operand).dtype == object else operand for operand in operands]
-        bound = function(*sizes, **params) * (n * form.step) + n * form.smallest
-        return exact + bound * EITHER_WAY
+        lost = n * form.sums.step + (joints(*shapes, **params) * form.step if joints else 0)
+        bound = function(*sizes, **params) * lost + n * form.sums.smallest
+        return rounded_out(exact + bound * EITHER_WAY, form)
 
     return widened
+
+
+def rounded_out(result: Balls, form: Format) -> Balls:
+    """A sum on its way out of an operation that kept it in a finer format."""
+    return result if form.inside is None else result * arb(1, form.step) + underflow(form)(result)
+
+
+@cache
+def underflow(form: Format) -> Callable[[Balls], Balls]:
+    """What rounding next to zero may add to a result: eta. Where subnormals are kept, only to one that may be small."""
+    eta, nothing = arb(0, form.smallest), arb(0)
+    if not form.gradual:
+        return lambda result: eta
+    return np.frompyfunc(lambda x: nothing if abs(x) * form.unit >= form.smallest else eta, 1, 1)
 
 
 def _product(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
@@ -253,9 +295,9 @@ def _product(function: Callable[..., Balls], form: Format) -> Callable[..., Ball
             radius_a, radius_b = radii(a), radii(b)
             size_a, size_b = np.abs(floats(a)) + radius_a, np.abs(floats(b)) + radius_b
             n = np.shape(a)[-1]
-            spread = size_a @ radius_b + radius_a @ size_b + n * form.step * (size_a @ size_b)
-            bound = spread * (1 + (n + 4) * 2.0**-52) + (n * form.smallest + 5e-324)
-        return function(_mid(a), _mid(b)) + _around_zero(bound)
+            spread = size_a @ radius_b + radius_a @ size_b + n * form.sums.step * (size_a @ size_b)
+            bound = spread * (1 + (n + 4) * 2.0**-52) + (n * form.sums.smallest + 5e-324)
+        return rounded_out(function(_mid(a), _mid(b)) + _around_zero(bound), form)
 
     return widened
 

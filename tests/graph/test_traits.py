@@ -18,7 +18,7 @@ from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.graph.operations.operation import Operation
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
-from gradaccord.harness.records.evaluation import Evaluation
+from gradaccord.harness.records.evaluation import DTYPES, Evaluation
 from gradaccord.harness.records.formats import FORMATS
 from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.truth import links, precision
@@ -32,7 +32,10 @@ from ..examples import EXAMPLES, Example
 from ..subject import evaluated, subject
 
 NONE: Mapping[str, Any] = {field.name: field.default for field in fields(Operation) if field.default is not MISSING}
-TRAITS = ("linear", "sums", "products", "selects", "moves", "analytic", "shares", "bias_axis", "log_of_sum")
+TRAITS = (
+    "linear", "sums", "joints", "products", "selects", "moves", "analytic", "shares", "bias_axis", "log_of_sum",
+    "reads_log",
+)  # fmt: skip
 Witness = Callable[[str], bool]
 
 
@@ -132,11 +135,11 @@ SUMS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
 }  # fmt: skip
 
 
-def value_is_sound(text: str, inputs: Mapping[str, Any], value: Any) -> bool:
-    """Whether the judge has nothing to say of an engine whose only step gives this value in float32."""
-    about = subject({"out": text}, "float32", **inputs)
+def value_is_sound(text: str, inputs: Mapping[str, Any], value: Any, dtype: str = "float32") -> bool:
+    """Whether the judge has nothing to say of an engine whose only step gives this value."""
+    about = subject({"out": text}, dtype, **inputs)
     evaluation = evaluated(about)
-    shown = np.asarray(value, np.float32).reshape(about.graph.output.shape)
+    shown = np.asarray(value, DTYPES[dtype]).reshape(about.graph.output.shape)
     evaluation = replace(evaluation, values={**evaluation.values, "out": shown})
     (row,) = [row for row in judge(about, "engine", evaluation) if row.quantity == "value" and row.name == "out"]
     return row.verdict == "agree"
@@ -144,6 +147,23 @@ def value_is_sound(text: str, inputs: Mapping[str, Any], value: Any) -> bool:
 
 def sums(op: str) -> bool:
     return value_is_sound(*SUMS[op])
+
+
+# --- joints: a half precision rounds between the operations that an engine makes it of ------------------------
+
+JOINTS: Mapping[str, tuple[str, Mapping[str, Any], float]] = {
+    "einsum": ("einsum('i,i,i,i->', a, b, c, d)", dict.fromkeys("abcd", np.full(1, 1.3125)), 6.2),
+    "cumsum": ("cumsum(x, axis=0)", {"x": np.ones(65)}, 4.0),
+}
+
+
+def joints(op: str) -> bool:
+    """Further off in bfloat16, by units, than what one rounding of all that enters and of the result could do."""
+    text, inputs, units = JOINTS[op]
+    about = subject({"out": text}, "bfloat16", **inputs)
+    exact = evaluated(subject({"out": text}, "float64", **inputs)).values["out"]
+    assert all(np.array_equal(about.inputs[name], x) for name, x in inputs.items())
+    return value_is_sound(text, inputs, exact * (1 + units * FORMATS["bfloat16"].unit), "bfloat16")
 
 
 # --- bias: an engine may begin its sum with the bias --------------------------------------------------------
@@ -337,11 +357,34 @@ def log_of_sum(op: str) -> bool:
     return not judged(about, evaluation)
 
 
+# --- reads log: in half precisions the logarithm of a long sum has few digits left ------------------------------
+
+READ: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
+    "logsumexp": ("logsumexp(x)", lambda p, g: p * g),
+    "log_softmax": ("log_softmax(x)", lambda p, g: g - p * np.sum(g)),
+    "cross_entropy": ("cross_entropy(x, t)", lambda p, g: (p - (np.arange(p.shape[1]) == 1)) * g),
+}
+
+
+def reads_log(op: str) -> bool:
+    """e^(x - y) of equal numbers, off by 20 units since y, their logarithm, is."""
+    n, (text, rule) = 4096, READ[op]
+    rest = {"t": np.array([1])} if op == "cross_entropy" else {}
+    about = subject({"out": text}, "bfloat16", x=np.zeros((1, n) if rest else n), **rest)
+    evaluation = evaluated(about)
+    (use,) = about.graph.uses
+    p = np.full(about.inputs["x"].shape, (1 + 20 * FORMATS["bfloat16"].unit) / n)
+    term = np.asarray(rule(p, about.cotangent.astype(np.float64)), DTYPES["bfloat16"])
+    adjoints = {**(evaluation.adjoints or {}), "x": term}
+    return not judged(about, replace(evaluation, terms={use: term}, adjoints=adjoints, gradients={"x": term}))
+
+
 # --- all of them --------------------------------------------------------------------------------------------
 
 WITNESSES: Mapping[str, tuple[Witness, list[str]]] = {
     "linear": (linear, LINEAR),
     "sums": (sums, [*SUMS]),
+    "joints": (joints, [*JOINTS]),
     "products": (products, [*FACTORS]),
     "selects": (selects, [*SELECTED]),
     "moves": (moves, [*MOVED]),
@@ -349,6 +392,7 @@ WITNESSES: Mapping[str, tuple[Witness, list[str]]] = {
     "shares": (shares, [*TIES]),
     "bias_axis": (bias_axis, [*BIASES]),
     "log_of_sum": (log_of_sum, [*SUMMED]),
+    "reads_log": (reads_log, [*READ]),
 }
 
 

@@ -37,6 +37,14 @@ def test_a_fault_planted_in_any_row_of_the_hand_written_engine_is_caught_and_pin
     assert not [outcome for outcome in found if outcome.result in ("missed", "beside", "elsewhere")]
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("row", ["multiply", "exp", "sum", "matmul", "log_softmax", "layer_norm", "take"])
+def test_a_fault_planted_in_half_precision_is_caught_and_pinned(row: str, dtype: str) -> None:
+    results = Counter(outcome.result for outcome in outcomes("backprop", dtype, row, most=1))
+    assert results["caught"]
+    assert not {"missed", "beside", "elsewhere"} & set(results)
+
+
 @pytest.mark.parametrize("engine", ["torch", "jax", "jax:jit"])
 @pytest.mark.parametrize("row", ["multiply", "tanh", "softmax", "matmul", "sum"])
 def test_a_fault_planted_in_a_framework_is_caught_and_pinned(row: str, engine: str) -> None:

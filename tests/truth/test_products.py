@@ -162,11 +162,12 @@ def test_extreme_exponents_are_left_to_balls(data: str, settled: list[bool]) -> 
     assert settled == []
 
 
+@pytest.mark.parametrize("data", ["normal", "half zeros", "many scales"])
 def test_formats_of_finer_results_than_factors_and_coarse_ones_give_the_same_radius(
-    monkeypatch: pytest.MonkeyPatch,
+    data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = Case("linear", "float32")
-    for form in (TF32, FORMATS["bfloat16"]):
+    case = Case("linear", "float32", data)
+    for form in (TF32, FORMATS["bfloat16"], FORMATS["float16"]):
         for link in range(4):
             with working():
                 found = case.read(form, link)

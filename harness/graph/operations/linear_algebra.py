@@ -89,6 +89,11 @@ def contracted(*shapes: Shape, subscripts: str) -> int:
     return summed + len(terms) - 2 if summed > 1 or len(terms) > 1 else 0
 
 
+def pairs(*shapes: Shape, subscripts: str) -> int:
+    """Two operands at a time."""
+    return max(len(shapes) - 2, 0)
+
+
 def of_einsum(g: Symbol, y: Symbol, *xs: Symbol, subscripts: str) -> list[Symbol]:
     """For each operand the others and g, contracted to its indices; those it alone has are repeated."""
     terms, output = einsum_terms(subscripts)
@@ -122,6 +127,6 @@ row("matmul", "a, b", matmul, cost=1, operator="@", meaning="matrix product of t
 row("vecdot", "a, b, *, axis=-1", vecdot, definition="sum(a * b, axis=axis)", products=True)
 row("outer", "a, b", outer, definition="expand_dims(a, axis=1) * expand_dims(b, axis=0)")
 row("einsum", "*xs, subscripts", einsum, cost=1, meaning="sum of products over the indices that the output does not name",
-    derivative=of_einsum, linear=True, sums=contracted, products=True, analytic=True)
+    derivative=of_einsum, linear=True, sums=contracted, joints=pairs, products=True, analytic=True)
 row("linear", "x, weight, bias=None", linear, products=True, bias_axis=-1,
     definition=lambda p: "x @ matrix_transpose(weight)" + ("" if p["bias"] is None else " + bias"))

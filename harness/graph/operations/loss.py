@@ -23,4 +23,4 @@ def cross_entropy(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
 # fmt: off
 row("mse_loss", "x, target", scalar, definition="mean(square(x - target))")
 row("cross_entropy", "x, target: int", cross_entropy,
-    definition="-mean(sum(where(one_hot(target, size=size(x, axis=-1)) > 0.5, log_softmax(x, axis=-1), 0), axis=-1))")
+    definition="-mean(sum(where(one_hot(target, size=size(x, axis=-1)) > 0.5, log_softmax(x, axis=-1), 0), axis=-1))", reads_log=True)

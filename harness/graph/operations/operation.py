@@ -53,6 +53,8 @@ class Operation:
     `linear`: its derivative is made of sums and products of the adjoint and the operands, so that the middle of a
     ball's term is the exact term.
     `sums`: of the operands' shapes and the parameters, how many roundings one element of the result may gather.
+    `joints`: of the same, how many of these a half precision makes between operations, each to its few digits:
+    frameworks compose it of several.
     `products`: it is a sum of products, which hardware may compute from factors of fewer digits.
     `selects`: it chooses by the numbers that it reads, and reads them unperturbed.
     `moves`: the numbers of its one operand at other places, or repeated, or zeros; nothing is computed.
@@ -60,6 +62,7 @@ class Operation:
     `shares`: its operands, or the largest or smallest elements of its one, share the adjoint at a tie.
     `bias_axis`: the axis of the result, counted from the last, along which its last operand is added as a bias.
     `log_of_sum`: it is log(e^a + e^b), whose derivative reads the result.
+    `reads_log`: frameworks differentiate it by e^(x - y) of a rounded logarithm y where its formula divides by a sum.
     `of_two`: what somebody has in mind who gives it two operands, where it takes one.
     """
 
@@ -78,6 +81,7 @@ class Operation:
     derivative: Derivative | None = None
     linear: bool = False
     sums: Callable[..., int] | None = None
+    joints: Callable[..., int] | None = None
     products: bool = False
     selects: bool = False
     moves: bool = False
@@ -85,6 +89,7 @@ class Operation:
     shares: Shares = ""
     bias_axis: int | None = None
     log_of_sum: bool = False
+    reads_log: bool = False
     of_two: str = ""
 
     @property
@@ -123,6 +128,7 @@ class Rest(TypedDict, total=False):
     derivative: Derivative
     linear: bool
     sums: Callable[..., int]
+    joints: Callable[..., int]
     products: bool
     selects: bool
     moves: bool
@@ -130,6 +136,7 @@ class Rest(TypedDict, total=False):
     shares: Shares
     bias_axis: int
     log_of_sum: bool
+    reads_log: bool
     of_two: str
 
 
