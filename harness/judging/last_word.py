@@ -95,7 +95,7 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
         return None
     index = place(np.argmax(np.where(far, error / np.where(size == 0, 1.0, size), -1.0)), engine.shape)
     reason = (
-        f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}: rounding alone may do that"
+        f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}; rounding alone may do that"
     )
     return replace(row, verdict="ill-conditioned", reason=reason, node=asked.what)
 

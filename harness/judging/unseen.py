@@ -27,6 +27,8 @@ from .classify import place, show
 from .subject import Asked
 
 UNTOUCHED: frozenset[Verdict] = frozenset(("undefined", "not judged"))  # nothing is said of the number itself
+SWEPT = 256  # components of a large array, those that stand out of shaken runs the most
+HARDLY = 16.0  # times as far from the truth as shaken runs
 UNBOUNDED = "no finite bound is known of how far rounding alone may move it"
 
 
@@ -133,14 +135,16 @@ class _Alone:
             out = self.known & ~(np.abs(self.error) <= spread + self.form.smallest)
             beyond = np.where(out, np.nan_to_num(np.abs(self.error) / spread, nan=inf), -1.0).ravel()
         order = np.argsort(-beyond, kind="stable")[: int(out.sum())]
-        return [place(flat, out.shape) for flat in order]
+        # Of what is hardly further than shaken runs, as many as are swept speak for the rest, which is nearer still.
+        swept = max(SWEPT, int((beyond > HARDLY).sum()))
+        return [place(flat, out.shape) for flat in order[:swept]]
 
     @cached_property
     def swept(self) -> Mapping[Index, Probe]:
         """How far rounding may move those that stand out, as many as are swept."""
         if self.asked.sensitivity.too_large:
             return {}
-        return {index: self.asked.probe(index) for index in self.standing_out[:WHOLE]}
+        return {index: self.asked.probe(index) for index in self.standing_out[:SWEPT]}
 
     @cached_property
     def scores(self) -> Mapping[Index, float]:

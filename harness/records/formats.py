@@ -40,6 +40,12 @@ class Format:
         return self.result or self.unit
 
     @property
+    def without_underflow(self) -> Format:
+        """The same digits with no smallest number."""
+        inside = self.inside and self.inside.without_underflow
+        return replace(self, smallest=0.0, gradual=False, inside=inside)
+
+    @property
     def sums(self) -> Format:
         """The format that the sums inside one operation are kept in."""
         return self.inside or self

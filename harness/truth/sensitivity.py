@@ -134,7 +134,7 @@ class Sensitivity:
 
     def strict(self, name: str, index: Index, moved: Moved = "adjoint") -> float:
         """R without what underflow may do to any step but the number itself."""
-        return self.in_balls(name, index, moved, replace(self.form, smallest=0.0, gradual=False))
+        return self.in_balls(name, index, moved, self.form.without_underflow)
 
     def in_balls(self, name: str, index: Index, moved: Moved, form: Format) -> float:
         """R in balls, for what leaves float64; infinite where it has no finite bound."""

@@ -23,7 +23,8 @@ from ..records.formats import Format
 from .numbers import balls, to_balls
 from .rounding import exact_in, floats, middle
 
-SAMPLES = 8  # runs, an even number: they come in twins
+SAMPLES = 8  # shaken paths, an even number: they come in twins
+RUNS = 32  # that tell which of many components stand out
 
 Array: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.float64]
@@ -42,7 +43,7 @@ def spread(
     operands = {n: x if x.dtype.kind in "bi" else x.astype(np.float64) for n, x in inputs.items()}
     operands[seed] = cotangent.astype(np.float64)
     furthest = {key: np.zeros(truth[key].shape) for key in places}
-    for sample in range(SAMPLES):
+    for sample in range(RUNS):
         made = run(sample)(*(operands[name][()] for name in names))
         for key, numbers in zip(places, made, strict=True):
             with np.errstate(all="ignore"):
@@ -102,14 +103,14 @@ class _Signs:
 
     def begin(self, seed: int) -> None:
         self._random = np.random.default_rng(seed // 2)
-        self._unit = self.form.unit * (-1 if seed % 2 else 1)
+        self._way = -1 if seed % 2 else 1
 
-    def off_by(self, x: Any, units: float) -> Any:
+    def off_by(self, x: Any, units: float, form: Format | None = None) -> Any:
         kind = np.asarray(x).dtype
         if kind.kind in "bi":  # a condition or an index
             return x
         signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
-        return x * np.asarray(1 + units * self._unit * signs).astype(kind)
+        return x * np.asarray(1 + units * self._way * (form or self.form).unit * signs).astype(kind)
 
 
 def _shaking(name: str, function: Callable[..., Any], signs: _Signs) -> Callable[..., Any]:
@@ -117,7 +118,11 @@ def _shaking(name: str, function: Callable[..., Any], signs: _Signs) -> Callable
         return function(text) if exact_in(text, signs.form) else signs.off_by(function(text), 1)
 
     def sum_of_products(x: Any, *others: Any, **params: Any) -> Any:
-        return function(signs.off_by(x, 2), *others, **params)
+        if signs.form.inside is None:
+            return function(signs.off_by(x, 2), *others, **params)
+        # Half precisions add in float32: what enters is rounded once, and so is what comes out.
+        total = function(signs.off_by(signs.off_by(x, 1), 1, signs.form.sums), *others, **params)
+        return signs.off_by(total, 1)
 
     def operation(*operands: Any, **params: Any) -> Any:
         return signs.off_by(function(*operands, **params), OPERATIONS[name].cost + 1)

@@ -139,7 +139,7 @@ def test_one_component_that_is_off_by_a_twentieth_is_a_finding_in_float16(name: 
 @pytest.mark.parametrize("name", LAYERS)
 @halves
 def test_how_far_rounding_may_move_a_gradient_is_known(name: str, dtype: str) -> None:
-    probes = layer(name, dtype).sensitivity["x"]
+    probes = layer(name, dtype).probes["x"]
     assert probes and np.isfinite([probe.bound for probe in probes]).all()
 
 
