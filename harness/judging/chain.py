@@ -20,6 +20,7 @@ from ..records.verdicts import FINDINGS
 from ..truth.adjoints import adjoint, adjoint_of_enclosures, shares
 from ..truth.batches import Batches
 from ..truth.links import Step
+from ..truth.numbers import constant
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual
 from .classify import Link, Score, classify, place, plainly_sound, worse
@@ -154,12 +155,36 @@ class Chain:
             link = self._batched("term", graph.argument(use), use) or self._link(
                 "term", graph.argument(use), use, lambda form, which=which: read(form)[which]
             )
+            if link.verdict not in ("agree", "lossy"):
+                link = self._of_constant(node, which, use, operands, y, g, shown) or link
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
                 index = place(np.argmax(lost), lost.shape)
                 reason = f"{link.where.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
                 link = replace(link, verdict="wrong", score=np.inf, reason=reason)
             self.links["term", use] = link
             self.terms[use] = worse([link, self.values[node.name], self.adjoints[node.name]])
+
+    def _of_constant(
+        self,
+        node: Node,
+        which: int,
+        use: Use,
+        operands: Sequence[Numerals],
+        y: Numerals,
+        g: Numerals,
+        shown: Sequence[Array],
+    ) -> Link | None:
+        """A term that follows from the adjoint as a constant of the graph, which compilers fold, where the format does
+        not hold it: 1e-60 is shown as 0, and 1e30 times it is 1e-30."""
+        if np.all(np.isfinite(g.array) & (g.array != 0)):
+            return None
+        number = self.subject.constants.get(node.name)
+        if number is None or number.exact == 0:
+            return None
+        folded = Numerals(g.array, self.subject.form, constant(number.text))
+        read = self._term_residuals(self.subject.steps[node.name], operands, y, folded, shown)
+        link = self._link("term", self.subject.graph.argument(use), use, lambda form: read(form)[which])
+        return link if link.verdict == "agree" else None
 
     def _term_residuals(
         self, now: Step, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]

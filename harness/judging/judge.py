@@ -101,6 +101,8 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
         if entry.quantity == "gradient" and row.verdict not in FINDINGS:
             assert evaluation.adjoints is not None
             row = _gradient(row, entry, evaluation.adjoints[entry.name], subject)
+        if (entry.quantity, entry.name) == ("value", subject.graph.output.name) and row.verdict not in FINDINGS:
+            row = _output(row, entry, evaluation.output, subject)
         yield row
     for node in subject.graph.wanted if "gradient" in quantities else ():
         name = node.name
@@ -127,6 +129,14 @@ def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
     elif row.verdict in ("agree", "lossy"):
         row = conditioned(row, what, entry.truth, probes, form)
     return at_kinks(row, what, entry.engine, sides, bounds, entry.link, form)
+
+
+def _output(row: Row, entry: _Entry, plain: Array | None, subject: Subject) -> Row:
+    """What the links of the output's value leave open: a plain program with other bits."""
+    if plain is None or same_bits(plain, entry.engine):
+        return row
+    what, truth = subject.named("value", entry.name), subject.truth.values[entry.name]
+    return of_plain(row, what, plain, entry.engine, truth, subject.sensitivity_of_value, subject.form)
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:

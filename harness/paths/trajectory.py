@@ -128,6 +128,7 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
         gradients=_copied(evaluation.gradients),
         terms=None if evaluation.terms is None else _copied(evaluation.terms),
         adjoints=None if evaluation.adjoints is None else _copied(evaluation.adjoints),
+        output=None if evaluation.output is None else np.array(evaluation.output),
     )
 
 

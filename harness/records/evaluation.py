@@ -33,6 +33,7 @@ class Evaluation:
     already summed over broadcast axes.
     `adjoints`: for each active node, the sum of its terms as the engine formed it.
     `errors`: for engines that estimate their own error, a bound on |gradient - truth|.
+    `output`: the output's value by the plain program, where that is another than the one that shows `values`.
     """
 
     status: Status
@@ -42,6 +43,7 @@ class Evaluation:
     terms: Mapping[Use, Array] | None = None
     adjoints: Mapping[str, Array] | None = None
     errors: Mapping[str, Array] | None = None
+    output: Array | None = None
 
     @classmethod
     def unsupported(cls, reason: str) -> Evaluation:

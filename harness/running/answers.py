@@ -214,20 +214,26 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
         ("term", evaluation.terms, graph.uses),
         ("adjoint", evaluation.adjoints, active),
         ("error estimate", evaluation.errors, wanted),
+        ("value", plain_output(evaluation, graph), []),
     ]
     if evaluation.terms is not None and evaluation.adjoints is None:
         return Evaluation("failed", "it showed terms without adjoints")
-    plain: list[dict[Any, Array] | None] = []
+    told: list[dict[Any, Array] | None] = []
     for what, arrays, needed in shown:
         if arrays is None and what not in ("value", "gradient"):
-            plain.append(None)
+            told.append(None)
             continue
         problem = _problem(what, arrays, needed, graph, dtype)
         if problem:
             return Evaluation("failed", problem)
-        plain.append({key: np.asarray(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
-    values, gradients, terms, adjoints, errors = plain
-    return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors)
+        told.append({key: np.asarray(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
+    values, gradients, terms, adjoints, errors, output = told
+    plain = (output or {}).get(graph.output.name)
+    return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors, plain)
+
+
+def plain_output(evaluation: Evaluation, graph: Graph) -> Mapping[str, Array]:
+    return {} if evaluation.output is None else {graph.output.name: evaluation.output}
 
 
 def _problem(

@@ -9,7 +9,7 @@ links is that of linearised error analysis, Griewank & Walther 2008, section 3.4
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias, cast
@@ -28,7 +28,7 @@ from .adjoints import adjoint
 from .batches import Batches
 from .links import Step
 from .precision import working
-from .reference import Reference
+from .reference import Number, Reference
 from .residuals import Numerals, Residual
 
 Array: TypeAlias = NDArray[Any]
@@ -75,7 +75,7 @@ def sensitivity(
 ) -> dict[str, tuple[Probe, ...]]:
     """The probes of each wanted input's gradient; none where the graph is too large or an input was not sampled.
 
-    `of_value`: that of the value of a scalar output instead, under its name.
+    `of_value`: that of the output's value instead, under its name.
     """
     contracted = [graph.output] if of_value else graph.wanted
     if len(graph.operations) > LARGEST:
@@ -90,7 +90,7 @@ def sensitivity(
     arguments[sweeps.seed] = cotangent.astype(np.float64)
     still = {node.name: np.zeros(node.shape) for node in contracted}
     probes_of: dict[str, list[Probe]] = {node.name: [] for node in contracted}
-    for name, index, weights in [(graph.output.name, (), np.ones(()))] if of_value else _chosen(graph, truth):
+    for name, index, weights in _chosen(contracted, truth.values if of_value else truth.adjoints):
         slopes = sweeps.slopes({**arguments, **{_weights(n): w for n, w in still.items()}, _weights(name): weights})
         bounds = {key: _reach(slope, radii[key]) for key, slope in slopes.items()}
         changed = {key: _reach(slopes[key], radius) for key, radius in steady.items() if key in slopes}
@@ -100,10 +100,10 @@ def sensitivity(
     return {name: tuple(probes) for name, probes in probes_of.items()}
 
 
-def _chosen(graph: Graph, truth: Reference) -> Iterator[tuple[str, tuple[int, ...] | None, Floats]]:
-    """Every component where they are few; else of each input the largest, some others and random projections."""
+def _chosen(nodes: Sequence[Node], truth: Mapping[str, Number]) -> Iterator[tuple[str, tuple[int, ...] | None, Floats]]:
+    """Every component where they are few; else of each node the largest, some others and random projections."""
     random = np.random.default_rng(0)
-    wanted = [node for node in graph.wanted if 0 not in node.shape]
+    wanted = [node for node in nodes if 0 not in node.shape]
     if sum(int(np.prod(node.shape)) for node in wanted) <= WHOLE:
         for node in wanted:
             for index in np.ndindex(node.shape):
@@ -115,14 +115,14 @@ def _chosen(graph: Graph, truth: Reference) -> Iterator[tuple[str, tuple[int, ..
         wanted = [node for k, node in enumerate(wanted) if k in picked]
     for node in wanted:
         size = int(np.prod(node.shape))
-        largest = int(np.argmax(np.nan_to_num(np.abs(truth.adjoints[node.name].high))))
+        largest = int(np.argmax(np.nan_to_num(np.abs(truth[node.name].high))))
         others = random.choice(size, min(size, COMPONENTS) - 1, replace=False)
         for flat in dict.fromkeys([largest, *map(int, others)]):
             index = tuple(int(i) for i in np.unravel_index(flat, node.shape))
             yield node.name, index, _one(node, index)
         for _ in range(PROJECTIONS if size > COMPONENTS else 0):
             signs = np.where(random.random(node.shape) < 0.5, -1.0, 1.0)
-            yield node.name, None, np.where(truth.adjoints[node.name].tight, signs, 0.0)
+            yield node.name, None, np.where(truth[node.name].tight, signs, 0.0)
 
 
 def _one(node: Node, index: tuple[int, ...]) -> Floats:
