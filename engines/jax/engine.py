@@ -24,6 +24,7 @@ from ...harness.graph.emit import emit
 from ...harness.graph.graph import Graph
 from ...harness.graph.node import Node
 from ...harness.records.evaluation import DTYPES, Advance, Array, Engine, Evaluate, Evaluation, Inputs
+from .known import KNOWN
 from .operations import checked_functions
 from .precision import mode, to_jax
 from .replay import Replay, rounds_once
@@ -223,5 +224,5 @@ def version() -> str:
     return f"jax {jax.__version__}"
 
 
-engine = Engine(prepare, optimiser, version, release=jax.clear_caches)
-jit = Engine(prepare_jit, optimiser, version, release=jax.clear_caches)
+engine = Engine(prepare, optimiser, version, release=jax.clear_caches, known=KNOWN)
+jit = Engine(prepare_jit, optimiser, version, release=jax.clear_caches, known=KNOWN)

@@ -15,6 +15,7 @@ import numpy as np
 from ..graph.node import Node, Use
 from ..records.evaluation import Array, Evaluation
 from ..records.formats import Format
+from ..records.known import NOTHING, Knowledge
 from ..records.rows import Quantity, component
 from ..records.verdicts import FINDINGS
 from ..truth.adjoints import adjoint, adjoint_of_enclosures, shares
@@ -24,6 +25,7 @@ from ..truth.numbers import constant
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual
 from .classify import Link, Score, classify, place, plainly_sound, worse
+from .known import Matter, explained
 from .subject import Subject
 
 
@@ -41,8 +43,10 @@ class Chain:
     unseen: set[Use] = field(default_factory=set)
     batched: dict[Hashable, Score] = field(default_factory=dict)
     enclosures: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)  # of terms that the engine does not show
+    knowledge: Knowledge = NOTHING
     mark: int = 0  # tells this evaluation's links from those of others that are judged with them
     order: int = 0
+    excused: bool = False  # whether a link is off in a way that is known of the engine
 
     def judge(self) -> None:
         """Values forwards, then, as far as the engine shows them, adjoints and terms backwards."""
@@ -91,8 +95,10 @@ class Chain:
 
     def _value(self, node: Node, names: Sequence[str]) -> Link:
         operands = [self.numerals[name] for name in names]
-        read = partial(self.subject.steps[node.name].value, operands, self.numerals[node.name])
-        return self._link("value", node.name, None, read)
+        y = self.numerals[node.name]
+        read = partial(self.subject.steps[node.name].value, operands, y)
+        matter = Matter(self.subject.graph, node, operands, lambda step, form: step.value(operands, y, form))
+        return self._link("value", node.name, None, read, matter)
 
     def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
         """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
@@ -152,9 +158,11 @@ class Chain:
         read_from = [operand.array for operand in operands]
         lost = shares(graph.operation(node), node.params, read_from, shown, g.array, self.subject.form)
         for which, use in enumerate(uses):
-            link = self._batched("term", graph.argument(use), use) or self._link(
-                "term", graph.argument(use), use, lambda form, which=which: read(form)[which]
-            )
+            link = self._batched("term", graph.argument(use), use)
+            if link is None:
+                measure = partial(self._term_residual, operands, y, g, shown, which)
+                matter = Matter(graph, node, operands, measure, g, use.position, which)
+                link = self._link("term", graph.argument(use), use, lambda form, k=which: read(form)[k], matter)
             if link.verdict not in ("agree", "lossy"):
                 link = self._of_constant(node, which, use, operands, y, g, shown) or link
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
@@ -200,6 +208,20 @@ class Chain:
 
         return read
 
+    def _term_residual(
+        self,
+        operands: Sequence[Numerals],
+        y: Numerals,
+        g: Numerals,
+        terms: Sequence[Array],
+        which: int,
+        step: Step,
+        form: Format,
+    ) -> Residual:
+        """The residual of one term by a step that stands for the node's."""
+        engine = [Numerals(term, self.subject.form) for term in terms]
+        return step.terms(operands, y, g, engine, form)[which]
+
     def _blind(self, node: Node, uses: Sequence[Use]) -> None:
         """The terms of a node whose operands or value the engine does not show: nothing can be said of them."""
         for use in uses:
@@ -232,10 +254,20 @@ class Chain:
         self.order += 1
         return Link("agree", *sound, where=self.subject.link(quantity, name, use), order=self.order)
 
-    def _link(self, quantity: Quantity, name: str, use: Use | None, read: Callable[[Format], Residual]) -> Link:
+    def _link(
+        self,
+        quantity: Quantity,
+        name: str,
+        use: Use | None,
+        read: Callable[[Format], Residual],
+        matter: Matter | None = None,
+    ) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
         judgement, text = classify(read, self.subject.form), self.subject.texts.get(where, "")
+        if matter is not None and self.knowledge.entries:
+            judgement = explained(judgement, matter, self.knowledge, self.subject.form)
+            self.excused |= bool(judgement.known)
         reason = judgement.reason
         if reason:
             inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""
@@ -243,8 +275,9 @@ class Chain:
             reason = f"{what}: {reason}"
         link = self.subject.link(quantity, name, use)
         return Link(
-            judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, where=link, order=self.order
-        )
+            judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, judgement.off,
+            judgement.known, where=link, order=self.order,
+        )  # fmt: skip
 
 
 def judge_together(chains: Sequence[Chain]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graph.node import Use
 from ..records.evaluation import Array, Evaluation
+from ..records.known import NOTHING, Knowledge
 from ..records.rows import Choice, LinkName, Quantity, Row
 from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, difference, relative_size
@@ -18,7 +19,7 @@ from .chain import Chain
 from .classify import Link, place
 from .kinks import at_kinks
 from .subject import Subject
-from .unseen import conditioned, digits, of_plain, unseen
+from .unseen import beside, conditioned, digits, of_plain, unseen
 
 __all__ = ["Subject", "conventions", "judge", "judged"]
 
@@ -30,9 +31,10 @@ def judge(
     again: Evaluation | None = None,
     seconds: float = 0.0,
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+    knowledge: Knowledge = NOTHING,
 ) -> list[Row]:
     """The rows of one engine for one subject. `again` is a second evaluation of the same inputs."""
-    return judged(subject, engine, evaluation, again, seconds, quantities)[0]
+    return judged(subject, engine, evaluation, again, seconds, quantities, knowledge)[0]
 
 
 def judged(
@@ -42,18 +44,21 @@ def judged(
     again: Evaluation | None = None,
     seconds: float = 0.0,
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+    knowledge: Knowledge = NOTHING,
 ) -> tuple[list[Row], Mapping[object, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
     blank = blank_row(subject, engine, seconds)
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
-        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
+        known = knowledge.failure(evaluation.known) if evaluation.status == "failed" else ""
+        reason = evaluation.reason
+        return [replace(blank, verdict=evaluation.status, reason=reason, finding=finding, accepted=known)], {}
     if again is not None:
         changed = differs(evaluation, again)
         if changed:
             reason = f"a second run on the same inputs gave {changed}"
             return [replace(blank, verdict="unstable", reason=reason, finding=True)], {}
-    chain = Chain(subject, evaluation)
+    chain = Chain(subject, evaluation, knowledge=knowledge)
     chain.judge()
     return list(_rows(chain, blank, quantities)), chain.links
 
@@ -64,13 +69,13 @@ def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
 
 
 def told_by_links(chain: Chain, name: str) -> bool:
-    """Whether links say all of a gradient: one is off, or all are seen, none at a kink, and the plain program has
-    their bits."""
+    """Whether links say all of a gradient: one is off, or all are seen and none at a kink; and the plain program
+    has their bits."""
     link, shown = chain.adjoints.get(name), chain.evaluation.adjoints
     if link is None or shown is None:
         return False
-    same = same_bits(chain.evaluation.gradients[name], shown[name])
-    return link.verdict in FINDINGS or (link.verdict in ("agree", "lossy") and same)
+    told = link.verdict in FINDINGS or link.verdict in ("agree", "lossy")
+    return told and same_bits(chain.evaluation.gradients[name], shown[name])
 
 
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
@@ -98,9 +103,9 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
     subject, evaluation = chain.subject, chain.evaluation
     for entry, (errors, relative) in zip(entries, _measured(entries), strict=True):
         row = _row(blank, entry, errors, relative, subject)
-        if entry.quantity == "gradient" and row.verdict not in FINDINGS:
+        if entry.quantity == "gradient":
             assert evaluation.adjoints is not None
-            row = _gradient(row, entry, evaluation.adjoints[entry.name], subject)
+            row = _gradient(row, entry, evaluation.adjoints[entry.name], subject, chain.excused)
         if (entry.quantity, entry.name) == ("value", subject.graph.output.name) and row.verdict not in FINDINGS:
             row = _output(row, entry, evaluation.output, subject)
         yield row
@@ -118,14 +123,20 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
                 yield _by_estimate(blank, what, engine, truth, evaluation.errors[name])
 
 
-def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
+def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject, excused: bool) -> Row:
     """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition."""
+    if row.verdict in FINDINGS and same_bits(entry.engine, shown):
+        return row
     probes, form, truth = subject.sensitivity[entry.name], subject.form, subject.resolved[entry.name]
-    what, sides, bounds = subject.named("gradient", entry.name), subject.sides[entry.name], subject.bounds(entry.name)
+    what = subject.named("gradient", entry.name)
+    if row.verdict in FINDINGS:
+        return beside(row, what, entry.engine, shown, truth, probes, form)
+    sides, bounds = subject.sides[entry.name], subject.bounds(entry.name)
     if row.verdict == "not judged":
         row = unseen(row, what, entry.engine, truth, probes, form)
     elif not same_bits(entry.engine, shown):
-        row = of_plain(row, what, entry.engine, shown, truth, probes, form)
+        held = beside if excused else of_plain
+        row = held(row, what, entry.engine, shown, truth, probes, form)
     elif row.verdict in ("agree", "lossy"):
         row = conditioned(row, what, entry.truth, probes, form)
     return at_kinks(row, what, entry.engine, sides, bounds, entry.link, form)
@@ -215,6 +226,8 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
         reason="" if sound else link.reason,
         choice=link.choice,
         finding=link.verdict in FINDINGS,
+        accepted=link.known if link.verdict in FINDINGS else "",
+        off=link.off,
     )
 
 
@@ -255,6 +268,7 @@ def _by_estimate(blank: Row, what: LinkName, engine: Array, truth: Number, estim
         reason=reason,
         node=what if verdict == "wrong" else "",
         finding=verdict in FINDINGS,
+        off=relative,
     )
 
 

@@ -70,6 +70,34 @@ def of_plain(
     return result
 
 
+def beside(
+    row: Row, what: LinkName, plain: Array, shown: Array, truth: Number, probes: Sequence[Probe], form: Format
+) -> Row:
+    """The plain program has other bits than the one that shows its links, and a link of that one is off: the plain one
+    may differ from it by rounding, and by as much as that one is off."""
+    alone = _Alone(row, what, plain, truth, probes, form)
+    born = np.isfinite(shown) & ~np.isfinite(plain)
+    if born.any():
+        index = place(np.argmax(born), born.shape)
+        reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
+        return alone.off("not finite", index, reason, inf)
+    with np.errstate(all="ignore"):
+        far = np.abs(truth.error(shown))
+        # Where the program that shows its links gave NaN, the plain one has nothing to be near but the truth.
+        apart = np.where(np.isfinite(far), plain.astype(np.float64) - shown.astype(np.float64), truth.error(plain))
+    far = np.where(np.isfinite(far), far, 0.0)
+    for probe in alone.known:
+        by, most = abs(probe.of(apart)), probe.bound + float(np.sum(np.abs(probe.weights) * far))
+        if not by <= most:
+            index = probe.index or place(np.argmax(np.abs(apart)), apart.shape)
+            reason = (
+                f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}: more "
+                "apart than by what is off there"
+            )
+            return alone.off("wrong", index, reason, _score(by, most))
+    return row
+
+
 def unseen(row: Row, what: LinkName, engine: Array, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
     """A gradient alone: |engine - truth| <= R for every probe, to first order what a sound engine may do."""
     row = replace(
@@ -149,8 +177,10 @@ class _Alone:
         )
 
     def off(self, verdict: Verdict, index: Index, reason: str, score: float) -> Row:
-        row = self.at(index)
-        return replace(row, verdict=verdict, reason=reason, node=self.what, score=score, finding=verdict in FINDINGS)
+        return replace(
+            self.at(index), verdict=verdict, reason=reason, node=self.what, score=score, finding=verdict in FINDINGS,
+            accepted="", off=float(np.max(self.relative)),
+        )  # fmt: skip
 
 
 def _not_finite(alone: _Alone) -> Row | None:

@@ -23,6 +23,7 @@ accept:
 """
 
 
+OFF = 1e-4  # of the right number
 TERM = LinkName("term", "a", Use("y", 0))
 
 
@@ -48,6 +49,7 @@ def row(engine: str, quantity: Quantity, name: str, verdict: Verdict, node: Link
         verdict=verdict,
         node=node,
         choice=((choice, 1),) if choice else (),
+        off=OFF,
         finding=True,
     )
 
@@ -123,6 +125,7 @@ def test_a_step_of_a_path_is_explained_by_the_link_that_it_inherits(
         cause="gradient",
         node=node,
         finding=True,
+        off=OFF,
     )
     there = (row("one", "term", "a", "wrong", TERM),)
     found = Ledger(case(tmp_path, "wrong")).explain(
