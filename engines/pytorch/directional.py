@@ -96,7 +96,8 @@ def along_by(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivat
                 result = said(lambda: way(contracted, x, v))
             if quantity == "tangent":
                 if result.dtype != seed.dtype:
-                    raise KnownFailure(WIDE_TANGENT, f"its tangent is {result.dtype}, expected {seed.dtype}")
+                    words = f"its tangent is {result.dtype}, expected {dtype}".replace("torch.", "")
+                    raise KnownFailure(WIDE_TANGENT, words)
                 return array(result)
             return dict(zip(names, map(array, result), strict=True))
 

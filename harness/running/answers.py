@@ -198,7 +198,7 @@ def _guarded(
     except Unsupported as reason:
         return Evaluation("unsupported", str(reason))
     except KnownFailure as failure:
-        return Evaluation("failed", one_line(failure), known=failure.name)
+        return Evaluation("failed", str(failure), known=failure.name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
         return Evaluation("failed", one_line(error))
 
