@@ -174,7 +174,7 @@ def _turned(graph: Graph, dtype: str, plant: Plant | None) -> Evaluate:
     compiled = _compiled(graph, dtype)
 
     def programs(inputs: Sequence[Any], seed: Any) -> Any:
-        return framework.device_get(({}, compiled(dials, inputs, seed)))
+        return (None, {}), framework.device_get(compiled(dials, inputs, seed))
 
     evaluate = jax._evaluator(graph, dtype, programs)
 

@@ -93,7 +93,8 @@ def _rewritten(formulas: tuple[Formula, ...]) -> tuple[Operation, ...]:
     """The operations as an engine runs them: their meaning as it is, their usual formula another."""
 
     def one(formula: Formula) -> Operation:
-        row = OPERATIONS[formula.operation]
+        name = formula.operation
+        row = OPERATIONS[name]
         return replace(row, derivative=formula.text) if row.primitive else replace(row, stable=formula.text)
 
     return tuple(map(one, formulas))

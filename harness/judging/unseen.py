@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import inf, isfinite, log10
+from math import inf, isfinite, log10, nan
 from typing import cast
 
 import numpy as np
@@ -74,13 +74,20 @@ def beside(
     row: Row, what: LinkName, plain: Array, shown: Array, truth: Number, probes: Sequence[Probe], form: Format
 ) -> Row:
     """The plain program has other bits than the one that shows its links, and a link of that one is off: the plain one
-    may differ from it by rounding, and by as much as that one is off."""
+    may differ from it by rounding, and by as much as that one is off. Where it differs by more, the link is still the
+    first that is off, and nothing that is known of it explains this."""
     alone = _Alone(row, what, plain, truth, probes, form)
+
+    def further(verdict: Verdict, index: Index, reason: str, score: float) -> Row:
+        if row.verdict in FINDINGS:
+            return replace(row, reason=f"{row.reason}; {reason}", accepted="", off=nan)
+        return alone.off(verdict, index, reason, score)
+
     born = np.isfinite(shown) & ~np.isfinite(plain)
     if born.any():
         index = place(np.argmax(born), born.shape)
         reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
-        return alone.off("not finite", index, reason, inf)
+        return further("not finite", index, reason, inf)
     with np.errstate(all="ignore"):
         far = np.abs(truth.error(shown))
         # Where the program that shows its links gave NaN, the plain one has nothing to be near but the truth.
@@ -94,7 +101,7 @@ def beside(
                 f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}: more "
                 "apart than by what is off there"
             )
-            return alone.off("wrong", index, reason, _score(by, most))
+            return further("wrong", index, reason, _score(by, most))
     return row
 
 

@@ -56,6 +56,8 @@ class Ledger:
             if k in self._ran and _covers(entry, outcome) and _names(entry, row):
                 if row.verdict != entry.verdict:
                     self._instead[k] = f"it was `{row.verdict}`"
+                elif not entry.holds_for(row.off) and row.quantity != entry.quantity:
+                    continue  # what it is about has a row of its own
                 elif not entry.holds_for(row.off):
                     self._instead[k] = f"it was off by {row.off:.2g} of the right number, beyond {entry.within:.2g}"
                     self._beyond.add(k)
