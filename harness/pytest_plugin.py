@@ -200,8 +200,7 @@ class LedgerItem(_CaseItem):
         from .records.settings import Settings
         from .running.run import run
 
-        named = {entry.engine for entry in self.case.accept}
-        engines = tuple(engine for engine in self.engines if engine in named)
+        engines = tuple(one for one in self.engines if any(entry.matches(one) for entry in self.case.accept))
         told = [
             row for outcome in run(self.work, Settings(engines)) for row in outcome.rows if row.engine == "ledger"
         ]  # fmt: skip

@@ -71,7 +71,10 @@ class MarkdownReport:
             yield "## Paths\n\n" + trajectories(self._paths, self._partings)
         if known:
             explained = "\n\n".join(in_short(cause, about) for cause in known)
-            yield "## Known findings\n\nExplained by an `accept` entry of the case.\n\n" + explained
+            yield (
+                "## Known findings\n\nExplained by an `accept` entry of the case, or known of the engine.\n\n"
+                + explained
+            )
         yield "## Verdicts\n\n" + self._verdicts()
         if passing:
             yield "## Reported, and no disagreement\n\n" + reported(passing, about)

@@ -26,6 +26,7 @@ from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import Evaluate, Prepare, Unsupported
 from gradaccord.harness.records.rows import Choice, LinkName, Row
 from gradaccord.harness.records.settings import Settings
+from gradaccord.harness.running.loading import knowledge
 from gradaccord.harness.running.run import run, units
 
 UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
@@ -84,8 +85,12 @@ def engines() -> Mapping[str, Prepare]:
 
 @cache
 def ledger() -> frozenset[tuple[str, str, str]]:
-    """(framework, quantity, operation) of every known disagreement on the shipped cases."""
+    """(framework, quantity, operation) of every disagreement that is known of an engine or on the shipped cases."""
     found: set[tuple[str, str, str]] = set()
+    for framework in ("torch", "jax"):
+        what = knowledge(framework)
+        found |= {(framework, defect.quantity, defect.operation) for defect in what.defects}
+        found |= {(framework, of, formula.operation) for formula in what.formulas for of in ("value", "term")}
     for path in sorted(shipped().rglob("*.yaml")):
         case = load(path)
         for entry in case.accept:

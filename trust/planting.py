@@ -112,8 +112,10 @@ def _emitting(plant: Plant, identity: Identity) -> Callable[..., Any]:
         def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
             return identity(use(k, x), shape, bend)
 
-    def emitting(graph: Graph, functions: Any, names: Sequence[str], *, tagged: bool = False) -> Any:
-        program = emit(graph, functions, names, tagged=True)
+    def emitting(
+        graph: Graph, functions: Any, names: Sequence[str], *, tagged: bool = False, held: bool = False
+    ) -> Any:
+        program = emit(graph, functions, names, tagged=True, held=held)
 
         def run(use: Callable[[int, Any], Any], *inputs: Any) -> Any:
             return program(lambda k, x: read(use, k, x) if k in victims else use(k, x), *inputs)
@@ -172,7 +174,7 @@ def _turned(graph: Graph, dtype: str, plant: Plant | None) -> Evaluate:
     compiled = _compiled(graph, dtype)
 
     def programs(inputs: Sequence[Any], seed: Any) -> Any:
-        return framework.device_get(({}, compiled(dials, inputs, seed)))
+        return (None, {}), framework.device_get(compiled(dials, inputs, seed))
 
     evaluate = jax._evaluator(graph, dtype, programs)
 
@@ -194,8 +196,10 @@ def _compiled(graph: Graph, dtype: str) -> Callable[..., Any]:
 
     dials: Any = None  # what is traced
 
-    def emitting(graph: Graph, functions: Any, names: Sequence[str], *, tagged: bool = False) -> Any:
-        program = emit(graph, functions, names, tagged=True)
+    def emitting(
+        graph: Graph, functions: Any, names: Sequence[str], *, tagged: bool = False, held: bool = False
+    ) -> Any:
+        program = emit(graph, functions, names, tagged=True, held=held)
 
         def read(use: Callable[[int, Any], Any], k: int, x: Any) -> Any:
             return _dialled(use(k, x), dials[k], repeated(graph, graph.uses[k]))

@@ -18,11 +18,13 @@ from typing import Any, TypeAlias
 
 import jax
 import numpy as np
+from jax import lax
 
 from ...harness.graph.emit import emit
 from ...harness.graph.graph import Graph
 from ...harness.graph.node import Node
 from ...harness.records.evaluation import DTYPES, Advance, Array, Engine, Evaluate, Evaluation, Inputs
+from .known import KNOWN
 from .operations import checked_functions
 from .precision import mode, to_jax
 from .replay import Replay, rounds_once
@@ -43,10 +45,10 @@ def tag(x: Any, probe: Any) -> Any:
 
 tag.defvjp(lambda x, probe: (x, None), lambda _, g: (g, g))
 
-# XLA repeats a cheap operation in every kernel that reads it. In the tagged program every node is read,
-# since it is shown, so that kernels grow with the graph: a minute for a sum of 1,000 terms, without fusion 6 s.
-LARGE = 400
-UNFUSED: dict[str, str | bool] = {"xla_disable_hlo_passes": "fusion"}
+# XLA computes a cheap operation anew in every kernel that reads it, with other roundings each time: what is shown would
+# not be what was used. So each number of the compiled tagged program is held by a barrier, which XLA would take away
+# before it fuses. Kernels stay small with it, however large the graph is.
+HELD: dict[str, str | bool] = {"xla_disable_hlo_passes": "cse_barrier_expander"}
 
 # `(inputs in order, cotangent)` -> a tree of arrays.
 Run: TypeAlias = Callable[[Sequence[Any], Any], Tree]
@@ -64,15 +66,14 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
 
 def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
     """Compile the plain and the tagged program by XLA, each as a whole, values and gradients together."""
-    plain, tagged = _plain(graph, dtype), _tagged(graph, dtype)
+    plain, tagged = _plain(graph, dtype), _tagged(graph, dtype, lax.optimization_barrier)
     arrays = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
     try:
         with mode():
             inputs = [jax.ShapeDtypeStruct(node.shape, arrays[node.kind]) for node in graph.inputs]
             cotangent = jax.ShapeDtypeStruct(graph.output.shape, DTYPES[dtype])
-            options = UNFUSED if len(graph.nodes) + len(graph.uses) > LARGE else None
             plain = jax.jit(plain).lower(inputs, cotangent).compile()
-            tagged = jax.jit(tagged).lower(inputs, cotangent).compile(options)
+            tagged = jax.jit(tagged).lower(inputs, cotangent).compile(HELD)
     except ERRORS as error:
         failed = _failed(error)
         return lambda inputs, cotangent: failed
@@ -102,24 +103,30 @@ def split(graph: Graph) -> tuple[list[int], Callable[[Sequence[Any], Sequence[An
 
 
 def _plain(graph: Graph, dtype: str) -> Run:
-    """The gradients, by the program that a user of JAX runs."""
+    """The output and the gradients, by the program that a user of JAX runs."""
     program = emit(graph, checked_functions(graph, dtype), [graph.output.name])
     places, joined = split(graph)
 
     def run(inputs: Sequence[Any], cotangent: Any) -> Tree:
-        _, pull = jax.vjp(lambda wanted: program(*joined(inputs, wanted))[0], [inputs[k] for k in places])
+        output, pull = jax.vjp(lambda wanted: program(*joined(inputs, wanted))[0], [inputs[k] for k in places])
         (gradients,) = pull(cotangent)
-        return dict(zip((node.name for node in graph.wanted), gradients, strict=True))
+        return output, dict(zip((node.name for node in graph.wanted), gradients, strict=True))
 
     return run
 
 
-def _tagged(graph: Graph, dtype: str) -> Run:
+def _tagged(graph: Graph, dtype: str, hold: Callable[[Any], Any] | None = None) -> Run:
     """Values, terms and adjoints, by the program with an identity on every use.
 
-    A node that is used once needs no second probe: its adjoint is its term. The output's is the cotangent.
+    A node that is used once needs no second probe: its adjoint is its term. The output's is the cotangent. Every
+    number is held by `hold`, where it is given, on its way out and on its way back.
     """
-    program = emit(graph, checked_functions(graph, dtype), [node.name for node in graph.nodes], tagged=True)
+    functions, names = checked_functions(graph, dtype), [node.name for node in graph.nodes]
+    program = emit(graph, {**functions, "hold": hold}, names, tagged=True, held=hold is not None)
+
+    def tagged(x: Any, probe: Any) -> Any:
+        return tag(x, probe) if hold is None else hold(tag(x, probe))
+
     places, joined = split(graph)
     read = [graph.argument(use) for use in graph.uses]
     together: dict[tuple[str, str], list[int]] = {}
@@ -141,12 +148,12 @@ def _tagged(graph: Graph, dtype: str) -> Run:
                 name = read[k]
                 if name in shared:
                     if name not in common:
-                        common[name] = tag(x, sums[name])
+                        common[name] = tagged(x, sums[name])
                     x = common[name]
                 # Pulled back from the last to the first: where one consumer reads a node many times, its first
                 # tag must come last for the terms to be added in the untagged program's order.
                 for other in reversed(together[graph.uses[k].consumer, name]):
-                    tags[other] = tag(x, terms[other])
+                    tags[other] = tagged(x, terms[other])
                 return tags[k]
 
             values = program(use, *joined(inputs, wanted))
@@ -180,7 +187,7 @@ def _evaluator(graph: Graph, dtype: str, programs: Run) -> Evaluate:
             with mode(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 arrays = [to_jax(inputs[node.name], kind if node.kind == "float" else None) for node in graph.inputs]
-                gradients, (values, terms, sums) = programs(arrays, to_jax(cotangent, kind))
+                (output, gradients), (values, terms, sums) = programs(arrays, to_jax(cotangent, kind))
         except ERRORS as error:
             return _failed(error)
 
@@ -195,6 +202,7 @@ def _evaluator(graph: Graph, dtype: str, programs: Run) -> Evaluate:
             gradients=gradients,
             terms=dict(zip(graph.uses, terms, strict=True)),
             adjoints={node.name: adjoint(node) for node in active},
+            output=output,
         )
 
     return evaluate
@@ -216,5 +224,5 @@ def version() -> str:
     return f"jax {jax.__version__}"
 
 
-engine = Engine(prepare, optimiser, version, release=jax.clear_caches)
-jit = Engine(prepare_jit, optimiser, version, release=jax.clear_caches)
+engine = Engine(prepare, optimiser, version, release=jax.clear_caches, known=KNOWN)
+jit = Engine(prepare_jit, optimiser, version, release=jax.clear_caches, known=KNOWN)

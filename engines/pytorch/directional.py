@@ -18,8 +18,19 @@ import torch
 
 from ...harness.graph.emit import emit
 from ...harness.graph.graph import Graph
-from ...harness.records.evaluation import Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
+from ...harness.records.evaluation import (
+    Along,
+    Array,
+    Derivative,
+    Inputs,
+    KnownFailure,
+    PrepareAlong,
+    Unsupported,
+    Variant,
+)
+from ...harness.records.known import Entry
 from .engine import version
+from .known import FORWARD, FORWARD_REVERSE, IN_PLACE, REVERSE_FORWARD, WIDE_TANGENT
 from .operations import checked_functions
 from .tensors import to_numpy, to_torch
 
@@ -84,6 +95,9 @@ def along_by(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivat
                 warnings.simplefilter("ignore")
                 result = said(lambda: way(contracted, x, v))
             if quantity == "tangent":
+                if result.dtype != seed.dtype:
+                    words = f"its tangent is {result.dtype}, expected {dtype}".replace("torch.", "")
+                    raise KnownFailure(WIDE_TANGENT, words)
                 return array(result)
             return dict(zip(names, map(array, result), strict=True))
 
@@ -104,14 +118,18 @@ def said(compute: Callable[[], Any]) -> Any:
     except RuntimeError as error:
         if isinstance(error, NotImplementedError) or "not implemented" in str(error):
             raise Unsupported(str(error).strip().splitlines()[0]) from None
+        if "ZeroTensors are immutable" in str(error):
+            raise KnownFailure(IN_PLACE, f"RuntimeError: {str(error).strip().splitlines()[0]}") from None
         raise
 
 
-def variant(way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivative) -> Variant:
-    return Variant(quantity, along_by(way, quantity), version)
+def variant(
+    way: Callable[[Function, Tensors, Tensors], Any], quantity: Derivative, known: tuple[Entry, ...] = ()
+) -> Variant:
+    return Variant(quantity, along_by(way, quantity), version, known=known)
 
 
-tangent = variant(forward, "tangent")
+tangent = variant(forward, "tangent", FORWARD)
 reverse_over_reverse = variant(reverse_reverse, "hessian_product")
-forward_over_reverse = variant(forward_reverse, "hessian_product")
-reverse_over_forward = variant(reverse_forward, "hessian_product")
+forward_over_reverse = variant(forward_reverse, "hessian_product", FORWARD_REVERSE)
+reverse_over_forward = variant(reverse_forward, "hessian_product", REVERSE_FORWARD)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
@@ -20,6 +21,7 @@ from ...harness.graph.emit import Program, emit
 from ...harness.graph.graph import Graph
 from ...harness.graph.node import Node
 from ...harness.records.evaluation import Advance, Array, Engine, Evaluate, Evaluation, Inputs
+from .known import KNOWN, WIDER_BOUND
 from .operations import checked_functions
 from .tensors import DTYPES, to_numpy, to_torch
 
@@ -43,15 +45,23 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
             # torch warns of, say, a variance without degrees of freedom: the NaN says it too.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                gradients = _gradients(graph, plain, inputs, cotangent, dtype)
-                return _inside(graph, tagged, inputs, cotangent, dtype, gradients)
+                output, gradients = _plain(graph, plain, inputs, cotangent, dtype)
+                inside = _inside(graph, tagged, inputs, cotangent, dtype)
+                return replace(inside, gradients=gradients, output=output)
         except ERRORS as error:
             lines = str(error).strip().splitlines() or ["no message"]
             if "not implemented for" in lines[0]:  # a kernel that torch lacks for this dtype on this device
                 return Evaluation.unsupported(f"torch: {lines[0]}")
-            return Evaluation("failed", f"{type(error).__name__}: {lines[0]}")
+            known = WIDER_BOUND if _bound_is_wider(graph) else ""
+            return Evaluation("failed", f"{type(error).__name__}: {lines[0]}", known=known)
 
     return evaluate
+
+
+def _bound_is_wider(graph: Graph) -> bool:
+    """Whether a `clip` has a bound that broadcasts what it bounds."""
+    clipped = [(node, node.args[0]) for node in graph.operations if node.op == "clip"]
+    return any(isinstance(x, str) and node.shape != graph[x].shape for node, x in clipped)
 
 
 def _leaves(graph: Graph, inputs: Inputs, dtype: str) -> list[Tensor]:
@@ -69,18 +79,18 @@ def _wanted(node: Node) -> bool:
     return node.kind == "float" and not node.constant
 
 
-def _gradients(graph: Graph, plain: Program, inputs: Inputs, cotangent: Array, dtype: str) -> dict[str, Array]:
-    """The gradients by the plain program, which is what a user of torch runs."""
+def _plain(
+    graph: Graph, plain: Program, inputs: Inputs, cotangent: Array, dtype: str
+) -> tuple[Array, dict[str, Array]]:
+    """The output and the gradients by the plain program, which is what a user of torch runs."""
     leaves = _leaves(graph, inputs, dtype)
     (output,) = plain(*leaves)
     wanted = [leaf for leaf, node in zip(leaves, graph.inputs, strict=True) if _wanted(node)]
     gradients = _pulled_back(output, wanted, cotangent)
-    return dict(zip((node.name for node in graph.wanted), map(to_numpy, gradients), strict=True))
+    return to_numpy(output), dict(zip((node.name for node in graph.wanted), map(to_numpy, gradients), strict=True))
 
 
-def _inside(
-    graph: Graph, tagged: Program, inputs: Inputs, cotangent: Array, dtype: str, gradients: Mapping[str, Array]
-) -> Evaluation:
+def _inside(graph: Graph, tagged: Program, inputs: Inputs, cotangent: Array, dtype: str) -> Evaluation:
     """Values, terms and adjoints by the program with an identity on every use."""
     tags: list[Any] = [None] * len(graph.uses)
     together: dict[tuple[str, str], list[int]] = {}
@@ -105,7 +115,6 @@ def _inside(
     return Evaluation(
         "ok",
         values=values,
-        gradients=gradients,
         terms=dict(zip(graph.uses, arrays[: len(tags)], strict=True)),
         adjoints=dict(zip(active, arrays[len(tags) :], strict=True)),
     )
@@ -139,4 +148,4 @@ def version() -> str:
     return f"torch {torch.__version__}"
 
 
-engine = Engine(prepare, optimiser, version)
+engine = Engine(prepare, optimiser, version, known=KNOWN)

@@ -25,17 +25,24 @@ LITERALS = {"pi": "3.141592653589793", "e": "2.718281828459045"}
 
 
 def source(
-    graph: Graph, outputs: Sequence[str], *, operators: bool = True, tagged: bool = False, nested: bool = False
+    graph: Graph,
+    outputs: Sequence[str],
+    *,
+    operators: bool = True,
+    tagged: bool = False,
+    held: bool = False,
+    nested: bool = False,
 ) -> str:
     """The source of `def program(inputs...)`, which returns a tuple of the nodes `outputs`.
 
     `operators`: `a + b` instead of `add(a, b)`. `tagged`: the program takes `use` first and reads each
-    active operand through `use(k, x)`, where k counts `graph.uses`. `nested`: what is used once is written
-    into its only consumer, so that its number lives no longer than a person's own code would keep it.
+    active operand through `use(k, x)`, where k counts `graph.uses`. `held`: each result is what the namespace's
+    `hold(x)` makes of it. `nested`: what is used once is written into its only consumer, so that its number lives no
+    longer than a person's own code would keep it.
     """
     names = {
         node: name + "_"
-        if keyword.iskeyword(name) or name in graph.vocabulary or name in ("constant", "use", "slice")
+        if keyword.iskeyword(name) or name in graph.vocabulary or name in ("constant", "use", "hold", "slice")
         else name
         for node, name in readable_names(graph).items()
     }
@@ -52,7 +59,7 @@ def source(
             names[node.name] = f"({text})" if " " in text or text.startswith("-") else text
             depths[node.name] = depth
         else:
-            lines.append(f"    {names[node.name]} = {text}\n")
+            lines.append(f"    {names[node.name]} = {f'hold({text})' if held else text}\n")
     hoisted = [f"    {name} = constant({text!r})\n" for text, name in constants.items()]
     parameters = ["use"] * tagged + [names[node.name] for node in graph.inputs]
     returned = "".join(f"{names[name]}, " for name in outputs)
@@ -119,13 +126,14 @@ def emit(
     *,
     operators: bool = True,
     tagged: bool = False,
+    held: bool = False,
     nested: bool = False,
 ) -> Program:
     """The compiled program, written by `source`. Raises KeyError naming an operation that the namespace lacks."""
     outputs = tuple(outputs)
     for name in missing(graph, namespace):
         raise KeyError(name)
-    text = source(graph, outputs, operators=operators, tagged=tagged, nested=nested)
+    text = source(graph, outputs, operators=operators, tagged=tagged, held=held, nested=nested)
     scope: dict[str, Any] = dict(namespace)
     exec(compile(text, "<graph>", "exec"), scope)
     return scope["program"]

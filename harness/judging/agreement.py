@@ -35,6 +35,7 @@ def differs(first: Evaluation, second: Evaluation) -> str:
         ("gradient", first.gradients, second.gradients),
         ("adjoint", first.adjoints or {}, second.adjoints or {}),
         ("term", first.terms or {}, second.terms or {}),
+        ("value", _plain(first), _plain(second)),
     ]
     for quantity, arrays, other in numbers:
         for key, array in arrays.items():
@@ -43,13 +44,18 @@ def differs(first: Evaluation, second: Evaluation) -> str:
     return ""
 
 
+def _plain(evaluation: Evaluation) -> Mapping[str, Array]:
+    return {} if evaluation.output is None else {"the output": evaluation.output}
+
+
 def pairs(subject: Subject, evaluations: Mapping[str, Evaluation]) -> list[PairRow]:
     """Every pair of engines on the output's value and each input's gradient."""
     output = subject.graph.output.name
     shown: dict[str, dict[Named, Array]] = {}
     for engine, evaluation in evaluations.items():
         if evaluation.status == "ok" and output in evaluation.values:
-            shown[engine] = {("value", output): evaluation.values[output]}
+            plain = evaluation.output
+            shown[engine] = {("value", output): evaluation.values[output] if plain is None else plain}
             shown[engine] |= {("gradient", node.name): evaluation.gradients[node.name] for node in subject.graph.wanted}
     return pairs_of(subject, shown)
 

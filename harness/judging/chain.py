@@ -15,14 +15,17 @@ import numpy as np
 from ..graph.node import Node, Use
 from ..records.evaluation import Array, Evaluation
 from ..records.formats import Format
+from ..records.known import NOTHING, Knowledge
 from ..records.rows import Quantity, component
 from ..records.verdicts import FINDINGS
 from ..truth.adjoints import adjoint, adjoint_of_enclosures, shares
 from ..truth.batches import Batches
 from ..truth.links import Step
+from ..truth.numbers import constant
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual
 from .classify import Link, Score, classify, place, plainly_sound, worse
+from .known import Matter, explained
 from .subject import Subject
 
 
@@ -41,8 +44,10 @@ class Chain:
     enclosed: set[Use] = field(default_factory=set)
     batched: dict[Hashable, Score] = field(default_factory=dict)
     enclosures: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)  # of those terms
+    knowledge: Knowledge = NOTHING
     mark: int = 0  # tells this evaluation's links from those of others that are judged with them
     order: int = 0
+    excused: bool = False  # whether a link is off in a way that is known of the engine
 
     @cached_property
     def known(self) -> Mapping[str, Array]:
@@ -99,8 +104,10 @@ class Chain:
 
     def _value(self, node: Node, names: Sequence[str]) -> Link:
         operands = [self.numerals[name] for name in names]
-        read = partial(self.subject.steps[node.name].value, operands, self.numerals[node.name])
-        return self._link("value", node.name, None, read)
+        y = self.numerals[node.name]
+        read = partial(self.subject.steps[node.name].value, operands, y)
+        matter = Matter(self.subject.graph, node, operands, lambda step, form: step.value(operands, y, form))
+        return self._link("value", node.name, None, read, matter)
 
     def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
         """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
@@ -170,15 +177,41 @@ class Chain:
         read_from = [operand.array for operand in operands]
         lost = shares(graph.operation(node), node.params, read_from, shown, g.array, self.subject.form)
         for which, use in enumerate(uses):
-            link = self._batched("term", graph.argument(use), use) or self._link(
-                "term", graph.argument(use), use, lambda form, which=which: read(form)[which]
-            )
+            link = self._batched("term", graph.argument(use), use)
+            if link is None:
+                measure = partial(self._term_residual, operands, y, g, shown, which)
+                matter = Matter(graph, node, operands, measure, g, use.position, which)
+                link = self._link("term", graph.argument(use), use, lambda form, k=which: read(form)[k], matter)
+            if link.verdict not in ("agree", "lossy"):
+                link = self._of_constant(node, which, use, operands, y, g, shown) or link
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
                 index = place(np.argmax(lost), lost.shape)
                 reason = f"{link.where.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
                 link = replace(link, verdict="wrong", score=np.inf, reason=reason)
             self.links["term", use] = link
             self.terms[use] = worse([link, self.values[node.name], self.adjoints[node.name]])
+
+    def _of_constant(
+        self,
+        node: Node,
+        which: int,
+        use: Use,
+        operands: Sequence[Numerals],
+        y: Numerals,
+        g: Numerals,
+        shown: Sequence[Array],
+    ) -> Link | None:
+        """A term that follows from the adjoint as a constant of the graph, which compilers fold, where the format does
+        not hold it: 1e-60 is shown as 0, and 1e30 times it is 1e-30."""
+        if np.all(np.isfinite(g.array) & (g.array != 0)):
+            return None
+        number = self.subject.constants.get(node.name)
+        if number is None or number.exact == 0:
+            return None
+        folded = Numerals(g.array, self.subject.form, constant(number.text))
+        read = self._term_residuals(self.subject.steps[node.name], operands, y, folded, shown)
+        link = self._link("term", self.subject.graph.argument(use), use, lambda form: read(form)[which])
+        return link if link.verdict == "agree" else None
 
     def _term_residuals(
         self, now: Step, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]
@@ -193,6 +226,20 @@ class Chain:
             return residuals[form]
 
         return read
+
+    def _term_residual(
+        self,
+        operands: Sequence[Numerals],
+        y: Numerals,
+        g: Numerals,
+        terms: Sequence[Array],
+        which: int,
+        step: Step,
+        form: Format,
+    ) -> Residual:
+        """The residual of one term by a step that stands for the node's."""
+        engine = [Numerals(term, self.subject.form) for term in terms]
+        return step.terms(operands, y, g, engine, form)[which]
 
     def _blind(self, node: Node, uses: Sequence[Use]) -> None:
         """The terms of a node whose operands or value the engine does not show: nothing can be said of them."""
@@ -226,10 +273,20 @@ class Chain:
         self.order += 1
         return Link("agree", *sound, where=self.subject.link(quantity, name, use), order=self.order)
 
-    def _link(self, quantity: Quantity, name: str, use: Use | None, read: Callable[[Format], Residual]) -> Link:
+    def _link(
+        self,
+        quantity: Quantity,
+        name: str,
+        use: Use | None,
+        read: Callable[[Format], Residual],
+        matter: Matter | None = None,
+    ) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
         judgement, text = classify(read, self.subject.form), self.subject.texts.get(where, "")
+        if matter is not None and self.knowledge.entries:
+            judgement = explained(judgement, matter, self.knowledge, self.subject.form)
+            self.excused |= bool(judgement.known)
         reason = judgement.reason
         if reason:
             inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""
@@ -237,8 +294,9 @@ class Chain:
             reason = f"{what}: {reason}"
         link = self.subject.link(quantity, name, use)
         return Link(
-            judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, where=link, order=self.order
-        )
+            judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, judgement.off,
+            judgement.known, where=link, order=self.order,
+        )  # fmt: skip
 
 
 def judge_together(chains: Sequence[Chain]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
+from math import inf
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,13 +25,19 @@ Score: TypeAlias = "tuple[float, Index]"  # the worst of a link, and where
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a residual says of a link, at its worst component."""
+    """What a residual says of a link, at its worst component.
+
+    `off`: where it is off, how far at most, as a part of what the engine's own numbers give. `known`: why an engine is
+    known to be off so, or by what formula it is sound; empty where neither.
+    """
 
     verdict: Verdict
     score: float = 0.0
     index: Index = ()
     reason: str = ""
     choice: Choice = ()
+    off: float = inf
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,8 @@ def _off(read: Callable[[Format], Residual], residual: Residual, form: Format, o
     if residual.kink[index]:
         reason += f"; even at this kink only {show(residual.low[index])} to {show(residual.high[index])} is possible"
     worst = float(score[index])
+    with np.errstate(all="ignore"):
+        apart = float(np.max(residual.off[off] / np.abs(residual.exact[off])))
     likely = [(below, f"{below.name} products") for below in form.factors if residual.products]
     likely += [(below, f"sums kept in {below.name}") for below in form.adding]
     likely += [(below, f"{below.name} inside {form.name}") for below in form.lower]
@@ -147,8 +156,8 @@ def _off(read: Callable[[Format], Residual], residual: Residual, form: Format, o
             with np.errstate(all="ignore"):
                 bits = -np.log2(residual.off[index] / abs(residual.exact[index]))
             right = f"right to {max(bits, 0):.0f} of {-np.log2(form.unit):.0f} bits"
-            return Judgement("imprecise", worst, index, f"{reason}; {right}, looks like {looks}")
-    return Judgement("wrong", worst, index, reason)
+            return Judgement("imprecise", worst, index, f"{reason}; {right}, looks like {looks}", off=apart)
+    return Judgement("wrong", worst, index, reason, off=apart)
 
 
 def _sound_in(residual: Residual, below: Format, form: Format) -> NDArray[np.bool_]:

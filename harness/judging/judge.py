@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graph.node import Use
 from ..records.evaluation import Array, Evaluation
+from ..records.known import NOTHING, Knowledge
 from ..records.rows import Choice, LinkName, Quantity, Row
 from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, difference, relative_size
@@ -19,7 +20,7 @@ from .chain import Chain
 from .classify import Link, place
 from .last_word import Given, last_word
 from .subject import Asked, Subject
-from .unseen import UNTOUCHED, conditioned, digits, of_plain, unseen
+from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen
 
 __all__ = ["Subject", "conventions", "judge", "judged"]
 
@@ -31,9 +32,10 @@ def judge(
     again: Evaluation | None = None,
     seconds: float = 0.0,
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+    knowledge: Knowledge = NOTHING,
 ) -> list[Row]:
     """The rows of one engine for one subject. `again` is a second evaluation of the same inputs."""
-    return judged(subject, engine, evaluation, again, seconds, quantities)[0]
+    return judged(subject, engine, evaluation, again, seconds, quantities, knowledge)[0]
 
 
 def judged(
@@ -43,18 +45,21 @@ def judged(
     again: Evaluation | None = None,
     seconds: float = 0.0,
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
+    knowledge: Knowledge = NOTHING,
 ) -> tuple[list[Row], Mapping[object, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
     blank = blank_row(subject, engine, seconds)
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
-        return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
+        known = knowledge.failure(evaluation.known) if evaluation.status == "failed" else ""
+        reason = evaluation.reason
+        return [replace(blank, verdict=evaluation.status, reason=reason, finding=finding, accepted=known)], {}
     if again is not None:
         changed = differs(evaluation, again)
         if changed:
             reason = f"a second run on the same inputs gave {changed}"
             return [replace(blank, verdict="unstable", reason=reason, finding=True)], {}
-    chain = Chain(subject, evaluation)
+    chain = Chain(subject, evaluation, knowledge=knowledge)
     chain.judge()
     return list(_rows(chain, blank, quantities)), chain.links
 
@@ -65,13 +70,13 @@ def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
 
 
 def told_by_links(chain: Chain, name: str) -> bool:
-    """Whether links say all of a gradient: one is off, or all are seen, none at a kink, and the plain program has
-    their bits."""
+    """Whether links say all of a gradient: one is off, or all are seen and none at a kink; and the plain program
+    has their bits."""
     link, shown = chain.adjoints.get(name), chain.evaluation.adjoints
     if link is None or shown is None:
         return False
-    same = same_bits(chain.evaluation.gradients[name], shown[name])
-    return link.verdict in FINDINGS or (link.verdict in ("agree", "lossy") and same)
+    told = link.verdict in FINDINGS or link.verdict in ("agree", "lossy")
+    return told and same_bits(chain.evaluation.gradients[name], shown[name])
 
 
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
@@ -103,7 +108,7 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
             assert evaluation.adjoints is not None
             row = _gradient(row, entry, evaluation.adjoints[entry.name], chain)
         elif entry.quantity == "value":
-            row = _value(row, entry, subject)
+            row = _value(row, entry, chain)
         elif entry.quantity == "adjoint" and row.verdict == "not judged":
             row = unseen(row, subject.asked("adjoint", entry.name), entry.engine)
         yield row
@@ -124,12 +129,14 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
 def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
     """What the links of a gradient leave open: a plain program with other bits, hidden values, the condition, what lies
     upstream and does not touch it, and the truth of the whole."""
-    subject = chain.subject
+    subject, same = chain.subject, same_bits(entry.engine, shown)
     asked = subject.asked("gradient", entry.name)
     if _left_open(row, entry):
         row = _alone(row, asked, subject.gradients[entry.name], entry.engine)
-    elif row.verdict not in FINDINGS and not same_bits(entry.engine, shown):
-        row = of_plain(row, asked, entry.engine, shown)
+    elif row.verdict in FINDINGS:
+        return row if same else of_plain_off(row, asked, entry.engine, shown)
+    elif not same:
+        row = (of_plain_off if chain.excused else of_plain)(row, asked, entry.engine, shown)
     elif row.verdict in ("agree", "lossy"):
         row = conditioned(row, asked.what, entry.truth, subject.probes[entry.name], subject.form)
     row = _last_word(row, entry.engine, subject, entry.name, entry.link)
@@ -137,13 +144,17 @@ def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
     return row if born is None or born[0] == row.node else replace(row, node=born[0], reason=f"{row.reason}; {born[1]}")
 
 
-def _value(row: Row, entry: _Entry, subject: Subject) -> Row:
-    asked = subject.asked("value", entry.name)
+def _value(row: Row, entry: _Entry, chain: Chain) -> Row:
+    """What the links of a value leave open, as of a gradient."""
+    subject = chain.subject
     if entry.engine.dtype.kind in "bi":
         return row
+    asked, engine, plain = subject.asked("value", entry.name), entry.engine, chain.evaluation.output
     if _left_open(row, entry):
-        row = _alone(row, asked, asked.truth, entry.engine)
-    return last_word(row, entry.engine, Given(asked), entry.link)
+        row = _alone(row, asked, asked.truth, engine)
+    elif entry.name == subject.graph.output.name and plain is not None and not same_bits(plain, engine):
+        row, engine = of_plain(row, asked, plain, engine) if row.verdict not in FINDINGS else row, plain
+    return last_word(row, engine, Given(asked), entry.link)
 
 
 def _value_alone(blank: Row, subject: Subject, name: str, engine: Array) -> Row:
@@ -258,6 +269,8 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
         reason="" if sound else link.reason,
         choice=link.choice,
         finding=link.verdict in FINDINGS,
+        accepted=link.known if link.verdict in FINDINGS else "",
+        off=link.off,
     )
 
 
@@ -298,6 +311,7 @@ def _by_estimate(blank: Row, what: LinkName, engine: Array, truth: Number, estim
         reason=reason,
         node=what if verdict == "wrong" else "",
         finding=verdict in FINDINGS,
+        off=relative,
     )
 
 

@@ -8,13 +8,14 @@ other graph.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..graph.directional import Directional, directional
 from ..records.evaluation import Array, Derivative, Evaluation, Inputs
+from ..records.known import NOTHING, Knowledge
 from ..records.rows import Quantity, Row
 from ..records.verdicts import FINDINGS
 from ..truth.proof import Proof, prove_second
@@ -63,6 +64,7 @@ def judge_along(
     again: Evaluation | None,
     seconds: float,
     asked: Collection[Derivative],
+    knowledge: Knowledge = NOTHING,
 ) -> list[Row]:
     """The rows of one engine's evaluation of `question.along`, as far as it goes: its links where it shows them,
     and else the tangent and the Hessian product against what rounding alone may do."""
@@ -71,7 +73,7 @@ def judge_along(
     quantities: set[Quantity] = {"value"} if shown else set()
     if evaluation.gradients:
         quantities.add("gradient")
-    rows = judge(subject, engine, evaluation, again, seconds, frozenset(quantities))
+    rows = judge(subject, engine, evaluation, again, seconds, frozenset(quantities), knowledge)
     if any(row.quantity == "run" for row in rows):
         return rows
     if s in evaluation.values and not shown:
@@ -83,7 +85,21 @@ def judge_along(
         alone = judge(subject, engine, bare, None, seconds, frozenset({"gradient"}))
         told = {(row.quantity, row.name): row for row in [*alone, _tangent(subject, engine, seconds, evaluation)]}
         rows = [told[row.quantity, row.name] if _kinked(subject, row) else row for row in rows]
-    return [row for row in rows if row.quantity in asked]
+    return [_known(row, question, evaluation, knowledge) for row in rows if row.quantity in asked]
+
+
+def _known(row: Row, question: Question, evaluation: Evaluation, knowledge: Knowledge) -> Row:
+    """A variant's product that is off is known where an operation of the case has a defect along directions."""
+    if not (knowledge.shipped and row.verdict in ("wrong", "imprecise") and row.quantity == "hessian_product"):
+        return row
+    truth, ops = question.along.truth.adjoints[row.name], {node.op for node in question.subject.graph.operations}
+    with np.errstate(all="ignore"):
+        off = float(np.max(np.abs(truth.error(evaluation.gradients[row.name]))) / np.max(np.abs(truth.high)))
+    for defect in knowledge.defects:
+        fits = defect.quantity == row.quantity and defect.operation in ops
+        if fits and off <= defect.within:
+            return replace(row, accepted=defect.reason)
+    return row
 
 
 def _kinked(subject: Subject, row: Row) -> bool:

@@ -8,9 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.language.printing import text_of
-from ..graph.node import Use
+from ..graph.node import Constant, Use
 from ..records.evaluation import Array, Inputs
 from ..records.formats import FORMATS, Format
 from ..records.rows import LinkName, Quantity
@@ -144,6 +145,14 @@ class Subject:
     @cached_property
     def proof(self) -> Proof:
         return prove(self.graph, self.inputs, self.cotangent, self.truth)
+
+    @cached_property
+    def constants(self) -> Mapping[str, Constant]:
+        """The adjoints that are numbers whatever the inputs are: those of linear steps up to a scalar output."""
+        if self.graph.output.shape or self.cotangent != 1:
+            return {}
+        adjoints = gradient(self.graph).adjoints
+        return {name: number for name, number in adjoints.items() if isinstance(number, Constant)}
 
     @cached_property
     def texts(self) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import inf, isfinite, log10
+from math import inf, isfinite, log10, nan
 from typing import cast
 
 import numpy as np
@@ -70,6 +70,44 @@ def of_plain(row: Row, asked: Asked, plain: Array, shown: Array) -> Row:
     if result.verdict == "agree":
         return replace(result, verdict=row.verdict, reason=row.reason, node=row.node, choice=row.choice)
     return result
+
+
+def of_plain_off(row: Row, asked: Asked, plain: Array, shown: Array) -> Row:
+    """The plain program has other bits than the one that shows its links, and a link of that one is off.
+
+    The plain one may differ from it by rounding, and by as much as that one is off. Where it differs by more, the link
+    is still the first that is off, and nothing that is known of it explains this.
+    """
+    alone, truth = _Alone(row, asked, plain), asked.truth
+
+    def further(verdict: Verdict, index: Index, reason: str, score: float) -> Row:
+        if row.verdict in FINDINGS:
+            return replace(row, reason=f"{row.reason}; {reason}", accepted="", off=nan)
+        return alone.off(verdict, index, reason, score)
+
+    born = np.isfinite(shown) & ~np.isfinite(plain)
+    if born.any():
+        index = place(np.argmax(born), born.shape)
+        reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
+        return further("not finite", index, reason, inf)
+    with np.errstate(all="ignore"):
+        far = np.abs(truth.error(shown))
+        # Where the program that shows its links gave NaN, the plain one has nothing to be near but the truth.
+        apart = np.where(np.isfinite(far), plain.astype(np.float64) - shown.astype(np.float64), truth.error(plain))
+        far = np.where(np.isfinite(far), far, 0.0)
+        beyond = np.where(alone.known, np.abs(apart) - far, 0.0)
+    if asked.sensitivity.too_large:
+        return row
+    for flat in np.argsort(-beyond, axis=None, kind="stable")[: min(int((beyond > 0).sum()), SWEPT)]:
+        index = place(flat, beyond.shape)
+        by, most = abs(float(apart[index])), asked.probe(index).bound + float(far[index])
+        if not by <= most:
+            reason = (
+                f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}: more "
+                "apart than by what is off there"
+            )
+            return further("wrong", index, reason, _score(by, most))
+    return row
 
 
 def unseen(row: Row, asked: Asked, engine: Array) -> Row:
@@ -134,10 +172,10 @@ class _Alone:
         with np.errstate(all="ignore"):
             out = self.known & ~(np.abs(self.error) <= spread + self.form.smallest)
             beyond = np.where(out, np.nan_to_num(np.abs(self.error) / spread, nan=inf), -1.0).ravel()
-        order = np.argsort(-beyond, kind="stable")[: int(out.sum())]
+        order = np.argsort(-beyond, kind="stable")
         # Of what is hardly further than shaken runs, as many as are swept speak for the rest, which is nearer still.
-        swept = max(SWEPT, int((beyond > HARDLY).sum()))
-        return [place(flat, out.shape) for flat in order[:swept]]
+        count = min(int(out.sum()), max(SWEPT, int((beyond > HARDLY).sum())))
+        return [place(flat, out.shape) for flat in order[:count]]
 
     @cached_property
     def swept(self) -> Mapping[Index, Probe]:
@@ -183,8 +221,10 @@ class _Alone:
         )
 
     def off(self, verdict: Verdict, index: Index, reason: str, score: float) -> Row:
-        row = self.at(index)
-        return replace(row, verdict=verdict, reason=reason, node=self.what, score=score, finding=verdict in FINDINGS)
+        return replace(
+            self.at(index), verdict=verdict, reason=reason, node=self.what, score=score, finding=verdict in FINDINGS,
+            accepted="", off=float(np.max(self.relative)),
+        )  # fmt: skip
 
 
 def _not_finite(alone: _Alone) -> Row | None:

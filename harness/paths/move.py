@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from math import inf
 from typing import Any
 
 import flint
@@ -38,6 +39,8 @@ class Finding:
     score: float | None
     index: Index
     node: LinkName | str = ""
+    known: str = ""
+    off: float = inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,5 +30,6 @@ def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summa
         against=sum(not (move >= 0) for move in moves),
         kept=None if not moves or whole == 0 else bool(whole > 0),
         first=next((row for row in rows if row.finding), None),
+        known=sum(bool(row.accepted) for row in rows),
         unjudged=len({row.step for row in rows if row.verdict == "not judged"}),
     )  # fmt: skip

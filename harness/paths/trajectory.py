@@ -19,6 +19,7 @@ from ..judging.chain import Chain, judge_together
 from ..judging.judge import judged_gradients, told_by_links
 from ..judging.subject import Subject
 from ..records.evaluation import Advance, Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Unsupported
+from ..records.known import NOTHING, Knowledge
 from ..records.rows import Row, TrajectoryRow
 from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..rules.update import RULES, Rule, Update, row_optimiser
@@ -43,7 +44,12 @@ class Path:
 
 
 def trajectory(
-    start: Subject, engine: str, evaluate: Evaluate, update: Update, optimiser: Optimiser | None = None
+    start: Subject,
+    engine: str,
+    evaluate: Evaluate,
+    update: Update,
+    optimiser: Optimiser | None = None,
+    knowledge: Knowledge = NOTHING,
 ) -> Path:
     """Walk `update.steps` steps from the inputs of `start`.
 
@@ -57,7 +63,7 @@ def trajectory(
     rows, been, estimated = list[TrajectoryRow](), list[Mapping[str, Floats]](), False
     wanted = [node.name for node in start.graph.wanted]
     for stands in _portions(walked(start, evaluate, update, optimiser or row_optimiser)):
-        rows += _rows(stands, engine, update)
+        rows += _rows(stands, engine, update, knowledge)
         for stand in stands:
             been.append(glance({name: stand.here.inputs[name] for name in wanted}))
             estimated |= stand.evaluation is not None and stand.evaluation.errors is not None
@@ -128,6 +134,7 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
         gradients=_copied(evaluation.gradients),
         terms=None if evaluation.terms is None else _copied(evaluation.terms),
         adjoints=None if evaluation.adjoints is None else _copied(evaluation.adjoints),
+        output=None if evaluation.output is None else np.array(evaluation.output),
     )
 
 
@@ -176,9 +183,13 @@ def _size(evaluation: Evaluation | None) -> int:
     return sum(array.size for arrays in shown for array in arrays.values())
 
 
-def _rows(stands: Sequence[Stand], engine: str, update: Update) -> Iterator[TrajectoryRow]:
+def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowledge) -> Iterator[TrajectoryRow]:
     """Of each stand the output, and the move from there or why there is none."""
-    chains = {stand.done: Chain(stand.here, stand.evaluation) for stand in stands if stand.evaluation is not None}
+    chains = {
+        stand.done: Chain(stand.here, stand.evaluation, knowledge=knowledge)
+        for stand in stands
+        if stand.evaluation is not None
+    }
     judge_together([*chains.values()])
     moves = {key: move for stand in stands for key, move in _moves(stand)}
     judged = dict(zip(moves, judge_moves([*moves.values()], update), strict=True))
@@ -222,11 +233,13 @@ def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
         name, link = node.name, chain.adjoints.get(node.name)
         if link is not None and told_by_links(chain, name):
             own_link = chain.links["adjoint", name]
-            findings[name] = Finding("gradient", link.verdict, _known(link.score), own_link.index, link.where)
+            findings[name] = Finding(
+                "gradient", link.verdict, _known(link.score), own_link.index, link.where, link.known, link.off
+            )
         else:
             rows = rows or judged_gradients(chain, engine)
             row = rows[name]
-            findings[name] = Finding("gradient", row.verdict, row.score, row.index, row.node)
+            findings[name] = Finding("gradient", row.verdict, row.score, row.index, row.node, row.accepted, row.off)
     return findings
 
 
@@ -240,7 +253,8 @@ def _output(blank: TrajectoryRow, chain: Chain) -> Iterator[TrajectoryRow]:
         contracted = float(np.sum(value * chain.subject.cotangent.astype(np.float64)))
     off = link.verdict in FINDINGS
     yield replace(
-        blank, name=output, value=contracted, score=_known(link.score), verdict=link.verdict, finding=off,
+        blank, name=output, value=contracted, score=_known(link.score), verdict=link.verdict,
+        finding=off and not link.known, accepted=link.known if off else "", off=link.off,
         cause="value" if off else "", node=link.where if off else "",
     )  # fmt: skip
 
@@ -259,7 +273,9 @@ def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged) -> Tra
         score=worst.score,
         verdict=worst.verdict,
         cause=worst.cause if off else "",
-        finding=off,
+        finding=off and not worst.known,
+        accepted=worst.known if off else "",
+        off=worst.off,
         node=worst.node if off else "",
     )
 

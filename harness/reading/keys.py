@@ -16,6 +16,7 @@ from .schema import (
     COUNT,
     EXPRESSION_TEXT,
     FINITE,
+    SIZE,
     TEXT,
     Form,
     Key,
@@ -76,6 +77,10 @@ ACCEPT = {
     "dtype": Key(DTYPE, "the dtype; every one unless given"),
     "link": Key(TEXT, "where this is discussed: an address"),
     "versions": Key(VERSIONS, "the engine's versions for which this holds"),
+    "within": Key(
+        located(SIZE),
+        "how far off at most, as a part of the right number (2^-11): of `wrong`, `imprecise`",
+    ),
 }
 ACCEPTANCE = located(record(ACCEPT, "a mapping with `engine`, `quantity`, `verdict` and `reason`"))
 

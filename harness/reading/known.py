@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias, cast
+from pathlib import PurePath
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records.known import covers
 from ..records.rows import Quantity
 from ..records.verdicts import Verdict
 from ..words import nearest
@@ -42,9 +43,16 @@ def half_unit(text: str) -> Fraction:
     return Fraction(10) ** (int(exponent or 0) - len(mantissa.partition(".")[2])) / 2
 
 
+SIZED: frozenset[Verdict] = frozenset(("wrong", "imprecise"))  # verdicts on numbers that are off by so much
+HALF = 2.0**-11  # what is right as far as half precision goes: as far as an entry holds that says no more
+
+
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """An entry of the ledger: a disagreement that is known. None matches every name, point or dtype."""
+    """An entry of the ledger: a disagreement that is known. None matches every name, point or dtype.
+
+    A number that is off is known as far as `within`, a part of the right number.
+    """
 
     engine: str
     quantity: Quantity
@@ -56,33 +64,22 @@ class Acceptance:
     link: str
     versions: str
     line: int
+    within: float = HALF
+
+    def holds_for(self, off: float) -> bool:
+        """Whether it was made for a number so far off. Other verdicts, such as `not finite`, have no size."""
+        return self.verdict not in SIZED or off <= self.within
+
+    def matches(self, engine: str) -> bool:
+        """Whether it is about an engine of that name. A file is known by its own name, whatever folder it lies in."""
+        if ".py" not in self.engine:
+            return engine == self.engine
+        named, there = (PurePath(name).parts for name in (self.engine, engine))
+        return there[-len(named) :] == named
 
     def covers(self, version: str) -> bool:
         """Whether an engine's version, such as `torch 2.13.0`, lies within the entry's bounds."""
-        digits = re.search(r"\d+(?:\.\d+)*", version)
-        if not self.versions or digits is None:
-            return True
-        have = _release(digits[0])
-        for bound in self.versions.split(","):
-            operator, number = cast("re.Match[str]", re.fullmatch(r"\s*([<>=!]+)\s*([\d.]+)\s*", bound)).groups()
-            limit = _release(number)
-            if not {
-                ">=": have >= limit,
-                "<=": have <= limit,
-                ">": have > limit,
-                "<": have < limit,
-                "==": have == limit,
-                "!=": have != limit,
-            }[operator]:
-                return False
-        return True
-
-
-def _release(version: str) -> tuple[int, ...]:
-    parts = [int(part) for part in version.split(".")]
-    while parts and parts[-1] == 0:
-        parts.pop()
-    return tuple(parts)
+        return covers(self.versions, version)
 
 
 # --- reading them ----------------------------------------------------------------------------------------
@@ -170,9 +167,13 @@ def acceptances(
             source.error(point[0], f"point {point[1]}", f"at most {points - 1}: the case has {points}")
         if None in form.values():
             continue
+        within = form.get("within")
+        if within is not None and form["verdict"] not in SIZED:
+            what = f"`within` of `{form['verdict']}`, which has no size"
+            source.error(within[0], what, f"it with one of: {', '.join(sorted(SIZED))}", "remove it")
         entries.append(Acceptance(
             form["engine"][1], form["quantity"], form["verdict"], text_in(form["reason"]),
             name[1].text if name else None, point[1] if point else None, form.get("dtype"),
-            text_in(form.get("link")), form.get("versions", ""), place.line + 1,
+            text_in(form.get("link")), form.get("versions", ""), place.line + 1, within[1] if within else HALF,
         ))  # fmt: skip
     return tuple(entries)

@@ -102,6 +102,11 @@ COUNT = _scalar(
     lambda s: n if (n := _integer(s)) is not None and n >= 0 else None,
 )
 FINITE = _scalar("a number", {"type": "number"}, _finite)
+SIZE = _scalar(
+    "a number above 0, or `.inf`",
+    {"type": "number", "exclusiveMinimum": 0},
+    lambda s: n if (text := decimal(s)) is not None and text != "nan" and (n := float(text)) > 0 else None,
+)
 BOOLEAN = _scalar("true or false", {"type": "boolean"}, _boolean)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..graph.graph import Graph
 from ..graph.node import Use
 from .formats import FORMATS
+from .known import Entry
 
 Array: TypeAlias = NDArray[Any]
 Inputs: TypeAlias = Mapping[str, Array]
@@ -33,6 +34,8 @@ class Evaluation:
     already summed over broadcast axes.
     `adjoints`: for each active node, the sum of its terms as the engine formed it.
     `errors`: for engines that estimate their own error, a bound on |gradient - truth|.
+    `output`: the output's value by the plain program, where that is another than the one that shows `values`.
+    `known`: of a failure, the name that the engine's table knows it by.
     """
 
     status: Status
@@ -42,6 +45,8 @@ class Evaluation:
     terms: Mapping[Use, Array] | None = None
     adjoints: Mapping[str, Array] | None = None
     errors: Mapping[str, Array] | None = None
+    output: Array | None = None
+    known: str = ""
 
     @classmethod
     def unsupported(cls, reason: str) -> Evaluation:
@@ -51,6 +56,14 @@ class Evaluation:
 
 class Unsupported(Exception):
     """Raised by `prepare` when the engine lacks an operation or a dtype; the message says which."""
+
+
+class KnownFailure(Exception):
+    """Raised by an adapter that recognises a failure of its framework: the name in its table, and what it says."""
+
+    def __init__(self, name: str, said: str) -> None:
+        super().__init__(said)
+        self.name = name
 
 
 # `evaluate(inputs, cotangent)`: arrays in the dtype of the run. The cotangent has the shape of the
@@ -83,7 +96,7 @@ class Engine:
     graphs, `again`, is handed that of a case (`harness/graph/directional.py`) like any other graph,
     for tangents and Hessian-vector products. `release` drops what the framework keeps, such as
     compiled programs, and is called between units where a process has grown too much; what was
-    prepared before is not used after it.
+    prepared before is not used after it. `known` is what is known of it, in every case.
     """
 
     prepare: Prepare
@@ -91,6 +104,7 @@ class Engine:
     version: Callable[[], str] = lambda: ""
     again: bool = False
     release: Callable[[], None] = lambda: None
+    known: tuple[Entry, ...] = ()
 
 
 # `along(inputs, cotangent, direction)`: the direction has an array for each wanted input, in its shape.
@@ -104,14 +118,15 @@ class Variant:
 
     `quantity` says what `along` returns: the `tangent` <cotangent, J v>, a scalar, or the `hessian_product` of the
     contracted output with v, an array for each wanted input. `prepare` and `along` raise
-    `Unsupported` for what the framework has no rule for. `version` and `release` as of an `Engine`. An entry point of
-    the group `gradaccord.variants`.
+    `Unsupported` for what the framework has no rule for. `version`, `release` and `known` as of an `Engine`. An entry
+    point of the group `gradaccord.variants`.
     """
 
     quantity: Derivative
     prepare: PrepareAlong
     version: Callable[[], str] = lambda: ""
     release: Callable[[], None] = lambda: None
+    known: tuple[Entry, ...] = ()
 
 
 # The environment variable that names the folder where engines keep what they compiled, for later runs and for

@@ -6,6 +6,7 @@ Everything is a value: a link, an index, a choice. Whoever shows it to people ma
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal, NamedTuple, TypeAlias
 
 from ..graph.node import Use
@@ -47,7 +48,8 @@ class Row:
     component; `engine_value`, `reference` and `error` (engine minus reference) belong to that
     component; `score` is the worst link upstream, sound up to 1; `digits` those in agreement with
     the truth; `node` the first link that is off, or for what is no link its place as text; `finding` whether it
-    counts as a disagreement and `accepted` the ledger's reason for one that is explained. `choice` is no column.
+    counts as a disagreement and `accepted` why it is one that is known. `choice` is no column; nor is `off`: how far
+    the link that is off is off at most, as a part of what its own numbers give.
     """
 
     case: str
@@ -70,6 +72,7 @@ class Row:
     finding: bool = False
     accepted: str = ""
     choice: Choice = field(default=(), metadata={"column": False})
+    off: float = field(default=inf, metadata={"column": False})
 
     @property
     def unexplained(self) -> bool:
@@ -98,7 +101,7 @@ class PairRow:
 class TrajectoryRow:
     """One input after one step of one engine: its worst component.
 
-    `cause` is gradient, state, update or value, and `node` the link of the graph that is off.
+    `cause` is gradient, state, update or value, and `node` the link of the graph that is off; `off` as in a `Row`.
     """
 
     case: str
@@ -117,6 +120,7 @@ class TrajectoryRow:
     node: LinkName | str = ""
     finding: bool = False
     accepted: str = ""
+    off: float = field(default=inf, metadata={"column": False})
 
     @property
     def unexplained(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import perf_counter
 from typing import Any, cast, get_args
@@ -23,9 +23,21 @@ from ..graph.node import Use
 from ..judging.second_order import given
 from ..judging.subject import Subject
 from ..paths.trajectory import Path, trajectory
-from ..records.evaluation import DTYPES, Along, Derivative, Evaluate, Evaluation, Inputs, Status, Unsupported, Variant
+from ..records.evaluation import (
+    DTYPES,
+    Along,
+    Derivative,
+    Evaluate,
+    Evaluation,
+    Inputs,
+    KnownFailure,
+    Status,
+    Unsupported,
+    Variant,
+)
+from ..records.known import NOTHING, Knowledge
 from ..rules.update import Update
-from .loading import load, loaded, version
+from .loading import knowledge, load, loaded, version
 from .offered import variants
 
 Array = NDArray[Any]
@@ -39,6 +51,7 @@ class Answer:
     again: Evaluation | None = None
     seconds: float = 0.0
     version: str = ""
+    knowledge: Knowledge = NOTHING
 
 
 def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Answer:
@@ -89,23 +102,26 @@ def answer_along(
 
 
 def _twice(engine: str, prepare: Callable[[], Any], ask: Callable[[Any], Evaluation]) -> Answer:
-    running = version(engine)
+    return replace(_asked_twice(prepare, ask), version=version(engine), knowledge=knowledge(engine))
+
+
+def _asked_twice(prepare: Callable[[], Any], ask: Callable[[Any], Evaluation]) -> Answer:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a division by zero is a number here, and the judge looks at it
         try:
             evaluate = prepare()
         except Unsupported as reason:
-            return Answer(Evaluation("unsupported", str(reason)), version=running)
+            return Answer(Evaluation("unsupported", str(reason)))
         except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
-            return Answer(Evaluation("failed", f"prepare raised {one_line(error)}"), version=running)
+            return Answer(Evaluation("failed", f"prepare raised {one_line(error)}"))
         if not callable(evaluate):
             reason = f"prepare returned {type(evaluate).__name__}, expected a function evaluate(inputs, cotangent)"
-            return Answer(Evaluation("failed", reason), version=running)
+            return Answer(Evaluation("failed", reason))
         start = perf_counter()
         first = ask(evaluate)
         seconds = perf_counter() - start
         again = ask(evaluate) if first.status == "ok" else None
-    return Answer(first, again, seconds, running)
+    return Answer(first, again, seconds)
 
 
 @lru_cache(maxsize=32)
@@ -132,7 +148,7 @@ def walk(engine: str, start: Subject, update: Update) -> Path:
         def sensibly(inputs: Inputs, cotangent: Array) -> Evaluation:
             return _once(evaluate, start.graph, start.dtype, inputs, cotangent)
 
-        return trajectory(start, engine, sensibly, update, loaded.optimiser)
+        return trajectory(start, engine, sensibly, update, loaded.optimiser, knowledge(engine))
 
 
 def _once(evaluate: Evaluate, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Evaluation:
@@ -181,6 +197,8 @@ def _guarded(
         return evaluation
     except Unsupported as reason:
         return Evaluation("unsupported", str(reason))
+    except KnownFailure as failure:
+        return Evaluation("failed", str(failure), known=failure.name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
         return Evaluation("failed", one_line(error))
 
@@ -205,7 +223,7 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     if evaluation.status not in statuses:
         return Evaluation("failed", f"its status is {evaluation.status!r}, expected one of: {', '.join(statuses)}")
     if evaluation.status != "ok":
-        return Evaluation(evaluation.status, " ".join(str(evaluation.reason).split())[:500])
+        return Evaluation(evaluation.status, " ".join(str(evaluation.reason).split())[:500], known=evaluation.known)
     wanted = [node.name for node in graph.wanted]
     shown: list[tuple[str, object, Sequence[str | Use]]] = [
         ("value", evaluation.values, [graph.output.name]),
@@ -213,20 +231,27 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
         ("term", evaluation.terms, []),
         ("adjoint", evaluation.adjoints, []),
         ("error estimate", evaluation.errors, wanted),
+        ("value", plain_output(evaluation, graph), []),
     ]
-    plain: list[dict[Any, Array] | None] = []
+    told: list[dict[Any, Array] | None] = []
     for what, arrays, needed in shown:
         if arrays is None and what not in ("value", "gradient"):
-            plain.append(None)
+            told.append(None)
             continue
         problem = _problem(what, arrays, needed, graph, dtype)
         if problem:
             return Evaluation("failed", problem)
-        plain.append({key: np.asarray(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
-    values, gradients, terms, adjoints, errors = plain
+        told.append({key: np.asarray(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
+    values, gradients, terms, adjoints, errors, output = told
     if terms is not None or adjoints is not None:
         adjoints = {**(gradients or {}), **(adjoints or {})}  # an input's adjoint is its gradient
-    return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors)
+    plain = (output or {}).get(graph.output.name)
+    return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors, plain)
+
+
+def plain_output(evaluation: Evaluation, graph: Graph) -> Mapping[str, Array]:
+    """The output's value by the plain program, where that is another; by its name."""
+    return {} if evaluation.output is None else {graph.output.name: evaluation.output}
 
 
 def _problem(

@@ -1,9 +1,9 @@
 """The ledger of known disagreements: `accept` entries of a case, applied to the rows of its units.
 
-An entry explains a finding of exactly its engine, quantity, name, point, dtype and verdict, and the rows
-downstream that inherit it. One that ran and did not happen, or happened with another verdict, is a finding
-itself: no stale entry survives. In a dtype that the case does not list, an entry that names none explains
-but promises nothing.
+An entry explains a finding of exactly its engine, quantity, name, point, dtype and verdict, no further off than the
+entry holds, and the rows downstream that inherit it. One that ran and did not happen, or happened with another verdict
+or further off, is a finding itself: no stale entry survives. In a dtype that the case does not list, an entry that
+names none explains but promises nothing. What is known of the engine itself is told by the judge, and needs no entry.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Ledger:
         self._ran: set[int] = set()
         self._due: set[int] = set()  # those of them that must come true
         self._happened: set[int] = set()
+        self._beyond: set[int] = set()  # those that happened further off than they hold
         self._instead: dict[int, str] = {}
 
     def explain(self, outcome: Outcome) -> Outcome:
@@ -43,8 +44,9 @@ class Ledger:
     def _notice(self, outcome: Outcome) -> None:
         ran = {row.engine for row in outcome.rows if row.verdict != "unsupported"}
         for k, entry in enumerate(self.case.accept):
-            version = outcome.versions.get(entry.engine, "")
-            if entry.engine in ran and _covers(entry, outcome) and entry.covers(version):
+            theirs = [engine for engine in ran if entry.matches(engine)]
+            running = all(entry.covers(outcome.versions.get(engine, "")) for engine in theirs)
+            if theirs and _covers(entry, outcome) and running:
                 self._ran.add(k)
                 if entry.dtype is not None or outcome.dtype in self.case.dtypes:
                     self._due.add(k)
@@ -52,16 +54,22 @@ class Ledger:
     def _explained(self, row: Row, outcome: Outcome) -> Row:
         for k, entry in enumerate(self.case.accept):
             if k in self._ran and _covers(entry, outcome) and _names(entry, row):
-                if row.verdict == entry.verdict:
+                if row.verdict != entry.verdict:
+                    self._instead[k] = f"it was `{row.verdict}`"
+                elif not entry.holds_for(row.off) and row.quantity != entry.quantity:
+                    continue  # what it is about has a row of its own
+                elif not entry.holds_for(row.off):
+                    self._instead[k] = f"it was off by {row.off:.2g} of the right number, beyond {entry.within:.2g}"
+                    self._beyond.add(k)
+                else:
                     self._happened.add(k)
                     return replace(row, accepted=entry.reason) if row.finding else row
-                self._instead[k] = row.verdict
         return row
 
     def _on_path(self, row: TrajectoryRow, outcome: Outcome) -> TrajectoryRow:
         for k, entry in enumerate(self.case.accept):
-            same = (row.engine, row.verdict) == (entry.engine, entry.verdict) and _inherits(entry, row.node)
-            if same and row.finding and k in self._ran and _covers(entry, outcome):
+            same = entry.matches(row.engine) and row.verdict == entry.verdict and _inherits(entry, row.node)
+            if same and entry.holds_for(row.off) and row.finding and k in self._ran and _covers(entry, outcome):
                 return replace(row, finding=False, accepted=entry.reason)
         return row
 
@@ -70,7 +78,7 @@ class Ledger:
         return [
             _stale(self.case, entry, self._instead.get(k, ""))
             for k, entry in enumerate(self.case.accept)
-            if k in self._due and k not in self._happened
+            if k in self._beyond or (k in self._due and k not in self._happened)
         ]
 
     def idle(self, engines: Collection[str]) -> list[Row]:
@@ -100,7 +108,7 @@ def _names(entry: Acceptance, row: Row) -> bool:
 
     Every link that is off has a row that names it, so what is inherited hides no second fault.
     """
-    if row.engine != entry.engine:
+    if not entry.matches(row.engine):
         return False
     if row.quantity == entry.quantity and entry.name in (None, row.name):
         return True
@@ -116,7 +124,7 @@ def _inherits(entry: Acceptance, node: LinkName | str) -> bool:
 
 def _stale(case: Case, entry: Acceptance, instead: str) -> Row:
     what = f"{entry.quantity} of {entry.name}" if entry.name else entry.quantity
-    clause = f"it was `{instead}`" if instead else "it did not come up"
+    clause = instead or "it did not come up"
     reason = (
         f"stale ledger entry: expected `{entry.verdict}` for {entry.engine}, {what} ({entry.reason}), but {clause}; "
         f"remove or correct the entry at {case.path.name}:{entry.line}"

@@ -15,8 +15,11 @@ from typing import Any, cast
 
 from ..errors import CommandError, LoadingError, engine_folders, one_line, raised_at
 from ..records.evaluation import Engine, Prepare, Unsupported, Variant
+from ..records.known import NOTHING, Knowledge, covers
 from ..words import nearest
 from .offered import installed
+
+SHIPPED = "gradaccord.engines."
 
 
 def checked(names: Iterable[str]) -> tuple[str, ...]:
@@ -137,6 +140,17 @@ def _remedy(name: str, missing: str) -> str:
         if base in extras:
             return f"pip install '{entry.dist.name}[{base}]'"
     return f"pip install {missing}"
+
+
+def knowledge(name: str) -> Knowledge:
+    """What is known of the engine in the version that runs. Only this project's own engines count as measured."""
+    entry = installed().get(name)
+    shipped = entry is not None and entry.module.startswith(SHIPPED)
+    try:
+        running = version(name)
+        return Knowledge(tuple(one for one in loaded(name).known if covers(one.versions, running)), shipped)
+    except (Exception, SystemExit):  # noqa: BLE001 a table that makes no sense must not fail a run
+        return NOTHING
 
 
 def version(name: str) -> str:

@@ -150,7 +150,7 @@ def _beyond(unit: Unit, subject: Subject, engines: Sequence[str], host: Host, bl
         if reply is None:
             continue
         try:
-            rows = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked)
+            rows = judge_along(question, engine, reply.evaluation, reply.again, reply.seconds, asked, reply.knowledge)
         except Exception as error:  # noqa: BLE001 see _judged
             rows = [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)]
         results.rows.extend(map(_unjudged, rows) if doubt else rows)
@@ -196,7 +196,7 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
 
 def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
     try:
-        return judged(subject, engine, reply.evaluation, reply.again, reply.seconds)
+        return judged(subject, engine, reply.evaluation, reply.again, reply.seconds, knowledge=reply.knowledge)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
         return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)], {}
 

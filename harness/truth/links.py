@@ -82,16 +82,19 @@ class Step:
         self.value_estimate = cache(partial(value_estimate, self.graph))
         self.term_estimates = cache(partial(term_estimates, self.graph, self.active))
 
-    def _value_program(self, form: Format | None) -> Program:
-        """`program(x...) -> (y,)`; exact by the textbook formula, or rounded step by step by the stable one."""
+    def _value_program(self, form: Format | None, stable: bool | None = None) -> Program:
+        """`program(x...) -> (y,)`; exact by the textbook formula, or rounded step by step by the stable one.
+
+        `stable` chooses the formula by itself.
+        """
         ties = "decide" if self.operation.selects or self.operation.kind != "float" else "hull"
         namespace = balls(ties=ties)
-        graph = expanded(self.graph, stable=form is not None)
+        graph = expanded(self.graph, stable=form is not None if stable is None else stable)
         return emit(graph, namespace if form is None else rounded(namespace, form), ["y"], operators=False)
 
-    def _term_program(self, form: Format | None, ties: Ties = "hull") -> Program:
+    def _term_program(self, form: Format | None, ties: Ties = "hull", stable: bool | None = None) -> Program:
         """`program(x..., [y,] g) -> terms` of the active operands. A primitive's rounded rule reads the engine's y."""
-        derivative = gradient(self.graph, stable=form is not None, seeded=True)
+        derivative = gradient(self.graph, stable=form is not None if stable is None else stable, seeded=True)
         namespace = balls(ties=ties)
         graph, names = derivative.graph, list[str]()
         zero = Node("structural_zero", "broadcast_to", (Constant("0"),), (("shape", ()),), (), "float")

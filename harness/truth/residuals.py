@@ -57,14 +57,20 @@ _ARRAYS = tuple(field.name for field in fields(Residual) if field.name != "produ
 
 
 class Numerals:
-    """An engine's array as balls, converted once: as it is, and widened by one rounding."""
+    """An engine's array as balls, converted once: as it is, and widened by one rounding.
 
-    def __init__(self, array: Numbers, form: Format) -> None:
+    `stands_for`: the number that each element is, where the format does not hold it.
+    """
+
+    def __init__(self, array: Numbers, form: Format, stands_for: flint.arb | None = None) -> None:
         self.array = array
         self._form = form
+        self._stands_for = stands_for
 
     @cached_property
     def exact(self) -> Any:
+        if self._stands_for is not None:
+            return np.full(self.array.shape, self._stands_for, dtype=object)
         return self.array if self.array.dtype.kind in "bi" else to_balls(self.array)
 
     @cached_property

@@ -25,6 +25,7 @@ from gradaccord.harness.records.evaluation import Engine, Evaluation, Unsupporte
 from gradaccord.harness.records.verdicts import FINDINGS
 
 from ..examples import EXAMPLES
+from ..subject import subject
 
 MODULES = {"torch": "pytorch", "jax": "jax", "jax:jit": "jax"}
 # JAX compiles every call of another shape: a third of the examples there, one for whole programs.
@@ -348,3 +349,15 @@ def test_an_unknown_rule_is_unsupported(engine: str) -> None:
     assert optimiser is not None
     with pytest.raises(Unsupported, match="lion"):
         optimiser("lion", {}, {"a": START})
+
+
+def test_compiled_jax_shows_the_numbers_that_it_used() -> None:
+    """XLA computes a slice of log_softmax anew, with other bits than the whole: without a barrier the slice is off."""
+    about = subject(
+        {"p": "log_softmax(layer_norm(x))", "loss": "-sum(p[:, 0])"},
+        "float32",
+        x=np.random.default_rng(13).normal(size=(4, 6)),
+    )
+    evaluation = load("jax:jit").prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    assert np.array_equal(evaluation.values["p"][:, 0], evaluation.values["loss.1"])
+    assert not [row for row in judge(about, "jax:jit", evaluation) if row.finding]

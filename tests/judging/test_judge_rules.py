@@ -6,11 +6,13 @@ A rule is broken while the engine prepares, and mended before the judge looks.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.judging.judge import judge
 
@@ -103,3 +105,30 @@ def test_a_rule_off_by_a_small_factor_is_caught_and_pinned_to_its_operation(
     assert all(node.startswith("term of ") for node in off)
     # tanh's own rule multiplies too: what is named is the broken operation, or the first of its kind.
     assert any("in h" in node or op in ("multiply", "tanh", "subtract") for node in off)
+
+
+FOLDED = {"z": "x * 1e30", "w": "z * 1e-30", "y": "w * 1e-30"}
+
+
+def test_a_constant_that_the_format_does_not_hold_is_known_from_the_graph() -> None:
+    """The adjoint of z is 1e-60, which is 0 in float32; compilers fold it, and the gradient is 1e-30."""
+    about = subject(FOLDED, "float32", x=1e-30)
+    sound = evaluated(about)
+    assert sound.adjoints is not None and sound.adjoints["z"] == 0 and sound.gradients["x"] == np.float32(1e-30)
+    assert not [row for row in judge(about, "x", sound) if row.finding]
+
+
+@pytest.mark.parametrize("fault", [1 + 1e-5, -1, 5])
+def test_what_does_not_follow_from_the_folded_constant_is_wrong(fault: float) -> None:
+    about = subject(FOLDED, "float32", x=1e-30)
+    sound = evaluated(about)
+    assert sound.adjoints is not None and sound.terms is not None
+    number = np.float32(1e-30 * fault)
+    faulty = replace(
+        sound,
+        gradients={"x": np.asarray(number)},
+        adjoints={**sound.adjoints, "x": np.asarray(number)},
+        terms={**sound.terms, Use("z", 0): np.asarray(number)},
+    )
+    rows = judge(about, "x", faulty)
+    assert first_off(rows) == {"term of x in z[0]"}

@@ -170,3 +170,18 @@ def test_an_input_of_another_sign_of_zero_is_another_input() -> None:
     sound = evaluated(about)
     rows = judge(about, "x", replace(sound, values={**sound.values, "x": np.array(-0.0)}))
     assert "value of x" in first_off(rows)
+
+
+@pytest.mark.parametrize("text", ["exp(x)", "sum(exp(x))"])
+@pytest.mark.parametrize("fault", [float("nan"), 0.0, -1.0, 1 + 1e-6])
+def test_the_value_of_a_plain_program_is_judged_where_its_bits_are_others(fault: float, text: str) -> None:
+    about = subject(text, x=[1.0, 2.0])
+    sound = evaluated(about)
+    value = sound.values["f"]
+    near = [row for row in judge(about, "x", replace(sound, output=np.nextafter(value, 9))) if row.finding]
+    assert not near
+    off = np.array(value)
+    off.reshape(-1)[-1] *= fault
+    rows = [row for row in judge(about, "x", replace(sound, output=off)) if row.finding]
+    assert [(row.quantity, row.name) for row in rows] == [("value", "f")]
+    assert rows[0].verdict == ("wrong" if np.isfinite(fault) else "not finite")

@@ -54,12 +54,12 @@ TABLE: dict[Verdict, Shown] = {
     "not judged": Shown("finite_difference*"),
     "convention": Shown("torch* jax*", status=1),
     "kink artefact": Shown("torch*", status=1),
-    "imprecise": Shown("torch*", status=1),
-    "wrong": Shown("torch*", status=1),
+    "imprecise": Shown(f"{FAULTY}:single*", status=1),
+    "wrong": Shown(f"{FAULTY}:mirrored*", status=1),
     "not finite": Shown("torch*", status=1),
     "overflow": Shown("backprop*", dtype="float16", status=1),
     "unstable": Shown(f"{FAULTY}:forgetful*", status=1),
-    "failed": Shown("backprop torch*", status=1),
+    "failed": Shown(f"backprop {FAULTY}:sineless*", status=1),
     "timed out": Shown(f"{FAULTY}:hanging*", flags=" --timeout 2", status=1),
 }
 

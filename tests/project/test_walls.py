@@ -54,9 +54,10 @@ NARROW = {
     "harness/records/verdicts.py": (),
     "harness/records/formats.py": (),
     "harness/records/rows.py": ("graph.node", "records.verdicts"),
-    "harness/records/evaluation.py": ("graph", "records.formats"),
+    "harness/records/evaluation.py": ("graph", "records.formats", "records.known"),
+    "harness/records/known.py": ("graph.node",),
     "harness/running/workers.py": ("running.loading", "running.memory", "words"),
-    "engines/": ("words", "graph", "records.evaluation", "rules", "arithmetic"),
+    "engines/": ("words", "graph", "records.evaluation", "records.known", "rules", "arithmetic"),
     "reports/": REPORTED,
 }
 
@@ -67,14 +68,14 @@ FILES = {
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
     "reduction linear_algebra convolution movement indexing loss layer | __init__",
     "graph/language": "habits printing | slips | expression | mistakes",
-    "records": "formats verdicts | evaluation rows | paths settings | outcome | tally",
+    "records": "formats verdicts known | evaluation rows | paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "truth": "arrays precision rounding | choice products | laurent numbers | germs poles reference residuals shaken | "
     "adjoints beside links | batches proof sides | sensitivity ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys | statements "
     "| known | case",
-    "judging": "choices subject | classify | agreement allowance chain expectation unseen | birth last_word | judge "
-    "| second_order",
+    "judging": "choices subject | classify | known | agreement allowance chain expectation unseen | birth last_word "
+    "| judge | second_order",
     "paths": "horizon move summary | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",

@@ -47,6 +47,16 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "inside a folded block": (HEAD + "  h: >-\n\n    a *\n      b *\n    ‸tahn(b)\n", ["unknown operation `tahn`"]),
     "on a second plain line": (HEAD + "  h: a *\n    b * ‸tahn(b)\n", ["unknown operation `tahn`"]),
     "after Greek letters": ("name: x\ninputs: {α: 1}\ngraph:\n  h: α * ‸tahn(α)\n", ["unknown operation `tahn`"]),
+    "size of what has none": (
+        TWO + "accept: [{engine: x, quantity: value, verdict: convention, reason: y, within: ‸2}]\n",
+        [
+            "`within` of `convention`, which has no size",
+        ],
+    ),
+    "size of nothing": (
+        TWO + "accept: [{engine: x, quantity: value, verdict: wrong, reason: y, within: ‸0}]\n",
+        ["`0` as `within` a number above 0, or `.inf`"],
+    ),
     "undefined name": (
         HEAD + "  second: a * b\n  f: second * ‸secnd\n",
         ["undefined name `secnd` Did you mean `second`?"],

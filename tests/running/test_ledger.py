@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ accept:
 """
 
 
+OFF = 1e-4  # of the right number
 TERM = LinkName("term", "a", Use("y", 0))
 
 
@@ -48,6 +50,7 @@ def row(engine: str, quantity: Quantity, name: str, verdict: Verdict, node: Link
         verdict=verdict,
         node=node,
         choice=((choice, 1),) if choice else (),
+        off=OFF,
         finding=True,
     )
 
@@ -123,9 +126,46 @@ def test_a_step_of_a_path_is_explained_by_the_link_that_it_inherits(
         cause="gradient",
         node=node,
         finding=True,
+        off=OFF,
     )
     there = (row("one", "term", "a", "wrong", TERM),)
     found = Ledger(case(tmp_path, "wrong")).explain(
         Outcome(case="made", point=0, dtype="float64", rows=there, trajectories=(step,))
     )
     assert (found.trajectories[0].finding, bool(found.trajectories[0].accepted)) == (not known, known)
+
+
+@pytest.mark.parametrize(
+    "within, off, known",
+    [("", OFF, True), ("", 5 * 2.0**-11, False), (", within: 1e-4", OFF, True), (", within: 1e-4", 5 * OFF, False),
+     (", within: 0.6", 0.56, True), (", within: .inf", float("inf"), True), ("", float("nan"), False)],
+)  # fmt: skip
+def test_an_entry_explains_no_more_than_it_was_made_for(within: str, off: float, known: bool, tmp_path: Path) -> None:
+    path = tmp_path / "made.yaml"
+    path.write_text(TEXT.replace("VERDICT", "wrong").replace("reason: known", f"reason: known{within}"))
+    ledger = Ledger(load(path))
+    term = replace(row("one", "term", "a", "wrong", TERM), off=off)
+    inherited = replace(row("one", "gradient", "a", "wrong", TERM), off=off)
+    assert [one.unexplained for one in explained(ledger, term, inherited)] == [not known] * 2
+    stale = ledger.stale()
+    assert len(stale) == (not known)
+    assert all("it was off by" in one.reason and "beyond" in one.reason for one in stale)
+
+
+@pytest.mark.parametrize(
+    "named, runs, same",
+    [
+        ("engines.py:one", "/any/where/engines.py:one", True),
+        ("engines.py:one", "engines.py:one", True),
+        ("where/engines.py:one", "/any/where/engines.py:one", True),
+        ("engines.py:one", "/any/where/my_engines.py:one", False),
+        ("engines.py:one", "/any/where/engines.py:two", False),
+        ("else/engines.py:one", "/any/where/engines.py:one", False),
+        ("jax", "jax:jit", False),
+    ],
+)
+def test_a_file_is_known_by_its_own_name_whatever_its_folder(named: str, runs: str, same: bool, tmp_path: Path) -> None:
+    path = tmp_path / "made.yaml"
+    path.write_text(TEXT.replace("VERDICT", "wrong").replace("engine: one", f'engine: "{named}"'))
+    found = explained(Ledger(load(path)), row(runs, "term", "a", "wrong", TERM))
+    assert bool(found[0].accepted) == same

@@ -90,6 +90,8 @@ def test_nothing_compared_is_noticed(two_points: Case) -> None:
 
 def entry(verdict: str, **more: object) -> str:
     fields = {"engine": f'"{BENT}"', "quantity": "gradient", "verdict": verdict, "reason": "planted", **more}
+    if verdict == "wrong":
+        fields["within"] = ".inf"
     return "accept:\n  - {" + ", ".join(f"{key}: {value}" for key, value in fields.items()) + "}\n"
 
 

@@ -134,7 +134,7 @@ def test_lf_runs_only_what_failed(project: pytest.Pytester) -> None:
 
 LEDGER = """\
 accept:
-  - {engine: ENGINE, quantity: gradient, verdict: wrong, name: a, reason: planted}
+  - {engine: ENGINE, quantity: gradient, verdict: wrong, name: a, reason: planted, within: .inf}
 """
 
 

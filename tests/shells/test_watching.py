@@ -63,7 +63,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 
 def known(*quantities: str) -> str:
     """A ledger that explains what is wrong with these quantities of the bent engine."""
-    entries = [f'{{engine: "{BENT}", quantity: {name}, verdict: wrong, reason: planted}}' for name in quantities]
+    entries = [
+        f'{{engine: "{BENT}", quantity: {name}, verdict: wrong, reason: planted, within: .inf}}' for name in quantities
+    ]
     return f"accept: [{', '.join(entries)}]\n"
 
 

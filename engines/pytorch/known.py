@@ -1,0 +1,129 @@
+"""What is known of PyTorch on CPUs, in every case: formulas that it runs, defects and failures. Of torch 2.13.
+
+Ceilings are measured over thousands of points; `tests/engines/test_known.py` holds each entry at some of them.
+"""
+
+from __future__ import annotations
+
+from ...harness.records.known import Defect, Entry, Failure, Formula
+
+WIDE_TANGENT, WIDER_BOUND, IN_PLACE = "wide tangent", "wider bound", "in place"
+VERSIONS = ">=2.6,<3"
+EXPM1 = "https://github.com/pytorch/pytorch/issues/192406"
+TRIGAMMA = "https://github.com/pytorch/pytorch/pull/4399"
+SOFTPLUS = "https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html"
+
+KNOWN: tuple[Entry, ...] = (
+    Formula(
+        operation="gelu",
+        params=(("approximate", "none"),),
+        text="0.5 * x * (1 + erf(x * sqrt(0.5)))",
+        digits=8,
+        rounding=3,  # of its erf in float32, in arrays of eight numbers and more
+        source="aten/src/ATen/native/cpu/Activation.cpp, GeluKernelImpl and GeluBackwardKernelImpl",
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="gelu",
+        quantity="value",
+        reason="1 + erf(x / sqrt 2) cancels in the tail until nothing is left; erfc would not",
+        within=6,
+        of="x",
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="gelu",
+        quantity="term",
+        reason="1 + erf(x / sqrt 2) cancels in the tail of the slope too",
+        within=2,
+        of="g",
+        versions=VERSIONS,
+    ),
+    Formula(
+        operation="expm1",
+        text="g * (y + 1)",
+        digits=8,
+        source="tools/autograd/derivatives.yaml, expm1: grad * (result + 1)",
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="expm1",
+        quantity="term",
+        reason="the slope is computed as expm1(x) + 1, which cancels until nothing is left",
+        within=1,
+        of="g",
+        link=EXPM1,
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="softplus",
+        quantity="value",
+        reason="softplus is x beyond its threshold of 20",
+        within=2.0**53,  # all of what is cut off
+        of="where(x > 20, exp(-x), 0)",
+        dtypes=("float64",),
+        link=SOFTPLUS,
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="softplus",
+        quantity="term",
+        reason="its slope is 1 beyond x = 20, not the sigmoid of x",
+        within=2.0**53,
+        of="where(x > 20, g * exp(-x), 0)",
+        dtypes=("float64",),
+        link=SOFTPLUS,
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="digamma",
+        quantity="term",
+        reason="the slope of digamma is a trigamma cut off after six terms",
+        within=1.6e7,
+        dtypes=("float64",),
+        link=TRIGAMMA,
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="polygamma",
+        quantity="value",
+        reason="trigamma is an expansion right to about ten digits",
+        within=1.6e7,
+        params=(("n", 1),),
+        dtypes=("float64",),
+        link=TRIGAMMA,
+        versions=VERSIONS,
+    ),
+    Failure(
+        name=WIDER_BOUND,
+        reason="clamp with gradients refuses a bound that is wider than x",
+        versions=VERSIONS,
+    ),
+)
+
+FORWARD: tuple[Entry, ...] = (
+    Failure(
+        name=WIDE_TANGENT,
+        reason="a Python float times a tensor without axes of a lower precision has a float64 tangent",
+        link="https://github.com/pytorch/pytorch/issues/90065",
+        versions=VERSIONS,
+    ),
+)
+FORWARD_REVERSE: tuple[Entry, ...] = (
+    Failure(
+        name=IN_PLACE,
+        reason="the forward rule of mse_loss's backward divides a target without a tangent in place",
+        link="https://github.com/pytorch/pytorch/issues/123996",
+        versions=VERSIONS,
+    ),
+)
+REVERSE_FORWARD: tuple[Entry, ...] = (
+    Defect(
+        operation="layer_norm",
+        quantity="hessian_product",
+        reason="the forward rule of layer_norm takes the saved mean and deviation for constants",
+        within=20,
+        link="https://github.com/pytorch/pytorch/issues/198017",
+        versions=VERSIONS,
+    ),
+)

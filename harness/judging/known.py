@@ -1,0 +1,181 @@
+"""A link that is off, held against what is known of its engine: formulas that it runs, defects that it has.
+
+A formula excuses what is sound by it, where balls prove it equal to the operation, and no further than the digits that
+its entry names: the link is `lossy`. A defect keeps the verdict and says that it is known, up to its ceiling. Neither
+counts where a stranger claims it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arithmetic import arrays
+from ..graph.build import Builder
+from ..graph.emit import Program, emit
+from ..graph.expand import expanded
+from ..graph.graph import Graph
+from ..graph.node import Node
+from ..graph.operations import OPERATIONS
+from ..graph.operations.operation import Operation, operation
+from ..records.formats import Format
+from ..records.known import Defect, Formula, Knowledge
+from ..records.verdicts import FINDINGS
+from ..truth.links import Step, step_of
+from ..truth.precision import is_loose, refined
+from ..truth.residuals import Numerals, Residual
+from .classify import Judgement, place, show
+
+Marks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What a link is about: a node, of a term the place of its operand (`which` of the terms it is), and the numbers.
+
+    `measure` is the link's residual by any step that stands for the node's, and as a format rounds.
+    """
+
+    graph: Graph
+    node: Node
+    operands: Sequence[Numerals]
+    measure: Callable[[Step, Format], Residual]
+    g: Numerals | None = None
+    position: int | None = None
+    which: int = 0
+
+
+def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Format) -> Judgement:
+    """The judgement of a link that is off, as what is known of the engine leaves it."""
+    node, graph = matter.node, matter.graph
+    if judgement.verdict not in FINDINGS or graph.operation(node) is not OPERATIONS.get(node.op):
+        return judgement
+    formula = next((f for f in knowledge.formulas if f.operation == node.op and _with(f, node)), None)
+    quantity = "value" if matter.g is None else "term"
+    defects = [
+        d for d in knowledge.defects
+        if (d.operation, d.quantity) == (node.op, quantity) and _with(d, node) and d.operand in (None, matter.position)
+        and (not d.dtypes or form.name in d.dtypes)
+    ]  # fmt: skip
+    if formula is None and not defects:
+        return judgement
+    residual = matter.measure(step_of(graph, node), form)
+    off = np.asarray(residual.enclosed & ~(residual.score <= 1))
+    by_formula = _excused(formula, matter, knowledge, residual, off, form) if formula else np.zeros_like(off)
+    if formula and by_formula[off].all() and residual.enclosed.all() and not residual.kink.any():
+        return _lossy(judgement, formula, residual, off, form) if knowledge.shipped else _claimed(judgement, formula)
+    left, reasons = off & ~by_formula, list[str]()
+    for defect in defects:
+        covered = left & _within(defect, matter, residual, form)
+        if covered.any():
+            reasons.append(defect.reason)
+            left = left & ~covered
+    if left.any() or not off.any():
+        return judgement
+    reason = "; ".join(reasons) or f"it runs `{formula.text}`" if formula else "; ".join(reasons)
+    return replace(judgement, known=reason) if knowledge.shipped else _claimed(judgement, reason)
+
+
+def _with(entry: Formula | Defect, node: Node) -> bool:
+    return all(dict(node.params).get(name) == value for name, value in entry.params)
+
+
+# --- formulas ---------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _rewritten(formulas: tuple[Formula, ...]) -> tuple[Operation, ...]:
+    """The operations as an engine runs them: their meaning as it is, their usual formula another."""
+
+    def one(formula: Formula) -> Operation:
+        name = formula.operation
+        row = OPERATIONS[name]
+        return replace(row, derivative=formula.text) if row.primitive else replace(row, stable=formula.text)
+
+    return tuple(map(one, formulas))
+
+
+def _excused(
+    formula: Formula, matter: Matter, knowledge: Knowledge, residual: Residual, off: Marks, form: Format
+) -> Marks:
+    """Where a link that is off is sound by the formula, which is the operation, and enough of its digits are left."""
+    read = [*matter.operands, *([] if matter.g is None else [matter.g])]
+    if any(x.array.shape != off.shape or x.array.dtype.kind in "bi" for x in read):
+        return np.zeros_like(off)
+    chosen = tuple(f for f in knowledge.formulas if f is formula or f.operation != formula.operation)
+    graph = replace(matter.graph, definitions=(*matter.graph.definitions, *_rewritten(chosen)))
+    usual, own = step_of(matter.graph, matter.node), step_of(graph, matter.node)
+    by_own = matter.measure(own, replace(form, result=form.step * formula.rounding))
+    with np.errstate(all="ignore"):
+        most = min(10.0**formula.digits * form.unit, 0.5)  # at half of the number nothing of it is right any more
+        sound = off & by_own.enclosed & (by_own.score <= 1) & (residual.off <= most * np.abs(residual.exact))
+    if sound.any():
+        sound[sound] = _equal(usual, own, matter, [x.exact[sound] for x in read])
+    return sound
+
+
+def _equal(usual: Step, own: Step, matter: Matter, balls: Sequence[Any]) -> Marks:
+    """Where balls prove that a formula gives what the operation's definition gives, to 80 bits."""
+    if matter.g is None:
+        a = refined(lambda: usual.value_program(None)(*balls))[0]
+        b = refined(lambda: own.value_program(None, True)(*balls))[0]
+    else:
+        a = refined(lambda: usual.term_program(None)(*balls))[matter.which]
+        b = refined(lambda: own.term_program(None, "hull", True)(*balls))[matter.which]
+    return np.asarray(_overlap(a, b), dtype=bool) & ~np.asarray(is_loose(a, 80) | is_loose(b, 80), dtype=bool)
+
+
+_overlap = np.frompyfunc(lambda a, b: bool(a.is_finite() and b.is_finite() and a.overlaps(b)), 2, 1)
+
+
+def _lossy(judgement: Judgement, formula: Formula, residual: Residual, off: Marks, form: Format) -> Judgement:
+    with np.errstate(all="ignore"):
+        units = np.where(off, residual.off / (np.abs(residual.exact) * form.unit), 0.0)
+    index = place(np.argmax(units), units.shape)
+    went, of = np.log10(max(float(units[index]), 1.0)), -np.log10(form.unit)
+    reason = (
+        f"the engine gave {show(residual.engine[index])}, exactly {show(residual.exact[index])}: it runs "
+        f"`{formula.text}`, which cancels here; {went:.0f} of {of:.0f} digits went"
+    )
+    return Judgement("lossy", 1.0, index, reason, known=reason)
+
+
+def _claimed(judgement: Judgement, what: Formula | str) -> Judgement:
+    said = f"it runs `{what.text}`" if isinstance(what, Formula) else what
+    return replace(judgement, reason=f"{judgement.reason}; its author says that {said}, which excuses nothing")
+
+
+# --- defects ------------------------------------------------------------------------------------------------
+
+
+def _within(defect: Defect, matter: Matter, residual: Residual, form: Format) -> Marks:
+    """Where a link is off by no more than a defect explains."""
+    shape = residual.engine.shape
+    exact = residual.exact
+    g = exact if matter.g is None else matter.g.array.astype(np.float64)
+    read = [x.array if x.array.dtype.kind in "bi" else x.array.astype(np.float64) for x in matter.operands]
+    if np.broadcast_shapes(shape, g.shape, *(x.shape for x in read)) != shape:
+        return np.zeros(shape, dtype=bool)
+    with np.errstate(all="ignore"):
+        (of,) = _size(defect.operation, matter.node.params, defect.of)(g, exact, *read)
+        size = np.abs(np.broadcast_to(of, shape))
+        finite = np.isfinite(residual.engine.astype(np.float64))
+        near = residual.off <= defect.within * form.unit * size
+    return near if defect.finite else np.where(finite, near, size > 0)
+
+
+@lru_cache(maxsize=256)
+def _size(op: str, params: Any, text: str) -> Program:
+    """`program(g, exact, operands...) -> (size,)`, element by element in float64."""
+    row = OPERATIONS[op]
+    whole = operation("size", f"g, exact, {row.signature}", row.shape, definition=text)
+    builder = Builder((whole,))
+    names = [builder.input(name, ()) for name in ("g", "exact", *(operand.name for operand in row.operands))]
+    builder.apply("size", names, dict(params), "result")
+    graph = expanded(builder.graph(["result"]), stable=True)
+    return emit(graph, arrays.namespace("float64"), ["result"])

@@ -1,0 +1,120 @@
+"""What is known of an engine, plain data that lives with it: formulas that it runs, defects, failures.
+
+All holds in every case. What a shipped engine says of itself was measured by this project and counts; what a stranger's
+engine says of itself is shown as its claim, and excuses nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from ..graph.node import Params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formula:
+    """What an engine computes an elementwise operation by, where that loses more digits than the usual formula.
+
+    `text` is in the case language, as in the operation's row: of a composite what stands for `stable`, of a primitive
+    its `derivative`. It counts where balls prove that it is the operation (`params`: with these parameters), and where
+    no more than `digits` decimal digits went. `source` says where it is written. Its operations may round `rounding`
+    times as far as usual.
+    """
+
+    operation: str
+    text: str
+    digits: int
+    source: str
+    rounding: float = 1
+    params: Params = ()
+    versions: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """What an engine computes wrongly by no formula, and how wrongly at most.
+
+    A number may be off by `within` units roundoff of `of`, an expression in the operands and parameters, of a term in
+    the adjoint `g` too; `exact` is the right number. With `finite` false it may be NaN or infinite wherever `of` is not
+    0. `operand` is that of a term, every one unless given. A variant along a direction shows no links: no component of
+    its product may be off by more than `within` times the largest one, in every case that has the operation.
+    """
+
+    operation: str
+    quantity: Literal["value", "term", "tangent", "hessian_product"]
+    reason: str
+    within: float
+    of: str = "exact"
+    finite: bool = True
+    params: Params = ()
+    operand: int | None = None
+    dtypes: tuple[str, ...] = ()
+    link: str = ""
+    versions: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A failure that an adapter recognises, and raises by its `name` (`KnownFailure`)."""
+
+    name: str
+    reason: str
+    link: str = ""
+    versions: str = ""
+
+
+Entry: TypeAlias = "Formula | Defect | Failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of an engine in the version that runs. `shipped`: measured by this project, no stranger's claim."""
+
+    entries: tuple[Entry, ...] = ()
+    shipped: bool = False
+
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        return tuple(entry for entry in self.entries if isinstance(entry, Formula))
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        return tuple(entry for entry in self.entries if isinstance(entry, Defect))
+
+    def failure(self, name: str) -> str:
+        """Why a failure of that name is known; empty where it is not."""
+        failures = (entry for entry in self.entries if isinstance(entry, Failure) and entry.name == name)
+        return next((entry.reason for entry in failures if self.shipped), "")
+
+
+NOTHING = Knowledge()
+
+
+def covers(versions: str, version: str) -> bool:
+    """Whether a version such as `torch 2.13.0` lies within bounds such as `>=2.6,<3`; all do where either is empty."""
+    digits = re.search(r"\d+(?:\.\d+)*", version)
+    if not versions or digits is None:
+        return True
+    have = _release(digits[0])
+    for bound in versions.split(","):
+        operator, number = cast("re.Match[str]", re.fullmatch(r"\s*([<>=!]+)\s*([\d.]+)\s*", bound)).groups()
+        limit = _release(number)
+        if not {
+            ">=": have >= limit,
+            "<=": have <= limit,
+            ">": have > limit,
+            "<": have < limit,
+            "==": have == limit,
+            "!=": have != limit,
+        }[operator]:
+            return False
+    return True
+
+
+def _release(version: str) -> tuple[int, ...]:
+    parts = [int(part) for part in version.split(".")]
+    while parts and parts[-1] == 0:
+        parts.pop()
+    return tuple(parts)
