@@ -45,6 +45,9 @@ def judged(
 ) -> tuple[list[Row], Mapping[object, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
     blank = blank_row(subject, engine, seconds)
+    if evaluation.status == "undefined" and not no_truth(subject):
+        reason = f"the engine says that it is undefined here, and the truth exists: {evaluation.reason}"
+        return [replace(blank, verdict="failed", reason=reason.rstrip(": "), finding=True)], {}
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
         return [replace(blank, verdict=evaluation.status, reason=evaluation.reason, finding=finding)], {}
@@ -56,6 +59,12 @@ def judged(
     chain = Chain(subject, evaluation)
     chain.judge()
     return list(_rows(chain, blank, quantities)), chain.links
+
+
+def no_truth(subject: Subject) -> bool:
+    """Whether an engine may say that the output or one of its gradients is undefined: a true number is not finite."""
+    numbers = [subject.truth.values[subject.graph.output.name], *subject.gradients.values()]
+    return not all(np.isfinite(number.high).all() for number in numbers)
 
 
 def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
