@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .records.outcome import Asked, Outcome
     from .records.rows import Row
     from .running.unit import Unit
+    from .running.workers import Host
 
 KEPT = 16  # outcomes of units, for the other engines of the same unit
 SUFFIXES = (".yaml", ".yml")
@@ -213,6 +214,7 @@ class LedgerItem(_CaseItem):
 
 
 _OUTCOMES = pytest.StashKey["OrderedDict[tuple[str, int, str], Outcome]"]()
+_HOST = pytest.StashKey["Host"]()
 _SELECTED = pytest.StashKey[dict[tuple[str, int, str], list[str]]]()
 
 
@@ -224,16 +226,25 @@ def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
     """The outcome of the whole unit, on all of its engines that are selected; kept for the tests beside."""
     from .running.ledger import Ledger
     from .running.unit import outcome
-    from .running.workers import Here
 
     key = _key(unit)
     kept = session.stash.setdefault(_OUTCOMES, OrderedDict())
     if key not in kept:
         engines = [name for name in _selected(session).get(key, [engine]) if name != "truth"]
-        kept[key] = Ledger(unit.case).explain(outcome(unit, engines, Here()))
+        kept[key] = Ledger(unit.case).explain(outcome(unit, engines, _host(session)))
         if len(kept) > KEPT:
             kept.popitem(last=False)
     return kept[key]
+
+
+def _host(session: pytest.Session) -> Host:
+    """Where engines live for the tests of this session."""
+    if _HOST not in session.stash:
+        from .running.workers import Beside
+
+        session.stash[_HOST] = host = Beside()
+        session.config.add_cleanup(host.close)
+    return session.stash[_HOST]
 
 
 def _selected(session: pytest.Session) -> dict[tuple[str, int, str], list[str]]:

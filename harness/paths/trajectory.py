@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..errors import one_line
+from ..errors import raised
 from ..judging.chain import Chain, judge_together
 from ..judging.judge import judged_gradients, no_truth, told_by_links
 from ..judging.subject import Subject
@@ -95,8 +95,8 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
     except Unsupported as reason:
         yield Stand(0, here, stopped=("unsupported", f"update: {reason}"))
         return
-    except Exception as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
-        yield Stand(0, here, stopped=("failed", f"update: {one_line(error)}"))
+    except BaseException as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
+        yield Stand(0, here, stopped=("failed", f"update: {raised(error)}"))
         return
     for done in range(update.steps):
         evaluation = _evaluated(evaluate, here)
@@ -123,14 +123,15 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
     """What the engine says, in arrays of our own: it may use its own again before the step is judged."""
     try:
         evaluation = evaluate(here.inputs, here.cotangent)
-    except Exception as error:  # noqa: BLE001 - as above
-        return Evaluation("failed", one_line(error))
+    except BaseException as error:  # noqa: BLE001 - as above
+        return Evaluation("failed", raised(error))
     return replace(
         evaluation,
         values=_copied(evaluation.values),
         gradients=_copied(evaluation.gradients),
         terms=None if evaluation.terms is None else _copied(evaluation.terms),
         adjoints=None if evaluation.adjoints is None else _copied(evaluation.adjoints),
+        errors=None if evaluation.errors is None else _copied(evaluation.errors),
     )
 
 
@@ -138,8 +139,8 @@ def _moved(step: Advance, evaluation: Evaluation, before: Inputs, rule: Rule) ->
     """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype."""
     try:
         moved = step(_copied(evaluation.gradients))
-    except Exception as error:  # noqa: BLE001 - as above
-        return one_line(error)
+    except BaseException as error:  # noqa: BLE001 - as above
+        return raised(error)
     answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in rule.state}}
     for what, arrays in answers.items():
         for name, old in before.items():
