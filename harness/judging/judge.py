@@ -11,11 +11,12 @@ import numpy as np
 from ..graph.node import Use
 from ..records.evaluation import Array, Evaluation
 from ..records.rows import Choice, LinkName, Quantity, Row
-from ..records.verdicts import FINDINGS, Verdict
+from ..records.verdicts import FINDINGS
 from ..truth.reference import Number, difference, relative_size
 from .agreement import differs, same_bits
 from .chain import Chain
 from .classify import Link, place
+from .estimates import by_estimate
 from .kinks import at_kinks
 from .subject import Subject
 from .unseen import conditioned, digits, of_plain, unseen
@@ -62,7 +63,10 @@ def judged(
 
 
 def no_truth(subject: Subject) -> bool:
-    """Whether an engine may say that the output or one of its gradients is undefined: a true number is not finite."""
+    """Whether an engine may say that it is undefined here: a true output or gradient is not finite, or the truth is in
+    doubt."""
+    if subject.proof.failed:
+        return True
     numbers = [subject.truth.values[subject.graph.output.name], *subject.gradients.values()]
     return not all(np.isfinite(number.high).all() for number in numbers)
 
@@ -121,8 +125,7 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
                 link = Link(row.verdict, where=what, order=0)
                 yield at_kinks(row, what, engine, subject.sides[name], subject.bounds(name), link, subject.form)
             else:
-                what, truth = subject.named("gradient", name), subject.gradients[name]
-                yield _by_estimate(blank, what, engine, truth, evaluation.errors[name])
+                yield by_estimate(blank, subject, name, engine, evaluation.errors[name])
 
 
 def _gradient(row: Row, entry: _Entry, shown: Array, subject: Subject) -> Row:
@@ -214,46 +217,6 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
         reason="" if sound else link.reason,
         choice=link.choice,
         finding=link.verdict in FINDINGS,
-    )
-
-
-def _by_estimate(blank: Row, what: LinkName, engine: Array, truth: Number, estimate: Array) -> Row:
-    """A gradient without links: held against the truth by the engine's own error estimate."""
-    error = np.abs(truth.error(engine))
-    base = replace(blank, quantity=what.quantity, name=what.name)
-    if engine.size == 0:
-        return base
-    estimate = estimate.astype(np.float64)
-    with np.errstate(all="ignore"):
-        ratio = np.where((error == 0) & (estimate >= 0), 0.0, error / estimate)
-    ratio = np.where(np.isnan(ratio) | (estimate < 0), np.inf, ratio)
-    known = truth.tight & np.isfinite(estimate)
-    index = place(np.argmax(np.where(known, ratio, -1.0)), ratio.shape)
-    verdict: Verdict
-    score: float | None = float(ratio[index])
-    if known[index] and not (score <= 1):
-        verdict = "wrong"
-        reason = f"off by {error[index]:.3g}, its own error estimate is {estimate[index]:.3g}"
-    elif not truth.tight.all():
-        verdict, reason, score = "not judged", "the truth is a set here (a kink), or does not exist", None
-    elif not known.all():
-        verdict, reason, score = "not judged", "the engine found no step at which its own estimate converges", None
-    else:
-        verdict, reason = "agree", ""
-    with np.errstate(all="ignore"):
-        relative = float(np.abs(error[index] / truth.high[index])) if error[index] else 0.0
-    return replace(
-        base,
-        index=index,
-        engine_value=float(engine[index]),
-        reference=float(truth.high[index]),
-        error=float(truth.error(engine)[index]),
-        score=score,
-        digits=digits(relative),
-        verdict=verdict,
-        reason=reason,
-        node=what if verdict == "wrong" else "",
-        finding=verdict in FINDINGS,
     )
 
 

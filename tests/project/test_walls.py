@@ -73,7 +73,8 @@ FILES = {
     "adjoints links sides | batches proof | sensitivity | ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys | statements "
     "| known | case",
-    "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | judge | second_order",
+    "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | estimates | judge "
+    "| second_order",
     "paths": "horizon move summary | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",
