@@ -71,8 +71,8 @@ FILES = {
     "arithmetic": "special | arrays floats",
     "truth": "arrays precision rounding | choice products | numbers | germs poles reference residuals | "
     "adjoints links sides | batches proof | sensitivity | ties",
-    "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys | statements "
-    "| known | case",
+    "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
+    "| indices statements | known | case",
     "judging": "choices subject | classify | agreement allowance chain expectation kinks unseen | estimates | judge "
     "| second_order",
     "paths": "horizon move summary | trajectory | parting",
