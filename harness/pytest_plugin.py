@@ -39,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gradaccord-dtype", action="append", default=[], metavar="DTYPE",
         help="run cases in this precision; repeat for several",
     )  # fmt: skip
+    group.addoption(
+        "--gradaccord-strict", action="store_true", default=None,
+        help="a gradient, tangent or Hessian-vector product that a case wants and that is not judged fails",
+    )  # fmt: skip
+    parser.addini("gradaccord_strict", "what a case wants and nobody can judge fails", type="bool", default=False)
     parser.addini("gradaccord_cases", "folders that hold case files", type="paths", default=None)
     parser.addini(
         "gradaccord_engines", "engines to run cases on; all that are known by default", type="args", default=[]
@@ -68,6 +73,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def _chosen(config: pytest.Config, what: str) -> list[str]:
     options: list[str] | None = config.getoption(f"--gradaccord-{what}")
     return options or config.getini(f"gradaccord_{what}s")
+
+
+def _strict(config: pytest.Config) -> bool:
+    return bool(config.getoption("--gradaccord-strict") or config.getini("gradaccord_strict"))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile | None:
@@ -187,7 +196,8 @@ class CaseItem(_CaseItem):
         case = self.unit.case
         engines, dtypes = (tuple(_chosen(self.config, what)) for what in ("engine", "dtype"))
         shown = summary_of(Selected(case, address(case.name, self.path)))
-        return Asked(settings=Settings(engines, dtypes=dtypes), cases=(shown,))
+        settings = Settings(engines, dtypes=dtypes, strict=_strict(self.config))
+        return Asked(settings=settings, cases=(shown,))
 
 
 class LedgerItem(_CaseItem):
@@ -225,13 +235,15 @@ def _key(unit: Unit) -> tuple[str, int, str]:
 def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
     """The outcome of the whole unit, on all of its engines that are selected; kept for the tests beside."""
     from .running.ledger import Ledger
+    from .running.session import strictly
     from .running.unit import outcome
 
     key = _key(unit)
     kept = session.stash.setdefault(_OUTCOMES, OrderedDict())
     if key not in kept:
         engines = [name for name in _selected(session).get(key, [engine]) if name != "truth"]
-        kept[key] = Ledger(unit.case).explain(outcome(unit, engines, _host(session)))
+        result = Ledger(unit.case).explain(outcome(unit, engines, _host(session)))
+        kept[key] = strictly(result) if _strict(session.config) else result
         if len(kept) > KEPT:
             kept.popitem(last=False)
     return kept[key]
