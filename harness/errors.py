@@ -23,6 +23,14 @@ def one_line(error: BaseException) -> str:
     return (text if len(text) <= 200 else text[:197] + "...") + raised_at(error)
 
 
+def raised(error: BaseException) -> str:
+    """What an engine raised, as `one_line`: it may be no Exception at all. An interrupt is the user's, and raised
+    again."""
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    return one_line(error)
+
+
 def raised_at(error: BaseException) -> str:
     """Where in an engine file, or in a module beside it, an exception came from; empty where it came from elsewhere."""
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]

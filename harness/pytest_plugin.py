@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .records.outcome import Asked, Outcome
     from .records.rows import Row
     from .running.unit import Unit
+    from .running.workers import Host
 
 KEPT = 16  # outcomes of units, for the other engines of the same unit
 SUFFIXES = (".yaml", ".yml")
@@ -38,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gradaccord-dtype", action="append", default=[], metavar="DTYPE",
         help="run cases in this precision; repeat for several",
     )  # fmt: skip
+    group.addoption(
+        "--gradaccord-strict", action="store_true", default=None,
+        help="a gradient, tangent or Hessian-vector product that a case wants and that is not judged fails",
+    )  # fmt: skip
+    parser.addini("gradaccord_strict", "what a case wants and nobody can judge fails", type="bool", default=False)
     parser.addini("gradaccord_cases", "folders that hold case files", type="paths", default=None)
     parser.addini(
         "gradaccord_engines", "engines to run cases on; all that are known by default", type="args", default=[]
@@ -67,6 +73,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def _chosen(config: pytest.Config, what: str) -> list[str]:
     options: list[str] | None = config.getoption(f"--gradaccord-{what}")
     return options or config.getini(f"gradaccord_{what}s")
+
+
+def _strict(config: pytest.Config) -> bool:
+    return bool(config.getoption("--gradaccord-strict") or config.getini("gradaccord_strict"))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile | None:
@@ -186,7 +196,8 @@ class CaseItem(_CaseItem):
         case = self.unit.case
         engines, dtypes = (tuple(_chosen(self.config, what)) for what in ("engine", "dtype"))
         shown = summary_of(Selected(case, address(case.name, self.path)))
-        return Asked(settings=Settings(engines, dtypes=dtypes), cases=(shown,))
+        settings = Settings(engines, dtypes=dtypes, strict=_strict(self.config))
+        return Asked(settings=settings, cases=(shown,))
 
 
 class LedgerItem(_CaseItem):
@@ -212,6 +223,7 @@ class LedgerItem(_CaseItem):
 
 
 _OUTCOMES = pytest.StashKey["OrderedDict[tuple[str, int, str], Outcome]"]()
+_HOST = pytest.StashKey["Host"]()
 _SELECTED = pytest.StashKey[dict[tuple[str, int, str], list[str]]]()
 
 
@@ -222,17 +234,28 @@ def _key(unit: Unit) -> tuple[str, int, str]:
 def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
     """The outcome of the whole unit, on all of its engines that are selected; kept for the tests beside."""
     from .running.ledger import Ledger
+    from .running.session import strictly
     from .running.unit import outcome
-    from .running.workers import Here
 
     key = _key(unit)
     kept = session.stash.setdefault(_OUTCOMES, OrderedDict())
     if key not in kept:
         engines = [name for name in _selected(session).get(key, [engine]) if name != "truth"]
-        kept[key] = Ledger(unit.case).explain(outcome(unit, engines, Here()))
+        result = Ledger(unit.case).explain(outcome(unit, engines, _host(session)))
+        kept[key] = strictly(result) if _strict(session.config) else result
         if len(kept) > KEPT:
             kept.popitem(last=False)
     return kept[key]
+
+
+def _host(session: pytest.Session) -> Host:
+    """Where engines live for the tests of this session."""
+    if _HOST not in session.stash:
+        from .running.workers import Beside
+
+        session.stash[_HOST] = host = Beside()
+        session.config.add_cleanup(host.close)
+    return session.stash[_HOST]
 
 
 def _selected(session: pytest.Session) -> dict[tuple[str, int, str], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..harness.records.paths import Parting, Summary
+from ..harness.records.paths import Parting, Summary, together
 from ..harness.telling.findings import at_point, partings_by_unit
 from ..harness.words import counted
 from .layout import case_link, folded, listed, table, told_table
@@ -22,18 +22,16 @@ PARTED = (
 
 def trajectories(paths: Sequence[Summary], partings: Sequence[Parting]) -> str:
     """The section of paths; those with a step that is off are findings, and told with them."""
-    off = [path for path in paths if path.first is not None]
-    size = f"{counted(len(paths), 'path')}: "
-    said = f"{counted(len(off), 'path')} with a step that is off" if off else "no step is off"
     walked = _walked(paths)
-    parts = [WALKED, f"**{size}{said}.**", folded(counted(len(walked[1]), "case"), table(*walked))]
+    parts = [WALKED, f"**{together(paths)}.**", folded(counted(len(walked[1]), "case"), table(*walked))]
     if partings:
         parts += [PARTED, told_table(*_parted(partings))]
     return "\n\n".join(parts)
 
 
 def _walked(paths: Iterable[Summary]) -> tuple[list[str], list[list[str]]]:
-    head = ["case", "rule", "steps", "engines", "dtypes", "start", "end", "moved as promised", "a step is off"]
+    head = ["case", "rule", "steps", "engines", "dtypes", "start", "end", "moved as promised"]
+    head += ["not judged, or not walked", "a step is off"]
     groups: dict[tuple[str, int], list[Summary]] = {}
     for path in paths:
         groups.setdefault((path.case, path.point), []).append(path)
@@ -47,6 +45,7 @@ def _walked(paths: Iterable[Summary]) -> tuple[list[str], list[list[str]]]:
             _range(path.start for path in group),
             _range(path.end for path in group),
             _kept(group),
+            _open(group),
             listed(dict.fromkeys(path.engine for path in group if path.first is not None)),
         ]
         for (case, point), group in groups.items()
@@ -65,6 +64,17 @@ def _kept(group: Sequence[Summary]) -> str:
     counts = {kept: sum(path.kept is kept for path in group) for kept in words}
     present = {words[kept]: count for kept, count in counts.items() if count}
     return next(iter(present)) if len(present) == 1 else ", ".join(f"{word}: {n}" for word, n in present.items())
+
+
+def _open(group: Sequence[Summary]) -> str:
+    """How many steps of which engines were not judged, and who did not walk at all."""
+    told: dict[str, None] = {}
+    for path in group:
+        if path.unjudged:
+            told[f"`{path.engine}` {path.dtype}: {counted(path.unjudged, 'step')}"] = None
+        if path.why and path.first is None:
+            told[f"`{path.engine}`: {path.why}"] = None
+    return "; ".join(told)
 
 
 def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:

@@ -345,10 +345,14 @@ EXAMPLES: dict[str, list[Example]] = {
     "take": [
         example("take(x, i, axis=0)", x=real(3), i=index(3, 5)),
         example("take(x, i, axis=-1)", x=real(2, 3), i=index(3, 2)),
+        example("take(x, i, axis=0)", x=real(5, 2), i=index(5, 2, 3)),
+        example("take(x, i, axis=-2)", x=real(2, 3, 2), i=index(3, 2, 2)),
     ],
     "scatter_add": [
         example("scatter_add(x, i, axis=0, size=3)", x=real(5), i=index(3, 5)),
         example("scatter_add(x, i, axis=-1, size=4)", x=real(2, 3), i=index(4, 3)),
+        example("scatter_add(x, i, axis=0, size=3)", x=real(2, 3, 2), i=index(3, 2, 3)),
+        example("scatter_add(x, i, axis=-1, size=4)", x=real(2, 3, 2), i=index(4, 3, 2)),
     ],
     "flip": [
         example("flip(x)", x=real(2, 3)),

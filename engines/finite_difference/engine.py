@@ -118,14 +118,13 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
             node.name: (slice(start, stop), node.shape)
             for node, start, stop in zip(graph.wanted, places, places[1:], strict=False)
         }
+        error = error + kink + _unit(dtype) * np.abs(slope)
+        error = np.where(error <= np.abs(slope) / 2, error, np.inf)  # where no digit is left, it has no number
         return Evaluation(
             "ok",
             values={node.name: numbers[node.name].astype(kinds[node.kind]) for node in graph.nodes},
             gradients={name: slope[part].reshape(shape).astype(dtype) for name, (part, shape) in parts.items()},
-            errors={
-                name: (error + kink + _unit(dtype) * np.abs(slope))[part].reshape(shape)
-                for name, (part, shape) in parts.items()
-            },
+            errors={name: error[part].reshape(shape) for name, (part, shape) in parts.items()},
         )
 
     return evaluate

@@ -60,8 +60,9 @@ def correlate2d_weight(g: Any, x: Any, *, shape: Any, **parameters: Any) -> Any:
 
 
 def scatter_add(x: Any, indices: Any, *, axis: int, size: int) -> Any:
-    moved = jnp.moveaxis(x, axis, 0)
-    return jnp.moveaxis(jnp.zeros((size, *moved.shape[1:]), x.dtype).at[indices].add(moved), 0, axis)
+    axis %= x.ndim - indices.ndim + 1
+    moved = jnp.moveaxis(x, range(axis, axis + indices.ndim), range(indices.ndim))
+    return jnp.moveaxis(jnp.zeros((size, *moved.shape[indices.ndim :]), x.dtype).at[indices].add(moved), 0, axis)
 
 
 DIFFERENT: Mapping[str, Any] = {

@@ -77,14 +77,17 @@ def layer_norm(
 
 
 def take(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
-    # index_select alone takes no negative index, as x[indices] does.
-    return torch.index_select(x, axis, torch.where(indices < 0, indices + x.shape[axis], indices))
+    # index_select alone takes no negative index, as x[indices] does, and no matrix of them.
+    axis %= x.ndim
+    taken = torch.index_select(x, axis, torch.where(indices < 0, indices + x.shape[axis], indices).reshape(-1))
+    return taken if indices.ndim == 1 else taken.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
 
 
 def scatter_add(x: Tensor, indices: Tensor, *, axis: int, size: int) -> Tensor:
-    shape = list(x.shape)
-    shape[axis] = size
-    return x.new_zeros(shape).index_add(axis, torch.where(indices < 0, indices + size, indices), x)
+    axis %= x.ndim - indices.ndim + 1
+    before, after = x.shape[:axis], x.shape[axis + indices.ndim :]
+    x, indices = x.reshape(*before, indices.numel(), *after), indices.reshape(-1)
+    return x.new_zeros((*before, size, *after)).index_add(axis, torch.where(indices < 0, indices + size, indices), x)
 
 
 def place(x: Tensor, *, index: Any, shape: Sequence[int]) -> Tensor:

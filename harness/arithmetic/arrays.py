@@ -161,11 +161,13 @@ def take(x: Array, indices: Array, *, axis: int) -> Array:
 
 
 def scatter_add(x: Array, indices: Array, *, axis: int, size: int) -> Array:
-    """Zeros with the elements of x added at the indices along the axis."""
-    moved = x.swapaxes(0, axis)
-    result = np.zeros((size, *moved.shape[1:]), x.dtype)
+    """Zeros with the elements of x added at the indices along that axis of the result."""
+    rank = np.ndim(indices)
+    axis %= x.ndim - rank + 1
+    moved = np.moveaxis(x, range(axis, axis + rank), range(rank))
+    result = np.zeros((size, *moved.shape[rank:]), x.dtype)
     np.add.at(result, indices, moved)
-    return result.swapaxes(0, axis)
+    return np.moveaxis(result, 0, axis)
 
 
 def broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:

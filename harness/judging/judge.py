@@ -12,12 +12,13 @@ from ..graph.node import Use
 from ..records.evaluation import Array, Evaluation
 from ..records.known import NOTHING, Knowledge
 from ..records.rows import Choice, LinkName, Quantity, Row
-from ..records.verdicts import FINDINGS, Verdict
+from ..records.verdicts import FINDINGS
 from ..truth.reference import Number, difference, relative_size
 from .agreement import differs, same_bits
 from .birth import birth
 from .chain import Chain
 from .classify import Link, place
+from .estimates import by_estimate
 from .last_word import Given, last_word
 from .subject import Asked, Subject
 from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen
@@ -49,6 +50,9 @@ def judged(
 ) -> tuple[list[Row], Mapping[object, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
     blank = blank_row(subject, engine, seconds)
+    if evaluation.status == "undefined" and not no_truth(subject):
+        reason = f"the engine says that it is undefined here, and the truth exists: {evaluation.reason}"
+        return [replace(blank, verdict="failed", reason=reason.rstrip(": "), finding=True)], {}
     if evaluation.status != "ok":
         finding = evaluation.status in FINDINGS
         known = knowledge.failure(evaluation.known) if evaluation.status == "failed" else ""
@@ -62,6 +66,15 @@ def judged(
     chain = Chain(subject, evaluation, knowledge=knowledge)
     chain.judge()
     return list(_rows(chain, blank, quantities)), chain.links
+
+
+def no_truth(subject: Subject) -> bool:
+    """Whether an engine may say that it is undefined here: a true output or gradient is not finite, or the truth is in
+    doubt."""
+    if subject.proof.failed:
+        return True
+    numbers = [subject.truth.values[subject.graph.output.name], *subject.gradients.values()]
+    return not all(np.isfinite(number.high).all() for number in numbers)
 
 
 def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
@@ -123,7 +136,7 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
                 row = unseen(blank, subject.asked("gradient", name), engine)
                 yield _last_word(row, engine, subject, name, Link("agree", where=what, order=0))
             else:
-                yield _by_estimate(blank, what, engine, subject.gradients[name], evaluation.errors[name])
+                yield by_estimate(blank, subject, name, engine, evaluation.errors[name])
 
 
 def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
@@ -271,47 +284,6 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
         finding=link.verdict in FINDINGS,
         accepted=link.known if link.verdict in FINDINGS else "",
         off=link.off,
-    )
-
-
-def _by_estimate(blank: Row, what: LinkName, engine: Array, truth: Number, estimate: Array) -> Row:
-    """A gradient without links: held against the truth by the engine's own error estimate."""
-    error = np.abs(truth.error(engine))
-    base = replace(blank, quantity=what.quantity, name=what.name)
-    if engine.size == 0:
-        return base
-    estimate = estimate.astype(np.float64)
-    with np.errstate(all="ignore"):
-        ratio = np.where((error == 0) & (estimate >= 0), 0.0, error / estimate)
-    ratio = np.where(np.isnan(ratio) | (estimate < 0), np.inf, ratio)
-    known = truth.tight & np.isfinite(estimate)
-    index = place(np.argmax(np.where(known, ratio, -1.0)), ratio.shape)
-    verdict: Verdict
-    score: float | None = float(ratio[index])
-    if known[index] and not (score <= 1):
-        verdict = "wrong"
-        reason = f"off by {error[index]:.3g}, its own error estimate is {estimate[index]:.3g}"
-    elif not truth.tight.all():
-        verdict, reason, score = "not judged", "the truth is a set here (a kink), or does not exist", None
-    elif not known.all():
-        verdict, reason, score = "not judged", "the engine found no step at which its own estimate converges", None
-    else:
-        verdict, reason = "agree", ""
-    with np.errstate(all="ignore"):
-        relative = float(np.abs(error[index] / truth.high[index])) if error[index] else 0.0
-    return replace(
-        base,
-        index=index,
-        engine_value=float(engine[index]),
-        reference=float(truth.high[index]),
-        error=float(truth.error(engine)[index]),
-        score=score,
-        digits=digits(relative),
-        verdict=verdict,
-        reason=reason,
-        node=what if verdict == "wrong" else "",
-        finding=verdict in FINDINGS,
-        off=relative,
     )
 
 

@@ -17,17 +17,17 @@ import numpy as np
 
 from ..graph.emit import Namespace, Program, emit
 from ..graph.node import Shape
-from ..judging.classify import classify
+from ..judging.classify import classify, place
 from ..records.evaluation import Array
-from ..records.formats import Format
+from ..records.formats import FLOAT32, Format
 from ..records.rows import Index, LinkName
 from ..records.verdicts import FINDINGS, Verdict
-from ..rules.update import RULES, Formula, Rule, Update, formula_graph
+from ..rules.update import RULES, Formula, Rule, Update, formula_graph, once_graph
 from ..truth.batches import LARGEST
-from ..truth.numbers import balls
+from ..truth.numbers import balls, to_balls
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual, residual
-from ..truth.rounding import rounded
+from ..truth.rounding import entered, rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,15 @@ class Finding:
     node: LinkName | str = ""
     known: str = ""
     off: float = inf
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A component as it is, as the rule has it on the engine's own numbers, and how far it is off."""
+
+    value: float
+    reference: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +67,16 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the rule says of a move: of each state variable and, last, of the parameter, whose residual is `exact`."""
+    """What the rule says of a move: of each state variable and, last, of the parameter, with what each is against exact
+    arithmetic, by its cause."""
 
     findings: Sequence[Finding]
-    exact: Residual
+    residuals: Mapping[str, Residual]
+
+    def measured(self, cause: str, index: Index) -> Measured:
+        exact = self.residuals[cause]
+        value, reference, off = (float(array[index]) for array in (exact.engine, exact.exact, exact.off))
+        return Measured(value, reference, -off if value - reference < 0 else off)
 
 
 def judge_moves(moves: Sequence[Move], update: Update) -> list[Judged]:
@@ -89,59 +104,91 @@ def _together(moves: Sequence[Move], update: Update) -> Iterator[Judged]:
     t = np.array([float(move.step) for move in moves]).reshape(-1, *(1 for _ in shape))
     numerals = {"x": stacked(lambda move: move.x), "g": stacked(lambda move: move.g), "t": Numerals(t, form)}
     numerals |= {variable: stacked(lambda move, v=variable: move.state[v]) for variable in rule.state}
+    once = _Once(update, t)
     causes: list[_Cause] = []
     for variable, formula in rule.state.items():
         new = stacked(lambda move, v=variable: move.new_state[v])
-        causes.append(_Cause(f"state {variable}", update, formula, dict(numerals), new, form))
+        causes.append(_Cause(f"state {variable}", update, formula, dict(numerals), once, new, form))
         numerals[variable] = new
-    causes.append(_Cause("update", update, rule.x, numerals, stacked(lambda move: move.new_x), form))
+    causes.append(_Cause("update", update, rule.x, numerals, once, stacked(lambda move: move.new_x), form))
     for k in range(len(moves)):
-        yield Judged([cause.finding(k) for cause in causes], causes[-1].residual(rule.x.text, form)[k])
+        yield Judged([cause.finding(k) for cause in causes], {cause.name: cause.plain[k] for cause in causes})
+
+
+class _Once:
+    """The numbers that are computed once a step: exactly, or in single precision and rounded on their way in."""
+
+    def __init__(self, update: Update, t: Array) -> None:
+        self._update, self._t = update, t
+
+    def __call__(self, form: Format | None) -> Iterator[Any]:
+        rule, settings = RULES[self._update.rule], tuple(self._update.settings.items())
+        for text in rule.once.values():
+            if form is None:
+                yield _once(settings, text, None)(to_balls(self._t))[0]
+            else:
+                finer = FLOAT32 if form.unit > FLOAT32.unit else form
+                number = _once(settings, text, finer)(to_balls(self._t))[0]
+                yield number if finer is form else entered(number, form)
 
 
 class _Cause:
     """A state variable or the parameter after stacked moves: sound if it is so by one of the formula's forms."""
 
     def __init__(
-        self, name: str, update: Update, formula: Formula, numerals: Mapping[str, Numerals], new: Numerals, form: Format
-    ) -> None:
+        self, name: str, update: Update, formula: Formula, numerals: Mapping[str, Numerals], once: _Once, new: Numerals,
+        form: Format,
+    ) -> None:  # fmt: skip
         rule, settings, shape = RULES[update.rule], tuple(update.settings.items()), new.array.shape[1:]
-        exactly = _program(rule.name, settings, formula.text, shape, None)(*_operands(rule, numerals, None))[0]
+        exactly = _program(rule.name, settings, formula.text, shape, None)(*_operands(rule, numerals, once, None))[0]
 
         @cache
         def measured(text: str, form: Format) -> Residual:
-            enclosure = _program(rule.name, settings, text, shape, form)(*_operands(rule, numerals, form))[0]
+            enclosure = _program(rule.name, settings, text, shape, form)(*_operands(rule, numerals, once, form))[0]
             return residual(new, enclosure, exactly)
 
-        self.residual = measured
-        self._name, self._formula, self._form = name, formula, form
+        self.name, self.plain = name, measured(formula.text, form)
+        self._measured, self._formula, self._form = measured, formula, form
 
     def finding(self, which: int) -> Finding:
         findings: list[Finding] = []
         for text in (self._formula.text, *self._formula.also):
-            judgement = classify(lambda form, text=text: self.residual(text, form)[which], self._form)
-            findings.append(
-                Finding(
-                    self._name,
-                    judgement.verdict,
-                    None if np.isnan(judgement.score) else judgement.score,
-                    judgement.index,
-                )
-            )
+            judgement = classify(lambda form, text=text: self._measured(text, form)[which], self._form)
+            score = None if np.isnan(judgement.score) else judgement.score
+            findings.append(Finding(self.name, judgement.verdict, score, judgement.index))
             if judgement.verdict not in FINDINGS:
-                return findings[-1]
+                return self._lost(which) or findings[-1]
         return findings[0]
 
+    def _lost(self, which: int) -> Finding | None:
+        """Where the engine has no number and the rule, without rounding, has one: a finding, though no ball of what
+        rounding may do is finite there (in float16 an eps of 1e-8 may be 0, and 0 / 0 is NaN)."""
+        exact = self.plain[which]
+        lost = ~np.isfinite(exact.engine.astype(np.float64)) & np.isfinite(exact.exact)
+        if not lost.any():
+            return None
+        index = place(np.argmax(lost), lost.shape)
+        beyond = np.isinf(exact.engine[index]) and abs(exact.exact[index]) >= self._form.largest * (1 - self._form.unit)
+        return Finding(self.name, "overflow" if beyond else "not finite", np.inf, index)
 
-def _operands(rule: Rule, numerals: Mapping[str, Numerals], form: Format | None) -> Iterator[Any]:
-    """x, g, t and the state: exactly, or each with one rounding; the number of the step never has one."""
+
+def _operands(rule: Rule, numerals: Mapping[str, Numerals], once: _Once, form: Format | None) -> Iterator[Any]:
+    """x, g, t, the state and what is computed once: exactly, or each with one rounding; the number of the step never
+    has one."""
     for name in ("x", "g", "t", *rule.state):
         yield numerals[name].exact if form is None or name == "t" else numerals[name].in_form(form)
+    yield from once(form)
 
 
 @lru_cache(maxsize=1024)
 def _program(rule: str, settings: tuple[tuple[str, str], ...], text: str, shape: Shape, form: Format | None) -> Program:
     graph = formula_graph(RULES[rule], dict(settings), text, shape)
+    return emit(graph, _namespace(form), graph.outputs, operators=False)
+
+
+@lru_cache(maxsize=256)
+def _once(settings: tuple[tuple[str, str], ...], text: str, form: Format | None) -> Program:
+    graph = once_graph(dict(settings), text)
     return emit(graph, _namespace(form), graph.outputs, operators=False)
 
 

@@ -17,6 +17,7 @@ def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summa
     assert rows, "a path has at least one row"
     outputs = [row.value for row in rows if row.name == output]
     promise = RULES[update.rule].promise
+    taken = max((row.step for row in rows if not _stops(row)), default=0)
     sign = 1.0 if promise == "up" else -1.0
     with np.errstate(all="ignore"):
         moves = [sign * (after - before) for before, after in pairwise(outputs)]
@@ -24,12 +25,27 @@ def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summa
     head = rows[0]
     return Summary(
         case=head.case, point=head.point, dtype=head.dtype, engine=head.engine, rule=update.rule, promise=promise,
-        steps=max((row.step for row in rows if row.verdict not in ("failed", "timed out")), default=0),
+        steps=taken,
+        asked=update.steps,
         start=outputs[0] if outputs else None,
         end=outputs[-1] if outputs else None,
         against=sum(not (move >= 0) for move in moves),
         kept=None if not moves or whole == 0 else bool(whole > 0),
         first=next((row for row in rows if row.finding), None),
         known=sum(bool(row.accepted) for row in rows),
-        unjudged=len({row.step for row in rows if row.verdict == "not judged"}),
+        unjudged=len({row.step for row in rows if row.verdict in ("not judged", "undefined") and not _stops(row)}),
+        why=_why(rows, taken, update),
     )  # fmt: skip
+
+
+def _stops(row: TrajectoryRow) -> bool:
+    """Whether a row says why there is no further step."""
+    return bool(row.cause) and row.verdict in ("failed", "timed out", "unsupported", "undefined")
+
+
+def _why(rows: Sequence[TrajectoryRow], taken: int, update: Update) -> str:
+    """Why a path was not walked to its end; empty where it was."""
+    stop = next(filter(_stops, rows), None)
+    if stop is not None:
+        return f"{stop.verdict}: {stop.cause.partition(': ')[2] or stop.cause}"
+    return "" if taken == update.steps else "a parameter is not finite"

@@ -14,17 +14,18 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..errors import one_line
+from ..errors import raised
 from ..judging.chain import Chain, judge_together
-from ..judging.judge import judged_gradients, told_by_links
+from ..judging.judge import judged_gradients, no_truth, told_by_links
 from ..judging.subject import Subject
 from ..records.evaluation import Advance, Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Unsupported
 from ..records.known import NOTHING, Knowledge
-from ..records.rows import Row, TrajectoryRow
+from ..records.rows import Index, Row, TrajectoryRow
 from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..rules.update import RULES, Rule, Update, row_optimiser
+from ..truth.reference import Number
 from .horizon import Floats, Places, glance, places
-from .move import Finding, Judged, Move, judge_moves
+from .move import Finding, Judged, Measured, Move, judge_moves
 
 K = TypeVar("K")
 
@@ -56,7 +57,7 @@ def trajectory(
     One row for each step and input: the component whose verdict is gravest or whose score is highest.
     `value` is the input's after the step, `reference` what the rule gives on the engine's own numbers,
     `score` the highest of the gradient, the state and the update. Where one of them is off, `cause` names
-    the first (`gradient`, `state m`, `update`), and verdict and score are its own. Further rows, from step
+    the first (`gradient`, `state m`, `update`), and all numbers of the row are its own. Further rows, from step
     0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
     says that its value is off. The path ends early where the engine fails or a parameter is not finite.
     """
@@ -100,8 +101,8 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
     except Unsupported as reason:
         yield Stand(0, here, stopped=("unsupported", f"update: {reason}"))
         return
-    except Exception as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
-        yield Stand(0, here, stopped=("failed", f"update: {one_line(error)}"))
+    except BaseException as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
+        yield Stand(0, here, stopped=("failed", f"update: {raised(error)}"))
         return
     for done in range(update.steps):
         evaluation = _evaluated(evaluate, here)
@@ -120,14 +121,16 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
     evaluation = _evaluated(evaluate, here)
     if evaluation.status == "ok":
         yield Stand(update.steps, here, evaluation)
+    else:
+        yield Stand(update.steps, here, stopped=(evaluation.status, f"value: {evaluation.reason}"))
 
 
 def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
     """What the engine says, in arrays of our own: it may use its own again before the step is judged."""
     try:
         evaluation = evaluate(here.inputs, here.cotangent)
-    except Exception as error:  # noqa: BLE001 - as above
-        return Evaluation("failed", one_line(error))
+    except BaseException as error:  # noqa: BLE001 - as above
+        return Evaluation("failed", raised(error))
     return replace(
         evaluation,
         values=_copied(evaluation.values),
@@ -135,6 +138,7 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
         terms=None if evaluation.terms is None else _copied(evaluation.terms),
         adjoints=None if evaluation.adjoints is None else _copied(evaluation.adjoints),
         output=None if evaluation.output is None else np.array(evaluation.output),
+        errors=None if evaluation.errors is None else _copied(evaluation.errors),
     )
 
 
@@ -142,8 +146,8 @@ def _moved(step: Advance, evaluation: Evaluation, before: Inputs, rule: Rule) ->
     """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype."""
     try:
         moved = step(_copied(evaluation.gradients))
-    except Exception as error:  # noqa: BLE001 - as above
-        return one_line(error)
+    except BaseException as error:  # noqa: BLE001 - as above
+        return raised(error)
     answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in rule.state}}
     for what, arrays in answers.items():
         for name, old in before.items():
@@ -199,15 +203,22 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
             yield from _output(_blank(subject, engine, done), chain)
         if stand.stopped is not None:
             verdict, cause = stand.stopped
+            if verdict == "undefined" and not no_truth(subject):
+                verdict, cause = "failed", f"{cause}; the truth exists here"
+            off = verdict in FINDINGS
+            if done == update.steps:  # all moves are made: what is missing is the output at the end
+                output = _blank(subject, engine, done, subject.graph.output.name)
+                yield replace(output, verdict=verdict, cause=cause, finding=off)
+                continue
             for node in subject.graph.wanted:
                 blank = _blank(subject, engine, done + 1, node.name)
-                yield replace(blank, verdict=verdict, cause=cause, finding=verdict in FINDINGS)
+                yield replace(blank, verdict=verdict, cause=cause, finding=off)
         elif chain is not None and stand.moved is not None:
             gradients = _gradients(chain, engine)
             for name, x in stand.moved.parameters.items():
                 blank = _blank(subject, engine, done + 1, name)
                 if x.size:
-                    yield _row(blank, x, gradients[name], judged[done, name])
+                    yield _row(blank, x, gradients[name], judged[done, name], chain)
                 else:
                     yield replace(blank, value=0.0)
 
@@ -251,25 +262,36 @@ def _output(blank: TrajectoryRow, chain: Chain) -> Iterator[TrajectoryRow]:
     with np.errstate(all="ignore"):
         value = chain.evaluation.values[output].astype(np.float64)
         contracted = float(np.sum(value * chain.subject.cotangent.astype(np.float64)))
-    off = link.verdict in FINDINGS
+    verdict = link.verdict
+    if verdict not in FINDINGS and not np.isfinite(value).all() and _lost(value, chain.subject.truth.values[output]):
+        verdict = "not finite"
+    off = verdict in FINDINGS
     yield replace(
-        blank, name=output, value=contracted, score=_known(link.score), verdict=link.verdict,
+        blank, name=output, value=contracted, score=_known(link.score), verdict=verdict,
         finding=off and not link.known, accepted=link.known if off else "", off=link.off,
         cause="value" if off else "", node=link.where if off else "",
     )  # fmt: skip
 
 
-def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged) -> TrajectoryRow:
-    """One input after one step."""
+def _lost(value: Array, truth: Number) -> bool:
+    """Whether a number is not finite where the truth is one and finite."""
+    return bool((~np.isfinite(value) & np.isfinite(truth.high) & truth.tight).any())
+
+
+def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged, chain: Chain) -> TrajectoryRow:
+    """One input after one step: the numbers of what is off, else its own."""
     worst = _first_off_or_worst([gradient, *move.findings])
-    value, reference = float(x[worst.index]), float(move.exact.exact[worst.index])
     off = worst.verdict in FINDINGS
+    if off and worst.cause == "gradient":
+        numbers = _of_gradient(chain, blank.name, worst.index)
+    else:
+        numbers = move.measured(worst.cause if off else "update", worst.index)
     return replace(
         blank,
         index=worst.index,
-        value=value,
-        reference=reference,
-        error=_signed(value - reference, float(move.exact.off[worst.index])),
+        value=numbers.value,
+        reference=numbers.reference,
+        error=numbers.error,
         score=worst.score,
         verdict=worst.verdict,
         cause=worst.cause if off else "",
@@ -280,15 +302,15 @@ def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged) -> Tra
     )
 
 
+def _of_gradient(chain: Chain, name: str, index: Index) -> Measured:
+    engine, truth = chain.evaluation.gradients[name], chain.subject.gradients[name]
+    return Measured(float(engine[index]), float(truth.high[index]), float(truth.error(engine)[index]))
+
+
 def _blank(subject: Subject, engine: str, step: int, name: str = "") -> TrajectoryRow:
     return TrajectoryRow(
         case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, step=step, name=name
     )
-
-
-def _signed(rough: float, size: float) -> float:
-    """An error with the sign of the difference of two floats and a size that is known better."""
-    return -size if rough < 0 else size
 
 
 def _known(score: float) -> float | None:

@@ -19,6 +19,7 @@ from ..graph.node import Node
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
 from ..rules.update import RULES, Update, check, faults
 from ..words import nearest
+from .indices import check_indices
 from .inputs import Array, Input, build
 from .keys import CASE, schema, text_in
 from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
@@ -226,6 +227,7 @@ class _Loader:
         if source.errors or output is None or weights is None:
             return None
         built = self.assembly.graph(dict.fromkeys([output.name, *asked]))
+        self._indices(built, contents["inputs"], [values for _, values in further], points)
         if not built.wanted:
             source.error(root, "no input has a gradient", "an input of floats that is not `constant`")
         needed = {node.name for node in built.pruned([output.name]).nodes}
@@ -243,6 +245,12 @@ class _Loader:
             self.source.key = name
             inputs[name] = (key, None if form is None else build(self.source, form))
         return inputs
+
+    def _indices(self, graph: Graph, first: Pairs, further: Sequence[Pairs], points: Sequence[Point]) -> None:
+        """Note indices out of range, each where the first point or a further one gives it."""
+        for pairs, point in zip([first, *further], points, strict=True):
+            given = {name: form[0] for name, (_, form) in pairs.items() if form is not None and name in point.inputs}
+            check_indices(self.source, graph, {name: (place, point.inputs[name]) for name, place in given.items()})
 
     def _unused(self, contents: Mapping[str, Any], graph: Statements, asked: Sequence[str]) -> None:
         last = list(graph)[-1] if graph else ""

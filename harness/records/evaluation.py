@@ -33,7 +33,9 @@ class Evaluation:
     `terms`: for each `graph.uses`, what that use contributes to the adjoint of what it reads,
     already summed over broadcast axes.
     `adjoints`: for each active node, the sum of its terms as the engine formed it.
-    `errors`: for engines that estimate their own error, a bound on |gradient - truth|.
+    `errors`: for engines that estimate their own error, a bound on |gradient - truth|; infinite where they have no
+    number. One that is finite and more than half of the number leaves no digit and excuses nothing: the number is
+    judged as if there were none.
     `output`: the output's value by the plain program, where that is another than the one that shows `values`.
     `known`: of a failure, the name that the engine's table knows it by.
     """

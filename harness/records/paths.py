@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..words import counted
@@ -10,10 +11,11 @@ from .rows import Index, TrajectoryRow, element
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One path: from where to where the output went in how many steps, and the first step that is off.
+    """One path: from where to where the output went in how many of the `asked` steps, and the first step that is off.
 
-    `against` counts the steps on which the output moved the other way than the rule promises; `kept` says
-    whether from start to end it moved as promised (None: it stood still, or is not known).
+    `unjudged` counts the steps of which something could not be judged; `why` says why the path was not walked, or not
+    to its end, if that is no finding. `against` counts the steps on which the output moved the other way than the rule
+    promises; `kept` says whether from start to end it moved as promised (None: it stood still, or is not known).
     """
 
     case: str
@@ -23,6 +25,7 @@ class Summary:
     rule: str
     promise: str
     steps: int
+    asked: int
     start: float | None
     end: float | None
     against: int
@@ -30,22 +33,48 @@ class Summary:
     first: TrajectoryRow | None
     known: int = 0
     unjudged: int = 0
+    why: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Whether every step that was asked for was taken, judged and found sound."""
+        return self.first is None and not self.unjudged and self.steps == self.asked
 
     def __str__(self) -> str:
-        went = f"{self.engine}: {self.rule}, {counted(self.steps, 'step')}"
+        short = self.steps < self.asked
+        steps = f"{self.steps} of {counted(self.asked, 'step')}" if short else counted(self.steps, "step")
+        went = f"{self.engine}: {self.rule}, {steps}"
         if self.start is not None and self.end is not None:
             kept = f"{self.promise} as promised"
             moved = {True: kept, False: f"not {kept}", None: "and did not move"}[self.kept]
             went += f", output from {self.start:.6g} to {self.end:.6g}, {moved}"
             went += f" ({self.against} of {self.steps} steps the other way)" if self.against else ""
-        if self.first is None:
-            if self.unjudged:
-                return f"{went}; no step is known to be off, {self.unjudged} could not be judged"
-            known = f", but for {counted(self.known, 'known disagreement')}" if self.known else ""
+        if self.first is not None:
+            first = self.first
+            told = f"{went}; first off at step {first.step} in {element(first.name, first.index)}: {first.cause}"
+            known = first.reference is not None
+            return f"{told}, {first.verdict}" + (f" ({first.value!r}, should be {first.reference!r})" if known else "")
+        known = f", but for {counted(self.known, 'known disagreement')}" if self.known else ""
+        if self.sound:
             return f"{went}; every step is sound{known}"
-        row = self.first
-        where = element(row.name, row.index)
-        return f"{went}; first off at step {row.step} in {where}: {row.cause}, {row.verdict}"
+        told = [f"no step is known to be off{known}"] if self.steps else []
+        told += [f"{self.unjudged} could not be judged"] if self.unjudged else []
+        return f"{went}; {', '.join([*told, self.why] if self.why else told)}"
+
+
+def together(paths: Sequence[Summary]) -> str:
+    """All paths of a run in a sentence, such as `8 paths: 1 with a step that is off; 1 not walked; else sound`."""
+    off = [path for path in paths if path.first is not None]
+    none = [path for path in paths if path.first is None and not path.steps]
+    short = [path for path in paths if path.first is None and 0 < path.steps < path.asked]
+    open_ = [path for path in paths if path.first is None and path.unjudged]
+    told = [f"{len(off)} with a step that is off"] if off else []
+    told += [f"{len(none)} not walked ({', '.join(dict.fromkeys(path.why for path in none))})"] if none else []
+    told += [f"{len(short)} that ended early"] if short else []
+    steps = sum(path.unjudged for path in open_)
+    told += [f"{len(open_)} with {counted(steps, 'step')} that could not be judged"] if open_ else []
+    told += ["all other steps are sound" if told else "every step is sound"]
+    return f"{counted(len(paths), 'path')}: {'; '.join(told)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

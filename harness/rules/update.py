@@ -64,7 +64,9 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One way to move a parameter. `promise` says where the output goes for small enough steps."""
+    """One way to move a parameter. `promise` says where the output goes for small enough steps; `once` are numbers of
+    the settings and the step alone, which optimisers compute in at least single precision, whatever parameters are in.
+    """
 
     name: str
     promise: Literal["up", "down"]
@@ -72,6 +74,7 @@ class Rule:
     state: Mapping[str, Formula]
     x: Formula
     source: str
+    once: Mapping[str, str]
 
 
 RULES: dict[str, Rule] = {}
@@ -83,20 +86,23 @@ def rule(
     promise: Literal["up", "down"],
     settings: Mapping[str, Setting],
     state: Mapping[str, Formula] | None = None,
+    once: Mapping[str, str] | None = None,
     x: str,
     source: str,
 ) -> None:
     """Add a row.
 
     The contract, stated once. Expressions see `x` (the parameter), `g` (the gradient of the output
-    with respect to it), `t` (the number of this step, from 1), the settings and the state variables,
-    which start at 0. They are read from top to bottom, the parameter last: the name of a state
-    variable is its old value up to its own line and its new value below.
+    with respect to it), `t` (the number of this step, from 1), the settings, what is computed `once` a
+    step from those and `t` alone, and the state variables, which start at 0. They are read from top to
+    bottom, the parameter last: the name of a state variable is its old value up to its own line and its
+    new value below.
     """
     assert name not in RULES, f"{name} has two rows"
     RULES[name] = Rule(
-        name, promise, MappingProxyType(dict(settings)), MappingProxyType(dict(state or {})), Formula(x), source
-    )
+        name, promise, MappingProxyType(dict(settings)), MappingProxyType(dict(state or {})), Formula(x), source,
+        MappingProxyType(dict(once or {})),
+    )  # fmt: skip
 
 
 STEP_SIZE = Setting(None)
@@ -138,7 +144,8 @@ rule(
         "m": Formula("beta1 * m + (1 - beta1) * g", also=("g - (g - m) * (1 - (1 - beta1))",)),
         "v": Formula("beta2 * v + (1 - beta2) * square(g)"),
     },
-    x="x - step_size * (m / (1 - beta1 ** t)) / (sqrt(v / (1 - beta2 ** t)) + eps)",
+    once={"unbias1": "1 - beta1 ** t", "unbias2": "1 - beta2 ** t"},
+    x="x - step_size * (m / unbias1) / (sqrt(v / unbias2) + eps)",
     source="Kingma & Ba 2015, Adam: a method for stochastic optimization, algorithm 1",
 )
 
@@ -215,6 +222,8 @@ def _begun(rule: Rule, settings: Mapping[str, str], shape: Shape) -> tuple[Build
 def row_graph(rule: Rule, settings: Mapping[str, str], shape: Shape) -> Graph:
     """The whole row for a parameter of this shape: (x, g, t, state...) -> (new state..., new x)."""
     builder, scope = _begun(rule, settings, shape)
+    for name, text in rule.once.items():
+        scope[name] = Parser(builder, scope).define(name, text)
     for name, formula in rule.state.items():
         scope[name] = Parser(builder, scope).define(f"new_{name}", formula.text)
     Parser(builder, scope).define("new_x", rule.x.text)
@@ -222,9 +231,18 @@ def row_graph(rule: Rule, settings: Mapping[str, str], shape: Shape) -> Graph:
 
 
 def formula_graph(rule: Rule, settings: Mapping[str, str], text: str, shape: Shape) -> Graph:
-    """One expression of a row alone: (x, g, t, state...) -> (new number,). Whoever runs it says which state is new."""
+    """One expression of a row alone: (x, g, t, state..., once...) -> (new number,). Whoever runs it says which state is
+    new."""
     builder, scope = _begun(rule, settings, shape)
+    scope |= {name: builder.input(name, ()) for name in rule.once}
     return builder.graph([Parser(builder, scope).define("new", text)])
+
+
+def once_graph(settings: Mapping[str, str], text: str) -> Graph:
+    """A number of `once` alone: (t) -> (number,)."""
+    builder = Builder()
+    scope: dict[str, Arg] = {"t": builder.input("t", ()), **{name: Constant(value) for name, value in settings.items()}}
+    return builder.graph([Parser(builder, scope).define("once", text)])
 
 
 # --- an optimiser for engines without one -----------------------------------------------------------------

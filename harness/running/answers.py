@@ -16,7 +16,7 @@ from typing import Any, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LoadingError, one_line
+from ..errors import LoadingError, raised
 from ..graph.directional import Directional, directional
 from ..graph.graph import Graph
 from ..graph.node import Use
@@ -112,8 +112,8 @@ def _asked_twice(prepare: Callable[[], Any], ask: Callable[[Any], Evaluation]) -
             evaluate = prepare()
         except Unsupported as reason:
             return Answer(Evaluation("unsupported", str(reason)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
-            return Answer(Evaluation("failed", f"prepare raised {one_line(error)}"))
+        except BaseException as error:  # noqa: BLE001 whatever an engine raises is its answer
+            return Answer(Evaluation("failed", f"prepare raised {raised(error)}"))
         if not callable(evaluate):
             reason = f"prepare returned {type(evaluate).__name__}, expected a function evaluate(inputs, cotangent)"
             return Answer(Evaluation("failed", reason))
@@ -175,7 +175,7 @@ def _once_along(
         problem = _problem(quantity, shown, needed, contraction.graph, dtype, alone=quantity == "tangent")
         if problem:
             return Evaluation("failed", problem)
-        arrays = {name: np.asarray(array) for name, array in cast("Inputs", shown).items()}
+        arrays = {name: np.array(array) for name, array in cast("Inputs", shown).items()}
         return Evaluation("ok", values=arrays) if quantity == "tangent" else Evaluation("ok", gradients=arrays)
 
     return _guarded(read, inputs, cotangent, direction)
@@ -199,8 +199,8 @@ def _guarded(
         return Evaluation("unsupported", str(reason))
     except KnownFailure as failure:
         return Evaluation("failed", str(failure), known=failure.name)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 whatever an engine raises is its answer
-        return Evaluation("failed", one_line(error))
+    except BaseException as error:  # noqa: BLE001 whatever an engine raises is its answer
+        return Evaluation("failed", raised(error))
 
 
 def _copies(arrays: Inputs) -> dict[str, Array]:
@@ -215,7 +215,8 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     """The evaluation where it can be judged; else `failed`, saying what in it makes no sense.
 
     The value of the output, a gradient for every wanted input, and whatever terms and adjoints are shown; each an
-    array in the shape of its node and the dtype of the run.
+    array in the shape of its node and the dtype of the run. Arrays are copied: the engine may use its own again for
+    its second answer, which must not overwrite the first.
     """
     if not isinstance(evaluation, Evaluation):
         return Evaluation("failed", f"it returned {type(evaluation).__name__}, expected an Evaluation")
@@ -241,7 +242,7 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
         problem = _problem(what, arrays, needed, graph, dtype)
         if problem:
             return Evaluation("failed", problem)
-        told.append({key: np.asarray(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
+        told.append({key: np.array(array) for key, array in cast("Mapping[Any, Array]", arrays).items()})
     values, gradients, terms, adjoints, errors, output = told
     if terms is not None or adjoints is not None:
         adjoints = {**(gradients or {}), **(adjoints or {})}  # an input's adjoint is its gradient

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import CommandError, LoadingError, engine_folders, one_line, raised_at
+from ..errors import CommandError, LoadingError, engine_folders, raised, raised_at
 from ..records.evaluation import Engine, Prepare, Unsupported, Variant
 from ..records.known import NOTHING, Knowledge, covers
 from ..words import nearest
@@ -26,7 +26,7 @@ def checked(names: Iterable[str]) -> tuple[str, ...]:
     """The names, each once. Raises CommandError for one that is neither installed nor a function in a file."""
     names = tuple(dict.fromkeys(names))
     for name in names:
-        if ".py" in name:
+        if is_file(name):
             _check_file(name)
         elif name not in installed():
             known = f"Known: {', '.join(installed())}; or a file, `path.py:prepare`."
@@ -37,6 +37,11 @@ def checked(names: Iterable[str]) -> tuple[str, ...]:
 def _hint(name: str, known: Iterable[str]) -> str:
     question = nearest(name, known)
     return f"{question} " if question else ""
+
+
+def is_file(name: str) -> bool:
+    """Whether an engine is named by its file, and not installed."""
+    return ".py" in name
 
 
 def split(name: str) -> tuple[Path, str]:
@@ -95,7 +100,7 @@ def loaded(name: str) -> Engine | Variant:
     Raises Unsupported where a package that it needs is not installed, LoadingError where its own code fails.
     """
     try:
-        return _engine(_from_file(name) if ".py" in name else installed()[name].load(), name)
+        return _engine(_from_file(name) if is_file(name) else installed()[name].load(), name)
     except (Unsupported, LoadingError):
         raise
     except ModuleNotFoundError as error:
@@ -103,8 +108,8 @@ def loaded(name: str) -> Engine | Variant:
         if missing in ("", "gradaccord"):
             raise LoadingError(f"cannot be loaded: {error}") from None
         raise Unsupported(f"{missing} is not installed: {_remedy(name, missing)}{raised_at(error)}") from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 a stranger's module may raise anything while it is imported
-        raise LoadingError(f"cannot be loaded: {one_line(error)}") from None
+    except BaseException as error:  # noqa: BLE001 a stranger's module may raise anything while it is imported
+        raise LoadingError(f"cannot be loaded: {raised(error)}") from None
 
 
 def _engine(target: Any, name: str) -> Engine | Variant:
@@ -157,5 +162,6 @@ def version(name: str) -> str:
     """What the engine runs on, such as `torch 2.13.0`; empty where it does not say or is not there."""
     try:
         return str(loaded(name).version())
-    except (Exception, SystemExit):  # noqa: BLE001 a version that fails must not fail a run
+    except BaseException as error:  # noqa: BLE001 a version that fails must not fail a run
+        raised(error)
         return ""

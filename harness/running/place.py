@@ -8,9 +8,10 @@ from threading import Lock, Timer
 
 from ..records.outcome import Outcome
 from ..records.settings import Settings
+from .loading import is_file
 from .memory import Memory
 from .unit import Unit, outcome
-from .workers import Announcing, Apart, Here, Host
+from .workers import Announcing, Apart, Beside, Host
 
 IDLE = 60.0  # seconds without a unit, after which processes of engines are let go
 
@@ -19,19 +20,19 @@ _ALONE = Lock()
 
 
 class _Place:
-    """Engines as settings want them: in this process, or each in one of its own."""
+    """Engines as settings want them: those that are installed in this process, or each in one of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         apart = settings.apart or settings.timeout is not None
-        self.host: Host = Apart(settings.timeout) if apart else Here()
-        self.engines = () if apart else settings.engines  # those that live here
+        self.host: Host = Apart(settings.timeout) if apart else Beside()
+        self.engines = () if apart else tuple(name for name in settings.engines if not is_file(name))  # that live here
         self.memory = Memory()
         self.clock = Timer(0.0, let_go)
 
     def rest(self) -> None:
         """Wait for the next unit: in a long-lived worker of a cluster it may never come."""
-        if isinstance(self.host, Apart):
+        if len(self.engines) < len(self.settings.engines):
             self.clock = Timer(IDLE, let_go)
             self.clock.daemon = True
             self.clock.start()

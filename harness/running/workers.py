@@ -17,7 +17,7 @@ from threading import Event, Timer
 from typing import IO, Any, Protocol, TypeVar, cast
 
 from ..words import counted
-from .loading import version
+from .loading import is_file, version
 from .memory import Memory
 
 T = TypeVar("T")
@@ -92,6 +92,21 @@ class Apart:
             self._workers.popitem()[1].close()
 
 
+class Beside:
+    """Installed engines in this process, and each from a file in one of its own: whatever that does to its process, end
+    it or change its folder, costs no other engine a row, and the run no report."""
+
+    def __init__(self) -> None:
+        self._here, self._apart = Here(), Apart(None)
+
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
+        host = self._apart if is_file(engine) else self._here
+        return host.call(engine, function, *args, times=times)
+
+    def close(self) -> None:
+        self._apart.close()
+
+
 class _Process:
     """A Python that answers calls over its standard input and output.
 
@@ -135,7 +150,7 @@ class _Process:
         if code is None:
             within = counted(limit or 0.0, "second")
             raise StoppedError(f"no answer within {within}: its process was stopped", timed_out=True)
-        raise StoppedError(f"its process died with {_died(code)}", timed_out=False)
+        raise StoppedError(f"its process {_died(code)}", timed_out=False)
 
     def close(self) -> None:
         self._process.kill()
@@ -155,7 +170,7 @@ def _exit(process: subprocess.Popen[bytes]) -> int:
 
 
 def _died(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit status {code}"
+    return f"died with signal {-code}" if code < 0 else f"ended with exit status {code}"
 
 
 def _send(pipe: IO[bytes], message: object) -> None:

@@ -174,7 +174,9 @@ def _key_of_path(path: Summary, asked: Asked) -> Key:
         return Key(_only(asked.graphs.get(path.case)), "path", first.verdict, family, False, (first.cause,))
     if first.node:
         return _key(Entry(row_of(path)), asked)
-    return Key(path.rule, first.cause, STEP, family, False, ())
+    if first.verdict in ("wrong", "imprecise"):
+        return Key(path.rule, first.cause, STEP, family, False, ())
+    return Key(path.rule, first.cause, first.verdict, "", False, ())
 
 
 def row_of(path: Summary) -> Row:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..records.paths import Parting, Summary
+from ..records.paths import Parting, Summary, together
 from ..records.rows import NOT_ENGINES, Row
 from ..records.verdicts import VERDICTS, Verdict
 from ..running.offered import variants
@@ -113,7 +113,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     for cause in new[:SHOWN]:
         screen.print()
         finding(screen, told(cause.smallest, about), len(cause.cases))
-    if kept.paths:
+    if any(path.first is None for path in kept.paths):
         screen.print()
         _paths(screen, kept.paths)
         _partings(screen, kept.partings)
@@ -150,9 +150,8 @@ def _causes(found: Sequence[Cause], width: int) -> Table:
 
 def _paths(screen: Console, paths: Sequence[Summary]) -> None:
     """Paths whose steps are sound, where there are few; what is off is told as a finding."""
-    off = sum(path.first is not None for path in paths)
     if len(paths) > PATHS_SHOWN:
-        screen.print(f"{len(paths)} trajectories: {f'{off} with a step that is off' if off else 'every step is sound'}")
+        screen.print(Text("\n".join(wrap(together(paths), max(screen.width, 20)))))
     else:
         for path in paths:
             if path.first is None:

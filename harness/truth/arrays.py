@@ -257,10 +257,12 @@ def _place(x: Any, *, index: Any, shape: Sequence[int]) -> Any:
 
 
 def _scatter_add(x: Any, indices: Any, *, axis: int, size: int) -> Any:
-    x = np.moveaxis(array(x), axis, 0)
-    result = filled((size, *x.shape[1:]))
-    for k, index in enumerate(np.asarray(indices).tolist()):
-        result[index] = result[index] + x[k]
+    x, where = array(x), np.asarray(indices)
+    axis %= x.ndim - where.ndim + 1
+    x = np.moveaxis(x, range(axis, axis + where.ndim), range(where.ndim))
+    result = filled((size, *x.shape[where.ndim :]))
+    for place in np.ndindex(where.shape):
+        result[where[place]] = result[where[place]] + x[place]
     return np.moveaxis(result, 0, axis)
 
 

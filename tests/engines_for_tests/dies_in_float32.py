@@ -1,4 +1,4 @@
-"""An engine that is sound in float64 and kills its process in float32."""
+"""An engine that is sound in float64 and kills a process in float32."""
 
 # pyright: basic
 
@@ -8,7 +8,14 @@ import signal
 from gradaccord.engines import backprop
 
 
-def prepare(graph, dtype):
-    if dtype == "float32":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return backprop.prepare(graph, dtype)
+def killing(process):
+    def prepare(graph, dtype):
+        if dtype == "float32":
+            os.kill(process(), signal.SIGKILL)
+        return backprop.prepare(graph, dtype)
+
+    return prepare
+
+
+prepare = killing(os.getpid)
+with_its_parent = killing(os.getppid)

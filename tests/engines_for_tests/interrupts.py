@@ -1,10 +1,14 @@
-"""A sound engine that presses Ctrl-C when it meets an input called `stop`, then hangs."""
+"""A sound engine that presses Ctrl-C when it meets an input called `stop`, then hangs.
+
+It lives in a process of its own, below the one that does units, which may be below that of the command.
+"""
 
 # pyright: basic
 
 import os
 import signal
 import time
+from pathlib import Path
 
 from gradaccord.engines import backprop
 
@@ -20,5 +24,9 @@ def pressed_in(process):
     return prepare
 
 
-prepare = pressed_in(os.getpid)
-parent = pressed_in(os.getppid)
+def grandparent():
+    return int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+prepare = pressed_in(os.getppid)
+of_a_job = pressed_in(grandparent)

@@ -43,7 +43,7 @@ EXPRESSIONS: dict[str, tuple[str, str]] = {
     "another parameter": ("sum(a * b, ‸dim=0)", "`dim` Did you mean `axis`?"),
     "larger of two": ("‸max(a, b)", "2 operands of `max` `maximum(a, b)`"),
     "smaller of two": ("2 * ‸min(a, b)", "2 operands of `min` `minimum(a, b)`"),
-    "axis by position": ("‸sum(a * b, 0)", "2 operands of `sum` `sum(x, axis=0)`"),
+    "axis by position": ("‸max(a * b, 0)", "2 operands of `max` `maximum(a, b)`"),
     "lambda": ("'a * b * ‸(lambda x: x)(a)'", "a call of no name"),
     "lambda alone": ("'a * b * (‸lambda x: x)'", "`lambda x: x` `define`"),
     "comprehension": ("sum(‸[x for x in a]) * b", "comprehension whole arrays"),

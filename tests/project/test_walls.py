@@ -72,10 +72,10 @@ FILES = {
     "arithmetic": "special | arrays floats",
     "truth": "arrays precision rounding | choice products | laurent numbers | germs poles reference residuals shaken | "
     "adjoints beside links | batches proof sides | sensitivity ties",
-    "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys | statements "
-    "| known | case",
-    "judging": "choices subject | classify | known | agreement allowance chain expectation unseen | birth last_word "
-    "| judge | second_order",
+    "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
+    "| indices statements | known | case",
+    "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
+    "| birth estimates last_word | judge | second_order",
     "paths": "horizon move summary | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",

@@ -158,7 +158,7 @@ def test_an_engine_that_hangs_in_compiled_code_is_stopped(product: Path, gradacc
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("words", [["--timeout", "60"], ["--jobs", "2"]], ids=["timeout", "jobs"])
+@pytest.mark.parametrize("words", [[], ["--timeout", "60"], ["--jobs", "2"]], ids=["here", "timeout", "jobs"])
 def test_an_engine_that_kills_its_process_is_named_and_costs_nothing(
     words: list[str], product: Path, gradaccord: Command
 ) -> None:
@@ -173,8 +173,9 @@ def test_an_engine_that_kills_its_process_is_named_and_costs_nothing(
     assert done.returncode == 1
 
 
-def test_an_engine_that_kills_the_whole_run_leaves_what_was_found(product: Path, gradaccord: Command) -> None:
-    done = gradaccord("run", product, "--engine", "backprop", "--engine", engine_file("dies_in_float32"))
+def test_what_kills_the_whole_run_leaves_what_was_found(product: Path, gradaccord: Command) -> None:
+    engine = engine_file("dies_in_float32") + ":with_its_parent"
+    done = gradaccord("run", product, "--engine", "backprop", "--engine", engine)
     assert done.returncode == -9
     partial = pd.read_csv(product.parent / "gradaccord-report" / "results.csv.partial")
     assert set(partial[partial.dtype == "float64"].verdict) == {"agree"}
@@ -185,7 +186,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(jobs: list[str], product: Path, g
     last = product.parent / "z-last.yaml"
     last.write_text("name: last\ninputs: {stop: 1}\ndtypes: [float64]\ngraph: {y: stop + 1}\n")
     done = gradaccord(
-        "run", product, last, "--engine", f"{engine_file('interrupts')}:{'parent' if jobs else 'prepare'}", *jobs,
+        "run", product, last, "--engine", f"{engine_file('interrupts')}:{'of_a_job' if jobs else 'prepare'}", *jobs,
     )  # fmt: skip
     assert done.returncode == 130
     assert "Interrupted: 1 of 3 units was left; what was complete is in the reports." in done.stdout

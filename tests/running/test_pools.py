@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -24,10 +25,10 @@ from gradaccord.harness.errors import CommandError
 from gradaccord.harness.reading.case import find, load_all
 from gradaccord.harness.records.outcome import Outcome
 from gradaccord.harness.records.settings import Settings
-from gradaccord.harness.running import memory, place
+from gradaccord.harness.running import memory, offered, place
 from gradaccord.harness.running.answers import prepared
 from gradaccord.harness.running.cluster import Cluster
-from gradaccord.harness.running.loading import load
+from gradaccord.harness.running.loading import load, loaded
 from gradaccord.harness.running.pools import Processes, ThisProcess, cores, executor
 from gradaccord.harness.running.run import run, units
 from gradaccord.harness.running.schedule import AHEAD, Schedule, cost
@@ -39,6 +40,29 @@ from ..conftest import PRODUCT, Command, engine_file
 CASES = Path(__file__).parent.parent.parent / "cases"
 ENGINES = ("backprop", "finite_difference")
 DIES, HANGS = engine_file("dies_in_float32"), engine_file("hangs")
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[str], str]]:
+    """Installs an engine for tests as a package of that name, so that it lives in the processes that do units."""
+
+    def forget() -> None:
+        for known in (offered.entries, offered.installed, offered._all, loaded):
+            known.cache_clear()
+
+    def installed(name: str) -> str:
+        site = tmp_path / "site"
+        about = site / f"{name}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[gradaccord.engines]\n{name} = {name}:prepare\n")
+        copy(engine_file(name), site)
+        monkeypatch.syspath_prepend(site)
+        forget()
+        return name
+
+    yield installed
+    forget()
 
 
 def some() -> list[Unit]:
@@ -148,7 +172,10 @@ def test_on_a_cluster_an_engine_that_hangs_or_dies_is_a_row(address: str, produc
         assert {row.verdict for o in found for row in o.rows if row.engine == "backprop"} == {"agree"}
 
 
-def test_only_the_unit_that_kills_its_worker_is_done_apart(product: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_unit_that_kills_its_worker_is_done_apart(
+    product: Path, install: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies = install("dies_in_float32")
     sent: list[tuple[str, bool]] = []
     submit = Processes.submit
 
@@ -160,19 +187,20 @@ def test_only_the_unit_that_kills_its_worker_is_done_apart(product: Path, monkey
     work = units(load_all([product]), ["float32", "float64"])
     work = [*work, *[unit for unit in work if unit.dtype == "float64"] * 6]
     with Processes(1) as pool:
-        found = done(work, Settings((DIES,)), pool)
+        found = done(work, Settings((dies,)), pool)
     assert [outcome.dtype for outcome in found] == [unit.dtype for unit in work]
-    assert reasons(found, DIES) == {("float32", DIED)}
+    assert reasons(found, dies) == {("float32", DIED)}
     assert sent.count(("float32", True)) == 1
     assert ("float64", True) not in sent
 
 
-def test_where_every_unit_kills_its_worker_the_rest_is_done_apart(product: Path) -> None:
+def test_where_every_unit_kills_its_worker_the_rest_is_done_apart(product: Path, install: Callable[[str], str]) -> None:
+    dies = install("dies_in_float32")
     work = units(load_all([product]), ["float32"]) * 8
     with Processes(2) as pool:
-        found = done(work, Settings((DIES,), jobs=2), pool)
+        found = done(work, Settings((dies,), jobs=2), pool)
     assert len(found) == 8
-    assert all(reasons([outcome], DIES) == {("float32", DIED)} for outcome in found)
+    assert all(reasons([outcome], dies) == {("float32", DIED)} for outcome in found)
 
 
 class Broken(Executor):
@@ -396,8 +424,10 @@ def test_an_engine_file_that_changed_is_read_again(address: str, product: Path) 
 # --- memory and processes, given back ---------------------------------------------------------------------
 
 
-def test_memory_is_given_back_between_units_and_no_row_changes(product: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hoards = engine_file("hoards")
+def test_memory_is_given_back_between_units_and_no_row_changes(
+    product: Path, install: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hoards = install("hoards")
     for k in range(6):  # six graphs to prepare
         (product.parent / f"{k}.yaml").write_text(f"name: n{k}\ninputs: {{a: 2}}\ngraph: {{y: a * {k + 2}}}\n")
     work = units(load_all(find([product.parent])), ["float64"])

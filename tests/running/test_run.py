@@ -196,7 +196,7 @@ def test_a_worker_that_died_or_hung_is_replaced(monkeypatch: pytest.MonkeyPatch)
     host = Apart(2.0)
     try:
         assert host.call("backprop", double, 4) == 8
-        with pytest.raises(StoppedError, match="its process died with exit status 7") as died:
+        with pytest.raises(StoppedError, match="its process ended with exit status 7") as died:
             host.call("backprop", double, -1)
         assert not died.value.timed_out
         with pytest.raises(StoppedError, match="no answer within 2 seconds") as hung:

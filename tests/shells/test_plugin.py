@@ -104,6 +104,19 @@ def test_a_false_expectation_fails_its_own_test(project: pytest.Pytester) -> Non
     result.stdout.fnmatch_lines(["*point0-expected FAILED*"])
 
 
+@pytest.mark.parametrize("how", ["--gradaccord-strict", "ini", ""])
+def test_what_a_case_wants_and_nobody_could_judge_fails_where_it_is_wanted_so(
+    how: str, project: pytest.Pytester
+) -> None:
+    (project.path / "cases" / "product.yaml").write_text("name: kink\ninputs: {x: 0}\ngraph: {y: relu(x)}\n")
+    ini = "gradaccord_strict = true\n" if how == "ini" else ""
+    project.makeini(f"[pytest]\ngradaccord_engines = finite_difference\ngradaccord_dtypes = float64\n{ini}")
+    result = run(project, *filter(lambda word: word.startswith("--"), [how]))
+    result.assert_outcomes(**({"failed": 1} if how else {"passed": 1}))
+    if how:
+        result.stdout.fnmatch_lines(["*gradient of x: not judged*", "*--strict*"])
+
+
 def test_an_engine_that_is_not_installed_is_skipped_with_its_reason(project: pytest.Pytester) -> None:
     result = run(project, "-rs", "--gradaccord-engine=" + engine_file("needs_a_package"))
     result.assert_outcomes(passed=1, skipped=2)

@@ -81,12 +81,12 @@ def saved(folder: Path) -> dict[str, Any]:
 # --- progress ---------------------------------------------------------------------------------------------
 
 
-def test_what_will_be_run_is_told_before_an_engine_is_loaded(product: Path, here: Command) -> None:
+def test_what_will_be_run_is_told_before_an_engine_is_loaded(product: Path, gradaccord: Command) -> None:
     engine = product.parent / "loud.py"
     engine.write_text(
         "import sys\nfrom gradaccord.engines.backprop import prepare\nprint('loaded', file=sys.stderr, flush=True)\n"
     )
-    done = here("run", product.name, "--engine", "backprop", "--engine", engine.name)
+    done = gradaccord("run", product.name, "--engine", "backprop", "--engine", engine.name)
     assert told(done.stderr)[:2] == ["1 case, 2 units, on backprop, loud.py", "loaded"]
 
 

@@ -229,8 +229,8 @@ def test_a_path_has_the_cause_of_its_first_step_that_is_off(
     first: TrajectoryRow, operation: str, said: str, asked: Asked
 ) -> None:
     path = Summary(
-        case="large", point=0, dtype="float64", engine="jax", rule="adam", promise="down", steps=9, start=1.0, end=0.0,
-        against=0, kept=True, first=first,
+        case="large", point=0, dtype="float64", engine="jax", rule="adam", promise="down", steps=9, asked=9,
+        start=1.0, end=0.0, against=0, kept=True, first=first,
     )  # fmt: skip
     sound = replace(path, engine="torch", first=None)
     assert titles(causes([], asked, [path, sound])) == [(operation, ("jax",), said)]

@@ -18,7 +18,7 @@ from ..build import Builder
 from ..node import NAMED_CONSTANTS, Arg, Constant, GraphError, Param
 from ..operations.parameters import unknown_parameter
 from ..shapes import axes_of, index_of
-from .habits import place, refused, undefined, unknown_operation
+from .habits import NOT_BY_PLACE, place, refused, undefined, unknown_operation
 from .slips import slip
 
 BINARY: Mapping[type[ast.operator], str] = {
@@ -227,7 +227,12 @@ class Parser:
         if operands and isinstance(operands[0], ast.Constant) and isinstance(operands[0].value, str) and op == "einsum":
             params["subscripts"] = operands[0].value
             operands = operands[1:]
-        flat = [item for o in operands for item in (o.elts if isinstance(o, ast.List) else [o])]
+        operands, by_place = self._by_place(op, operands)
+        for parameter, tree in by_place.items():
+            if parameter in params:
+                raise self._error(tree, GraphError(f"`{parameter}` of `{op}` is given twice", "once"))
+            params[parameter] = self._parameter(tree)
+        flat = [item for o in operands for item in (o.elts if isinstance(o, ast.List | ast.Tuple) else [o])]
         args = [self._build(o, base, "") for o in flat]
         args += self._keyword_operands(op, len(args), keywords, base)
         try:
@@ -236,7 +241,38 @@ class Parser:
             for keyword in keywords:
                 if keyword.arg == error.parameter:
                     raise self._error(keyword, error) from None
+            if error.parameter in by_place:
+                raise self._error(by_place[error.parameter], error) from None
             raise
+
+    def _by_place(self, op: str, operands: list[ast.expr]) -> tuple[list[ast.expr], dict[str, ast.expr]]:
+        """Operands, and the parameters behind them that stand without their names, as in `sum(x, 1)`.
+
+        Where one more is likely meant to be an operand, as in `max(x, 0)`, it is none.
+        """
+        operation = self.builder.vocabulary[op]
+        several = any(operand.variadic for operand in operation.operands)
+        count = 1 if several and operands and isinstance(operands[0], ast.List | ast.Tuple) else len(operation.operands)
+        if (several and count != 1) or op in NOT_BY_PLACE:
+            return operands, {}
+        further = operands[count:]
+        if len(further) > len(operation.parameters) or not all(map(self._is_parameter, further)):
+            return operands, {}
+        return operands[:count], dict(zip(operation.parameters, further, strict=False))
+
+    def _is_parameter(self, tree: ast.expr) -> bool:
+        """Whether a tree is what parameters are: a number, a word, a list of them."""
+        match tree:
+            case ast.Constant():
+                return True
+            case ast.UnaryOp(ast.USub(), ast.Constant(value)):
+                return isinstance(value, int | float)
+            case ast.List(items) | ast.Tuple(items):
+                return all(map(self._is_parameter, items))
+            case ast.Name(id):
+                return id in self.parameters
+            case _:
+                return isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "size"
 
     def _operand_names(self, op: str) -> list[str]:
         operation = self.builder.vocabulary.get(op)

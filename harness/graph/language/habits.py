@@ -32,6 +32,9 @@ ELSEWHERE: Mapping[str, str] = {
     "float": "astype", "detach": "stop_gradient",
 }  # fmt: skip
 
+# Operations whose second place is something else elsewhere: Python's `max(x, 0)`, the order of NumPy's `norm(x, 2)`.
+NOT_BY_PLACE = frozenset(("max", "min", "norm"))
+
 OPERATORS: Mapping[type[ast.operator], tuple[str, str]] = {
     ast.BitXor: ("^", "a power is written `a ** b`"),
     ast.FloorDiv: ("//", "write `floor(a / b)`"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import cast
 
 from ...words import counted
 from ..node import GraphError, Param, Shape
 from ..shapes import given, index_of, one_axis
 from ..symbol import Symbol, f
-from .operation import along, row
+from .operation import row
 
 
 def getitem(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
@@ -42,18 +43,25 @@ def getitem(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
 
 def take(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     axis = one_axis(p["axis"], len(shapes[0]))
-    if len(shapes[1]) != 1:
-        raise GraphError(f"indices of shape {shapes[1]}", "a vector of indices", "reshape it")
-    return (*shapes[0][:axis], shapes[1][0], *shapes[0][axis + 1 :])
+    return (*shapes[0][:axis], *shapes[1], *shapes[0][axis + 1 :])
 
 
 def scatter_add(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
-    axis = one_axis(p["axis"], len(shapes[0]))
-    if shapes[1] != (shapes[0][axis],):
-        raise GraphError(
-            f"indices of shape {shapes[1]}", f"({shapes[0][axis]},), one for each element along axis {axis}"
-        )
-    return (*shapes[0][:axis], cast(int, p["size"]), *shapes[0][axis + 1 :])
+    x, indices = shapes
+    rank = len(x) - len(indices) + 1
+    if rank < 1:
+        raise GraphError(f"indices of shape {indices} for elements of shape {x}", "no more axes than these have")
+    axis = one_axis(p["axis"], rank)
+    along = x[axis : axis + len(indices)]
+    if indices != along:
+        where = f"axis {axis}" if len(along) == 1 else f"axes {axis} to {axis + len(along) - 1}"
+        raise GraphError(f"indices of shape {indices}", f"{along}, one for each element along {where}")
+    return (*x[:axis], cast(int, p["size"]), *x[axis + len(along) :])
+
+
+def gathered(x: Shape, indices: Shape, *, axis: int, size: int) -> int:
+    """Roundings where all meet at one index."""
+    return max(prod(indices) - 1, 0)
 
 
 def one_hot(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
@@ -73,11 +81,11 @@ row("getitem", "x, *, index", getitem, meaning="x[index], basic indexing",
     derivative=placed, linear=True, moves=True, analytic=True)
 row("place", "x, *, index, shape", given, meaning="zeros of the given shape with x at [index]: the transpose of getitem",
     derivative="getitem(g, index=index)", linear=True, moves=True, analytic=True)
-row("take", "x, indices: int, *, axis", take, meaning="elements along the axis at the indices",
+row("take", "x, indices: int, *, axis", take, meaning="elements along the axis at the indices, whose axes take its place",
     derivative=scattered,
     linear=True, analytic=True)
 row("scatter_add", "x, indices: int, *, axis, size", scatter_add, cost=1,
-    meaning="zeros with the elements of x added at the indices: the transpose of take",
-    derivative=("take(g, indices, axis=axis)", None), linear=True, sums=along, analytic=True)
+    meaning="zeros with the elements of x added at the indices, along that axis of the result: the transpose of take",
+    derivative=("take(g, indices, axis=axis)", None), linear=True, sums=gathered, analytic=True)
 row("one_hot", "indices: int, *, size", one_hot, differentiable=False, meaning="1 at the index along a new last axis, else 0")
 row("astype", "x: any", differentiable=False, meaning="an integer or condition as a float")
