@@ -15,11 +15,11 @@ from ..records.rows import Choice, LinkName, Quantity, Row
 from ..records.verdicts import FINDINGS
 from ..truth.reference import Number, difference, relative_size
 from .agreement import differs, same_bits
-from .birth import birth
 from .chain import Chain
 from .classify import Link, place
 from .estimates import by_estimate
 from .last_word import Given, last_word
+from .range import birth, in_range
 from .subject import Asked, Subject
 from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen
 
@@ -83,12 +83,12 @@ def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
 
 
 def told_by_links(chain: Chain, name: str) -> bool:
-    """Whether links say all of a gradient: one is off, or all are seen and none at a kink; and the plain program
-    has their bits."""
+    """Whether links say all of a gradient: one is off, or all are seen, none at a kink and none that left the range;
+    and the plain program has their bits."""
     link, shown = chain.adjoints.get(name), chain.evaluation.adjoints
     if link is None or shown is None:
         return False
-    told = link.verdict in FINDINGS or link.verdict in ("agree", "lossy")
+    told = link.verdict in FINDINGS or (link.verdict in ("agree", "lossy") and in_range(chain))
     return told and same_bits(chain.evaluation.gradients[name], shown[name])
 
 

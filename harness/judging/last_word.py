@@ -81,11 +81,12 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
     for index in (place(flat, engine.shape) for flat in order[: min(count, LOOKED_AT)]):
         if sensitivity.too_large:
             continue
-        bound = sensitivity.strict(asked.name, index, asked.moved)
-        if bound < size[index] / 8:
+        bound, done = sensitivity.strict(asked.name, index, asked.moved), float(turned[index])
+        if bound < size[index] / 8 or done < size[index] / 16:
+            may = f"may move it by {bound:.2g}" if bound < size[index] / 8 else f"moved it by {done:.2g} in shaken runs"
             said = (
                 f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}, "
-                f"and rounding alone may move it by {bound:.2g}"
+                f"and rounding alone {may}"
             )
             return _finding(row, "out of range", index, said, engine, given, link)
     if count > LOOKED_AT or (count and sensitivity.too_large):

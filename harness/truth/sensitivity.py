@@ -133,7 +133,8 @@ class Sensitivity:
         return wanted if moved == "adjoint" and name in wanted else (name,)
 
     def strict(self, name: str, index: Index, moved: Moved = "adjoint") -> float:
-        """R without what underflow may do to any step but the number itself."""
+        """R of rounding alone: no step loses anything by underflow, and each reads what the steps before it have
+        rounded already, and not what is rounded on its way in once more."""
         return self.in_balls(name, index, moved, self.form.without_underflow)
 
     def in_balls(self, name: str, index: Index, moved: Moved, form: Format) -> float:
@@ -375,13 +376,12 @@ class _True(Numerals):
     def __init__(self, balls: Any, numbers: Array, form: Format) -> None:
         super().__init__(numbers, form)
         self.__dict__["exact"] = _middles(balls) if numbers.dtype.kind not in "bi" else numbers
+        self._read_exactly = form.smallest == 0
 
     def widened_by(self, form: Format, cost: float = 1) -> Any:
-        return (
-            self.array
-            if self.array.dtype.kind in "bi"
-            else unless_infinite(entered(self.exact, form, cost), self.exact)
-        )
+        if self.array.dtype.kind in "bi" or self._read_exactly:
+            return self.exact
+        return unless_infinite(entered(self.exact, form, cost), self.exact)
 
 
 def _radii_in_balls(

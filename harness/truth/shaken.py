@@ -59,7 +59,7 @@ def spread_in_balls(
     if not places:
         return None
     operands = {n: x if x.dtype.kind in "bi" else to_balls(x) for n, x in inputs.items()} | {seed: to_balls(cotangent)}
-    runs = (run(sample)(*(operands[name] for name in names))[0] for sample in range(SAMPLES // 2))
+    runs = (run(sample)(*(operands[name] for name in names))[0] for sample in range(SAMPLES))
     return np.max([np.abs(floats(middle(made) - truth)) for made in runs], axis=0)
 
 

@@ -75,7 +75,7 @@ FILES = {
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| indices statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
-    "| birth estimates last_word | judge | second_order",
+    "| range estimates last_word | judge | second_order",
     "paths": "horizon move summary | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",

@@ -1,11 +1,11 @@
-"""Where what is no number was born: the first step of an evaluation that made NaN or infinity of numbers.
+"""Where an evaluation leaves the range: whether it does, and the first step that made NaN or infinity of numbers.
 
 NaN spreads by multiplication with 0, so the first step that made an infinity is to blame, and not the one that met 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -33,6 +33,41 @@ def birth(chain: Chain, name: str) -> tuple[LinkName, str] | None:
             if _lost(numbers):
                 return link, _words(chain, subject.graph[link.use.consumer] if link.use else node)
     return None
+
+
+def in_range(chain: Chain) -> bool:
+    """Whether no step has left the range of the format, so that sound links make a sound whole.
+
+    Every number is finite, and none is next to 0 that a step made of others than 0: no product, power or exponential
+    has fallen there.
+    """
+    subject, shown = chain.subject, chain.evaluation
+    arrays = (shown.values, shown.adjoints or {}, shown.terms or {})
+    if any(_lost(numbers) for numbers in (*(x for some in arrays for x in some.values()), *shown.gradients.values())):
+        return False
+    least = subject.form.smallest / subject.form.unit
+    for node in subject.graph.operations:
+        step = subject.steps[node.name]
+        if not step.elementwise or step.operation.selects or step.operation.linear or step.has_kinks():
+            continue
+        operands = [chain.known[arg] for arg in node.args if isinstance(arg, str) and arg in chain.known]
+        if node.name in shown.values and _fell(shown.values[node.name], operands, least):
+            return False
+        for use in subject.graph.uses_in[node.name]:
+            g = (shown.adjoints or {}).get(node.name)
+            if shown.terms is not None and use in shown.terms and g is not None:
+                term = shown.terms[use]
+                if term.shape == g.shape and _fell(term, [g, *operands], least):
+                    return False
+    return True
+
+
+def _fell(result: Array, operands: Iterable[Array], least: float) -> bool:
+    """Whether a number next to 0 was made of numbers that are not 0."""
+    near: Array = np.abs(result.astype(np.float64)) < least
+    for operand in operands if near.any() else ():
+        near = near & (operand != 0)
+    return bool(near.any())
 
 
 def _lost(numbers: Array) -> bool:
