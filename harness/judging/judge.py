@@ -19,7 +19,7 @@ from .chain import Chain
 from .classify import Link, place
 from .estimates import by_estimate
 from .last_word import Given, last_word
-from .range import birth, in_range
+from .range import birth, in_range, left
 from .subject import Asked, Subject
 from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen
 
@@ -153,8 +153,16 @@ def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
     elif row.verdict in ("agree", "lossy"):
         row = conditioned(row, asked.what, entry.truth, subject.probes[entry.name], subject.form)
     row = _last_word(row, entry.engine, subject, entry.name, entry.link)
-    born = birth(chain, entry.name) if row.verdict == "not finite" else None
-    return row if born is None or born[0] == row.node else replace(row, node=born[0], reason=f"{row.reason}; {born[1]}")
+    return _blamed(row, chain, entry.name)
+
+
+def _blamed(row: Row, chain: Chain, name: str) -> Row:
+    """The row of what is lost laid at the step where it was lost, as far as the engine shows it."""
+    lost = {"not finite": lambda: birth(chain, name), "out of range": lambda: left(chain)}.get(row.verdict)
+    where = lost() if lost else None
+    if where is None or where[0] == row.node:
+        return row
+    return replace(row, node=where[0], reason=f"{row.reason}; {where[1]}")
 
 
 def _value(row: Row, entry: _Entry, chain: Chain) -> Row:
@@ -167,7 +175,8 @@ def _value(row: Row, entry: _Entry, chain: Chain) -> Row:
         row = _alone(row, asked, asked.truth, engine)
     elif entry.name == subject.graph.output.name and plain is not None and not same_bits(plain, engine):
         row, engine = of_plain(row, asked, plain, engine) if row.verdict not in FINDINGS else row, plain
-    return last_word(row, engine, Given(asked), entry.link)
+    row = last_word(row, engine, Given(asked), entry.link)
+    return _blamed(row, chain, entry.name) if row.verdict == "out of range" else row
 
 
 def _value_alone(blank: Row, subject: Subject, name: str, engine: Array) -> Row:

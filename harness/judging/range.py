@@ -13,6 +13,7 @@ from ..graph.graph import Graph
 from ..graph.node import Node
 from ..records.evaluation import Array
 from ..records.rows import LinkName
+from ..truth.reference import Number
 from .chain import Chain
 
 
@@ -33,6 +34,33 @@ def birth(chain: Chain, name: str) -> tuple[LinkName, str] | None:
             if _lost(numbers):
                 return link, _words(chain, subject.graph[link.use.consumer] if link.use else node)
     return None
+
+
+def left(chain: Chain) -> tuple[LinkName, str] | None:
+    """The first step whose number the format does not hold, and its words; None where the engine shows no such step."""
+    subject, shown, truth = chain.subject, chain.evaluation, chain.subject.truth
+    for node in subject.graph.operations:
+        if node.name in shown.values and _outside(shown.values[node.name], truth.values[node.name]):
+            return subject.link("value", node.name), f"{_step(chain, node)} has left the range of {subject.dtype}"
+    for node in reversed(subject.graph.operations):
+        for use in subject.graph.uses_in[node.name]:
+            if use in (shown.terms or {}) and _outside((shown.terms or {})[use], truth.terms[use]):
+                words = f"a term in {_step(chain, node)} has left the range of {subject.dtype}"
+                return subject.link("term", subject.graph.argument(use), use), words
+    return None
+
+
+def _outside(numbers: Array, truth: Number) -> bool:
+    """Whether a number is 0 or infinite where the true one is neither."""
+    if numbers.dtype.kind in "bi":
+        return False
+    fell = (numbers == 0) & np.asarray(truth.balls != 0, dtype=bool) & truth.tight
+    return bool(fell.any()) or bool((np.isinf(numbers.astype(np.float64)) & np.isfinite(truth.high)).any())
+
+
+def _step(chain: Chain, node: Node) -> str:
+    text = chain.subject.texts.get(node.name, "")
+    return f"`{node.name}: {text}`" if text else f"`{node.name}`"
 
 
 def in_range(chain: Chain) -> bool:
@@ -96,7 +124,7 @@ def _derivatives(chain: Chain, node: Node) -> Iterator[tuple[LinkName, Array]]:
 def _words(chain: Chain, node: Node) -> str:
     """The step, and what it read that had fallen to 0."""
     subject, values = chain.subject, chain.evaluation.values
-    text = f"it is born in `{node.name}: {subject.texts.get(node.name, node.op)}`"
+    text = f"it is born in {_step(chain, node)}"
     for arg in node.args:
         if isinstance(arg, str) and arg in values and subject.graph[arg].kind == "float":
             fallen = (values[arg] == 0) & (subject.truth.values[arg].high != 0)

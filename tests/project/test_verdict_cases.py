@@ -57,6 +57,7 @@ TABLE: dict[Verdict, Shown] = {
     "imprecise": Shown(f"{FAULTY}:single*", status=1),
     "wrong": Shown(f"{FAULTY}:mirrored*", status=1),
     "not finite": Shown("torch*", status=1),
+    "out of range": Shown("backprop*", status=1),
     "overflow": Shown("backprop*", dtype="float16", status=1),
     "unstable": Shown(f"{FAULTY}:forgetful*", status=1),
     "failed": Shown(f"backprop {FAULTY}:sineless*", status=1),
