@@ -134,6 +134,8 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
             engine, what = evaluation.gradients[name], subject.named("gradient", name)
             if evaluation.errors is None:
                 row = unseen(blank, subject.asked("gradient", name), engine)
+                if row.verdict == "not finite" and not subject.exists:
+                    row = replace(row, verdict="undefined", finding=False)
                 yield _last_word(row, engine, subject, name, Link("agree", where=what, order=0))
             else:
                 yield by_estimate(blank, subject, name, engine, evaluation.errors[name])
@@ -145,7 +147,7 @@ def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
     subject, same = chain.subject, same_bits(entry.engine, shown)
     asked = subject.asked("gradient", entry.name)
     if _left_open(row, entry):
-        row = _alone(row, asked, subject.gradients[entry.name], entry.engine)
+        row = _alone(row, asked, subject.gradients[entry.name], entry.engine, exists=subject.exists)
     elif row.verdict in FINDINGS:
         return row if same else of_plain_off(row, asked, entry.engine, shown)
     elif not same:
@@ -192,9 +194,14 @@ def _left_open(row: Row, entry: _Entry) -> bool:
     return row.verdict in UNTOUCHED or upstream
 
 
-def _alone(row: Row, asked: Asked, known: Number, engine: Array) -> Row:
-    """The row by its numbers alone where they tell more: of all components, or of one that is off."""
+def _alone(row: Row, asked: Asked, known: Number, engine: Array, *, exists: bool = True) -> Row:
+    """The row by its numbers alone where they tell more: of all components, or of one that is off.
+
+    A formula may have a finite derivative where the function does not exist: log at -1.
+    """
     alone = unseen(row, asked, engine)
+    if not exists and alone.verdict != "wrong":
+        return replace(row, verdict="undefined", finding=False)
     if alone.verdict == "undefined" or (row.finding and (alone.finding or alone.verdict == "not judged")):
         return row
     some = bool(np.isnan(known.high).any()) and not alone.finding  # of them there is no truth to be held against
@@ -202,6 +209,8 @@ def _alone(row: Row, asked: Asked, known: Number, engine: Array) -> Row:
 
 
 def _last_word(row: Row, engine: Array, subject: Subject, name: str, link: Link) -> Row:
+    if row.verdict == "undefined" and not subject.exists and not subject.sides[name]:
+        return row
     given = Given(subject.asked("gradient", name), subject.sides[name], frozenset(subject.settling[name]))
     row, truth = last_word(row, engine, given, link), subject.gradients[name]
     if row.index not in subject.sides[name] or isnan(reference := float(truth.high[row.index])):

@@ -103,7 +103,7 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
 
 def _finding(row: Row, verdict: Verdict, index: Index, said: str, engine: Array, given: Given, link: Link) -> Row:
     what, truth = given.asked.what, given.asked.truth
-    cause = f"; {link.reason}" if link.reason else ""
+    cause = f"; the first step in question: {link.reason}" if link.reason else ""
     error = truth.error(engine)[index]
     return replace(
         row,

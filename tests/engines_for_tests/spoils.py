@@ -53,7 +53,6 @@ mutating = spoilt(mutate)
 nothing = spoilt(lambda evaluation, inputs: replace(evaluation, gradients=None))
 status = spoilt(lambda evaluation, inputs: replace(evaluation, status="splendid"))
 valueless = spoilt(lambda evaluation, inputs: replace(evaluation, values={}))
-termless = spoilt(lambda evaluation, inputs: replace(evaluation, terms={}))
 
 
 def terms(factor):
