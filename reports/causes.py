@@ -82,7 +82,7 @@ def _title(cause: Cause) -> str:
 
 
 def _operation(cause: Cause) -> str:
-    return f"`{cause.operation}`" if cause.operation else ""
+    return f"`{cause.where}`" if cause.where else ""
 
 
 def _cases(cause: Cause, limit: int = 4) -> str:

@@ -69,12 +69,12 @@ def judged(
 
 
 def no_truth(subject: Subject) -> bool:
-    """Whether an engine may say that it is undefined here: a true output or gradient is not finite, or the truth is in
+    """Whether an engine may say that it is undefined here: a true output or gradient does not exist, or the truth is in
     doubt."""
     if subject.proof.failed:
         return True
     numbers = [subject.truth.values[subject.graph.output.name], *subject.gradients.values()]
-    return not all(np.isfinite(number.high).all() for number in numbers)
+    return any(np.isnan(number.high).any() for number in numbers)
 
 
 def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
@@ -173,10 +173,12 @@ def _value(row: Row, entry: _Entry, chain: Chain) -> Row:
     if entry.engine.dtype.kind in "bi":
         return row
     asked, engine, plain = subject.asked("value", entry.name), entry.engine, chain.evaluation.output
+    other = entry.name == subject.graph.output.name and plain is not None and not same_bits(plain, engine)
+    engine = plain if other and plain is not None else engine
     if _left_open(row, entry):
         row = _alone(row, asked, asked.truth, engine)
-    elif entry.name == subject.graph.output.name and plain is not None and not same_bits(plain, engine):
-        row, engine = of_plain(row, asked, plain, engine) if row.verdict not in FINDINGS else row, plain
+    elif other and row.verdict not in FINDINGS:
+        row = of_plain(row, asked, engine, entry.engine)
     row = last_word(row, engine, Given(asked), entry.link)
     return _blamed(row, chain, entry.name) if row.verdict == "out of range" else row
 
@@ -202,6 +204,8 @@ def _alone(row: Row, asked: Asked, known: Number, engine: Array, *, exists: bool
     alone = unseen(row, asked, engine)
     if not exists and alone.verdict != "wrong":
         return replace(row, verdict="undefined", finding=False)
+    if row.finding and alone.verdict == "wrong":  # more than what is lost upstream explains
+        return replace(alone, reason=f"{alone.reason}; upstream: {row.reason}")
     if alone.verdict == "undefined" or (row.finding and (alone.finding or alone.verdict == "not judged")):
         return row
     some = bool(np.isnan(known.high).any()) and not alone.finding  # of them there is no truth to be held against
@@ -213,6 +217,9 @@ def _last_word(row: Row, engine: Array, subject: Subject, name: str, link: Link)
         return row
     given = Given(subject.asked("gradient", name), subject.sides[name], frozenset(subject.settling[name]))
     row, truth = last_word(row, engine, given, link), subject.gradients[name]
+    if row.verdict not in FINDINGS and (count := subject.overlooked(name)):
+        reason = f"{count:,} components have a derivative, if any, that was not looked for"
+        return replace(row, verdict="not judged", reason=reason)
     if row.index not in subject.sides[name] or isnan(reference := float(truth.high[row.index])):
         return row
     error = truth.error(engine)[row.index]

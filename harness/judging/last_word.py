@@ -24,6 +24,7 @@ from .classify import Link, place, show
 from .subject import Asked
 from .unseen import digits
 
+SPACINGS = 64
 LOOKED_AT = 64  # components that are far from the truth, the furthest first
 
 
@@ -61,7 +62,9 @@ def _off_range(row: Row, engine: Array, given: Given, link: Link) -> Row | None:
         return _finding(row, "not finite", index, said, engine, given, link)
     with np.errstate(all="ignore"):
         error = np.abs(truth.error(engine))
-        far = known & finite & (error > np.abs(truth.high) / 2) & (error > form.smallest)
+        # Underflow that is gradual loses a spacing at a time, in every step.
+        nothing = form.smallest * (SPACINGS if form.gradual else 1)
+        far = known & finite & (error > np.abs(truth.high) / 2) & (error > nothing)
     if not far.any():
         return None
     return _far(row, engine, given, link, far, error)
@@ -82,8 +85,10 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
         if sensitivity.too_large:
             continue
         bound, done = sensitivity.strict(asked.name, index, asked.moved), float(turned[index])
-        if bound < size[index] / 8 or done < size[index] / 16:
-            may = f"may move it by {bound:.2g}" if bound < size[index] / 8 else f"moved it by {done:.2g} in shaken runs"
+        excluded = bound < max(size[index], error[index]) / 8
+        # Where R has no end, what shaken runs do is all that is known.
+        if excluded or (not isfinite(bound) and done < size[index] / 16):
+            may = f"may move it by {bound:.2g}" if excluded else f"moved it by {done:.2g} in shaken runs"
             said = (
                 f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}, "
                 f"and rounding alone {may}"

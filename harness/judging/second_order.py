@@ -7,7 +7,7 @@ other graph.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,10 +16,13 @@ import numpy as np
 from ..graph.directional import Directional, directional
 from ..records.evaluation import Array, Derivative, Evaluation, Inputs
 from ..records.known import NOTHING, Knowledge
-from ..records.rows import Quantity, Row
+from ..records.rows import Index, Quantity, Row
 from ..records.verdicts import FINDINGS
 from ..truth.proof import Proof, prove_second
+from ..truth.sides import Sides, along
+from .classify import Link
 from .judge import blank_row, judge
+from .last_word import Given, last_word
 from .subject import Subject
 from .unseen import unseen
 
@@ -40,6 +43,16 @@ class Question:
         one = np.ones((), subject.cotangent.dtype)
         output = subject.graph.output.name
         return Subject(subject.case, subject.point, subject.dtype, contraction.graph, inputs, one, tangent_of=output)
+
+    @cached_property
+    def sides(self) -> Mapping[Index, Sides]:
+        """The one-sided derivatives of the case along the direction, where its contracted gradient is no number."""
+        subject, output = self.subject, self.subject.graph.output.name
+        number = self.along.truth.hulls[self.along.graph.output.name]
+        if number.tight.all() and np.isfinite(number.high).all():
+            return {}
+        value = subject.truth.values[output]
+        return {(): along(subject.graph, subject.inputs, subject.cotangent, value, self.direction)}
 
     @cached_property
     def proof(self) -> Proof:
@@ -77,13 +90,13 @@ def judge_along(
     if any(row.quantity == "run" for row in rows):
         return rows
     if s in evaluation.values and not shown:
-        rows.append(_tangent(subject, engine, seconds, evaluation))
+        rows.append(_tangent(question, engine, seconds, evaluation))
     if shown and any(_kinked(subject, row) for row in rows):
         # A choice at a kink is told as every other engine's, by the number that came of it. The links do not tell it:
         # those of the gradient graph read comparisons, which an engine makes as it likes.
         bare = Evaluation("ok", values={s: evaluation.values[s]}, gradients=evaluation.gradients)
         alone = judge(subject, engine, bare, None, seconds, frozenset({"gradient"}))
-        told = {(row.quantity, row.name): row for row in [*alone, _tangent(subject, engine, seconds, evaluation)]}
+        told = {(row.quantity, row.name): row for row in [*alone, _tangent(question, engine, seconds, evaluation)]}
         rows = [told[row.quantity, row.name] if _kinked(subject, row) else row for row in rows]
     return [_known(row, question, evaluation, knowledge) for row in rows if row.quantity in asked]
 
@@ -111,10 +124,13 @@ def _kinked(subject: Subject, row: Row) -> bool:
     return bool(np.any(~truth.tight & np.isfinite(truth.radius)))
 
 
-def _tangent(subject: Subject, engine: str, seconds: float, evaluation: Evaluation) -> Row:
-    """The value of the contracted gradient graph by itself, against what rounding alone may do."""
+def _tangent(question: Question, engine: str, seconds: float, evaluation: Evaluation) -> Row:
+    """The value of the contracted gradient graph by itself, against what rounding alone may do, and the truth."""
+    subject = question.along
     s, blank = subject.graph.output.name, blank_row(subject, engine, seconds)
-    return unseen(blank, subject.asked("value", s), evaluation.values[s])
+    asked, number = subject.asked("value", s), evaluation.values[s]
+    row = unseen(blank, asked, number)
+    return last_word(row, number, Given(asked, question.sides), Link("agree", where=asked.what, order=0))
 
 
 def numbers(

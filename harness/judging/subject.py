@@ -77,10 +77,18 @@ class Subject:
     @cached_property
     def sides(self) -> Mapping[str, Mapping[Index, Sides]]:
         """Of each gradient, the components that reverse mode leaves open: their one-sided derivatives."""
-        opened = {node.name: open_components(self.truth.adjoints[node.name]) for node in self.graph.wanted}
+        opened = {name: some for name, (some, _) in self._open.items()}
         # Nothing is beside an infinity.
         asked = {name: [i for i in some if np.isfinite(self.inputs[name][i])] for name, some in opened.items()}
         return sides(self.graph, self.inputs, self.cotangent, self.truth.values[self.graph.output.name], asked)
+
+    @cached_property
+    def _open(self) -> Mapping[str, tuple[list[Index], int]]:
+        return {node.name: open_components(self.truth.adjoints[node.name]) for node in self.graph.wanted}
+
+    def overlooked(self, name: str) -> int:
+        """How many components of a gradient have a truth that was not looked for."""
+        return self._open[name][1]
 
     @cached_property
     def exists(self) -> bool:

@@ -6,7 +6,7 @@ The cause comes from records alone: the first link that is off and the graph of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ..graph.directional import directional
@@ -24,6 +24,8 @@ GRAVITY = {verdict: place for place, verdict in enumerate(VERDICTS)}
 # What a step of an engine's own may be. Whatever else is found is a property of the graph as it is written, which
 # any engine may run into: there all engines share an entry.
 STEP = "a step is off"
+DERIVATIVES = ("gradient", "tangent", "hessian_product")
+SUSPECTS = 3  # that a table names
 RUN: tuple[Verdict, ...] = ("unstable", "failed", "timed out")
 
 
@@ -46,7 +48,8 @@ class Cause:
     off: its value, its derivative, ...; empty where an engine gave no numbers. `verdicts`: gravest first. `cases`:
     those with the fewest nodes first, and `smallest` the finding in the first of them. `rows`: how many numbers are
     off. `accepted`: the reasons of ledgers; none where it is new. `chosen`: of a convention, who took which derivative
-    there.
+    there. `suspects`: where no link names the operation, those that occur in the cases that are off, in all of them if
+    there are such, and in none that is sound.
     """
 
     key: Key
@@ -58,10 +61,17 @@ class Cause:
     smallest: Entry | Split
     accepted: tuple[str, ...]
     chosen: str
+    suspects: tuple[str, ...] = ()
 
     @property
     def operation(self) -> str:
         return self.key.operation
+
+    @property
+    def where(self) -> str:
+        """The operation, or those that are suspected; empty where nothing is known of it."""
+        some = ", ".join(self.suspects[:SUSPECTS]) + (", ..." if len(self.suspects) > SUSPECTS else "")
+        return self.operation or (f"{some}?" if some else "")
 
     @property
     def what(self) -> str:
@@ -83,13 +93,13 @@ def causes(rows: Iterable[Row], asked: Asked, paths: Iterable[Summary] = ()) -> 
 
     New ones come before known ones, and those in the most cases first. Rows that are no findings are gathered too.
     """
-    groups: dict[Key, list[Entry]] = {}
+    rows, groups = list(rows), dict[Key, list[Entry]]()
     for entry in entries(rows):
         groups.setdefault(_key(entry, asked), []).append(entry)
     for path in paths:
         if path.first is not None:
             groups.setdefault(_key_of_path(path, asked), []).append(Entry(row_of(path)))
-    found = [_cause(key, group, asked) for key, group in groups.items()]
+    found = [_suspected(_cause(key, group, asked), rows, asked) for key, group in groups.items()]
     return sorted(found, key=lambda cause: (cause.known, -len(cause.cases), not cause.operation, cause.operation))
 
 
@@ -116,6 +126,25 @@ def _cause(key: Key, group: Sequence[Entry], asked: Asked) -> Cause:
         accepted=tuple(dict.fromkeys(row.accepted for row in ordered if row.accepted)),
         chosen=chosen,
     )
+
+
+def _suspected(cause: Cause, rows: Sequence[Row], asked: Asked) -> Cause:
+    """The cause with its suspects."""
+    if cause.operation or cause.known or cause.key.kind not in (STEP, "not finite", "out of range"):
+        return cause
+    own = [row for row in rows if row.engine in cause.engines and row.quantity in DERIVATIVES]
+    off = {row.case for row in own if row.finding}
+    sound = {row.case for row in own if VERDICTS[row.verdict].sound} - off
+    in_sound = {op for case in sound for op in _operations(case, asked)}
+    of_each = [_operations(case, asked) - in_sound for case in cause.cases]
+    some = {op for ops in of_each for op in ops}
+    in_all = {op for op in some if all(op in ops for ops in of_each)}
+    return replace(cause, suspects=tuple(sorted(in_all or some)))
+
+
+def _operations(case: str, asked: Asked) -> set[str]:
+    graph = asked.graphs.get(case)
+    return set() if graph is None else {node.op for node in graph.operations}
 
 
 def _chosen(there: Sequence[Entry]) -> str:

@@ -138,7 +138,7 @@ def _causes(found: Sequence[Cause], width: int) -> Table:
     shown = [*[cause for cause in found if not cause.known][:SHOWN], *[cause for cause in found if cause.known]]
     for cause in shown:
         engines = ", ".join(Path(engine).name if ".py" in engine else engine for engine in cause.engines)
-        cells = (cause.operation or "·", engines, cause.off, cause.cases[0])
+        cells = (cause.where or "·", engines, cause.off, cause.cases[0])
         folded = ["\n".join(wrap(cell, most)) for cell, most in zip(cells, widest, strict=True)]
         count = f"{len(cause.cases):,} {'known' if cause.known else 'new'}"
         style = "dim" if cause.known else VERDICTS[cause.verdicts[0]].style

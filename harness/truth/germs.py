@@ -283,8 +283,11 @@ def power(a: Germ, b: Germ) -> Germ:
 
 
 def atan2(y: Germ, x: Germ) -> Germ:
-    slope = quotient(y, x).atan() if not x[0].contains(0) else -quotient(x, y).atan()
-    return _from(arb.atan2(y[0], x[0]), slope)
+    slope = quotient(y, x) if not x[0].contains(0) else -quotient(x, y)
+    slope = (quotient(y, x) if isinstance(slope, Laurent) else slope).atan()
+    known = min(y.prec, x.prec)
+    k = next((k for k in range(known) if not (y[k].is_zero() and x[k].is_zero())), 0)  # from there the angle is seen
+    return _from(arb.atan2(y[k], x[k]), slope)
 
 
 def maximum(a: Germ, b: Germ) -> Germ:

@@ -3,7 +3,7 @@
 Where reverse mode gives a hull (a kink) or nothing finite (0 times infinity), germs along +e_i and -e_i decide by what
 comes first for small t > 0. The input moves as x +- t^2 e_i, so that square roots of what moves are power series
 too: the derivative is the coefficient of t^2 where that of t is 0, and infinite where it is not. What is no power
-series, and of many components all but the first, is told by the gradient a hair beside the point (`beside.py`).
+series is told by the gradient a hair beside the point (`beside.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..graph.graph import Graph
 from .beside import THINNER, Beside, beside, contracted, limit, near
 from .germs import Motion, coefficient, mover
-from .poles import HAIR
+from .poles import BEYOND, HAIR
 from .precision import PRECISION, is_nothing, is_tight, working
 from .reference import Number, replaced
 
@@ -30,7 +30,7 @@ Array: TypeAlias = NDArray[Any]
 Index: TypeAlias = "tuple[int, ...]"
 Edge: TypeAlias = Literal["", "left", "right"]
 
-MOST = 64  # components of one gradient that are looked at one by one
+MOST, NUMBERS = 64, 100_000  # components of one gradient that are looked at: so many, or with so many numbers in all
 LENGTH = 8
 
 
@@ -74,10 +74,13 @@ class Sides:
         )
 
 
-def open_components(number: Number) -> list[Index]:
-    """The components of a gradient that are no single number, or none that is known."""
+def open_components(number: Number) -> tuple[list[Index], int]:
+    """The components of a gradient that are no single number, or none that is known, as many as are looked at; and how
+    many of which nothing is known are left out."""
     places = np.argwhere(~number.tight | ~np.isfinite(number.high))
-    return [tuple(int(i) for i in place) for place in places]
+    most = max(MOST, NUMBERS // max(number.high.size, 1))
+    left = sum(bool(np.isnan(number.high[tuple(place)])) for place in places[most:])
+    return [tuple(int(i) for i in place) for place in places[:most]], left
 
 
 def sides(
@@ -92,13 +95,19 @@ def sides(
         return {name: {} for name in asked}
     with working():
         look = _Look(graph.pruned([graph.output.name]), inputs, cotangent, contracted(value.balls, cotangent))
-        return {
-            name: {
-                **{index: look.along(name, index) for index in indices[:MOST]},
-                **look.together(name, indices[MOST:]),
-            }
-            for name, indices in asked.items()
-        }
+        return {name: {index: look.along(name, index) for index in indices} for name, indices in asked.items()}
+
+
+def along(
+    graph: Graph, inputs: Mapping[str, Array], cotangent: Array, value: Number, direction: Mapping[str, Array]
+) -> Sides:
+    """The one-sided derivatives of the contracted output along one direction of all inputs."""
+    with working():
+        here = contracted(value.balls, cotangent)
+        look = _Look(graph.pruned([graph.output.name]), inputs, cotangent, here)
+        (start, back), (begin, ahead) = (look.germ({n: sign * v for n, v in direction.items()}) for sign in (-1, 1))
+        whole = here if here.is_finite() else start if near(start, begin) else arb.nan()
+        return Sides(-back if near(whole, start) else nan, ahead if near(whole, begin) else nan)
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,8 @@ class _Look:
 
     def along(self, name: str, index: Index) -> Sides:
         """Both sides of one component."""
-        (start, left), (begin, right) = (self._germ(name, index, sign) for sign in (-1, 1))
+        (start, back), (begin, right) = (self.germ({name: self._direction(name, index, sign)}) for sign in (-1, 1))
+        left = 0.0 - back
         edge: Edge = ""
         if isnan(left) or isnan(right):
             (start, left, no_left), (begin, right, no_right) = (
@@ -131,17 +141,17 @@ class _Look:
         whole = self.here if self.here.is_finite() else start if near(start, begin) else arb.nan()
         return Sides(left if near(whole, start) else nan, right if near(whole, begin) else nan, edge)
 
-    def _germ(self, name: str, index: Index, sign: int) -> tuple[Any, float]:
-        """What the output begins with on one side, and its derivative, in as many bits as that needs."""
+    def germ(self, direction: Mapping[str, Array]) -> tuple[Any, float]:
+        """What the output begins with along a direction, and its derivative, in as many bits as that needs."""
         start, slope = arb.nan(), nan
         for bits in (PRECISION, 4 * PRECISION, 16 * PRECISION):
             with flint.ctx.workprec(bits):
-                germs = self.move(self.inputs, {name: self._direction(name, index, sign)})[self.graph.output.name]
+                germs = self.move(self.inputs, direction)[self.graph.output.name]
                 start, steep, slope = (contracted(coefficient(germs, k), self.cotangent) for k in (0, 1, 2))
             if is_nothing(steep) and (is_tight(slope) or is_nothing(slope)):
-                return start, sign * float(slope.mid()) + 0.0  # no -0.0
+                return start, float(slope.mid()) + 0.0  # no -0.0
             if steep > 0 or steep < 0:
-                return start, sign * inf if steep > 0 else -sign * inf
+                return start, inf if steep > 0 else -inf
             if not (steep.is_finite() and slope.is_finite()):
                 break
         return start, nan
@@ -152,32 +162,14 @@ class _Look:
             return begun, slope, False
         direction = {name: self._direction(name, index, sign)}
         (value, slopes), (_, closer) = (self.there(direction, hair) for hair in (HAIR, THINNER))
+        if abs(value) > BEYOND:
+            return arb.nan(), nan, False
         return value, limit(slopes[name][index], closer[name][index]), bool(value.is_nan())
 
     def _direction(self, name: str, index: Index, sign: int) -> Array:
         direction = np.zeros(self.graph[name].shape, dtype=np.int64)
         direction[index] = sign
         return direction
-
-    def together(self, name: str, indices: Sequence[Index]) -> dict[Index, Sides]:
-        """Both sides of many components, all of which move at once."""
-        if not indices:
-            return {}
-        random = np.random.default_rng(0)
-        signs = random.choice([-1, 1], self.graph[name].shape)
-        steps = signs * random.integers(1, 1000, signs.shape)
-        ahead, behind = (
-            [self.there({name: turn * steps}, hair)[1][name] for hair in (HAIR, THINNER)] for turn in (1, -1)
-        )
-
-        def tends(pair: Sequence[Array], index: Index) -> float:
-            return limit(*(slopes[index] for slopes in pair))
-
-        both: dict[Index, Sides] = {}
-        for index in indices:
-            left, right = (behind, ahead) if signs[index] > 0 else (ahead, behind)
-            both[index] = Sides(tends(left, index), tends(right, index))
-        return both
 
 
 def agreed(number: Number, known: Mapping[Index, Sides]) -> Number:

@@ -285,3 +285,20 @@ def test_a_defect_in_many_graphs_is_one_entry(tmp_path: Path) -> None:
     (cause,) = causes(rows, about(*cases))
     assert titles([cause]) == [("lgamma", ("jax",), "value: imprecise")]
     assert (len(cause.cases), cause.cases[0], cause.rows) == (len(cases), "graph-0", len(rows))
+
+
+@pytest.mark.parametrize("quantity", ["gradient", "hessian_product"])
+def test_where_no_link_names_the_operation_those_of_wrong_cases_and_of_no_sound_one_are_suspected(
+    quantity: Any, asked: Asked
+) -> None:
+    shown: dict[str, Any] = {"quantity": quantity, "name": "x", "engine": "alone.py:f", "dtype": "float64", "point": 0}
+    wrong = off("large", LinkName(quantity, "x"), "wrong", **shown)
+    sound = [replace(wrong, case=case, verdict="agree", finding=False, node="") for case in ("small", "other")]
+
+    def of(rows: list[Row]) -> Cause:
+        return next(cause for cause in causes(rows, asked) if cause.verdicts == ("wrong",))
+
+    cause = of([wrong, *sound[:1]])
+    assert (cause.operation, cause.where) == ("", "add, multiply, sin?")
+    assert of([wrong, *sound]).where == "sin?"
+    assert of([wrong, replace(wrong, case="other"), sound[0]]).suspects == ("add", "multiply")
