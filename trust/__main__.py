@@ -24,6 +24,8 @@ KEPT = Path(__file__).parent.parent / "docs" / "trust.md"
 SECTIONS: Mapping[str, tuple[str, Callable[[argparse.Namespace], tables.Section]]] = {
     "planted": ("Planted faults", tables.planted),
     "fakes": ("Fake engines", tables.fakes),
+    "liars": ("Liars where it is hard to tell", tables.liars),
+    "second": ("The reference of second order", tables.second),
     "alarms": ("False alarms on random graphs", tables.alarms),
     "shipped": ("False alarms on the shipped cases", tables.shipped),
     "rivals": ("Sensitivity of checks, side by side", tables.rivals),
@@ -40,7 +42,9 @@ this page section by section.
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python trust", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
-    parser.add_argument("--points", type=int, default=20_000, help="random points in all")
+    parser.add_argument(
+        "--points", type=int, help="random points in all; 20,000 for alarms and 5,000 for second by default"
+    )
     parser.add_argument("--graphs", type=int, default=200, help="random graphs that they are spread over")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes that faults are planted in")

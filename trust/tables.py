@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from planted import Outcome
 
 
+# Verdicts that are no finding; the first line says that a number is right, or that nobody can say more.
+CLAIMS = ("agree", "lossy", "convention", "undefined")
+PASSING = (*CLAIMS, "ill-conditioned", "unsupported", "not judged")
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """Markdown, whether all is well, and what the command takes to say the same again."""
@@ -152,11 +157,74 @@ points: {len(FAKES)} ways, {len(FAKES) - len(passed)} caught.
     return Section(text, not passed)
 
 
+def liars(options: Namespace) -> Section:
+    from liars import LIES, POINTS, told
+
+    start, every = process_time(), list(told())
+    verdicts: dict[str, list[int]] = {verdict: [0, 0] for verdict in PASSING}
+    for one in every:
+        verdicts.setdefault(one.verdict, [0, 0])[one.found] += 1
+    hidden: dict[tuple[str, str, str], dict[str, dict[str, None]]] = defaultdict(lambda: {"dtypes": {}, "lies": {}})
+    for one in every:
+        if not one.found:
+            said = hidden[one.point, one.kind, one.verdict]
+            said["dtypes"][one.dtype] = said["lies"][f"{one.lie} {one.shown}"] = None
+    places = [
+        [f"`{point}`", kind, verdict, *(", ".join(some) for some in said.values())]
+        for (point, kind, verdict), said in hidden.items()
+    ]
+    kinds = Counter((one.kind, one.found) for one in every)
+    named = dict.fromkeys(kind for kind, _ in kinds)
+    found = sum(one.found for one in every)
+    text = f"""{len(POINTS)} singular points, range ends, masks, dead branches, wide layers and sums whose derivative is
+worked out by hand, in up to four precisions; at each {len(LIES)} lies
+({", ".join(LIES)}; what is within half of the truth is none), of gradients shown alone, beside sound links and as
+adjoints, of values, tangents and Hessian-vector products: {len(every):,} lies, of which {found:,} are found;
+{process_time() - start:.0f} s of processor time. So many hide, by verdict:
+
+{table(("verdict", "hide", "found"), [[verdict, *counts] for verdict, counts in verdicts.items()])}
+{table(("what is lied about", "hide", "found"), [[kind, kinds[kind, False], kinds[kind, True]] for kind in named])}
+{"Where they hide:" if places else "None hides."}
+
+{table(("point", "of", "verdict", "in", "lies"), places) if places else ""}"""
+    return Section(text, not any(one.verdict in CLAIMS and not one.found for one in every))
+
+
+def second(options: Namespace) -> Section:
+    from second import OFF, OPEN, survey
+
+    start, points = process_time(), options.points or 5_000
+    tally = survey(points, options.seed)
+
+    def listed(whats: Iterable[str], most: int) -> str:
+        found = [(text, what, said) for what in whats for text, said in tally.examples[what].items()]
+        return "".join(f"- {what}: `{text}`, {said}\n" for text, what, said in sorted(found, key=_length)[:most])
+
+    off = sum(tally.counts[what] for what in OFF)
+    text = f"""Hessian-vector products of the reference against differences of its gradient on both sides of
+{tally.points:,} random points of {tally.graphs:,} random graphs, about half of them on kinks and singular points
+exactly; {process_time() - start:.0f} s of processor time.
+
+{table(("component of a product", "count"), [[what, f"{n:,}"] for what, n in tally.counts.most_common()])}
+{"Errors of the reference, the shortest graphs:" if off else "No product is off."}
+
+{listed(OFF, 30)}
+{"Open, though the product exists, the shortest graphs:" if tally.counts[OPEN] else ""}
+
+{listed([OPEN], 8)}"""
+    return Section(text, not off, f" --points {points} --seed {options.seed}")
+
+
+def _length(example: tuple[str, str, str]) -> tuple[int, str]:
+    return len(example[0]), example[0]
+
+
 def alarms(options: Namespace) -> Section:
     from alarms import CHECKED, EVERY, smallest, survey
 
     start = process_time()
-    tally = survey(options.graphs, options.points, options.seed)
+    points = options.points or 20_000
+    tally = survey(options.graphs, points, options.seed)
     asked = ", ".join(f"{engine} {count:,}" for engine, count in tally.evaluations.items())
     verdicts = [[verdict, f"{count:,}"] for verdict, count in tally.verdicts.most_common()]
     kinds = [
@@ -183,7 +251,7 @@ Findings at their own links, by what explains them. *range*: the truth is beyond
 {"What nothing explains, the smallest seen of each kind:" if unexplained else "Nothing is left unexplained."}
 
 {unexplained}"""
-    given = f" --points {options.points} --graphs {options.graphs} --seed {options.seed}"
+    given = f" --points {points} --graphs {options.graphs} --seed {options.seed}"
     return Section(text, not unexplained, given)
 
 

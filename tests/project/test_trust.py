@@ -5,13 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "trust"))
 
+import liars
+import numpy as np
 import planting
+import second
 from alarms import Kind, explanation, kinds
 from fakes import FAKES, rows
 from faults import names
@@ -27,6 +32,10 @@ from subjects import EXAMPLES, ROWS, subject, victims
 from gradaccord.engines import backprop
 from gradaccord.harness.judging.agreement import differs
 from gradaccord.harness.judging.judge import conventions, judge
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.truth.beside import beside
+from gradaccord.harness.truth.numbers import to_balls
+from gradaccord.harness.truth.reference import Number
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -79,6 +88,43 @@ def test_one_compilation_serves_every_fault_and_none() -> None:
 @pytest.mark.parametrize("fake", FAKES)
 def test_a_fake_engine_is_a_finding(fake: str) -> None:
     assert any(row.finding for row in rows(fake))
+
+
+OF_LIARS = [point for point in liars.POINTS if point.statements in ("(1 - cos(x)) / x", "abs(x) ** 3", "prod(x)")]
+
+
+@pytest.mark.parametrize("point", OF_LIARS, ids=lambda point: str(point.statements))
+def test_a_lie_about_a_gradient_is_found_where_it_is_hard_to_tell(point: liars.Point) -> None:
+    said = [one for one in liars.told([replace(point, product=None)]) if one.kind == "gradient"]
+    assert len({one.lie for one in said}) >= 3
+    assert not [one for one in said if not one.found]
+
+
+@pytest.mark.parametrize("point", OF_LIARS, ids=lambda point: str(point.statements))
+def test_the_right_gradient_is_no_finding_there(point: liars.Point) -> None:
+    assert not [row for dtype in point.dtypes for row in liars.honest(point, dtype) if row.finding]
+
+
+def test_the_reference_of_second_order_is_that_of_differences() -> None:
+    tally = second.survey(25, seed=1)
+    assert tally.counts["same"] > 20
+    assert not [what for what in second.OFF if tally.counts[what]]
+
+
+@pytest.mark.parametrize(
+    "of, told",
+    [(lambda x: 2 * x, "another number"), (lambda x: x, "same")],
+    ids=["twice the product", "the product"],
+)
+def test_a_product_that_is_off_is_told(of: Callable[[float], float], told: str) -> None:
+    """(|x| ** 2)'' = 2, along 3."""
+    graph = second.graph_of("abs(a) ** 2")
+    subject = Subject("planted", 0, "float64", graph, {"a": np.zeros(())}, np.ones(()))
+    there = beside(graph, subject.inputs, subject.cotangent)
+    claimed = np.asarray(of(6.0))
+    number = Number(claimed, np.zeros(()), np.zeros(()), to_balls(claimed))
+    asked = second.Question(subject, {"a": np.asarray(3.0)})
+    assert second.told(asked, there, "a", (), number)[0] == told
 
 
 def test_without_a_fault_nothing_is_named() -> None:
