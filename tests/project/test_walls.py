@@ -71,7 +71,7 @@ FILES = {
     "records": "formats verdicts known | evaluation rows | paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "truth": "arrays precision rounding | choice products | laurent numbers | germs poles reference residuals shaken | "
-    "adjoints beside links | batches proof sides | sensitivity ties",
+    "adjoints beside links sweeps | batches proof sides | radii | sensitivity ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| indices statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "

@@ -20,12 +20,8 @@ from gradaccord.harness.records.rows import Row
 from gradaccord.harness.truth.adjoints import adjoint
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.residuals import Numerals
-from gradaccord.harness.truth.sensitivity import (  # pyright: ignore[reportPrivateUsage]
-    Key,
-    Moved,
-    _sweeps,
-    _weights,
-)
+from gradaccord.harness.truth.sweeps import Key, Moved, weights
+from gradaccord.harness.truth.sweeps import sweeps as sweeps_of
 
 CASES = ("functions/rosenbrock", "functions/branin", "layers/attention", "layers/lstm-cell", "models/gaussian-mixture")
 
@@ -76,21 +72,21 @@ def test_an_error_is_the_sum_over_links_of_sensitivity_times_residual(name: str,
     off = dict(residuals(subject, evaluation))
     moved: Moved = "value" if of_value else "adjoint"
     asked = [subject.graph.output] if of_value else subject.graph.wanted
-    sweeps = _sweeps(subject.graph, moved, tuple(node.name for node in asked))
+    sweeps = sweeps_of(subject.graph, moved, tuple(node.name for node in asked))
     given: dict[str, Any] = {
         key: array.astype(np.float64) if array.dtype.kind == "f" else array for key, array in subject.inputs.items()
     }
     given |= {key: subject.truth.values[key].high for key in sweeps.fixed}
     given[sweeps.seed] = subject.cotangent.astype(np.float64)
     random = np.random.default_rng(1)
-    weights = {node.name: random.normal(size=node.shape) for node in asked}
-    slopes = sweeps.slopes({**given, **{_weights(key): weight for key, weight in weights.items()}})
+    drawn = {node.name: random.normal(size=node.shape) for node in asked}
+    slopes = sweeps.slopes({**given, **{weights(key): weight for key, weight in drawn.items()}})
     parts = [float(np.sum(slope * off[key])) for key, slope in slopes.items()]
     error = sum(
         float(np.sum(weight * subject.truth.adjoints[key].error(evaluation.gradients[key])))
         if not of_value
         else float(weight * subject.truth.values[key].error(evaluation.values[key]))
-        for key, weight in weights.items()
+        for key, weight in drawn.items()
     )
     assert sum(map(abs, parts)) > 0
     assert abs(error - sum(parts)) <= 1e-5 * sum(map(abs, parts))
