@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 
@@ -204,8 +204,8 @@ def _alone(row: Row, asked: Asked, known: Number, engine: Array, *, exists: bool
     alone = unseen(row, asked, engine)
     if not exists and alone.verdict != "wrong":
         return replace(row, verdict="undefined", finding=False)
-    if row.finding and alone.verdict == "wrong":  # more than what is lost upstream explains
-        return replace(alone, reason=f"{alone.reason}; upstream: {row.reason}")
+    if row.finding and alone.verdict == "wrong":  # a number, and off: nothing that is known of what is lost explains it
+        return replace(row, accepted="", off=nan)
     if alone.verdict == "undefined" or (row.finding and (alone.finding or alone.verdict == "not judged")):
         return row
     some = bool(np.isnan(known.high).any()) and not alone.finding  # of them there is no truth to be held against

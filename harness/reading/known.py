@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isnan
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
@@ -67,8 +68,11 @@ class Acceptance:
     within: float = HALF
 
     def holds_for(self, off: float) -> bool:
-        """Whether it was made for a number so far off. Other verdicts, such as `not finite`, have no size."""
-        return self.verdict not in SIZED or off <= self.within
+        """Whether it was made for a number so far off. Other verdicts, such as `not finite`, have no size.
+
+        NaN is what nothing known explains.
+        """
+        return not isnan(off) and (self.verdict not in SIZED or off <= self.within)
 
     def matches(self, engine: str) -> bool:
         """Whether it is about an engine of that name. A file is known by its own name, whatever folder it lies in."""
