@@ -67,7 +67,7 @@ class Chain:
     def gather(self, batches: Batches) -> None:
         """Every link of this evaluation that may be judged together with others of its kind."""
         graph, values = self.subject.graph, self.known
-        adjoints, terms = self.evaluation.adjoints or {}, self.evaluation.terms or {}
+        adjoints, terms = self.evaluation.adjoints or {}, self._terms
         for node in graph.nodes:
             uses = graph.uses_of.get(node.name, ())
             if terms and node.name in adjoints and self._shown(uses):
@@ -111,7 +111,7 @@ class Chain:
 
     def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
         """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
-        graph, evaluation, form = self.subject.graph, self.evaluation, self.subject.form
+        graph, form = self.subject.graph, self.subject.form
         for node in reversed(graph.nodes):
             if node.name not in shown:
                 continue
@@ -121,13 +121,13 @@ class Chain:
             if self._shown(graph.uses_of[node.name]):
                 link = self._batched("adjoint", node.name, None)
                 if link is None:
-                    parts = [*seed, *((evaluation.terms or {})[use] for use in graph.uses_of[node.name])]
+                    parts = [*seed, *(self._terms[use] for use in graph.uses_of[node.name])]
                     link = self._link("adjoint", node.name, None, partial(adjoint, g, parts))
             elif any(use in self.unseen or use not in self.terms for use in graph.uses_of[node.name]):
                 link = self._unjudged("adjoint", node.name, None)
             else:
                 uses = [use for use in graph.uses_of[node.name] if use not in self.enclosed]
-                shown_terms = [(evaluation.terms or {})[use] for use in uses]
+                shown_terms = [self._terms[use] for use in uses]
                 exact = [(ball, ball) for ball in (Numerals(x, form).exact for x in (*seed, *shown_terms))]
                 balls = [*self.enclosures.pop(node.name, []), *exact]
                 link = self._link("adjoint", node.name, None, partial(adjoint_of_enclosures, g, balls))
@@ -135,6 +135,10 @@ class Chain:
             self.adjoints[node.name] = worse([link, *upstream])
             if node.op != "input":
                 self._judge_terms(node, g)
+
+    @property
+    def _terms(self) -> Mapping[Use, Array]:
+        return self.evaluation.terms or {}
 
     def _shown(self, uses: Sequence[Use]) -> bool:
         """Whether the engine shows the terms of all these uses."""
@@ -156,7 +160,7 @@ class Chain:
         elif not self._shown(uses):
             self._enclose(node, [self.numerals[name] for name in names], g, uses)
         else:
-            shown = [(self.evaluation.terms or {})[use] for use in uses]
+            shown = [self._terms[use] for use in uses]
             self._judge_shown(node, [self.numerals[name] for name in names], g, uses, shown)
 
     def _enclose(self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use]) -> None:

@@ -17,7 +17,7 @@ from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number
 from .classify import place
 from .subject import Subject
-from .unseen import digits, unseen
+from .unseen import unseen, with_numbers
 
 NO_NUMBER = "the engine says that it has no number here: its own error estimate leaves no digit"
 
@@ -87,17 +87,9 @@ def _row(
     score: float | None,
     reason: str,
 ) -> Row:
-    error = float(truth.error(engine)[index])
-    with np.errstate(all="ignore"):
-        relative = float(np.abs(error / truth.high[index])) if error else 0.0
     return replace(
-        base,
-        index=index,
-        engine_value=float(engine[index]),
-        reference=float(truth.high[index]),
-        error=error,
+        with_numbers(base, engine, truth, index),
         score=score,
-        digits=digits(relative),
         verdict=verdict,
         reason=reason,
         node=what if verdict in FINDINGS else "",

@@ -21,7 +21,7 @@ from .estimates import by_estimate
 from .last_word import Given, last_word
 from .range import birth, in_range, left
 from .subject import Asked, Subject
-from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen
+from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen, with_numbers
 
 __all__ = ["Subject", "conventions", "judge", "judged"]
 
@@ -82,14 +82,16 @@ def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
     return Row(case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, seconds=seconds)
 
 
-def told_by_links(chain: Chain, name: str) -> bool:
-    """Whether links say all of a gradient: one is off, or all are seen, none at a kink and none that left the range;
-    and the plain program has their bits."""
-    link, shown = chain.adjoints.get(name), chain.evaluation.adjoints
-    if link is None or shown is None:
-        return False
-    told = link.verdict in FINDINGS or (link.verdict in ("agree", "lossy") and in_range(chain))
-    return told and same_bits(chain.evaluation.gradients[name], shown[name])
+def told_by_links(chain: Chain) -> Mapping[str, Link]:
+    """The links of gradients of which they say all: one is off, or all are seen, none at a kink and none that left the
+    range; and the plain program has their bits."""
+    gradients, shown = chain.evaluation.gradients, chain.evaluation.adjoints or {}
+    some = {node.name: chain.adjoints[node.name] for node in chain.subject.graph.wanted if node.name in chain.adjoints}
+    passing = any(link.verdict in ("agree", "lossy") for link in some.values()) and in_range(chain)
+    told = FINDINGS | {"agree", "lossy"} if passing else FINDINGS
+    return {
+        name: link for name, link in some.items() if link.verdict in told and same_bits(gradients[name], shown[name])
+    }
 
 
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
@@ -220,11 +222,9 @@ def _last_word(row: Row, engine: Array, subject: Subject, name: str, link: Link)
     if row.verdict not in FINDINGS and (count := subject.overlooked(name)):
         reason = f"{count:,} components have a derivative, if any, that was not looked for"
         return replace(row, verdict="not judged", reason=reason)
-    if row.index not in subject.sides[name] or isnan(reference := float(truth.high[row.index])):
+    if row.index not in subject.sides[name] or isnan(truth.high[row.index]):
         return row
-    error = truth.error(engine)[row.index]
-    right = digits(float(relative_size(error, truth.high[row.index])))
-    return replace(row, reference=reference, error=float(error), digits=right)
+    return with_numbers(row, engine, truth, row.index)
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:

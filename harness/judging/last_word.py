@@ -15,23 +15,22 @@ from math import isfinite, isinf, isnan
 import numpy as np
 
 from ..records.evaluation import Array
-from ..records.rows import Choice, Index, LinkName, Row, component
+from ..records.rows import Choice, Index, Row, component
 from ..records.verdicts import FINDINGS, SEVERITY, Verdict
-from ..truth.reference import relative_size
 from ..truth.sides import Sides
 from .choices import in_turn, told
 from .classify import Link, place, show
 from .subject import Asked
-from .unseen import digits
+from .unseen import with_numbers
 
-SPACINGS = 64
+SPACINGS = 64  # of the smallest numbers that some steps of gradual underflow may lose
 LOOKED_AT = 64  # components that are far from the truth, the furthest first
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """What the truth says of an array: `asked`, whose truth is a single number wherever there is one, the sides of its
-    open components, those of them that settle, and whether that is a value, of which infinity is one."""
+    open components, and those of them that settle."""
 
     asked: Asked
     sides: Mapping[Index, Sides] = field(default_factory=dict[Index, Sides])
@@ -109,24 +108,14 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
 def _finding(row: Row, verdict: Verdict, index: Index, said: str, engine: Array, given: Given, link: Link) -> Row:
     what, truth = given.asked.what, given.asked.truth
     cause = f"; the first step in question: {link.reason}" if link.reason else ""
-    error = truth.error(engine)[index]
     return replace(
-        row,
+        with_numbers(row, engine, truth, index),
         verdict=verdict,
-        reason=f"{_called(what)}{component(index)}: {said}{cause}",
+        reason=f"{what.quantity} of `{what.name}`{component(index)}: {said}{cause}",
         node=link.where if link.verdict != "agree" else what,
-        index=index,
-        engine_value=float(engine[index]),
-        reference=float(truth.high[index]),
-        error=float(error),
-        digits=digits(float(relative_size(error, truth.high[index]))),
         choice=(),
         finding=verdict in FINDINGS,
     )
-
-
-def _called(what: LinkName) -> str:
-    return f"{what.quantity} of `{what.name}`"
 
 
 # --- kinks, infinite slopes, removable singularities ---------------------------------------------------------------

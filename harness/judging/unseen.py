@@ -39,6 +39,19 @@ def digits(relative: float) -> float:
     return round(min(max(-log10(relative), 0.0), 32.0), 2) if isfinite(relative) else 0.0
 
 
+def with_numbers(row: Row, engine: Array, truth: Number, index: Index) -> Row:
+    """The row with the numbers of one component of an array."""
+    error = truth.error(engine)[index]
+    return replace(
+        row,
+        index=index,
+        engine_value=float(engine[index]),
+        reference=float(truth.high[index]),
+        error=float(error),
+        digits=digits(float(relative_size(error, truth.high[index]))),
+    )
+
+
 def conditioned(row: Row, what: LinkName, truth: Number, probes: Sequence[Probe], form: Format) -> Row:
     """The row of a sound gradient; ill-conditioned where rounding alone may move half of a component's digits."""
     worst, lost = None, form.unit**0.5
@@ -61,11 +74,9 @@ def conditioned(row: Row, what: LinkName, truth: Number, probes: Sequence[Probe]
 
 def of_plain(row: Row, asked: Asked, plain: Array, shown: Array) -> Row:
     """The plain program has other bits than the one that shows its links, which `row` found sound or better."""
-    born = np.isfinite(shown) & ~np.isfinite(plain)
-    if born.any():
-        index = place(np.argmax(born), born.shape)
-        reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
-        return _Alone(row, asked, plain).off("not finite", index, reason, inf)
+    index = _born(plain, shown)
+    if index is not None:
+        return _Alone(row, asked, plain).off("not finite", index, _both(plain, shown, index), inf)
     result = unseen(row, asked, plain)
     if result.verdict == "agree":
         return replace(result, verdict=row.verdict, reason=row.reason, node=row.node, choice=row.choice)
@@ -85,11 +96,9 @@ def of_plain_off(row: Row, asked: Asked, plain: Array, shown: Array) -> Row:
             return replace(row, reason=f"{row.reason}; {reason}", accepted="", off=nan)
         return alone.off(verdict, index, reason, score)
 
-    born = np.isfinite(shown) & ~np.isfinite(plain)
-    if born.any():
-        index = place(np.argmax(born), born.shape)
-        reason = f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
-        return further("not finite", index, reason, inf)
+    index = _born(plain, shown)
+    if index is not None:
+        return further("not finite", index, _both(plain, shown, index), inf)
     with np.errstate(all="ignore"):
         far = np.abs(truth.error(shown))
         # Where the program that shows its links gave NaN, the plain one has nothing to be near but the truth.
@@ -102,12 +111,19 @@ def of_plain_off(row: Row, asked: Asked, plain: Array, shown: Array) -> Row:
         index = place(flat, beyond.shape)
         by, most = abs(float(apart[index])), asked.probe(index).bound + float(far[index])
         if not by <= most:
-            reason = (
-                f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}: more "
-                "apart than by what is off there"
-            )
+            reason = f"{_both(plain, shown, index)}: more apart than by what is off there"
             return further("wrong", index, reason, _score(by, most))
     return row
+
+
+def _born(plain: Array, shown: Array) -> Index | None:
+    """A component of which the plain program alone has no finite number."""
+    born = np.isfinite(shown) & ~np.isfinite(plain)
+    return place(np.argmax(born), born.shape) if born.any() else None
+
+
+def _both(plain: Array, shown: Array, index: Index) -> str:
+    return f"the plain program gave {show(plain[index])}, the one that shows its links {show(shown[index])}"
 
 
 def unseen(row: Row, asked: Asked, engine: Array) -> Row:
@@ -210,15 +226,7 @@ class _Alone:
 
     def at(self, index: Index) -> Row:
         """The row with the numbers of one component."""
-        error = self.truth.error(self.engine)[index]
-        return replace(
-            self.row,
-            index=index,
-            engine_value=float(self.engine[index]),
-            reference=float(self.truth.high[index]),
-            error=float(error),
-            digits=digits(float(relative_size(error, self.truth.high[index]))),
-        )
+        return with_numbers(self.row, self.engine, self.truth, index)
 
     def off(self, verdict: Verdict, index: Index, reason: str, score: float) -> Row:
         return replace(

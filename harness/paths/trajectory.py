@@ -240,9 +240,10 @@ def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
     """By their links, as in `judge.py`; where those leave something open, by the truth of the whole graph too."""
     findings: dict[str, Finding] = {}
     rows: Mapping[str, Row] = {}
+    told = told_by_links(chain)
     for node in chain.subject.graph.wanted:
-        name, link = node.name, chain.adjoints.get(node.name)
-        if link is not None and told_by_links(chain, name):
+        name, link = node.name, told.get(node.name)
+        if link is not None:
             own_link = chain.links["adjoint", name]
             findings[name] = Finding(
                 "gradient", link.verdict, _known(link.score), own_link.index, link.where, link.known, link.off

@@ -12,7 +12,7 @@ cause to name, and no rounding. Of many components shaken runs (`shaken.py`) tel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -72,21 +72,21 @@ class Sensitivity:
     steps: Mapping[str, Step]
     form: Format
 
-    def probes(self, moved: Moved = "adjoint") -> Mapping[str, tuple[Probe, ...]]:
-        """How far rounding may move each component of what is asked, where they are few; else of each input the largest
+    def probes(self) -> Mapping[str, tuple[Probe, ...]]:
+        """How far rounding may move each component of the gradients, where they are few; else of each input the largest
         and some others. None where the graph is too large."""
-        asked = [self.graph.output] if moved == "value" else self.graph.wanted
+        wanted = self.graph.wanted
         if self.too_large:
-            return {node.name: () for node in asked}
-        return {node.name: tuple(self.probe(node.name, i, moved) for i in self._chosen(node, asked)) for node in asked}
+            return {node.name: () for node in wanted}
+        few = sum(int(np.prod(node.shape)) for node in wanted) <= WHOLE
+        chosen = {node: np.ndindex(node.shape) if few else self._some(node) for node in wanted}
+        return {node.name: tuple(self.probe(node.name, index) for index in some) for node, some in chosen.items()}
 
     @property
     def too_large(self) -> bool:
         return len(self.graph.operations) > LARGEST
 
-    def _chosen(self, node: Node, asked: Iterable[Node]) -> Iterator[Index]:
-        if sum(int(np.prod(other.shape)) for other in asked) <= WHOLE:
-            return iter(np.ndindex(node.shape))
+    def _some(self, node: Node) -> Iterator[Index]:
         size = int(np.prod(node.shape))
         if not size:
             return iter(())
@@ -127,7 +127,14 @@ class Sensitivity:
     def strict(self, name: str, index: Index, moved: Moved = "adjoint") -> float:
         """R of rounding alone: no step loses anything by underflow, and each reads what the steps before it have
         rounded already, and not what is rounded on its way in once more."""
-        return self.in_balls(name, index, moved, self.form.without_underflow)
+        known = self._stricts.get((moved, name, index))
+        if known is None:
+            known = self._stricts[moved, name, index] = self.in_balls(name, index, moved, self.form.without_underflow)
+        return known
+
+    @cached_property
+    def _stricts(self) -> dict[tuple[Moved, str, Index], float]:
+        return {}
 
     def in_balls(self, name: str, index: Index, moved: Moved, form: Format) -> float:
         """R in balls, for what leaves float64; infinite where it has no finite bound."""
@@ -149,10 +156,16 @@ class Sensitivity:
     def turned(self, name: str, moved: Moved) -> Floats:
         """The same in balls, which no step leaves: choices that rounding turns show themselves, and nothing else."""
         key = (moved, name)
-        numbers = (self.truth.values if moved == "value" else self.truth.adjoints)[name]
-        with working():
-            there = spread_in_balls(self.graph, self.inputs, self.cotangent, key, numbers.balls, self.form)
-        return np.zeros(self.graph[name].shape) if there is None else there
+        if key not in self._turned:
+            numbers = (self.truth.values if moved == "value" else self.truth.adjoints)[name]
+            with working():
+                there = spread_in_balls(self.graph, self.inputs, self.cotangent, key, numbers.balls, self.form)
+            self._turned[key] = np.zeros(self.graph[name].shape) if there is None else there
+        return self._turned[key]
+
+    @cached_property
+    def _turned(self) -> dict[tuple[Moved, str], Floats]:
+        return {}
 
     @cached_property
     def _spreads(self) -> Mapping[tuple[Moved, str], Floats]:

@@ -103,11 +103,9 @@ def along(
 ) -> Sides:
     """The one-sided derivatives of the contracted output along one direction of all inputs."""
     with working():
-        here = contracted(value.balls, cotangent)
-        look = _Look(graph.pruned([graph.output.name]), inputs, cotangent, here)
+        look = _Look(graph.pruned([graph.output.name]), inputs, cotangent, contracted(value.balls, cotangent))
         (start, back), (begin, ahead) = (look.germ({n: sign * v for n, v in direction.items()}) for sign in (-1, 1))
-        whole = here if here.is_finite() else start if near(start, begin) else arb.nan()
-        return Sides(-back if near(whole, start) else nan, ahead if near(whole, begin) else nan)
+        return look.joined((start, -back), (begin, ahead))
 
 
 @dataclass(frozen=True)
@@ -138,6 +136,11 @@ class _Look:
                 for sign, begun, slope in ((-1, start, left), (1, begin, right))
             )
             edge = "left" if no_left and not no_right else "right" if no_right and not no_left else ""
+        return self.joined((start, left), (begin, right), edge)
+
+    def joined(self, before: tuple[Any, float], after: tuple[Any, float], edge: Edge = "") -> Sides:
+        """Both sides, each by what the output begins with there and its derivative: NaN where it is not continuous."""
+        (start, left), (begin, right) = before, after
         whole = self.here if self.here.is_finite() else start if near(start, begin) else arb.nan()
         return Sides(left if near(whole, start) else nan, right if near(whole, begin) else nan, edge)
 

@@ -156,15 +156,22 @@ SUMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "convolution": ("conv2d(x, w)", {"x": ONES.reshape(1, 64, 8, 8), "w": ONES.reshape(1, 64, 8, 8)}),
     "scattered": ("scatter_add(x, i, axis=0, size=1)", {"x": ONES, "i": np.zeros(WIDTH, np.int64)}),
 }  # fmt: skip
+
+
+def summed(name: str, dtype: str) -> tuple[Subject, Evaluation]:
+    """A sum, and what the hand-written engine makes of it."""
+    graph, inputs = SUMS[name]
+    about = subject(graph, dtype, **inputs)
+    return about, load_engine("backprop").prepare(about.graph, dtype)(about.inputs, about.cotangent)
+
+
 STUCK = {"bfloat16": 256, "float16": 2048}  # 256 + 1 is 256 in bfloat16
 
 
 @pytest.mark.parametrize("name", SUMS)
 @halves
 def test_the_hand_written_engine_adds_in_float32(name: str, dtype: str) -> None:
-    graph, inputs = SUMS[name]
-    about = subject(graph, dtype, **inputs)
-    found = load_engine("backprop").prepare(about.graph, dtype)(about.inputs, about.cotangent)
+    about, found = summed(name, dtype)
     assert np.max(found.values["f"].astype(float)) == (1 if name == "mean" else WIDTH)
     assert not findings(about, found)
 
@@ -172,9 +179,7 @@ def test_the_hand_written_engine_adds_in_float32(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("name", SUMS)
 @halves
 def test_a_sum_that_stops_growing_is_imprecise_and_says_what_it_looks_like(name: str, dtype: str) -> None:
-    graph, inputs = SUMS[name]
-    about = subject(graph, dtype, **inputs)
-    found = load_engine("backprop").prepare(about.graph, dtype)(about.inputs, about.cotangent)
+    about, found = summed(name, dtype)
     stuck = np.minimum(found.values["f"].astype(float), STUCK[dtype] / (WIDTH if name == "mean" else 1))
     values = {**found.values, "f": stuck.astype(DTYPES[dtype])}
     first, *_ = findings(about, replace(found, values=values))
