@@ -70,8 +70,9 @@ FILES = {
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts known | evaluation rows | paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
-    "truth": "arrays precision rounding | choice products | laurent numbers | germs poles reference residuals shaken | "
-    "adjoints beside links sweeps | batches proof sides | radii | sensitivity ties",
+    "truth": "arrays precision rounding | choice products | laurent numbers | series "
+    "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
+    "| sensitivity ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| indices statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
@@ -209,7 +210,7 @@ def test_who_reads_a_derivative() -> None:
     found = readers("derivative", SOURCES)
     assert found == {
         ("harness/graph/gradient.py", "operation.derivative"),
-        ("harness/truth/germs.py", "taylor.derivative"),
+        ("harness/truth/series.py", "taylor.derivative"),
     }
 
 
