@@ -19,7 +19,9 @@ import numpy as np
 from jax import lax
 from jax.scipy import special
 
+from ...harness.graph.define import runnable
 from ...harness.graph.emit import missing
+from ...harness.graph.expand import expanded
 from ...harness.graph.graph import Graph
 from ...harness.graph.operations import OPERATIONS as VOCABULARY
 from ...harness.records.evaluation import DTYPES, Unsupported
@@ -132,7 +134,7 @@ def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
     """The namespace, which has every operation of the graph. Raises Unsupported."""
     if dtype not in DTYPES:
         raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
-    functions = namespace(dtype)
-    for op in missing(graph, functions):
+    functions = runnable(graph, namespace(dtype))
+    for op in missing(expanded(graph, stable=True, own=True), functions):
         raise Unsupported(f"JAX has no `{op}`: {ABSENT[op]}")
     return functions

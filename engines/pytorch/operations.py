@@ -19,7 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch.nn import grad
 
+from ...harness.graph.define import runnable
 from ...harness.graph.emit import missing
+from ...harness.graph.expand import expanded
 from ...harness.graph.graph import Graph
 from ...harness.graph.operations import OPERATIONS as VOCABULARY
 from ...harness.graph.shapes import axes_of, index_of
@@ -186,10 +188,10 @@ def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
     """The namespace, which has every operation of the graph. Raises Unsupported."""
     if dtype not in DTYPES:
         raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
-    functions = namespace(dtype)
-    for op in missing(graph, functions):
+    functions = runnable(graph, namespace(dtype))
+    for op in missing(expanded(graph, stable=True, own=True), functions):
         raise Unsupported(f"torch has no `{op}`: {ABSENT[op]}")
-    for node in graph.operations:
+    for node in expanded(graph, stable=True, own=True).operations:
         index = dict(node.params).get("index")
         if any(isinstance(item, slice) and (item.step or 1) < 0 for item in index_of(str(index)) if index):
             raise Unsupported(f"torch has no slice with a negative step, as in [{index}]; use flip")

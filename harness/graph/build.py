@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from ..words import counted
-from .graph import Graph, vocabulary
+from .graph import Graph, own, vocabulary
 from .node import Arg, Constant, GraphError, Kind, Node, Params, Shape
 from .operations.operation import Operation
 from .operations.parameters import checked
@@ -24,7 +24,7 @@ class Builder:
 
     def __init__(self, definitions: tuple[Operation, ...] = ()) -> None:
         self.definitions = definitions
-        self.vocabulary = vocabulary(definitions)
+        self.vocabulary = dict(vocabulary(definitions))
         self.nodes: dict[str, Node] = {}
         self.order: list[Node] = []
         self.share = False
@@ -41,10 +41,23 @@ class Builder:
             self._known.setdefault((node.op, node.args, node.params), node.name)
         return node.name
 
-    def input(self, name: str, shape: Shape, kind: Kind = "float", *, constant: bool = False) -> str:
-        return self.add(Node(name, "input", (), (), shape, kind, constant))
+    def define(self, operation: Operation) -> None:
+        """An operation of the graph's own, from here on."""
+        self.definitions = (*self.definitions, operation)
+        self.vocabulary.update(own(operation))
 
-    def apply(self, op: str, args: Sequence[Arg], params: Mapping[str, object], name: str = "", base: str = "t") -> str:
+    def input(self, name: str, shape: Shape, kind: Kind = "float", *, constant: bool = False, dtype: str = "") -> str:
+        return self.add(Node(name, "input", (), (), shape, kind, constant, dtype))
+
+    def apply(
+        self,
+        op: str,
+        args: Sequence[Arg],
+        params: Mapping[str, object],
+        name: str = "",
+        base: str = "t",
+        dtype: str = "",
+    ) -> str:
         """The node `op(*args, **params)`, called `name`, or `base:1`, `base:2`, ... where none is given.
 
         Raises GraphError for a wrong number or kind of operands, wrong parameters, wrong shapes.
@@ -57,7 +70,7 @@ class Builder:
                 return known
         shape = operation.shape([self.shape(arg) for arg in args], dict(full))
         name = name or self.fresh(base)
-        return self.add(Node(name, op, tuple(args), full, shape, operation.kind, not operation.differentiable))
+        return self.add(Node(name, op, tuple(args), full, shape, operation.kind, not operation.differentiable, dtype))
 
     def fresh(self, base: str) -> str:
         """The next free name `base:1`, `base:2`, ..."""

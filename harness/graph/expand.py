@@ -1,4 +1,4 @@
-"""Composites written out: a builder in which every operation is primitive.
+"""Composites written out: a builder in which every operation is primitive, or one of the table.
 
 For each composite it keeps the inner nodes as a `Body`, so that the gradient can sweep them and still
 tell the term of each operand.
@@ -13,6 +13,7 @@ from .build import Builder
 from .graph import Graph
 from .language.expression import Parser
 from .node import Arg, Constant, Node
+from .operations import OPERATIONS
 from .operations.operation import Operation
 
 
@@ -25,24 +26,33 @@ class Body:
 
 
 class Expander(Builder):
-    """Builds composites by their stable formula, or by the textbook's."""
+    """Builds composites by their stable formula, or by the textbook's; those of the table only unless `own` are meant
+    alone, the definitions of a graph's own."""
 
-    def __init__(self, definitions: tuple[Operation, ...] = (), *, stable: bool) -> None:
+    def __init__(self, definitions: tuple[Operation, ...] = (), *, stable: bool, own: bool = False) -> None:
         super().__init__(definitions)
-        self.stable = stable
+        self.stable, self.own = stable, own
         self.bodies: dict[str, Body] = {}
 
     def add_graph(self, graph: Graph) -> None:
         for node in graph.nodes:
-            if node.op == "input" or graph.operation(node).primitive:
+            if node.op == "input" or self._stays(graph.operation(node)):
                 self.add(node)
             else:
                 self.apply(node.op, node.args, dict(node.params), node.name)
 
-    def apply(self, op: str, args: Sequence[Arg], params: Mapping[str, object], name: str = "", base: str = "t") -> str:
+    def apply(
+        self,
+        op: str,
+        args: Sequence[Arg],
+        params: Mapping[str, object],
+        name: str = "",
+        base: str = "t",
+        dtype: str = "",
+    ) -> str:
         operation = self.vocabulary[op]
-        if operation.primitive:
-            return super().apply(op, args, params, name, base)
+        if self._stays(operation):
+            return super().apply(op, args, params, name, base, dtype)
         name = name or self.fresh(base)
         start = len(self.order)
         operands = self._distinct(args, name)
@@ -51,6 +61,9 @@ class Expander(Builder):
             super().apply("copy", [result], {}, name)
         self.bodies[name] = Body(operands, tuple(self.order[start:]))
         return name
+
+    def _stays(self, operation: Operation) -> bool:
+        return operation.primitive or (self.own and operation.name in OPERATIONS)
 
     def _inline(self, operation: Operation, operands: Sequence[Arg], params: Mapping[str, object], name: str) -> Arg:
         full = dict(self.checked(operation, operands, params))
@@ -69,8 +82,8 @@ class Expander(Builder):
         return tuple(operands)
 
 
-def expanded(graph: Graph, *, stable: bool) -> Graph:
-    """The graph with every composite written out, the names of its own nodes kept."""
-    expander = Expander(graph.definitions, stable=stable)
+def expanded(graph: Graph, *, stable: bool, own: bool = False) -> Graph:
+    """The graph with every composite written out, or its `own` definitions alone; the names of its nodes are kept."""
+    expander = Expander(graph.definitions, stable=stable, own=own)
     expander.add_graph(graph)
     return expander.graph(graph.outputs)

@@ -17,9 +17,19 @@ from .operations.operation import Operation
 
 
 def vocabulary(definitions: Iterable[Operation]) -> Mapping[str, Operation]:
-    """Every operation by its name, those of a computation's own before those of the table."""
-    by_name = {operation.name: operation for operation in definitions}
-    return {**OPERATIONS, **by_name} if by_name else OPERATIONS
+    """Every operation by its name, those of a computation's own, and what they call, before those of the table."""
+    return {**OPERATIONS, **own(*definitions)}
+
+
+def own(*definitions: Operation) -> dict[str, Operation]:
+    """Definitions by their names, and those that their texts call."""
+    by_name: dict[str, Operation] = {}
+    waiting = list(definitions)
+    for operation in waiting:
+        if operation.name not in by_name:
+            by_name[operation.name] = operation
+            waiting += operation.within
+    return by_name
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,19 @@ class Graph:
     def operation(self, node: Node) -> Operation:
         """What a node that is no input applies. Raises KeyError for an operation that the graph does not have."""
         return self.vocabulary[node.op]
+
+    def defines(self, node: Node) -> bool:
+        """Whether what a node applies is a definition of this graph's own."""
+        return node.op != "input" and node.op not in OPERATIONS
+
+    def definitions_of(self, node: Node) -> tuple[Operation, ...]:
+        """The definitions that a node may need: its own, and those that stand in place of rows of the table."""
+        own = (self.vocabulary[node.op],) if self.defines(node) else ()
+        return own + self._instead if self._instead else own
+
+    @cached_property
+    def _instead(self) -> tuple[Operation, ...]:
+        return tuple(operation for operation in self.definitions if operation.name in OPERATIONS)
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:

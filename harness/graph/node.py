@@ -58,7 +58,7 @@ class Node:
     `op` is an operation of the graph's vocabulary, or `input`. `args` are names of earlier nodes, or constants.
     `params` holds every parameter that was given, in the order of the operation's signature.
     `shape` and `kind` are static. `constant` marks what no derivative passes: an input that has no
-    gradient, the result of a step such as `sign`.
+    gradient, the result of a step such as `sign`. `dtype` names the precision of a float, empty for that of the run.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Node:
     shape: Shape
     kind: Kind
     constant: bool = False
+    dtype: str = ""
 
 
 class GraphError(ValueError):

@@ -15,12 +15,15 @@ from functools import cached_property
 from math import prod
 
 from ..graph.build import Builder
+from ..graph.define import argument_names, signature_of, size_of
+from ..graph.define import define as graph_define
 from ..graph.graph import Graph
-from ..graph.language.expression import ExpressionError, Function, Parser, parsed
+from ..graph.language.expression import ExpressionError, Parser, parsed
 from ..graph.language.habits import begins, undefined
 from ..graph.language.mistakes import mistakes
 from ..graph.node import NAMED_CONSTANTS, Arg, GraphError, Node
 from ..graph.operations import OPERATIONS
+from ..graph.operations.operation import Operation
 from ..words import nearest
 from .inputs import MAX_ELEMENTS, Input, offset_of
 from .yaml_text import WORD, Scalar, Source, shortened
@@ -150,41 +153,43 @@ def plain(source: Source, name: str, place: Scalar) -> str | None:
 # --- definitions -------------------------------------------------------------------------------------------
 
 
-def functions(source: Source, define: Statements, used: Iterable[str]) -> dict[str, Function | None]:
+def definitions(source: Source, define: Statements, used: Iterable[str]) -> dict[str, Operation | None]:
     """The composites of the file; None for one that failed. Each may call those above it."""
-    composites: dict[str, Function | None] = {}
+    composites: dict[str, Operation | None] = {}
     for signature, (key, value) in define.items():
-        match = re.fullmatch(r"\s*([^\W\d]\w*)\s*\(\s*([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*\)\s*", signature)
-        if match is None:
-            source.error(
-                key,
-                f"`{shortened(signature)}`",
-                "a name and its operands, as in `swish(x): x * sigmoid(x)`",
-                "quote a key that has a comma inside { }",
-            )
+        try:
+            name = signature_of(signature)[0]
+        except GraphError as error:
+            remedy = error.remedy or "quote a key that has a comma inside { }"
+            source.error(key, error.found, error.expected, remedy)
             continue
-        name, arguments = match[1], tuple(re.split(r"\s*,\s*", match[2]))
         if name in composites or name in OPERATIONS or name == "size":
             source.error(
                 key,
                 f"`{name}` is defined {'twice' if name in composites else 'already: it is an operation'}",
                 "another name",
             )
-        elif len(set(arguments)) < len(arguments) or any(keyword.iskeyword(word) for word in (name, *arguments)):
+        elif keyword.iskeyword(name):
             source.error(key, f"`{shortened(signature)}`", "names that differ and are no words of expressions")
         elif name not in used:
             source.error(key, f"`{name}` is never called", "a composite that the graph uses", "remove it")
         else:
             text = None if value is None else plain(source, name, value[1])
-            good = (
-                text is not None
-                and value is not None
-                and _check_body(source, name, arguments, value[1], text, composites)
-            )
-            composites[name] = Function(name, arguments, text) if good and text is not None else None
-            continue
+            if text is not None and value is not None:
+                composites[name] = _definition(source, signature, value[1], text, composites)
         composites.setdefault(name, None)
     return composites
+
+
+def _definition(
+    source: Source, signature: str, place: Scalar, text: str, known: Mapping[str, Operation | None]
+) -> Operation | None:
+    """A definition that may call those that are known; None where something is wrong with its text."""
+    name, arguments, _ = signature_of(signature)
+    if not _check_body(source, name, argument_names(arguments), place, text, known):
+        return None
+    within = tuple(operation for operation in known.values() if operation is not None)
+    return graph_define(signature, text, within=within)
 
 
 def _check_body(
@@ -193,7 +198,7 @@ def _check_body(
     arguments: tuple[str, ...],
     place: Scalar,
     text: str,
-    known: Mapping[str, Function | None],
+    known: Mapping[str, Operation | None],
 ) -> bool:
     """Whether a definition is statements `local = expression; ...; expression` over names and operations that exist."""
     errors = len(source.errors)
@@ -230,7 +235,7 @@ def _check_body(
     return len(source.errors) == errors and not any(called_failed(text, known))
 
 
-def called_failed(text: str, known: Mapping[str, Function | None]) -> Iterator[str]:
+def called_failed(text: str, known: Mapping[str, Operation | None]) -> Iterator[str]:
     """The composites that failed and that a text mentions."""
     return (word for word in WORD.findall(text) if word in known and known[word] is None)
 
@@ -241,8 +246,12 @@ def called_failed(text: str, known: Mapping[str, Function | None]) -> Iterator[s
 class _Limited(Builder):
     """A builder that gives up: definitions that call each other twice grow without bound."""
 
+    size = 0
+
     def add(self, node: Node) -> str:
-        if len(self.order) >= MAX_GRAPH:
+        own = node.op != "input" and node.op not in OPERATIONS
+        self.size += size_of(self.vocabulary[node.op]) if own else 1
+        if self.size > MAX_GRAPH:
             raise GraphError(f"more than {MAX_GRAPH:,} nodes", "a smaller graph")
         return super().add(node)
 
@@ -295,8 +304,11 @@ class Assembly:
             if define
             else set[str]()
         )
-        defined = functions(source, define, used)
-        parser = Parser(self.builder, names, functions={name: f for name, f in defined.items() if f is not None})
+        defined = definitions(source, define, used)
+        for operation in defined.values():
+            if operation is not None:
+                self.builder.define(operation)
+        parser = Parser(self.builder, names)
         broken = {name for name, f in defined.items() if f is None}
         for name, (key, value) in graph.items():
             if name in inputs:

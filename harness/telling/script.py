@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ..errors import CommandError
 from ..graph.emit import source
+from ..graph.expand import expanded
 from ..graph.graph import Graph
 from ..graph.node import Node
 from ..reading.case import Case
@@ -55,7 +56,8 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
         raise CommandError(f"`{engine}` has no script of its own. Scripts exist for: {', '.join(FRAMEWORKS)}.")
     if point >= len(case.points):
         raise CommandError(f"point {point} of {case.name}. It has {len(case.points)}, counted from 0.")
-    framework, graph, inputs = FRAMEWORKS[base], case.graph, case.inputs(point, dtype)
+    framework, inputs = FRAMEWORKS[base], case.inputs(point, dtype)
+    graph = expanded(case.graph, stable=True, own=True)
     size = sum(array.size for array in inputs.values())
     if size > LARGEST:
         raise CommandError(f"{case.name} has {counted(size, 'number')} as inputs; a script holds at most {LARGEST:,}.")

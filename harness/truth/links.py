@@ -293,4 +293,4 @@ def step_of(graph: Graph, node: Node) -> Step:
         arg if isinstance(arg, Constant) else OperandType(graph[arg].shape, graph[arg].kind, arg in graph.active)
         for arg in node.args
     )
-    return step(node.op, node.params, operands, graph.definitions)
+    return step(node.op, node.params, operands, graph.definitions_of(node))

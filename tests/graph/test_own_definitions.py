@@ -13,6 +13,7 @@ import pytest
 from gradaccord.engines import backprop
 from gradaccord.engines.finite_difference import engine as finite_difference
 from gradaccord.harness.graph.build import Builder
+from gradaccord.harness.graph.define import define
 from gradaccord.harness.graph.directional import directional
 from gradaccord.harness.graph.emit import source
 from gradaccord.harness.graph.gradient import gradient
@@ -27,7 +28,7 @@ from gradaccord.harness.records.verdicts import FINDINGS
 
 ROOT = Path(__file__).parent.parent.parent
 SWISH = operation("swish", "x, *, alpha=1", definition="x / (1 + exp(-alpha * x))", stable="x * sigmoid(alpha * x)")
-TWICE = operation("twice", "x", definition="swish(x, alpha=2) + swish(x)")
+TWICE = define("twice(x)", "swish(x, alpha=2) + swish(x)", within=(SWISH,))
 # Another meaning of a name that the table has, which stands before it.
 SHIFTED = operation("relu", "x", definition="where(x > 1, x - 1, 0)")
 
@@ -116,7 +117,7 @@ def test_finite_differences_run_them() -> None:
 
 # What is about the names of the table and no node of a graph: kernels of the number systems, words of the language.
 ABOUT_NAMES = {
-    "completion.py", "graph/graph.py", "graph/language/habits.py", "graph/language/mistakes.py",
+    "completion.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py", "graph/language/mistakes.py",
     "graph/language/slips.py", "graph/operations/operation.py", "judging/known.py", "truth/shaken.py",
     "reading/formula.py", "reading/statements.py", "telling/showing.py", "truth/products.py", "truth/rounding.py",
 }  # fmt: skip

@@ -64,7 +64,8 @@ NARROW = {
 
 # The files of a room, and the rooms within, by the same rule: a file imports only what stands before its bar.
 FILES = {
-    "graph": "node | shapes symbol | operations | graph | build | language | emit expand | gradient | directional",
+    "graph": "node | shapes symbol | operations | graph | build | language | emit expand | define gradient "
+    "| directional",
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
     "reduction linear_algebra convolution movement indexing loss layer | __init__",
     "graph/language": "habits printing | slips | expression | mistakes",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradaccord.harness.graph.expand import expanded
 from gradaccord.harness.graph.language.printing import text_of
 from gradaccord.harness.reading.case import (
     Case,
@@ -108,12 +109,13 @@ def test_names_may_shadow_the_constants(load_text: Load) -> None:
     assert text_of(case.graph) == {"pi": "a * e", "f": "pi * e"}
 
 
-def test_composites_of_a_file_are_written_out_where_they_are_called(load_text: Load) -> None:
+def test_a_call_of_a_files_own_definition_is_one_node(load_text: Load) -> None:
     case = load_text(
         "name: x\ninputs: {a: 1, b: 2}\ndefine:\n  swish(x): x * sigmoid(x)\n  both(x, y): s = swish(x); s + swish(y)\n"
         "graph:\n  f: both(a, b)\n"
     )
-    assert text_of(case.graph) == {"f": "a * sigmoid(a) + b * sigmoid(b)"}
+    assert text_of(case.graph) == {"f": "both(a, b)"}
+    assert text_of(expanded(case.graph, stable=True, own=True))["f"] == "a * sigmoid(a) + b * sigmoid(b)"
 
 
 # --- output, cotangent, points ----------------------------------------------------------------------------

@@ -279,8 +279,8 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
         ["2 operands of `r` 1: r(x)"],
     ),
     "parameter of a definition": (
-        TWO.replace("graph", "define: {r(x): 2 * x}\ngraph") + "  g: ‸r(f, axis=0)\n",
-        ["`axis=` in a call of `r`"],
+        TWO.replace("graph", "define: {r(x): 2 * x}\ngraph") + "  g: r(f, ‸axis=0)\n",
+        ["`r` has no parameter `axis`"],
     ),
     # --- update and accept ---
     "unknown rule": (

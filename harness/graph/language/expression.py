@@ -13,7 +13,6 @@ from functools import lru_cache
 from math import prod
 from typing import cast
 
-from ...words import counted
 from ..build import Builder
 from ..node import NAMED_CONSTANTS, Arg, Constant, GraphError, Param
 from ..operations.parameters import unknown_parameter
@@ -89,13 +88,11 @@ class Parser:
         builder: Builder,
         scope: Mapping[str, Arg] | None = None,
         parameters: Mapping[str, Param] | None = None,
-        functions: Mapping[str, Function] | None = None,
         separator: str = ".",
     ) -> None:
         self.builder = builder
         self.scope = scope
         self.parameters = parameters or {}
-        self.functions = functions or {}
         self.separator = separator
         self._lines: list[str] = []
         self._counts: dict[str, int] = {}
@@ -215,12 +212,8 @@ class Parser:
         }
         if op == "size":
             return Constant(str(self._size(operands, params)))
-        if op in self.functions:
-            if keywords:
-                raise GraphError(f"`{keywords[0].arg}=` in a call of `{op}`", "operands by position alone")
-            return self.functions[op].call(self, [self._build(o, base, "") for o in operands], base, name)
         if op not in self.builder.vocabulary:
-            raise unknown_operation(op, self.functions, self.builder.nodes)
+            raise unknown_operation(op, self.builder.vocabulary, self.builder.nodes)
         for keyword in keywords:
             if keyword.arg in params and keyword.arg not in self.builder.vocabulary[op].parameters:
                 raise self._error(keyword, unknown_parameter(self.builder.vocabulary[op], keyword.arg))
@@ -325,25 +318,6 @@ class Parser:
             raise GraphError("`size` of something else than one operand", "size(x) or size(x, axis=0)")
         shape = self.builder.shape(self._build(operands[0], "size", ""))
         return prod(shape[axis] for axis in axes_of(params.get("axis"), len(shape)))
-
-
-class Function:
-    """A composite of a case file's own: `define: {swish(x): x * sigmoid(x)}`. It is inlined where it is called."""
-
-    def __init__(self, name: str, arguments: tuple[str, ...], text: str) -> None:
-        self.name, self.arguments, self.text = name, arguments, text
-
-    def call(self, parser: Parser, args: list[Arg], base: str, name: str) -> Arg:
-        if len(args) != len(self.arguments):
-            raise GraphError(
-                f"{counted(len(args), 'operand')} of `{self.name}`",
-                f"{len(self.arguments)}: {self.name}({', '.join(self.arguments)})",
-            )
-        inner = Parser(parser.builder, dict(zip(self.arguments, args, strict=True)), functions=parser.functions)
-        try:
-            return inner.body(base, self.text, name)
-        except ExpressionError as error:  # its place is one in the definition; the call is where it happens
-            raise GraphError(f"{error.found}, inside `{self.name}`", error.expected, error.remedy) from None
 
 
 def _index(tree: ast.expr) -> str:

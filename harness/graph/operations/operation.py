@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypedDict, Unpack, cast
 
 from ..node import Kind, Node, Param, Shape
@@ -64,6 +64,9 @@ class Operation:
     `log_of_sum`: it is log(e^a + e^b), whose derivative reads the result.
     `reads_log`: frameworks differentiate it by e^(x - y) of a rounded logarithm y where its formula divides by a sum.
     `of_two`: what somebody has in mind who gives it two operands, where it takes one.
+
+    A definition of a graph's own says besides which other ones its text calls, `within`; the function that each
+    framework runs in its place, `native`; and whether it is made of elementwise operations alone, `pointwise`.
     """
 
     name: str
@@ -91,6 +94,9 @@ class Operation:
     log_of_sum: bool = False
     reads_log: bool = False
     of_two: str = ""
+    within: tuple[Operation, ...] = ()
+    native: Mapping[str, str] = field(default_factory=dict[str, str])
+    pointwise: bool = False
 
     @property
     def primitive(self) -> bool:
@@ -98,7 +104,7 @@ class Operation:
 
     @property
     def elementwise(self) -> bool:
-        return self.shape is elementwise
+        return self.shape is elementwise or self.pointwise
 
     @property
     def written(self) -> str:
