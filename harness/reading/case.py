@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..graph.graph import Graph
 from ..graph.node import Node
+from ..records.cotangent import default_cotangent, weights
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
 from ..rules.update import RULES, Update, check, faults
 from ..words import nearest
@@ -95,27 +96,12 @@ class Case:
         `default_cotangent`, counted through from input to input."""
         wanted = self.graph.wanted
         ends = np.cumsum([int(np.prod(node.shape)) for node in wanted])
-        parts = np.split(_weights(int(ends[-1])).astype(DTYPES[dtype]), ends[:-1])
+        parts = np.split(weights(int(ends[-1])).astype(DTYPES[dtype]), ends[:-1])
         return {node.name: part.reshape(node.shape) for node, part in zip(wanted, parts, strict=True)}
 
     def exact_cotangent(self) -> NDArray[np.object_]:
         """The weights of the output as Fractions."""
         return self.weights.exact()
-
-
-def default_cotangent(shape: tuple[int, ...]) -> Array:
-    """Weights that are not all ones, with both signs, and exact in every dtype.
-
-    Element k in row-major order is (-1)^k (8 + 5 k mod 13) / 16; a scalar's is 1.
-    """
-    if shape == ():
-        return np.ones(())
-    return _weights(int(np.prod(shape))).reshape(shape)
-
-
-def _weights(count: int) -> Array:
-    k = np.arange(count)
-    return np.where(k % 2, -1.0, 1.0) * (8 + 5 * k % 13) / 16
 
 
 # --- finding and loading -----------------------------------------------------------------------------------

@@ -34,7 +34,8 @@ def imports(path: Path) -> Iterator[str]:
 # The rooms of `harness/` from the ground up; those between two bars may not import one another. A room imports only
 # rooms before the bar that stands before it.
 ORDER = (
-    "words errors | graph | records | evaluation arithmetic rules | truth reading | judging | paths | running | telling"
+    "words errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | paths | running "
+    "| telling"
 )
 
 
@@ -57,7 +58,16 @@ NARROW = {
     "harness/records/evaluation.py": ("graph", "records.formats", "records.known"),
     "harness/records/known.py": ("graph.node",),
     "harness/running/workers.py": ("running.loading", "running.memory", "words"),
-    "engines/": ("words", "graph", "records.evaluation", "records.known", "rules", "arithmetic"),
+    "engines/": (
+        "words",
+        "graph",
+        "records.evaluation",
+        "records.known",
+        "records.cotangent",
+        "rules",
+        "arithmetic",
+        "hearing",
+    ),
     "reports/": REPORTED,
 }
 
@@ -69,8 +79,9 @@ FILES = {
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
     "reduction linear_algebra convolution movement indexing loss layer | __init__",
     "graph/language": "habits printing | slips | expression | mistakes",
-    "records": "formats verdicts known | evaluation rows | paths settings | outcome | tally",
+    "records": "formats verdicts known | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
+    "hearing": "heard | recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
     "| sensitivity ties",

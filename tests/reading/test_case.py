@@ -15,13 +15,13 @@ from gradaccord.harness.graph.language.printing import text_of
 from gradaccord.harness.reading.case import (
     Case,
     CaseErrors,
-    default_cotangent,
     find,
     half_unit,
     load,
     load_all,
     shipped,
 )
+from gradaccord.harness.records.cotangent import default_cotangent
 
 Load = Callable[[str], Case]
 
