@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradaccord.harness.graph.emit import emit, missing
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
+    from gradaccord.harness.hearing.heard import Refused
+    from gradaccord.harness.own.check import check
+    from gradaccord.harness.own.definitions import define
     from gradaccord.harness.records.evaluation import DTYPES, Engine, Evaluation, Moved, Unsupported, Variant
 
     __version__: str
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 _ROOMS = {
     "graph.emit": ("emit", "missing"),
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
+    "own.check": ("check",),
+    "own.definitions": ("define",),
+    "hearing.heard": ("Refused",),
     "records.evaluation": ("DTYPES", "Engine", "Evaluation", "Moved", "Unsupported", "Variant"),
 }
 _HOMES = {name: f"gradaccord.harness.{room}" for room, names in _ROOMS.items() for name in names}
@@ -31,10 +37,13 @@ __all__ = [
     "Graph",
     "Moved",
     "Node",
+    "Refused",
     "Unsupported",
     "Use",
     "Variant",
     "__version__",
+    "check",
+    "define",
     "emit",
     "missing",
 ]

@@ -64,17 +64,20 @@ class Chain:
         if self.evaluation.adjoints is not None:
             self.judge_adjoints(self.evaluation.adjoints)
 
-    def gather(self, batches: Batches) -> None:
-        """Every link of this evaluation that may be judged together with others of its kind."""
+    def gather(self, gathered: Mapping[Format, Batches]) -> None:
+        """Every link of this evaluation that may be judged together with others of its kind and precision."""
         graph, values = self.subject.graph, self.known
         adjoints, terms = self.evaluation.adjoints or {}, self._terms
         for node in graph.nodes:
-            uses = graph.uses_of.get(node.name, ())
+            form, uses = self.subject.form_of(node.name), graph.uses_of.get(node.name, ())
+            batches = gathered[form]
             if terms and node.name in adjoints and self._shown(uses):
                 parts = [*self._seed(node), *(terms[use] for use in uses)]
                 batches.adjoint((self.mark, "adjoint", node.name), adjoints[node.name], parts)
             names = [node.name, *(arg for arg in node.args if isinstance(arg, str))]
             if node.op == "input" or not all(name in values for name in names):
+                continue
+            if any(graph[name].kind == "float" and self.subject.form_of(name) != form for name in names):
                 continue
             y, *operands = (values[name] for name in names)
             now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
@@ -85,7 +88,7 @@ class Chain:
 
     def judge_values(self) -> None:
         graph, values = self.subject.graph, self.known
-        self.numerals = {name: Numerals(array, self.subject.form) for name, array in values.items()}
+        self.numerals = {name: Numerals(array, self.subject.form_of(name)) for name, array in values.items()}
         for node in graph.nodes:
             if node.name not in values:
                 continue
@@ -111,10 +114,11 @@ class Chain:
 
     def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
         """Backwards: each adjoint against the sum of its terms, then the terms of the node's operands."""
-        graph, form = self.subject.graph, self.subject.form
+        graph = self.subject.graph
         for node in reversed(graph.nodes):
             if node.name not in shown:
                 continue
+            form = self.subject.form_of(node.name)
             g = Numerals(shown[node.name], form)
             upstream = [self.terms[use] for use in graph.uses_of[node.name] if use in self.terms]
             seed = self._seed(node)
@@ -166,7 +170,7 @@ class Chain:
     def _enclose(self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use]) -> None:
         """What terms may be that the engine does not show: the adjoints are held against their sum."""
         step, y = self.subject.steps[node.name], self.numerals[node.name]
-        for use, enclosed in zip(uses, step.enclosed(operands, y, g, self.subject.form), strict=True):
+        for use, enclosed in zip(uses, step.enclosed(operands, y, g, self.subject.form_of(node.name)), strict=True):
             self.enclosures.setdefault(self.subject.graph.argument(use), []).append(enclosed)
             self.enclosed.add(use)
             self.terms[use] = worse([self.values[node.name], self.adjoints[node.name]])
@@ -176,14 +180,14 @@ class Chain:
     def _judge_shown(
         self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use], shown: Sequence[Array]
     ) -> None:
-        graph, step, y = self.subject.graph, self.subject.steps[node.name], self.numerals[node.name]
-        read = self._term_residuals(step, operands, y, g, shown)
+        graph, y = self.subject.graph, self.numerals[node.name]
+        read = self._term_residuals(node, operands, y, g, shown)
         read_from = [operand.array for operand in operands]
-        lost = shares(graph.operation(node), node.params, read_from, shown, g.array, self.subject.form)
+        lost = shares(graph.operation(node), node.params, read_from, shown, g.array, g.form)
         for which, use in enumerate(uses):
             link = self._batched("term", graph.argument(use), use)
             if link is None:
-                measure = partial(self._term_residual, operands, y, g, shown, which)
+                measure = partial(self._term_residual, node, operands, y, g, shown, which)
                 matter = Matter(graph, node, operands, measure, g, use.position, which)
                 link = self._link("term", graph.argument(use), use, lambda form, k=which: read(form)[k], matter)
             if link.verdict not in ("agree", "lossy"):
@@ -212,27 +216,33 @@ class Chain:
         number = self.subject.constants.get(node.name)
         if number is None or number.exact == 0:
             return None
-        folded = Numerals(g.array, self.subject.form, constant(number.text))
-        read = self._term_residuals(self.subject.steps[node.name], operands, y, folded, shown)
+        folded = Numerals(g.array, g.form, constant(number.text))
+        read = self._term_residuals(node, operands, y, folded, shown)
         link = self._link("term", self.subject.graph.argument(use), use, lambda form: read(form)[which])
         return link if link.verdict == "agree" else None
 
     def _term_residuals(
-        self, now: Step, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]
+        self, node: Node, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]
     ) -> Callable[[Format], Sequence[Residual]]:
         """What reads the residuals of all terms of a step: computed when first asked for, once a format."""
-        residuals: dict[Format, Sequence[Residual]] = {}
+        step, residuals = self.subject.steps[node.name], dict[Format, Sequence[Residual]]()
 
         def read(form: Format) -> Sequence[Residual]:
             if form not in residuals:
-                engine = [Numerals(term, self.subject.form) for term in terms]
-                residuals[form] = now.terms(operands, y, g, engine, form)
+                residuals[form] = step.terms(operands, y, g, self._engine_terms(node, terms), form)
             return residuals[form]
 
         return read
 
+    def _engine_terms(self, node: Node, terms: Sequence[Array]) -> list[Numerals]:
+        """Shown terms, each in the precision of what it is a term of."""
+        graph = self.subject.graph
+        read = [graph.argument(use) for use in graph.uses_in[node.name]]
+        return [Numerals(term, self.subject.form_of(name)) for name, term in zip(read, terms, strict=True)]
+
     def _term_residual(
         self,
+        node: Node,
         operands: Sequence[Numerals],
         y: Numerals,
         g: Numerals,
@@ -242,8 +252,7 @@ class Chain:
         form: Format,
     ) -> Residual:
         """The residual of one term by a step that stands for the node's."""
-        engine = [Numerals(term, self.subject.form) for term in terms]
-        return step.terms(operands, y, g, engine, form)[which]
+        return step.terms(operands, y, g, self._engine_terms(node, terms), form)[which]
 
     def _blind(self, node: Node, uses: Sequence[Use]) -> None:
         """The terms of a node whose operands or value the engine does not show: nothing can be said of them."""
@@ -287,9 +296,10 @@ class Chain:
     ) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
-        judgement, text = classify(read, self.subject.form), self.subject.texts.get(where, "")
+        form = self.subject.form_of(name)
+        judgement, text = classify(read, form), self.subject.texts.get(where, "")
         if matter is not None and self.knowledge.entries:
-            judgement = explained(judgement, matter, self.knowledge, self.subject.form)
+            judgement = explained(judgement, matter, self.knowledge, form)
             self.excused |= bool(judgement.known)
         reason = judgement.reason
         if reason:
@@ -307,14 +317,16 @@ def judge_together(chains: Sequence[Chain]) -> None:
     """Judge evaluations of one graph in one dtype. Links stand alone, so those of equal steps are stacked over all."""
     if not chains:
         return
-    form = chains[0].subject.form
-    batches, batched = Batches(form), dict[Hashable, Score]()
+    subject = chains[0].subject
+    forms = dict.fromkeys(subject.form_of(node.name) for node in subject.graph.nodes)
+    gathered, batched = {form: Batches(form) for form in forms}, dict[Hashable, Score]()
     with working():
         for mark, chain in enumerate(chains):
             chain.mark, chain.batched = mark, batched
-            chain.gather(batches)
-        for keys, residual in batches.measured(least=2):
-            batched.update(plainly_sound(keys, residual, form))
+            chain.gather(gathered)
+        for form, batches in gathered.items():
+            for keys, residual in batches.measured(least=2):
+                batched.update(plainly_sound(keys, residual, form))
         for chain in chains:
             chain.judge_links()
 

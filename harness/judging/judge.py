@@ -94,6 +94,11 @@ def told_by_links(chain: Chain) -> Mapping[str, Link]:
     }
 
 
+def judged_whole(chain: Chain, engine: str) -> list[Row]:
+    """The rows of an evaluation whose links have been judged."""
+    return list(_rows(chain, blank_row(chain.subject, engine), frozenset(("value", "gradient", "adjoint", "term"))))
+
+
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
     """The rows of the gradients alone, of an evaluation whose links have been judged."""
     subject = chain.subject

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ..graph.graph import Graph
-from ..graph.node import Node
+from ..graph.node import Constant, Node
 from ..records.evaluation import Array
 from ..records.rows import LinkName
 from ..truth.reference import Number
@@ -66,12 +66,14 @@ def _step(chain: Chain, node: Node) -> str:
 def in_range(chain: Chain) -> bool:
     """Whether no step has left the range of the format, so that sound links make a sound whole.
 
-    Every number is finite, and none is next to 0 that a step made of others than 0: no product, power or exponential
-    has fallen there.
+    Every number is finite, but for infinities that were handed in, such as those of a mask; and none is next to 0 that
+    a step made of others than 0: no product, power or exponential has fallen there.
     """
     subject, shown = chain.subject, chain.evaluation
-    arrays = (shown.values, shown.adjoints or {}, shown.terms or {})
-    if any(_lost(numbers) for numbers in (*(x for some in arrays for x in some.values()), *shown.gradients.values())):
+    arrays = (shown.adjoints or {}, shown.terms or {}, shown.gradients)
+    if any(_lost(numbers) for some in arrays for numbers in some.values()):
+        return False
+    if any(_lost(x) and not _handed_on(chain, subject.graph[name], x) for name, x in shown.values.items()):
         return False
     least = subject.form.smallest / subject.form.unit
     for node in subject.graph.operations:
@@ -94,8 +96,24 @@ def _fell(result: Array, operands: Iterable[Array], least: float) -> bool:
     """Whether a number next to 0 was made of numbers that are not 0."""
     near: Array = np.abs(result.astype(np.float64)) < least
     for operand in operands if near.any() else ():
-        near = near & (operand != 0)
+        near = near & (operand != 0) & np.isfinite(operand.astype(np.float64))
     return bool(near.any())
+
+
+def _handed_on(chain: Chain, node: Node, numbers: Array) -> bool:
+    """Whether what is infinite in a value was so in what it was made of; an overflow shows at its link."""
+    if node.op == "input":
+        return not np.isnan(numbers.astype(np.float64)).any()
+    if np.isnan(numbers.astype(np.float64)).any():
+        return False
+    if any(isinstance(arg, Constant) and "inf" in arg.text for arg in node.args):
+        return True
+    operands = [chain.known[arg] for arg in node.args if isinstance(arg, str) and arg in chain.known]
+    lost = [~np.isfinite(x.astype(np.float64)) for x in operands if x.dtype.kind not in "bi"]
+    if not chain.subject.steps[node.name].elementwise:
+        return any(some.any() for some in lost)
+    made = ~np.isfinite(numbers.astype(np.float64))
+    return not (made & ~np.any([np.broadcast_to(some, made.shape) for some in lost], axis=0)).any() if lost else False
 
 
 def _lost(numbers: Array) -> bool:

@@ -172,6 +172,12 @@ class Subject:
         vars(moved).update(steps=self.steps, texts=self.texts)
         return moved
 
-    @property
+    @cached_property
     def form(self) -> Format:
-        return FORMATS[self.dtype]
+        """The precision that the whole is held to: where nodes have several, the coarsest."""
+        forms = [self.form_of(node.name) for node in self.graph.nodes if node.kind == "float"]
+        return max(forms, key=lambda form: form.unit, default=FORMATS[self.dtype])
+
+    def form_of(self, name: str) -> Format:
+        """The precision of a node, which may have one of its own."""
+        return FORMATS[self.graph[name].dtype or self.dtype]

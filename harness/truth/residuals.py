@@ -64,7 +64,7 @@ class Numerals:
 
     def __init__(self, array: Numbers, form: Format, stands_for: flint.arb | None = None) -> None:
         self.array = array
-        self._form = form
+        self.form = form
         self._stands_for = stands_for
 
     @cached_property
@@ -75,7 +75,7 @@ class Numerals:
 
     @cached_property
     def widened(self) -> Any:
-        return self.widened_by(self._form)
+        return self.widened_by(self.form)
 
     def widened_by(self, form: Format, cost: float = 1) -> Any:
         if self.array.dtype.kind in "bi":
@@ -86,7 +86,7 @@ class Numerals:
         return widened
 
     def in_form(self, form: Format) -> Any:
-        return self.widened if form is self._form else self.widened_by(form)
+        return self.widened if form is self.form else self.widened_by(form)
 
 
 def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool = False) -> Residual:

@@ -35,7 +35,7 @@ def imports(path: Path) -> Iterator[str]:
 # rooms before the bar that stands before it.
 ORDER = (
     "words errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | paths | running "
-    "| telling"
+    "| telling | own"
 )
 
 
@@ -88,10 +88,11 @@ FILES = {
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| indices statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
-    "| range estimates last_word | judge | second_order",
+    "| range estimates last_word | judge | certificate second_order",
     "paths": "horizon move summary | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",
+    "own": "definitions frameworks | checked | check",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 

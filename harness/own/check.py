@@ -1,0 +1,91 @@
+"""The front door: a person's own function, heard, and judged link by link on its own numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+from ..hearing.heard import Ask, Heard
+from ..judging import certificate
+from ..judging.chain import Chain
+from ..judging.subject import Subject
+from ..records.rows import LinkName, Row
+from ..running.loading import knowledge
+from ..running.selection import check_dtypes
+from .checked import Checked
+from .definitions import known
+from .frameworks import framework_of, listener
+
+
+def check(
+    function: Callable[..., Any],
+    *inputs: Any,
+    kwargs: Mapping[str, Any] | None = None,
+    wanted: Sequence[str] | None = None,
+    cotangent: Any = None,
+    dtype: str = "",
+    intended: Mapping[Any, str] | None = None,
+    reference: bool = False,
+    framework: str = "",
+) -> Checked:
+    """Hear one run of a torch function or module, or of a JAX function, and judge every link of it.
+
+    `inputs` and `kwargs` are handed to the function. `wanted` names the inputs and parameters whose gradient is asked
+    for, as the signature, `named_parameters` or key paths name them; all floats where it is None. `cotangent` weighs
+    the outputs, in their structure; fixed weights where it is None, 1 for a scalar. `dtype` casts every float input and
+    parameter. `intended` gives for custom rules that are meant to be no derivative of their forward the text whose
+    derivative they are. With `reference` the truth of the whole is computed too, where the links alone prove it:
+    reference and digits of each gradient.
+
+    Raises Refused for what cannot be heard, CommandError for arguments that make no sense; what the function itself
+    raises goes through as it is.
+    """
+    ask = Ask(
+        wanted=None if wanted is None else tuple(wanted),
+        cotangent=cotangent,
+        dtype=dtype and check_dtypes([dtype])[0],
+        intended=dict(intended or {}),
+    )
+    framework, heard = hear(function, inputs, kwargs or {}, ask, framework)
+    return judged(function, framework, heard, reference=reference)
+
+
+def hear(
+    function: Callable[..., Any], inputs: Sequence[Any], kwargs: Mapping[str, Any], ask: Ask, framework: str = ""
+) -> tuple[str, Heard]:
+    """One run, and whose it is."""
+    framework = framework or framework_of(function, [*inputs, *kwargs.values()])
+    listens = listener(framework)
+    ask = replace(ask, defined=known(framework))
+    return framework, listens.hear(function, tuple(inputs), kwargs, ask)
+
+
+def judged(function: Callable[..., Any], framework: str, heard: Heard, *, reference: bool = False) -> Checked:
+    """A run that was heard, with its verdicts."""
+    start = perf_counter()
+    name = getattr(function, "__qualname__", "") or type(function).__qualname__
+    subject = Subject(name, 0, heard.dtype, heard.graph, heard.inputs, heard.cotangent)
+    chain = Chain(subject, heard.evaluation, knowledge=knowledge(framework))
+    chain.judge()
+    rows = certificate.rows(chain, framework, truth=reference)
+    return Checked(
+        name=name,
+        version=listener(framework).version(),
+        heard=heard,
+        rows=tuple(_in_their_words(row, heard) for row in rows),
+        links=dict(Counter(link.verdict for link in chain.links.values())),
+        seconds={**heard.seconds, "judged": perf_counter() - start},
+    )
+
+
+def _in_their_words(row: Row, heard: Heard) -> Row:
+    """The row with the user's own name of an input."""
+    theirs = heard.names.get(row.name, row.name)
+    node = row.node
+    if isinstance(node, LinkName) and node.name in heard.names:
+        node = node._replace(name=heard.names[node.name])
+    reason = row.reason.replace(f"`{row.name}`", f"`{theirs}`") if theirs != row.name else row.reason
+    return replace(row, name=theirs, node=node, reason=reason)

@@ -1,0 +1,150 @@
+"""What a check found: rows, a text that reads well in a test log, a table in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from ..hearing.heard import Heard, Place
+from ..records.rows import LinkName, Row, component
+from ..records.verdicts import VERDICTS, Verdict
+from ..telling.findings import Entry, entries
+from ..words import counted
+
+if TYPE_CHECKING:
+    import pandas
+
+SHOWN = 20  # findings in a text
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A run that was heard and judged. `rows` are verdicts on values and gradients, inputs under the user's own names;
+    `links` counts the verdicts of all links; `seconds` by stage."""
+
+    name: str
+    version: str
+    heard: Heard
+    rows: tuple[Row, ...]
+    links: Mapping[Verdict, int]
+    seconds: Mapping[str, float]
+
+    @cached_property
+    def findings(self) -> tuple[Row, ...]:
+        """One row for each link that is off and not known of the framework."""
+        return tuple(entry.row for entry in self._entries)
+
+    @cached_property
+    def not_judged(self) -> tuple[Row, ...]:
+        """The wanted gradients that nobody can vouch for."""
+        return tuple(row for row in self.rows if row.verdict == "not judged" and row.quantity == "gradient")
+
+    @property
+    def sound(self) -> bool:
+        """Whether every gradient is judged and none is off."""
+        return not self.findings and not self.not_judged
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        return entries(row for row in self.rows if row.unexplained)
+
+    def assert_sound(self) -> Checked:
+        """This, if it is sound. Raises AssertionError, which says what is off and where."""
+        __tracebackhide__ = True
+        if not self.sound:
+            raise AssertionError(str(self))
+        return self
+
+    def place(self, row: Row) -> Place:
+        """Where the link stands that a row names, in the user's own code."""
+        link = row.node if isinstance(row.node, LinkName) else LinkName(row.quantity, row.name, row.use)
+        node = link.use.consumer if link.use is not None else link.name
+        return self.heard.places.get(node, Place())
+
+    def frame(self) -> pandas.DataFrame:
+        """The rows as a table, with the user's file and line."""
+        import pandas
+
+        def record(row: Row) -> dict[str, Any]:
+            place, kept = self.place(row), asdict(row)
+            kept |= {"use": str(row.use or ""), "node": str(row.node), "file": place.file, "line": place.line or None}
+            return {name: value for name, value in kept.items() if name not in ("choice", "off", "point")}
+
+        return pandas.DataFrame([record(row) for row in self.rows])
+
+    # --- as people see it ---------------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        screen = Console(file=StringIO(), width=WIDTH, highlight=False, no_color=True)
+        screen.print(self)
+        assert isinstance(screen.file, StringIO)
+        return screen.file.getvalue().rstrip()
+
+    def _repr_html_(self) -> str:
+        screen = Console(file=StringIO(), width=WIDTH, highlight=False, record=True)
+        screen.print(self)
+        return screen.export_html(inline_styles=True, code_format='<pre style="white-space: pre-wrap">{code}</pre>')
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(self._headline(), style="bold")
+        for entry in self._entries[:SHOWN]:
+            yield from self._finding(entry)
+        if len(self._entries) > SHOWN:
+            yield Text(f"\n... and {counted(len(self._entries) - SHOWN, 'finding')} more: `.findings` has them all")
+        for row in self.not_judged[:SHOWN]:
+            yield Text(f"\nnot judged  gradient of `{row.name}`: {row.reason}", style=VERDICTS["not judged"].style)
+        if table := self._passing():
+            yield Group(Text(""), table)
+        yield from (Text(f"note: {note}", style="dim") for note in self.heard.notes)
+
+    def _headline(self) -> str:
+        heard = self.heard
+        gradients = sum(row.quantity == "gradient" for row in self.rows)
+        total, how = sum(self.links.values()), f", {heard.plain}" if heard.plain else ""
+        judged = f"{counted(gradients, 'gradient')}, {total:,} links of {counted(len(heard.graph.operations), 'call')}"
+        found = counted(len(self._entries), "finding") if self._entries else "nothing is off"
+        left = f", {len(self.not_judged)} not judged" if self.not_judged else ""
+        return f"{self.name} ({self.version}, {heard.dtype}{how}): {found}{left} in {judged}"
+
+    def _finding(self, entry: Entry) -> Iterator[Text]:
+        row, place = entry.row, self.place(entry.row)
+        what = f"{row.quantity} of `{row.name}`{component(row.index)}" if row.name else row.quantity
+        line = Text("\n")
+        line.append(row.verdict, style=VERDICTS[row.verdict].style).append(f"  {what}")
+        yield line
+        if str(place):
+            yield Text(f"  {place}")
+        if place.rule and isinstance(row.node, LinkName) and row.node.quantity == "term":
+            yield Text("  the rule's backward is not the derivative of its forward")
+        if row.reason:
+            yield Text(f"  {row.reason}")
+        if place.file:
+            yield Text(
+                f'  File "{place.file}", line {place.line}' + (f", in {place.function}" if place.function else "")
+            )
+        if entry.rows > 1:
+            yield Text(f"  also off: {counted(entry.rows - 1, 'number')} more")
+
+    def _passing(self) -> RenderableType | None:
+        """The gradients that pass and are worth a word."""
+        told = [
+            row for row in self.rows if row.quantity == "gradient" and row.verdict != "agree" and not row.unexplained
+        ]
+        told = [row for row in told if row.verdict != "not judged"]
+        if not told:
+            return None
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for column in ("gradient", "verdict", "reason"):
+            table.add_column(column, overflow="fold")
+        for row in told[:SHOWN]:
+            reason = row.accepted or row.reason
+            table.add_row(Text(row.name), Text(row.verdict, style=VERDICTS[row.verdict].style), Text(reason[:200]))
+        return table

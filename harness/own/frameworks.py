@@ -1,0 +1,100 @@
+"""Which framework a function is of, told without importing any; and its listener."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any, cast
+
+from ..errors import CommandError, raised
+from ..hearing.heard import Listener
+from ..running.offered import entries
+from ..words import nearest
+
+LISTENERS = "gradaccord.listeners"
+# Packages whose functions, modules and arrays are a framework's.
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "torch": ("torch", "torchvision", "timm", "transformers", "torchdiffeq"),
+    "jax": ("jax", "jaxlib", "flax", "equinox", "optax", "haiku", "diffrax"),
+}
+DEEPEST = 8  # levels of nested arguments that are looked at
+
+
+def framework_of(function: Any, inputs: Iterable[Any]) -> str:
+    """The framework that a function and its inputs belong to: by the types of the inputs, else by what the function is,
+    else by what its module imports. Raises CommandError where none can be told."""
+    for things in (inputs, (function,)):
+        for thing in things:
+            for leaf in _leaves(thing, DEEPEST):
+                if name := _by_type(type(leaf)):
+                    return name
+    for inner in _unwrapped(function):
+        if name := _by_type(type(inner)) or _by_globals(getattr(inner, "__globals__", {})):
+            return name
+    raise CommandError(
+        f"no framework of {_name(function)} can be told: none of its inputs is a tensor or an array of one. "
+        f"Pass them as such, or say which: framework={' or '.join(map(repr, PACKAGES))}."
+    )
+
+
+@cache
+def listener(name: str) -> Listener:
+    """The listener of a framework, imported now. Raises CommandError for one that is not there."""
+    known = entries(LISTENERS)
+    if name not in known:
+        hint = " ".join(filter(None, [nearest(name, known), f"Known: {', '.join(known)}."]))
+        raise CommandError(f"unknown framework `{name}`. {hint}")
+    try:
+        return cast(Listener, known[name].load())
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        raise CommandError(f"{missing} is not installed: pip install 'gradaccord[{name}]'. {raised(error)}") from None
+
+
+def _by_type(kind: type) -> str:
+    roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    return next((name for name, packages in PACKAGES.items() if not roots.isdisjoint(packages)), "")
+
+
+def _by_globals(names: Mapping[str, Any]) -> str:
+    modules = {x.__name__.partition(".")[0] for x in names.values() if isinstance(x, ModuleType)}
+    modules |= {str(getattr(x, "__module__", "")).partition(".")[0] for x in names.values() if callable(x)}
+    found = [name for name, packages in PACKAGES.items() if not modules.isdisjoint(packages)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _unwrapped(function: Any) -> Iterator[Any]:
+    """A function, and what it wraps: a partial's, a bound method's and its owner."""
+    waiting, seen = [function], set[int]()
+    while waiting:
+        inner = waiting.pop()
+        if id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        yield inner
+        waiting += [
+            getattr(inner, name) for name in ("func", "__wrapped__", "__func__", "__self__") if hasattr(inner, name)
+        ]
+        call = getattr(type(inner), "__call__", None)
+        waiting += [call] if hasattr(call, "__globals__") else []
+
+
+def _leaves(thing: Any, deep: int) -> Iterator[Any]:
+    if deep and isinstance(thing, Mapping):
+        for item in cast("Mapping[Any, Any]", thing).values():
+            yield from _leaves(item, deep - 1)
+    elif deep and isinstance(thing, list | tuple | set):
+        for item in cast("Iterable[Any]", thing):
+            yield from _leaves(item, deep - 1)
+    elif deep and is_dataclass(thing) and not isinstance(thing, type):
+        yield thing
+        for field in fields(thing):
+            yield from _leaves(getattr(thing, field.name, None), deep - 1)
+    else:
+        yield thing
+
+
+def _name(function: Any) -> str:
+    return f"`{getattr(function, '__qualname__', type(function).__name__)}`"
