@@ -19,7 +19,7 @@ from ..telling.findings import Entry, entries
 from ..words import counted
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 SHOWN = 20  # findings in a text
 WIDTH = 100
@@ -69,16 +69,16 @@ class Checked:
         node = link.use.consumer if link.use is not None else link.name
         return self.heard.places.get(node, Place())
 
-    def frame(self) -> pandas.DataFrame:
+    def frame(self) -> pd.DataFrame:
         """The rows as a table, with the user's file and line."""
-        import pandas
+        import pandas as pd
 
         def record(row: Row) -> dict[str, Any]:
             place, kept = self.place(row), asdict(row)
             kept |= {"use": str(row.use or ""), "node": str(row.node), "file": place.file, "line": place.line or None}
             return {name: value for name, value in kept.items() if name not in ("choice", "off", "point")}
 
-        return pandas.DataFrame([record(row) for row in self.rows])
+        return pd.DataFrame([record(row) for row in self.rows])
 
     # --- as people see it ---------------------------------------------------------------------------------------
 
@@ -135,10 +135,8 @@ class Checked:
 
     def _passing(self) -> RenderableType | None:
         """The gradients that pass and are worth a word."""
-        told = [
-            row for row in self.rows if row.quantity == "gradient" and row.verdict != "agree" and not row.unexplained
-        ]
-        told = [row for row in told if row.verdict != "not judged"]
+        gradients = [row for row in self.rows if row.quantity == "gradient" and not row.unexplained]
+        told = [row for row in gradients if row.verdict not in ("agree", "not judged")]
         if not told:
             return None
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

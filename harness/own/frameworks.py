@@ -19,6 +19,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "torch": ("torch", "torchvision", "timm", "transformers", "torchdiffeq"),
     "jax": ("jax", "jaxlib", "flax", "equinox", "optax", "haiku", "diffrax"),
 }
+WRAPPING = ("func", "__wrapped__", "__func__", "__self__")
 DEEPEST = 8  # levels of nested arguments that are looked at
 
 
@@ -28,10 +29,10 @@ def framework_of(function: Any, inputs: Iterable[Any]) -> str:
     for things in (inputs, (function,)):
         for thing in things:
             for leaf in _leaves(thing, DEEPEST):
-                if name := _by_type(type(leaf)):
+                if name := _by_type(leaf):
                     return name
     for inner in _unwrapped(function):
-        if name := _by_type(type(inner)) or _by_globals(getattr(inner, "__globals__", {})):
+        if name := _by_type(inner) or _by_globals(getattr(inner, "__globals__", {})):
             return name
     raise CommandError(
         f"no framework of {_name(function)} can be told: none of its inputs is a tensor or an array of one. "
@@ -53,8 +54,8 @@ def listener(name: str) -> Listener:
         raise CommandError(f"{missing} is not installed: pip install 'gradaccord[{name}]'. {raised(error)}") from None
 
 
-def _by_type(kind: type) -> str:
-    roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
+def _by_type(thing: object) -> str:
+    roots = {base.__module__.partition(".")[0] for base in type(thing).__mro__}
     return next((name for name, packages in PACKAGES.items() if not roots.isdisjoint(packages)), "")
 
 
@@ -74,10 +75,8 @@ def _unwrapped(function: Any) -> Iterator[Any]:
             continue
         seen.add(id(inner))
         yield inner
-        waiting += [
-            getattr(inner, name) for name in ("func", "__wrapped__", "__func__", "__self__") if hasattr(inner, name)
-        ]
-        call = getattr(type(inner), "__call__", None)
+        waiting += [getattr(inner, name) for name in WRAPPING if hasattr(inner, name)]
+        call = vars(type(inner)).get("__call__")
         waiting += [call] if hasattr(call, "__globals__") else []
 
 
