@@ -53,7 +53,7 @@ def test_scripts_repeat_every_gradient_bit_for_bit_without_gradaccord(engine: st
         if told.status == "ok":
             (tmp_path / f"{case.name}.py").write_text(script(case, engine, 0, dtype))
             written[case.name] = case, told
-    assert len(written) > 0.8 * len(cases)
+    assert len(written) >= 0.8 * len(cases)
     result = tmp_path / "found.pickle"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", RUNNER, str(tmp_path), str(result)],
