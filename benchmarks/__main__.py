@@ -213,6 +213,16 @@ if __name__ == "__main__":
     # micrograd recurses once a node; in a thread of its own the stack can be made large enough for that.
     sys.setrecursionlimit(100_000)
     threading.stack_size(512 * 2**20)
-    thread = threading.Thread(target=main)
+    ended: list[BaseException] = []
+
+    def watched() -> None:
+        try:
+            main()
+        except BaseException as error:  # noqa: BLE001 a thread would keep it to itself
+            ended.append(error)
+
+    thread = threading.Thread(target=watched)
     thread.start()
     thread.join()
+    if ended:
+        raise ended[0]
