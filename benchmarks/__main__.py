@@ -1,5 +1,8 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
+`python benchmarks suite` does so with the last table alone, that of the shipped cases, which takes the longest; with
+paths behind it, it measures those cases, and keeps nothing.
+
 Everything is measured in turns within one process, on one thread, and stated as a ratio. Every contestant's
 numbers are compared first: a wrong answer is not a fast one. Nothing here asserts a time.
 """
@@ -15,7 +18,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import statistics
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,9 +145,12 @@ def product_table() -> Table:
     return "Links of a product of matrices", head, list(links.product_rows())
 
 
-def suite_table() -> Table:
+SUITE = "The shipped suite, one engine at a time, paths included"
+
+
+def suite_table(paths: Sequence[str] = ()) -> Table:
     head = "engine | nothing compiled before | compiled before | of that the harness's own part | share"
-    return "The shipped suite, one engine at a time, trajectories included", head, list(suite.suite_rows())
+    return SUITE, head, list(suite.suite_rows(paths))
 
 
 def _time(seconds: float) -> str:
@@ -161,7 +167,8 @@ def _markdown(table: Table) -> str:
 
 PREFACE = """# Benchmarks
 
-Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page. Contestants take turns
+Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with the word `suite`, the last table
+alone. Contestants take turns
 within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
 that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
 for just this computation.
@@ -171,7 +178,22 @@ runs, which also hands out every value, term and adjoint as arrays.
 
 
 def main() -> None:
-    """All tables, to the terminal and to docs/benchmarks.md."""
+    """The tables that are asked for, to the terminal and to docs/benchmarks.md."""
+    match sys.argv[1:]:
+        case []:
+            all_tables()
+        case ["suite"]:
+            table = _markdown(suite_table())
+            print(table)
+            before = KEPT.read_text(encoding="utf-8").partition("## The shipped suite")[0]
+            KEPT.write_text(before + table, encoding="utf-8")
+        case ["suite", *paths]:
+            print(_markdown(suite_table(paths)))
+        case words:
+            raise SystemExit(f"`{' '.join(words)}`: expected nothing, or `suite` and perhaps paths of cases")
+
+
+def all_tables() -> None:
     sizes = (10, 100, 1000, 10_000)
     parts = [PREFACE, f"Machine: {machine('numpy', 'torch', 'jax', 'autograd', 'micrograd', threads=', one thread')}\n"]
     for make in (
@@ -191,6 +213,16 @@ if __name__ == "__main__":
     # micrograd recurses once a node; in a thread of its own the stack can be made large enough for that.
     sys.setrecursionlimit(100_000)
     threading.stack_size(512 * 2**20)
-    thread = threading.Thread(target=main)
+    ended: list[BaseException] = []
+
+    def watched() -> None:
+        try:
+            main()
+        except BaseException as error:  # noqa: BLE001 a thread would keep it to itself
+            ended.append(error)
+
+    thread = threading.Thread(target=watched)
     thread.start()
     thread.join()
+    if ended:
+        raise ended[0]

@@ -1,7 +1,7 @@
-"""The shipped cases, each engine alone and all together, with an empty cache of compiled programs and with a full one.
+"""Cases, each engine alone and all together, with an empty cache of compiled programs and with a full one.
 
-As a script, `python benchmarks/suite.py ENGINE` runs one engine in this process and prints its processor time and what
-of it the engine did not spend: a process of its own starts without what another one has compiled.
+As a script, `python benchmarks/suite.py ENGINE [PATH ...]` runs one engine in this process and prints its processor
+time and what of it the engine did not spend: a process of its own starts without what another one has compiled.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gradaccord.harness.reading.case import find, load_all, shipped
 from gradaccord.harness.records.evaluation import CACHE, Engine
 from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.running import answers
 from gradaccord.harness.running.loading import load
 from gradaccord.harness.running.run import run, units
+from gradaccord.harness.running.selection import select
 
 ENGINES = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
 
@@ -53,41 +53,48 @@ def timed(spent: dict[str, float]) -> Generator[None]:
         answers.load = patched
 
 
-def alone(engine: str) -> tuple[float, float]:
-    """Processor seconds of all shipped cases on one engine, and those that the engine did not spend."""
+def alone(engine: str, paths: Sequence[str]) -> tuple[float, float]:
+    """Processor seconds of the cases on one engine, and those that the engine did not spend."""
     spent: dict[str, float] = {}
     with timed(spent):
         start = time.process_time()
-        for _ in run(units(load_all(find([shipped()]))), Settings((engine,))):
+        for _ in run(units([pick.case for pick in select(paths)]), Settings((engine,))):
             pass
         seconds = time.process_time() - start
     return seconds, seconds - spent.get(engine, 0.0)
 
 
-def suite_rows() -> Iterator[list[str]]:
-    """Each engine by processor time; at the end the whole run as a user has it, by the clock."""
+def suite_rows(paths: Sequence[str] = ()) -> Iterator[list[str]]:
+    """Each engine by processor time; at the end the whole run as a user has it, by the clock. All shipped cases where
+    no path is given."""
     for engine in ENGINES:
         with TemporaryDirectory() as cache:
-            (cold, _), (warm, own) = (_measured(cache, engine) for _ in range(2))
-        yield [engine, f"{cold:.0f} s", f"{warm:.0f} s", f"{own:.0f} s", f"{own / warm:.0%}"]
+            (cold, _), (warm, own) = (_measured(cache, engine, paths) for _ in range(2))
+        yield [engine, *map(_seconds, (cold, warm, own)), f"{own / warm:.0%}"]
     with TemporaryDirectory() as cache:
-        cold, warm = (_by_the_clock(cache) for _ in range(2))
-    yield ["`gradaccord run`, all engines, by the clock", f"{cold:.0f} s", f"{warm:.0f} s", "", ""]
+        cold, warm = (_by_the_clock(cache, paths) for _ in range(2))
+    yield ["`gradaccord run`, all engines, by the clock", _seconds(cold), _seconds(warm), "", ""]
 
 
-def _measured(cache: str, engine: str) -> tuple[float, float]:
-    words = [sys.executable, __file__, engine]
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.{int(seconds < 10)}f} s"
+
+
+def _measured(cache: str, engine: str, paths: Sequence[str]) -> tuple[float, float]:
+    words = [sys.executable, __file__, engine, *paths]
     said = subprocess.run(words, env={**os.environ, CACHE: cache}, capture_output=True, text=True, check=True).stdout
     seconds, own = map(float, said.split())
     return seconds, own
 
 
-def _by_the_clock(cache: str) -> float:
-    words = [sys.executable, "-m", "gradaccord", "run", "--quiet", "--out", f"{cache}/report"]
+def _by_the_clock(cache: str, paths: Sequence[str]) -> float:
+    words = [sys.executable, "-m", "gradaccord", "run", *paths, "--quiet", "--out", f"{cache}/report"]
     start = time.perf_counter()
-    subprocess.run(words, env={**os.environ, CACHE: cache}, capture_output=True, check=True)
+    done = subprocess.run(words, env={**os.environ, CACHE: cache}, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):  # 1: it found something
+        raise SystemExit(done.stderr)
     return time.perf_counter() - start
 
 
 if __name__ == "__main__":
-    print(*alone(sys.argv[1]))
+    print(*alone(sys.argv[1], sys.argv[2:]))

@@ -19,11 +19,12 @@ import click
 from . import completion
 
 WRONG = 2  # exit status: the input or the command is wrong
+INTERRUPTED = 130
 DEFAULT_FOLDER = "gradaccord-report"
 
 
 def _reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A mistake of the user's becomes its message and exit status 2."""
+    """A mistake of the user's becomes its message and exit status 2, Ctrl-C before a run is under way status 130."""
 
     @wraps(command)
     def reporting(*args: Any, **kwargs: Any) -> Any:
@@ -33,6 +34,9 @@ def _reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except CommandError as error:
             _stop(str(error))
+        except KeyboardInterrupt:
+            click.echo("Interrupted before anything was complete.", err=True)
+            sys.exit(INTERRUPTED)
         except BrokenPipeError:
             sys.stderr.close()  # whoever read the output has gone, as `head` does
             sys.exit(0)

@@ -4,6 +4,7 @@ what is reported without being one."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from ..harness.records.outcome import Asked
 from ..harness.records.rows import NOT_ENGINES, component
@@ -20,7 +21,7 @@ def overview(found: Iterable[Cause]) -> str:
     rows = [
         [
             _operation(cause),
-            listed(cause.engines),
+            listed(Path(engine).name if ".py" in engine else engine for engine in cause.engines),
             cause.off,
             case_link(cause.cases[0]),
             f"{len(cause.cases):,}",
@@ -51,6 +52,8 @@ def _numbers(account: Told) -> list[str]:
     row = account.row
     if not account.who or row.engine_value is None or row.reference is None:
         return []
+    if row.engine_value == row.reference:
+        return [f"{row.quantity} of `{row.name}`{component(row.index)} is {row.engine_value:.9g}, and so is the truth"]
     digits = f", {counted(float(f'{abs(row.digits):.0f}'), 'digit')} agree" if row.digits is not None else ""
     what = f"{row.quantity} of `{row.name}`{component(row.index)}"
     return [f"{what} is {row.engine_value:.9g}, the truth is {row.reference:.9g}{digits}"]

@@ -24,6 +24,7 @@ def trajectories(paths: Sequence[Summary], partings: Sequence[Parting]) -> str:
     """The section of paths; those with a step that is off are findings, and told with them."""
     walked = _walked(paths)
     parts = [WALKED, f"**{together(paths)}.**", folded(counted(len(walked[1]), "case"), table(*walked))]
+    parts += _noted(paths)
     if partings:
         parts += [PARTED, told_table(*_parted(partings))]
     return "\n\n".join(parts)
@@ -75,6 +76,15 @@ def _open(group: Sequence[Summary]) -> str:
         if path.why and path.first is None:
             told[f"`{path.engine}`: {path.why}"] = None
     return "; ".join(told)
+
+
+def _noted(paths: Iterable[Summary]) -> list[str]:
+    """What engines say of how they walked, each with its cases."""
+    said: dict[tuple[str, str], dict[str, None]] = {}
+    for path in paths:
+        if path.note:
+            said.setdefault((path.engine, path.note), {})[at_point(case_link(path.case), path.point)] = None
+    return [f"`{engine}`, {note}: {', '.join(cases)}." for (engine, note), cases in said.items()]
 
 
 def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:

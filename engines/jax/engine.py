@@ -61,7 +61,8 @@ def prepare(graph: Graph, dtype: str) -> Evaluate:
     def recordable() -> bool:
         return rounds_once(graph, checked_functions(graph, dtype), dtype)
 
-    return _evaluator(graph, dtype, Replay(_both(plain, tagged), recordable))
+    replay = Replay(_both(plain, tagged), recordable)
+    return _evaluator(graph, dtype, replay, lambda: replay.native)
 
 
 def prepare_jit(graph: Graph, dtype: str) -> Evaluate:
@@ -175,8 +176,8 @@ def _tagged(graph: Graph, dtype: str, hold: Callable[[Any], Any] | None = None) 
     return run
 
 
-def _evaluator(graph: Graph, dtype: str, programs: Run) -> Evaluate:
-    """`evaluate` of the plain and the tagged program, which give NumPy arrays."""
+def _evaluator(graph: Graph, dtype: str, programs: Run, note: Callable[[], str] = lambda: "") -> Evaluate:
+    """`evaluate` of the plain and the tagged program, which give NumPy arrays; the note says how they were run."""
     names = [node.name for node in graph.nodes]
     active = [node for node in graph.nodes if node.name in graph.active]
     term = {graph.argument(use): k for k, use in enumerate(graph.uses)}
@@ -198,6 +199,7 @@ def _evaluator(graph: Graph, dtype: str, programs: Run) -> Evaluate:
 
         return Evaluation(
             "ok",
+            note(),
             values=dict(zip(names, values, strict=True)),
             gradients=gradients,
             terms=dict(zip(graph.uses, terms, strict=True)),

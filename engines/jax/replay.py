@@ -6,7 +6,7 @@ the operations are always the same. So a jaxpr of them is recorded and evaluated
 JAX compiles each of its functions as a whole, and a recording has its parts: `mean` is a sum and a division, which XLA
 may fuse. So only a graph is recorded of which each operation rounds in one primitive. And a recording counts only while
 it gives the bits that JAX itself gives: they are compared when it is made, and again each time the number of
-evaluations has doubled.
+evaluations has doubled. What is not replayed is slower and no less JAX; `native` says why.
 """
 
 # jax is annotated in part: its functions are passed around here as `Any`.
@@ -30,25 +30,27 @@ from ...harness.records.evaluation import DTYPES
 
 # Primitives that change no number.
 MOVES = ("broadcast_in_dim", "concatenate", "pad", "reshape", "rev", "slice", "squeeze", "transpose")
+FUSED = "not replayed: an operation is several of JAX's primitives, which it may fuse"
+OTHER_BITS = "not replayed: a recording gave other bits"
 NATIVE = 3  # evaluations that no path goes beyond: two at its start, one at its first step
 
 
 class Replay:
-    """`run(*arguments)`, as a tree of NumPy arrays. `recordable` is asked when a recording would first pay; `faithful`
-    turns False where it says no, or where a recording gave other bits."""
+    """`run(*arguments)`, as a tree of NumPy arrays. `recordable` is asked when a recording would first pay. `native`
+    says why every evaluation is JAX's own from then on, it said no or a recording gave other bits; empty until then."""
 
     def __init__(self, run: Callable[..., Any], recordable: Callable[[], bool] = lambda: True) -> None:
         self.run, self._recordable = run, recordable
-        self.faithful = True
+        self.native = ""
         self._recorded: Callable[..., Any] | None = None
         self._evaluations = 0
         self._compared_next = NATIVE + 1
 
     def __call__(self, *arguments: Any) -> Any:
         self._evaluations += 1
-        if self._evaluations == NATIVE + 1:
-            self.faithful = self._recordable()
-        if self._evaluations <= NATIVE or not self.faithful:
+        if self._evaluations == NATIVE + 1 and not self._recordable():
+            self.native = FUSED
+        if self._evaluations <= NATIVE or self.native:
             return jax.device_get(self.run(*arguments))
         if self._recorded is None:
             self._recorded = recorded(self.run, *arguments)
@@ -57,7 +59,8 @@ class Replay:
             return replayed
         self._compared_next *= 2
         native = jax.device_get(self.run(*arguments))
-        self.faithful = same_bits(native, replayed)
+        if not same_bits(native, replayed):
+            self.native = OTHER_BITS
         return native
 
 

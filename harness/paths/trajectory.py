@@ -36,12 +36,14 @@ HELD = 1_000_000  # numbers of a path that are kept before its steps are judged:
 class Path:
     """An engine's path: its rows, and where it was after every step.
 
-    `estimated`: the engine states an error of its gradients that is more than rounding.
+    `estimated`: the engine states an error of its gradients that is more than rounding. `note`: what it says of how it
+    walked.
     """
 
     rows: tuple[TrajectoryRow, ...]
     places: Places = field(default_factory=dict[str, Floats])
     estimated: bool = False
+    note: str = ""
 
 
 def trajectory(
@@ -61,14 +63,16 @@ def trajectory(
     0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
     says that its value is off. The path ends early where the engine fails or a parameter is not finite.
     """
-    rows, been, estimated = list[TrajectoryRow](), list[Mapping[str, Floats]](), False
+    rows, been, estimated, note = list[TrajectoryRow](), list[Mapping[str, Floats]](), False, ""
     wanted = [node.name for node in start.graph.wanted]
     for stands in _portions(walked(start, evaluate, update, optimiser or row_optimiser)):
         rows += _rows(stands, engine, update, knowledge)
         for stand in stands:
             been.append(glance({name: stand.here.inputs[name] for name in wanted}))
-            estimated |= stand.evaluation is not None and stand.evaluation.errors is not None
-    return Path(tuple(rows), places(been), estimated)
+            if stand.evaluation is not None:
+                estimated |= stand.evaluation.errors is not None
+                note = stand.evaluation.reason or note
+    return Path(tuple(rows), places(been), estimated, note)
 
 
 # --- walking --------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ class Evaluation:
     Every array is a NumPy array in the dtype of the run (conditions are bool, indices int64), with
     the static shape of its node.
 
+    `reason`: why there are no numbers; where there are, what else is to be said of how they came about (nothing is
+    judged by it).
     `values`: the number of every node, inputs included, as the engine computed it.
     `gradients`: of the contracted output with respect to each input that has one, by the plain
     program, which is what a user of the engine would run.

@@ -16,6 +16,7 @@ class Summary:
     `unjudged` counts the steps of which something could not be judged; `why` says why the path was not walked, or not
     to its end, if that is no finding. `against` counts the steps on which the output moved the other way than the rule
     promises; `kept` says whether from start to end it moved as promised (None: it stood still, or is not known).
+    `note` is what the engine says of how it walked.
     """
 
     case: str
@@ -34,6 +35,7 @@ class Summary:
     known: int = 0
     unjudged: int = 0
     why: str = ""
+    note: str = ""
 
     @property
     def sound(self) -> bool:

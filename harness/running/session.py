@@ -216,7 +216,9 @@ def strictly(outcome: Outcome) -> Outcome:
 
 def _messages(kept: Kept, left: int, stop: Stop) -> tuple[str, ...]:
     messages: list[str] = []
-    if stop:
+    if stop == "found" and not left:
+        pass  # it was the last unit: the run is complete
+    elif stop:
         total, were = counted(kept.tally.units + left, "unit"), "was" if left == 1 else "were"
         why = "Interrupted" if stop == "interrupted" else "Stopped at the first unexplained finding"
         messages.append(f"{why}: {left} of {total} {were} left; what was complete is in the reports.")

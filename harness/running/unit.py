@@ -115,7 +115,8 @@ def _walked(subject: Subject, update: Update, answers: Mapping[str, Answer], hos
         for engine, reply in answers.items()
         if reply.evaluation.status == "ok"
     }
-    summaries = [summary(path.rows, update, subject.graph.output.name) for path in paths.values()]
+    output = subject.graph.output.name
+    summaries = [replace(summary(path.rows, update, output), note=path.note) for path in paths.values()]
     try:
         return _Walked([*paths.values()], summaries, partings(subject, update, paths))
     except Exception as error:  # noqa: BLE001 see _judged

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,16 @@ import pytest
 from gradaccord.engines.jax import cache
 from gradaccord.engines.jax.operations import checked_functions
 from gradaccord.engines.jax.precision import mode
-from gradaccord.engines.jax.replay import NATIVE, Replay, rounds_once
+from gradaccord.engines.jax.replay import FUSED, NATIVE, OTHER_BITS, Replay, rounds_once
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.reading.case import Case
 from gradaccord.harness.records.evaluation import CACHE
+from gradaccord.harness.records.settings import Settings
+from gradaccord.harness.running.selection import Selected
+from gradaccord.harness.running.session import session
 
-RUN = (sys.executable, "-m", "gradaccord", "run", "nested-nodes", "-e", "jax:jit", "-d", "float64", "--jobs", "1")
+RUN = (sys.executable, "-m", "gradaccord", "run", "fan-out", "-e", "jax:jit", "-d", "float64", "--jobs", "1")
 
 
 def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -97,7 +102,7 @@ def test_a_replay_gives_the_bits_of_the_run_and_does_not_run_it() -> None:
         x = jnp.float32(0.1 * k)
         assert np.asarray(replay(x)).tobytes() == np.asarray(jnp.sin(x) * jnp.exp(x)).tobytes()
     # Natively, to record, and where bits are compared: at the 4th, 8th, 16th and 32nd evaluation.
-    assert len(runs) == NATIVE + 1 + 4 and replay.faithful
+    assert len(runs) == NATIVE + 1 + 4 and not replay.native
 
 
 def test_a_recording_that_gives_other_bits_is_noticed_and_left() -> None:
@@ -111,7 +116,7 @@ def test_a_recording_that_gives_other_bits_is_noticed_and_left() -> None:
 
     replay = Replay(drifts)
     results = [float(replay(jnp.float32(0.0))) for _ in range(8)]
-    assert not replay.faithful
+    assert replay.native == OTHER_BITS
     assert len(set(results)) == 8  # each is a run of its own
 
 
@@ -132,3 +137,22 @@ def test_a_graph_is_recorded_where_each_operation_rounds_in_one_primitive(text: 
     graph = builder.graph(["f"])
     with mode():
         assert rounds_once(graph, checked_functions(graph, "float32"), "float32") is once
+
+
+PATHS = """\
+name: path
+about: An average of squares, walked down.
+inputs: {x: [1, 2, 4]}
+graph: {f: "TEXT"}
+update: {rule: descent, step_size: 0.125, steps: 4}
+"""
+
+
+@pytest.mark.parametrize("text, note", [("mean(x * x)", FUSED), ("sum(x * x) / 3", "")], ids=["fused", "replayed"])
+def test_a_path_that_is_not_replayed_says_so(
+    text: str, note: str, load_text: Callable[[str], Case], tmp_path: Path
+) -> None:
+    case = load_text(PATHS.replace("TEXT", text))
+    session([Selected(case, "case.yaml")], Settings(("jax",), jobs=1, dtypes=("float32",), out=str(tmp_path)), "", [])
+    report = (tmp_path / "report.md").read_text()
+    assert f"`jax`, {note}: [`path`](cases.md#path).\n" in report if note else "not replayed" not in report

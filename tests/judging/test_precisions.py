@@ -32,7 +32,8 @@ from ..subject import subject
 
 HALVES = ("bfloat16", "float16")
 halves = pytest.mark.parametrize("dtype", HALVES)
-ENGINES = pytest.mark.parametrize("engine", ["backprop", "torch", "jax", "jax:jit"])
+ENGINES = ("backprop", "torch", "jax", "jax:jit")
+engines = pytest.mark.parametrize("engine", ENGINES)
 
 
 def evaluated(about: Subject, engine: str = "backprop") -> Evaluation:
@@ -73,9 +74,16 @@ NETWORKS: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@halves
-@ENGINES
+def by_jax_once(engine: str, dtype: str, network: str) -> Any:
+    """JAX compiles for long: by default it has each network once."""
+    once = {"jax": "bfloat16", "jax:jit": "float16"}.get(engine, dtype) == dtype
+    return pytest.param(engine, dtype, network, marks=() if once else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "engine, dtype, network",
+    [by_jax_once(engine, dtype, network) for engine in ENGINES for dtype in HALVES for network in NETWORKS],
+)
 def test_engines_keep_the_dtype_and_are_sound_in_it(engine: str, dtype: str, network: str) -> None:
     graph, inputs = NETWORKS[network]
     about = subject(graph, dtype, **inputs)
@@ -116,14 +124,14 @@ def test_small_numbers_of_float16_are_judged_as_sharply_as_its_spacing() -> None
     assert off(about, replace(sound, values={**sound.values, "f": wrong}))
 
 
-@ENGINES
+@engines
 def test_what_underflows_in_float16_raises_no_alarm(engine: str) -> None:
     inputs = {"x": np.array([3.0, -20.0, 50.0]), "w": np.array([1e-6, 3e-8, 1e-8])}
     about = subject({"y": "square(x) * w", "f": "sum(y * w)"}, "float16", **inputs)
     assert not off(about, evaluated(about, engine))
 
 
-@ENGINES
+@engines
 def test_what_is_beyond_float16_is_an_overflow_at_its_node(engine: str) -> None:
     about = subject({"y": "x * 400", "f": "y / 400"}, "float16", x=300.0)
     value = next(row for row in judge(about, engine, evaluated(about, engine)) if row.name == "y" and row.finding)
@@ -132,7 +140,7 @@ def test_what_is_beyond_float16_is_an_overflow_at_its_node(engine: str) -> None:
 
 
 @halves
-@ENGINES
+@engines
 def test_a_sum_longer_than_the_format_has_digits_raises_no_alarm(engine: str, dtype: str) -> None:
     about = subject({"f": "sum(x * w)"}, dtype, x=np.full(3000, 0.25), w=numbers(3000))
     assert not off(about, evaluated(about, engine))

@@ -11,6 +11,11 @@ import pytest
 
 from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.reading.case import Case, find, half_unit, load, shipped
+from gradaccord.harness.records.settings import Settings
+from gradaccord.harness.running.offered import installed
+from gradaccord.harness.running.run import run, units
+
+from ..shipped import covering, themes
 
 FILES = find([shipped()])
 THEMES = sorted({path.parent for path in FILES})
@@ -65,3 +70,18 @@ def test_an_operation_of_the_vocabulary_occurs_in_a_case(op: str) -> None:
 @cache
 def used() -> frozenset[str]:
     return frozenset(node.op for path in FILES for node in case(path).graph.operations)
+
+
+# Whole programs are compiled in `tox -e report` alone.
+EAGER = tuple(name for name in installed() if name.startswith("jax") and "jit" not in name)
+
+
+@pytest.mark.parametrize("case", covering(themes), ids=lambda case: case.name)
+def test_jax_agrees_on_a_case_of_each_theme(case: Case) -> None:
+    """In one dtype, since JAX compiles each operation at each shape; `tox -e report` has all cases in all dtypes."""
+    pytest.importorskip("jax")
+    outcomes = [*run(units([case], case.dtypes[:1]), Settings(EAGER))]
+    off = [str(row) for outcome in outcomes for row in outcome.rows if row.unexplained]
+    off += [str(path) for outcome in outcomes for path in outcome.summaries if path.first is not None]
+    assert not off
+    assert any(row.engine == "jax" and row.quantity != "run" for outcome in outcomes for row in outcome.rows)

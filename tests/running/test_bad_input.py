@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
+
+from gradaccord.harness.cli import main
+from gradaccord.harness.running import selection
 
 from ..conftest import PRODUCT, Command, engine_file
 
@@ -195,6 +201,16 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(jobs: list[str], product: Path, g
     run = json.loads((product.parent / "gradaccord-report" / "run.json").read_text())
     assert run["units_left"] == 1
     assert "Interrupted" in (product.parent / "gradaccord-report" / "report.md").read_text()
+
+
+@pytest.mark.parametrize("command", ["run", "validate", "prove"])
+def test_ctrl_c_before_the_first_unit_is_told_too(command: str, product: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*words: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(selection, "select", pressed)
+    done = CliRunner().invoke(main, [command, str(product)])
+    assert (done.exit_code, done.output) == (130, "Interrupted before anything was complete.\n")
 
 
 # graph, inputs -> a run that ends by itself; what the numbers are is the judge's business

@@ -337,6 +337,13 @@ def test_fail_fast_stops_at_the_first_finding(jobs: list[str], cases: Path, here
     assert BENT in (cases.parent / "gradaccord-report" / "results.csv").read_text()
 
 
+def test_fail_fast_at_the_last_unit_leaves_nothing_out(product: Path, here: Command) -> None:
+    done = here("run", product, "--engine", BENT, "--dtype", "float64", "--fail-fast")
+    assert done.returncode == 1
+    assert "Stopped" not in done.stdout
+    assert "Incomplete" not in (product.parent / "gradaccord-report" / "report.md").read_text()
+
+
 def test_fail_fast_goes_on_where_all_is_explained(product: Path, here: Command) -> None:
     product.write_text(PRODUCT + known("gradient", "adjoint", "term"))
     done = here("run", product, "--engine", BENT, "--fail-fast")
