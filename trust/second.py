@@ -162,7 +162,7 @@ def told(asked: Question, there: Beside, name: str, index: Index, product: Numbe
         return "along the axes alone", numbers
     if not known:
         return "the differences do not tell", numbers
-    if min(known) - SMALLEST <= claimed <= max(known) + SMALLEST and not differentiable(there, v, asked.subject):
+    if not differentiable(there, v, asked.subject):  # then there is no product, and no number is the right one
         return "a choice where there is no gradient", numbers
     return ("a number where there is none" if isnan(number) else "another number"), numbers
 

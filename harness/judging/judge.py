@@ -94,6 +94,23 @@ def told_by_links(chain: Chain) -> Mapping[str, Link]:
     }
 
 
+def output_told_by_links(chain: Chain) -> Link | None:
+    """The link of the output, where it and those up to it say all; as of gradients."""
+    name = chain.subject.graph.output.name
+    link, plain, shown = chain.values.get(name), chain.evaluation.output, chain.evaluation.values[name]
+    if link is None or not (plain is None or same_bits(plain, shown)):
+        return None
+    sound = link.verdict in ("agree", "lossy") and in_range(chain)
+    return link if sound or link.verdict in FINDINGS else None
+
+
+def judged_output(chain: Chain, engine: str) -> Row:
+    """The row of the output alone, of an evaluation whose links have been judged."""
+    subject = chain.subject
+    rows = _rows(chain, blank_row(subject, engine), frozenset(("value",)))
+    return next(row for row in rows if row.name == subject.graph.output.name)
+
+
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
     """The rows of the gradients alone, of an evaluation whose links have been judged."""
     subject = chain.subject

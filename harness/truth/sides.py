@@ -151,10 +151,8 @@ class _Look:
             with flint.ctx.workprec(bits):
                 germs = self.move(self.inputs, direction)[self.graph.output.name]
                 start, steep, slope = (contracted(coefficient(germs, k), self.cotangent) for k in (0, 1, 2))
-            if is_nothing(steep) and (is_tight(slope) or is_nothing(slope)):
-                return start, float(slope.mid()) + 0.0  # no -0.0
-            if steep > 0 or steep < 0:
-                return start, inf if steep > 0 else -inf
+            if not isnan(known := derivative(steep, slope)):
+                return start, known
             if not (steep.is_finite() and slope.is_finite()):
                 break
         return start, nan
@@ -173,6 +171,13 @@ class _Look:
         direction = np.zeros(self.graph[name].shape, dtype=np.int64)
         direction[index] = sign
         return direction
+
+
+def derivative(steep: Any, slope: Any) -> float:
+    """The derivative along t^2 of a germ with these coefficients of t and t^2; NaN where their bits do not tell."""
+    if is_nothing(steep) and (is_tight(slope) or is_nothing(slope)):
+        return float(slope.mid()) + 0.0  # no -0.0
+    return inf if steep > 0 else -inf if steep < 0 else nan
 
 
 def agreed(number: Number, known: Mapping[Index, Sides]) -> Number:

@@ -72,7 +72,7 @@ FILES = {
     "arithmetic": "special | arrays floats",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
-    "| sensitivity ties",
+    "| second sensitivity ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| indices statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
