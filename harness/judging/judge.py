@@ -157,7 +157,8 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
                     row = replace(row, verdict="undefined", finding=False)
                 yield _last_word(row, engine, subject, name, Link("agree", where=what, order=0))
             else:
-                yield by_estimate(blank, subject, name, engine, evaluation.errors[name])
+                estimate, shipped = evaluation.errors[name], chain.knowledge.shipped
+                yield by_estimate(blank, subject, name, engine, estimate, shipped=shipped)
 
 
 def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:

@@ -1,4 +1,4 @@
-"""Second derivatives at kinks, poles and the ends of domains: each with its product, worked out by hand, and garbage."""
+"""Second derivatives at kinks, poles and ends of domains: each with its product, worked out by hand, and garbage."""
 
 from __future__ import annotations
 
