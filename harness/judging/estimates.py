@@ -36,9 +36,8 @@ def by_estimate(blank: Row, subject: Subject, name: str, engine: Array, estimate
     with np.errstate(all="ignore"):
         off = said & ~np.isnan(truth.high) & ~(error <= estimate)
         # Differences of the whole output know a 0 among other numbers as far as those reach.
-        known = np.where(
-            truth.tight & (truth.high == 0), np.max(largest, where=np.isfinite(largest), initial=0), largest
-        )
+        most = np.max(largest, where=np.isfinite(largest), initial=0.0)
+        known = np.where(truth.tight & (truth.high == 0), most, largest)
         close = error <= unit**0.5 * known
         empty = said & ~off & ~close & (error > largest / 2)
         empty |= said & ~off & ~close & truth.tight & (estimate > np.abs(engine.astype(np.float64)) / 2)

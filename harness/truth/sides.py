@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 
 from ..graph.graph import Graph
 from .beside import THINNER, Beside, beside, contracted, limit, near
+from .choice import NO_NUMBER
 from .germs import Motion, coefficient, mover
 from .poles import BEYOND, HAIR
 from .precision import PRECISION, is_nothing, is_tight, working
 from .reference import Number, replaced
+from .rounding import floats
 
 Array: TypeAlias = NDArray[Any]
 Index: TypeAlias = "tuple[int, ...]"
-Edge: TypeAlias = Literal["", "left", "right"]
+Edge: TypeAlias = Literal["", "left", "right", "jump"]
 
 MOST, NUMBERS = 64, 100_000  # components of one gradient that are looked at: so many, or with so many numbers in all
 LENGTH = 8
@@ -38,7 +40,7 @@ LENGTH = 8
 class Sides:
     """The derivatives of the contracted output along one axis; NaN where there is none, or none is known.
 
-    `edge` is the side on which the function does not exist.
+    `edge` is the side on which the function does not exist, or says that it is another number from every side.
     """
 
     left: float
@@ -108,6 +110,19 @@ def along(
         return look.joined((start, -back), (begin, ahead))
 
 
+def approached(graph: Graph, inputs: Mapping[str, Array]) -> NDArray[np.float64]:
+    """What each component of the output tends to around the point, from all sides: 0 for exp(-1 / x^2) at 0, which has
+    no value there. NaN where that is no number, or not known."""
+    random, moving = np.random.default_rng(1), [node.name for node in graph.wanted]
+    with working():
+        move = mover(graph.pruned([graph.output.name]), power=2, length=LENGTH, ahead=True)
+        ways = [{n: random.integers(1, 64, np.shape(inputs[n])) for n in moving} for _ in range(2)]
+        germs = [move(inputs, {n: sign * v for n, v in way.items()}) for way in ways for sign in (1, -1)]
+        starts = [coefficient(germ[graph.output.name], 0) for germ in germs]
+        agree = np.frompyfunc(lambda first, *others: all(near(first, other) for other in others), len(starts), 1)
+        return np.where(np.asarray(agree(*starts), dtype=bool), floats(starts[0]), nan)
+
+
 @dataclass(frozen=True)
 class _Look:
     """The contracted output around one point, where it is `here`."""
@@ -142,7 +157,10 @@ class _Look:
         """Both sides, each by what the output begins with there and its derivative: NaN where it is not continuous."""
         (start, left), (begin, right) = before, after
         whole = self.here if self.here.is_finite() else start if near(start, begin) else arb.nan()
-        return Sides(left if near(whole, start) else nan, right if near(whole, begin) else nan, edge)
+        continuous = [near(whole, side) for side in (start, begin)]
+        if whole.is_finite() and not any(continuous) and (start.is_finite() or begin.is_finite()):
+            edge = "jump"
+        return Sides(left if continuous[0] else nan, right if continuous[1] else nan, edge)
 
     def germ(self, direction: Mapping[str, Array]) -> tuple[Any, float]:
         """What the output begins with along a direction, and its derivative, in as many bits as that needs."""
@@ -183,4 +201,7 @@ def derivative(steep: Any, slope: Any) -> float:
 def agreed(number: Number, known: Mapping[Index, Sides]) -> Number:
     """The gradient with what both sides agree on in place of what reverse mode left open."""
     singles = {index: arb(pair.single) for index, pair in known.items() if not isnan(pair.single)}
+    # A rule may have an infinity where a function jumps, which has no derivative.
+    jumps = [index for index, pair in known.items() if pair.edge == "jump" and np.isinf(number.high[index])]
+    singles |= dict.fromkeys(jumps, NO_NUMBER)
     return replaced(number, singles) if singles else number
