@@ -25,6 +25,7 @@ from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..rules.update import RULES, Rule, Update, row_optimiser
 from .horizon import Floats, Places, glance, places
 from .move import Finding, Judged, Measured, Move, judge_moves
+from .settings import otherwise
 
 K = TypeVar("K")
 
@@ -196,6 +197,7 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
     judge_together([*chains.values()])
     moves = {key: move for stand in stands for key, move in _moves(stand)}
     judged = dict(zip(moves, judge_moves([*moves.values()], update), strict=True))
+    setting = otherwise([*moves.values()], [*judged.values()], update)
     for stand in stands:
         chain, done, subject = chains.get(stand.done), stand.done, stand.here
         if chain is not None:
@@ -217,7 +219,8 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
             for name, x in stand.moved.parameters.items():
                 blank = _blank(subject, engine, done + 1, name)
                 if x.size:
-                    yield _row(blank, x, gradients[name], judged[done, name], chain)
+                    row = _row(blank, x, gradients[name], judged[done, name], chain)
+                    yield replace(row, setting=setting) if row.cause.startswith(("state", "update")) else row
                 else:
                     yield replace(blank, value=0.0)
 

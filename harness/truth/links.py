@@ -256,7 +256,7 @@ class Step:
         signed = np.any([(x == 0) & np.signbit(x) for x in flat[:-1]], axis=0)
         moved = [node.name for node in self.graph.inputs].index(f"x{self.active[which]}")
         nowhere = signed | jumps(self.value_program(None), moved, flat[:-1])
-        limit_balls = np.where(nowhere, NO_NUMBER, limit_balls)
+        limit_balls[nowhere] = NO_NUMBER
         unknown = np.array([ball.is_nan() for ball in limit_balls.flat], dtype=bool) & ~nowhere
         balls = [
             np.array(np.broadcast_to(np.asarray(numbers, dtype=object), poles.shape)) for numbers in (enclosure, exact)

@@ -119,8 +119,11 @@ def approached(graph: Graph, inputs: Mapping[str, Array]) -> NDArray[np.float64]
         ways = [{n: random.integers(1, 64, np.shape(inputs[n])) for n in moving} for _ in range(2)]
         germs = [move(inputs, {n: sign * v for n, v in way.items()}) for way in ways for sign in (1, -1)]
         starts = [coefficient(germ[graph.output.name], 0) for germ in germs]
-        agree = np.frompyfunc(lambda first, *others: all(near(first, other) for other in others), len(starts), 1)
-        return np.where(np.asarray(agree(*starts), dtype=bool), floats(starts[0]), nan)
+        agree = np.all([np.asarray(_near(starts[0], other), dtype=bool) for other in starts[1:]], axis=0)
+        return np.where(agree, floats(starts[0]), nan)
+
+
+_near = np.frompyfunc(near, 2, 1)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ FILES = {
     "| indices statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | second_order",
-    "paths": "horizon move summary | trajectory | parting",
+    "paths": "horizon move summary | settings | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
