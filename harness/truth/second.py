@@ -81,14 +81,12 @@ def _settled(axis: Sides, seen: Sides, linear: Callable[[], bool]) -> Sides:
     if len(sides) == 2 and axis.both and not any(map(isinf, sides)):  # a kink of the gradient: whatever a side gives
         ends = [*sides, axis.left, axis.right]
         return axis if _within(axis, sides) else Sides(min(ends), max(ends))
-    return axis if isnan(axis.single) or any(same(axis.single, side) for side in sides or [axis.single]) else _NOWHERE
+    contradicted = sides and not isnan(axis.single) and not any(same(axis.single, side) for side in sides)
+    return Sides(nan, nan) if contradicted else axis
 
 
 def _within(axis: Sides, sides: list[float]) -> bool:
     return all(axis.outside(side) == 0 for side in sides)
-
-
-_NOWHERE = Sides(nan, nan)
 
 
 @dataclass(frozen=True)
