@@ -21,6 +21,7 @@ from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.second_order import Question, judge_along
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import DTYPES, Array, Evaluation
+from gradaccord.harness.records.formats import Format
 from gradaccord.harness.records.rows import Quantity, Row
 from gradaccord.harness.records.verdicts import Verdict
 
@@ -212,12 +213,14 @@ def subject(point: Point, dtype: str) -> Subject:
     return Subject(f"{list(statements.values())[-1]}", 0, dtype, graph, arrays, np.ones((), kind))
 
 
-def lies(true: Array) -> Iterator[tuple[str, Array]]:
-    """What is said instead of the truth; what is within half of it everywhere is no lie."""
+def lies(true: Array, form: Format) -> Iterator[tuple[str, Array]]:
+    """What is said instead of the truth; what is within half of it everywhere is no lie, nor what is off by no more
+    numbers next to 0 than the steps of a layer may lose."""
     truth = true.astype(np.float64)
+    nothing = 64 * form.smallest if form.gradual else 0.0
     for name, lie in LIES.items():
         wrong = np.asarray(lie(true)).astype(true.dtype)
-        near = np.abs(wrong.astype(np.float64) - truth) <= np.abs(truth) / 2
+        near = np.abs(wrong.astype(np.float64) - truth) <= np.maximum(np.abs(truth) / 2, nothing)
         if not bool(np.all(near | (wrong == true))):
             yield name, wrong
 
@@ -225,7 +228,7 @@ def lies(true: Array) -> Iterator[tuple[str, Array]]:
 def gradients(about: Subject, sound: Evaluation, true: Array) -> Iterator[tuple[str, str, Evaluation]]:
     """Every lie about the gradient of `x`, in each way that it may be shown."""
     output = about.graph.output.name
-    for name, wrong in lies(true):
+    for name, wrong in lies(true, about.form):
         changed = {**sound.gradients, "x": wrong}
         yield name, "alone", Evaluation("ok", values={output: sound.values[output]}, gradients=changed)
         yield name, "beside links", replace(sound, gradients=changed)
@@ -236,7 +239,10 @@ def gradients(about: Subject, sound: Evaluation, true: Array) -> Iterator[tuple[
 def values(about: Subject, sound: Evaluation, value: Array, true: Array) -> Iterator[tuple[str, str, Evaluation]]:
     """Every lie about the value of the output, beside a gradient that is right."""
     output, right = about.graph.output.name, {**sound.gradients, "x": true}
-    for name, wrong in lies(value):
+    exists = about.exists
+    for name, wrong in lies(value, about.form):
+        if name == "NaN" and not exists:  # of 1 / 0 it is no lie
+            continue
         yield name, "alone", Evaluation("ok", values={output: wrong}, gradients=right)
         yield name, "beside links", replace(sound, values={**sound.values, output: wrong}, gradients=right)
 
@@ -293,7 +299,7 @@ def _of_second_order(point: Point, dtype: str) -> Iterator[Told]:
         "hessian_product": np.asarray(point.product, np.float64).astype(DTYPES[dtype]),
     }
     for kind in true:
-        for name, wrong in lies(true[kind]):
+        for name, wrong in lies(true[kind], about.form):
             said = {**true, kind: wrong}
             values, gradients = {asked.along.graph.output.name: said["tangent"]}, {"x": said["hessian_product"]}
             evaluation = Evaluation("ok", values=values, gradients=gradients)

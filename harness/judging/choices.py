@@ -39,7 +39,7 @@ def taken(
     """Which of all derivatives from `low` to `high` the engine took, at every kink; told for the one at `index`."""
     flat = np.flatnonzero(kink)
     shares = [
-        _share(number, *_hull(least, most))
+        _share(number, *hull(least, most))
         for number, least, most in zip(
             engine.ravel()[flat].astype(np.float64).tolist(),
             low.ravel()[flat].tolist(),
@@ -48,11 +48,12 @@ def taken(
         )
     ]
     choice = in_turn(shares)
-    least, most = _hull(float(low[index]), float(high[index]))
+    least, most = hull(float(low[index]), float(high[index]))
     return choice, f"a kink: of all from {least:.6g} to {most:.6g} the engine took {told(choice)}"
 
 
-def _hull(low: float, high: float) -> tuple[float, float]:
+def hull(low: float, high: float) -> tuple[float, float]:
+    """The ends of a set of derivatives, as they are told."""
     # A ball's radius has 30 bits, rounded up: [0, 1] comes back a billionth wider.
     snapped = [0.0 if abs(end) < 1e-7 * (high - low) else end for end in (low, high)]
     return snapped[0], snapped[1]

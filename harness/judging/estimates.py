@@ -1,8 +1,9 @@
 """Gradients of engines that estimate their own error, such as finite differences: held against the truth.
 
 An estimate is a claim: it must hold. It is no excuse: one that leaves no digit is set aside, and the number is judged
-as that of any engine which shows gradients alone. An engine that has no number says so by an infinite estimate, and is
-not judged there, unless its number is right to half of the digits all the same.
+as that of any engine which shows gradients alone. An engine that has no number gives NaN with an infinite estimate, and
+is not judged there. The shipped differences may give a number with it, since their paths walk on by it: it is not
+judged either, unless it is right to half of the digits all the same.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..records.evaluation import Array
 from ..records.rows import LinkName, Row
 from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number
+from .choices import hull
 from .classify import place
 from .subject import Subject
 from .unseen import unseen, with_numbers
@@ -22,18 +24,21 @@ from .unseen import unseen, with_numbers
 NO_NUMBER = "the engine says that it has no number here: its own error estimate leaves no digit"
 
 
-def by_estimate(blank: Row, subject: Subject, name: str, engine: Array, estimate: Array) -> Row:
-    """The row of a gradient that has no link."""
+def by_estimate(blank: Row, subject: Subject, name: str, engine: Array, estimate: Array, *, shipped: bool) -> Row:
+    """The row of a gradient that has no link. `shipped`: the engine is this project's own."""
     what, truth, unit = subject.named("gradient", name), subject.gradients[name], subject.form.unit
     base = replace(blank, quantity=what.quantity, name=what.name)
     if engine.size == 0:
         return base
     estimate = np.where(estimate < 0, 0.0, estimate.astype(np.float64))
-    said = np.isfinite(estimate)
+    said = np.isfinite(estimate) | (np.isfinite(engine.astype(np.float64)) & (not shipped))
     error, largest = _distance(engine, truth), _largest(truth)
     with np.errstate(all="ignore"):
         off = said & ~np.isnan(truth.high) & ~(error <= estimate)
-        close = error <= unit**0.5 * largest
+        # Differences of the whole output know a 0 among other numbers as far as those reach.
+        most = np.max(largest, where=np.isfinite(largest), initial=0.0)
+        known = np.where(truth.tight & (truth.high == 0), most, largest)
+        close = error <= unit**0.5 * known
         empty = said & ~off & ~close & (error > largest / 2)
         empty |= said & ~off & ~close & truth.tight & (estimate > np.abs(engine.astype(np.float64)) / 2)
         score = np.where(error == 0, 0.0, error / estimate)
@@ -54,8 +59,12 @@ def by_estimate(blank: Row, subject: Subject, name: str, engine: Array, estimate
         index = place(np.argmax(np.where(empty, error, -1.0)), error.shape)
         return _row(base, what, engine, truth, index, "not judged", None, told)
     index = place(np.argmax(np.where(said & ~np.isnan(error), score, -1.0)), score.shape)
-    if not truth.tight.all() or np.isnan(truth.high).any():
-        reason = "the truth is a set here (a kink), or does not exist"
+    unknown = ~truth.tight | np.isnan(truth.high)
+    if unknown.any():
+        index = place(np.argmax(unknown), unknown.shape)
+        least, most = hull(*(float(end[index]) for end in (truth.high - truth.radius, truth.high + truth.radius)))
+        a_set = f"the derivative is a set here, from {least:.6g} to {most:.6g}: differences reach over the kink"
+        reason = "the derivative does not exist here" if np.isnan(least) else a_set
         return _row(base, what, engine, truth, index, "not judged", None, reason)
     if not (said | close).all():
         index = place(np.argmin(said | close), said.shape)

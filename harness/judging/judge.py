@@ -18,7 +18,7 @@ from .agreement import differs, same_bits
 from .chain import Chain
 from .classify import Link, place
 from .estimates import by_estimate
-from .last_word import Given, last_word
+from .last_word import Given, last_word, nearby
 from .range import birth, in_range, left
 from .subject import Asked, Subject
 from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen, with_numbers
@@ -99,6 +99,23 @@ def judged_whole(chain: Chain, engine: str) -> list[Row]:
     return list(_rows(chain, blank_row(chain.subject, engine), frozenset(("value", "gradient", "adjoint", "term"))))
 
 
+def output_told_by_links(chain: Chain) -> Link | None:
+    """The link of the output, where it and those up to it say all; as of gradients."""
+    name = chain.subject.graph.output.name
+    link, plain, shown = chain.values.get(name), chain.evaluation.output, chain.evaluation.values[name]
+    if link is None or not (plain is None or same_bits(plain, shown)):
+        return None
+    sound = link.verdict in ("agree", "lossy") and in_range(chain)
+    return link if sound or link.verdict in FINDINGS else None
+
+
+def judged_output(chain: Chain, engine: str) -> Row:
+    """The row of the output alone, of an evaluation whose links have been judged."""
+    subject = chain.subject
+    rows = _rows(chain, blank_row(subject, engine), frozenset(("value",)))
+    return next(row for row in rows if row.name == subject.graph.output.name)
+
+
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
     """The rows of the gradients alone, of an evaluation whose links have been judged."""
     subject = chain.subject
@@ -143,9 +160,10 @@ def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
                 row = unseen(blank, subject.asked("gradient", name), engine)
                 if row.verdict == "not finite" and not subject.exists:
                     row = replace(row, verdict="undefined", finding=False)
-                yield _last_word(row, engine, subject, name, Link("agree", where=what, order=0))
+                yield _last_word(row, engine, chain, name, Link("agree", where=what, order=0))
             else:
-                yield by_estimate(blank, subject, name, engine, evaluation.errors[name])
+                estimate, shipped = evaluation.errors[name], chain.knowledge.shipped
+                yield by_estimate(blank, subject, name, engine, estimate, shipped=shipped)
 
 
 def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
@@ -161,7 +179,7 @@ def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
         row = (of_plain_off if chain.excused else of_plain)(row, asked, entry.engine, shown)
     elif row.verdict in ("agree", "lossy"):
         row = conditioned(row, asked.what, entry.truth, subject.probes[entry.name], subject.form)
-    row = _last_word(row, entry.engine, subject, entry.name, entry.link)
+    row = _last_word(row, entry.engine, chain, entry.name, entry.link)
     return _blamed(row, chain, entry.name)
 
 
@@ -186,7 +204,7 @@ def _value(row: Row, entry: _Entry, chain: Chain) -> Row:
         row = _alone(row, asked, asked.truth, engine)
     elif other and row.verdict not in FINDINGS:
         row = of_plain(row, asked, engine, entry.engine)
-    row = last_word(row, engine, Given(asked), entry.link)
+    row = nearby(last_word(row, engine, Given(asked), entry.link), engine, subject)
     return _blamed(row, chain, entry.name) if row.verdict == "out of range" else row
 
 
@@ -194,7 +212,8 @@ def _value_alone(blank: Row, subject: Subject, name: str, engine: Array) -> Row:
     """A value whose operands the engine does not show."""
     asked = subject.asked("value", name)
     row = unseen(blank, asked, engine)
-    return last_word(row, engine, Given(asked), Link("agree", where=asked.what, order=0))
+    row = last_word(row, engine, Given(asked), Link("agree", where=asked.what, order=0))
+    return nearby(row, engine, subject)
 
 
 def _left_open(row: Row, entry: _Entry) -> bool:
@@ -219,10 +238,12 @@ def _alone(row: Row, asked: Asked, known: Number, engine: Array, *, exists: bool
     return replace(row, verdict="undefined", finding=False) if some else alone
 
 
-def _last_word(row: Row, engine: Array, subject: Subject, name: str, link: Link) -> Row:
+def _last_word(row: Row, engine: Array, chain: Chain, name: str, link: Link) -> Row:
+    subject = chain.subject
     if row.verdict == "undefined" and not subject.exists and not subject.sides[name]:
         return row
-    given = Given(subject.asked("gradient", name), subject.sides[name], frozenset(subject.settling[name]))
+    asked, sides, settled = subject.asked("gradient", name), subject.sides[name], frozenset(subject.settling[name])
+    given = Given(asked, sides, settled, signed=bool(sides) and _signed(chain))
     row, truth = last_word(row, engine, given, link), subject.gradients[name]
     if row.verdict not in FINDINGS and (count := subject.overlooked(name)):
         reason = f"{count:,} components have a derivative, if any, that was not looked for"
@@ -230,6 +251,12 @@ def _last_word(row: Row, engine: Array, subject: Subject, name: str, link: Link)
     if row.index not in subject.sides[name] or isnan(truth.high[row.index]):
         return row
     return with_numbers(row, engine, truth, row.index)
+
+
+def _signed(chain: Chain) -> bool:
+    """Whether an engine read a negative 0, as far as it shows what it read."""
+    read = (*chain.subject.inputs.values(), *chain.evaluation.values.values())
+    return any(bool(((x == 0) & np.signbit(x)).any()) for x in read if x.dtype.kind not in "bi")
 
 
 def _entries(chain: Chain) -> Iterable[_Entry]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import isfinite, isinf, isnan
+from math import isfinite, isinf, isnan, nan
 
 import numpy as np
 
@@ -20,27 +20,50 @@ from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..truth.sides import Sides
 from .choices import in_turn, told
 from .classify import Link, place, show
-from .subject import Asked
-from .unseen import with_numbers
+from .subject import Asked, Subject
+from .unseen import unseen, with_numbers
 
 SPACINGS = 64  # of the smallest numbers that some steps of gradual underflow may lose
+BEYOND = 64  # times as far as shaken runs: more than a long sum of one sign is off, whose errors do not cancel
 LOOKED_AT = 64  # components that are far from the truth, the furthest first
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """What the truth says of an array: `asked`, whose truth is a single number wherever there is one, the sides of its
-    open components, and those of them that settle."""
+    open components, and those of them that settle. `signed`: the engine read a negative 0, which balls do not know."""
 
     asked: Asked
     sides: Mapping[Index, Sides] = field(default_factory=dict[Index, Sides])
     settled: frozenset[Index] = frozenset()
+    signed: bool = False
 
 
 def last_word(row: Row, engine: Array, given: Given, link: Link) -> Row:
     """The row of an array that no link was found off for, or none of its own. `link` is the first to be suspected."""
-    if row.verdict in FINDINGS or engine.size == 0:
+    if engine.size == 0:
         return row
+    if row.verdict == "not finite":
+        return _beside_lost(row, engine, given, link)
+    if row.verdict in FINDINGS:
+        return row
+    found = _of_finite(row, engine, given, link)
+    return _beside_lost(found, engine, given, link) if found.verdict == "not finite" else found
+
+
+def _beside_lost(row: Row, engine: Array, given: Given, link: Link) -> Row:
+    """The row of numbers of which one is not finite. What is known of that one explains no other that is off too."""
+    truth, lost = given.asked.truth.high, ~np.isfinite(engine.astype(np.float64))
+    rest = np.where(lost, truth, engine.astype(np.float64))
+    alone = unseen(replace(row, verdict="agree"), given.asked, rest)
+    others = {index: pair for index, pair in given.sides.items() if not lost[index]}
+    other = alone if alone.finding else _of_finite(alone, rest, replace(given, sides=others), link)
+    if not other.finding or other.verdict == "not finite" or lost[other.index]:
+        return row
+    return replace(row, reason=f"{row.reason}; beside it, {other.reason}", accepted="", off=nan)
+
+
+def _of_finite(row: Row, engine: Array, given: Given, link: Link) -> Row:
     return _off_range(row, engine, given, link) or _at_kinks(row, engine, given, link)
 
 
@@ -77,7 +100,7 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
     with np.errstate(all="ignore"):
         # A choice that rounding turns, shaken runs make as well.
         turned = sensitivity.turned(asked.name, asked.moved)
-        suspect = far & ~(turned > size / 8 + form.smallest)
+        suspect = far & ~((turned > size / 8 + form.smallest) & (turned * BEYOND > error))
         order = np.argsort(-np.where(suspect, error / size, -1.0), axis=None, kind="stable")
     count = int(suspect.sum())
     for index in (place(flat, engine.shape) for flat in order[: min(count, LOOKED_AT)]):
@@ -85,8 +108,9 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
             continue
         bound, done = sensitivity.strict(asked.name, index, asked.moved), float(turned[index])
         excluded = bound < max(size[index], error[index]) / 8
-        # Where R has no end, what shaken runs do is all that is known.
-        if excluded or (not isfinite(bound) and done < size[index] / 16):
+        # Where R has no end, or first order proves nothing, what shaken runs do is all that is known.
+        unknown = not isfinite(bound) and done < size[index] / 16
+        if excluded or unknown or (bound > size[index] and done * BEYOND < error[index]):
             may = f"may move it by {bound:.2g}" if excluded else f"moved it by {done:.2g} in shaken runs"
             said = (
                 f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}, "
@@ -115,6 +139,25 @@ def _finding(row: Row, verdict: Verdict, index: Index, said: str, engine: Array,
         node=link.where if link.verdict != "agree" else what,
         choice=(),
         finding=verdict in FINDINGS,
+    )
+
+
+def nearby(row: Row, engine: Array, subject: Subject) -> Row:
+    """The row of a value that does not exist: NaN is right, and so is what the output tends to there, and no other."""
+    if row.verdict in FINDINGS or row.name != subject.graph.output.name or engine.dtype.kind in "bi":
+        return row
+    tends, numbers = subject.approached, engine.astype(np.float64)
+    with np.errstate(all="ignore"):
+        far = ~np.isnan(numbers) & ~(np.abs(numbers - tends) <= np.maximum(np.abs(tends) / 2, subject.form.unit**0.5))
+        far &= np.isfinite(tends)
+    if not far.any():
+        return row
+    index = place(np.argmax(far), far.shape)
+    gave = f"the engine gave {show(engine[index])}, there is no value, and around it {show(tends[index])}"
+    what, verdict = subject.named("value", row.name), "wrong" if np.isfinite(numbers[index]) else "not finite"
+    reason = f"{what.quantity} of `{what.name}`{component(index)}: {gave}"
+    return replace(
+        row, verdict=verdict, index=index, engine_value=float(numbers[index]), reason=reason, node=what, finding=True
     )
 
 
@@ -156,7 +199,7 @@ def _found(number: float, pair: Sides, index: Index, given: Given) -> tuple[Verd
     """What one component is, by its sides alone."""
     form, single = given.asked.sensitivity.form, pair.single
     if isinf(single):
-        if number == single:
+        if number == single or (given.signed and isinf(number)):  # 1 / (2 sqrt(-0)) is -inf
             return "agree", ""
         return "not finite", f"the engine gave {show(number)}, the derivative is {show(single)}"
     if not pair.both and isnan(single):

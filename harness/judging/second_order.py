@@ -19,12 +19,27 @@ from ..records.known import NOTHING, Knowledge
 from ..records.rows import Index, Quantity, Row
 from ..records.verdicts import FINDINGS
 from ..truth.proof import Proof, prove_second
+from ..truth.second import by_definition
 from ..truth.sides import Sides, along
 from .classify import Link
 from .judge import blank_row, judge
 from .last_word import Given, last_word
 from .subject import Subject
 from .unseen import unseen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contracted(Subject):
+    """The gradient of a subject contracted with a direction."""
+
+    of: Subject
+    direction: Inputs
+
+    @cached_property
+    def sides(self) -> Mapping[str, Mapping[Index, Sides]]:
+        """The one-sided second derivatives, where reverse mode leaves them open."""
+        of = self.of
+        return by_definition(of.graph, of.inputs, of.cotangent, self.direction, of.gradients, super().sides)
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,8 @@ class Question:
         inputs = given(contraction, subject.inputs, subject.cotangent, self.direction)
         one = np.ones((), subject.cotangent.dtype)
         output = subject.graph.output.name
-        return Subject(subject.case, subject.point, subject.dtype, contraction.graph, inputs, one, tangent_of=output)
+        names = subject.case, subject.point, subject.dtype
+        return Contracted(*names, contraction.graph, inputs, one, output, of=subject, direction=self.direction)
 
     @cached_property
     def sides(self) -> Mapping[Index, Sides]:

@@ -23,7 +23,7 @@ from ..truth.precision import working
 from ..truth.proof import Proof, prove
 from ..truth.reference import Number, Reference, reference, replaced
 from ..truth.sensitivity import Moved, Probe, Sensitivity
-from ..truth.sides import Index, Sides, agreed, open_components, sides
+from ..truth.sides import Index, Sides, agreed, approached, open_components, sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,14 @@ class Subject:
         with working():
             value = contracted(self.truth.values[self.graph.output.name].balls, self.cotangent)
         return not value.is_nan()
+
+    @cached_property
+    def approached(self) -> Array:
+        """What the components of the output that have no value tend to; NaN for those that have one."""
+        none = np.isnan(self.truth.values[self.graph.output.name].high)
+        if not none.any() or self.tangent_of:
+            return np.full(none.shape, np.nan)
+        return np.where(none, approached(self.graph, self.inputs), np.nan)
 
     @cached_property
     def gradients(self) -> Mapping[str, Number]:

@@ -76,7 +76,7 @@ def _unwrapped(function: Any) -> Iterator[Any]:
         seen.add(id(inner))
         yield inner
         waiting += [getattr(inner, name) for name in WRAPPING if hasattr(inner, name)]
-        call = vars(type(inner)).get("__call__")
+        call = vars(cast(type, type(inner))).get("__call__")
         waiting += [call] if hasattr(call, "__globals__") else []
 
 

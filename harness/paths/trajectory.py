@@ -16,16 +16,16 @@ import numpy as np
 
 from ..errors import raised
 from ..judging.chain import Chain, judge_together
-from ..judging.judge import judged_gradients, no_truth, told_by_links
+from ..judging.judge import judged_gradients, judged_output, no_truth, output_told_by_links, told_by_links
 from ..judging.subject import Subject
 from ..records.evaluation import Advance, Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Unsupported
 from ..records.known import NOTHING, Knowledge
 from ..records.rows import Index, Row, TrajectoryRow
 from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..rules.update import RULES, Rule, Update, row_optimiser
-from ..truth.reference import Number
 from .horizon import Floats, Places, glance, places
 from .move import Finding, Judged, Measured, Move, judge_moves
+from .settings import otherwise
 
 K = TypeVar("K")
 
@@ -201,10 +201,11 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
     judge_together([*chains.values()])
     moves = {key: move for stand in stands for key, move in _moves(stand)}
     judged = dict(zip(moves, judge_moves([*moves.values()], update), strict=True))
+    setting = otherwise([*moves.values()], [*judged.values()], update)
     for stand in stands:
         chain, done, subject = chains.get(stand.done), stand.done, stand.here
         if chain is not None:
-            yield from _output(_blank(subject, engine, done), chain)
+            yield _output(_blank(subject, engine, done), chain, engine)
         if stand.stopped is not None:
             verdict, cause = stand.stopped
             if verdict == "undefined" and not no_truth(subject):
@@ -222,7 +223,8 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
             for name, x in stand.moved.parameters.items():
                 blank = _blank(subject, engine, done + 1, name)
                 if x.size:
-                    yield _row(blank, x, gradients[name], judged[done, name], chain)
+                    row = _row(blank, x, gradients[name], judged[done, name], chain)
+                    yield replace(row, setting=setting) if row.cause.startswith(("state", "update")) else row
                 else:
                     yield replace(blank, value=0.0)
 
@@ -259,28 +261,24 @@ def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
     return findings
 
 
-def _output(blank: TrajectoryRow, chain: Chain) -> Iterator[TrajectoryRow]:
-    output = chain.subject.graph.output.name
-    link = chain.values.get(output)
-    if link is None:
-        return
+def _output(blank: TrajectoryRow, chain: Chain, engine: str) -> TrajectoryRow:
+    """By its links, as gradients are; where those leave something open, by the truth of the whole graph too."""
+    output, shown = chain.subject.graph.output.name, chain.evaluation
     with np.errstate(all="ignore"):
-        value = chain.evaluation.values[output].astype(np.float64)
+        value = (shown.values[output] if shown.output is None else shown.output).astype(np.float64)
         contracted = float(np.sum(value * chain.subject.cotangent.astype(np.float64)))
-    verdict = link.verdict
-    if verdict not in FINDINGS and not np.isfinite(value).all() and _lost(value, chain.subject.truth.values[output]):
-        verdict = "not finite"
-    off = verdict in FINDINGS
-    yield replace(
-        blank, name=output, value=contracted, score=_known(link.score), verdict=verdict,
-        finding=off and not link.known, accepted=link.known if off else "", off=link.off,
-        cause="value" if off else "", node=link.where if off else "",
+    link = output_told_by_links(chain)
+    if link is not None:
+        said = Finding("value", link.verdict, _known(link.score), link.index, link.where, link.known, link.off)
+    else:
+        row = judged_output(chain, engine)
+        said = Finding("value", row.verdict, row.score, row.index, row.node, row.accepted, row.off)
+    off = said.verdict in FINDINGS
+    return replace(
+        blank, name=output, value=contracted, score=said.score, verdict=said.verdict,
+        finding=off and not said.known, accepted=said.known if off else "", off=said.off,
+        cause="value" if off else "", node=said.node if off else "",
     )  # fmt: skip
-
-
-def _lost(value: Array, truth: Number) -> bool:
-    """Whether a number is not finite where the truth is one and finite."""
-    return bool((~np.isfinite(value) & np.isfinite(truth.high) & truth.tight).any())
 
 
 def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged, chain: Chain) -> TrajectoryRow:

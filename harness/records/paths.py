@@ -55,7 +55,8 @@ class Summary:
             first = self.first
             told = f"{went}; first off at step {first.step} in {element(first.name, first.index)}: {first.cause}"
             known = first.reference is not None
-            return f"{told}, {first.verdict}" + (f" ({first.value!r}, should be {first.reference!r})" if known else "")
+            told += f", {first.verdict}" + (f" ({first.value!r}, should be {first.reference!r})" if known else "")
+            return told + (f"; with `{first.setting}` alone it would be sound" if first.setting else "")
         known = f", but for {counted(self.known, 'known disagreement')}" if self.known else ""
         if self.sound:
             return f"{went}; every step is sound{known}"

@@ -102,6 +102,7 @@ class TrajectoryRow:
     """One input after one step of one engine: its worst component.
 
     `cause` is gradient, state, update or value, and `node` the link of the graph that is off; `off` as in a `Row`.
+    `setting` is the one of the rule, and its number, with which alone all steps would be sound, if there is one.
     """
 
     case: str
@@ -120,6 +121,7 @@ class TrajectoryRow:
     node: LinkName | str = ""
     finding: bool = False
     accepted: str = ""
+    setting: str = ""
     off: float = field(default=inf, metadata={"column": False})
 
     @property

@@ -23,6 +23,7 @@ from ..graph.node import Constant
 from .arrays import ZERO, array
 from .numbers import balls, constant, to_balls
 from .poles import BEYOND, BITS
+from .precision import is_tight
 
 Array: TypeAlias = NDArray[Any]
 # Of a direction for each input, and a hair: the contracted output there, and each wanted input's gradient.
@@ -30,6 +31,7 @@ Beside: TypeAlias = Callable[[Mapping[str, Array], arb], "tuple[Any, dict[str, A
 
 THINNER = arb(2) ** -4500
 NOTHING = arb(2) ** -1100  # below every format, and above what a hair adds to a limit
+SHRUNK = arb(2) ** -100  # what is so small, and by as much smaller with a thinner hair, tends to 0
 
 
 def contracted(numbers: Array, cotangent: Array) -> Any:
@@ -72,9 +74,9 @@ def limit(at: Any, closer: Any) -> float:
 
     A float, an infinity, or NaN if that is not known.
     """
-    if not (at.is_finite() and closer.is_finite()):
+    if not all(is_tight(x) or abs(x) < NOTHING for x in (at, closer)):  # a hull overlaps whatever it likes
         return nan
-    if abs(closer) < NOTHING:
+    if abs(closer) < NOTHING or abs(closer) < (abs(at) * SHRUNK).min(SHRUNK):
         return 0.0
     if near(at, closer):
         return float(closer.mid())

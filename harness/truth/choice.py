@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import nan
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,7 +20,8 @@ Ball: TypeAlias = Any
 
 TRUE, FALSE, EITHER = ONE, ZERO, arb(0.5, 0.5)
 ANY_SIGN = arb(0, 1)
-NAN = arb.nan()
+NAN = arb.nan()  # nothing is known: its radius is infinite
+NO_NUMBER = arb(nan, 1)  # it is known that there is none, as of log(-1): its radius is finite
 
 # What a comparison of equal points says: what IEEE 754 does; anything, as at a kink; or what it would say with the
 # first a little above the second, or below.
@@ -57,10 +59,15 @@ def same(a: Ball, b: Ball, at_tie: Tie) -> Ball:
 
 
 def _tie(a: Ball, b: Ball, at_tie: Tie) -> Ball:
-    """A NaN that was given, which is exact, compares as IEEE 754 says."""
+    """What is known to be no number compares as IEEE 754 says."""
     if a == b:
         return at_tie.equal
-    return FALSE if any(x.is_nan() and x.is_exact() for x in (a, b)) else at_tie.overlapping
+    return FALSE if no_number(a) or no_number(b) else at_tie.overlapping
+
+
+def no_number(x: Ball) -> bool:
+    """Whether it is known that this is NaN, and not merely unknown what it is."""
+    return bool(x.is_nan() and x.rad().is_finite())
 
 
 def opposite(condition: Ball) -> Ball:

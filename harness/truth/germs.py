@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from ..graph.emit import emit
 from ..graph.expand import expanded
 from ..graph.graph import Graph
-from .arrays import ZERO, array, pad, reduced, structural
-from .choice import NAN, choice, comparisons, max_share, shares
+from .arrays import ONE, ZERO, array, pad, reduced, structural
+from .choice import EITHER, FALSE, NAN, NO_NUMBER, STRICTLY, TRUE, choice, comparisons, max_share, no_number, shares
 from .laurent import LONGEST, Laurent, quotient
 from .numbers import BINARY as OF_BALLS_TWO
 from .numbers import INFINITY, Namespace, balls, constant, to_balls
@@ -136,11 +136,14 @@ def germs(*, ahead: bool = False) -> Namespace:
         **{name: _elementwise(_far_out(name, function, OF_BALLS_TWO[name]), 2) for name, function in BINARY.items()},
         **{name: _elementwise(step, 1) if ahead else _constant_terms(decided[name]) for name, step in STEPS.items()},
         **comparisons(less, equal, "decide"),
+        "multiply": np.frompyfunc(_times, 2, 1),
         "divide": _elementwise(_far_out("divide", quotient, truediv), 2),
         "polygamma": lambda x, *, n: _elementwise(lambda s: polygamma(s, n), 1)(x),
         "where": choice(chosen),
         "max": lambda x, *, axis, keepdims: reduced(largest, x, axis, keepdims),
-        "max_share": lambda x, *, axis: max_share(coefficient(x, 0), axis, lambda row: shares(row, decide=True)),
+        "max_share": (lambda x, *, axis: max_share(x, axis, _shares_ahead))
+        if ahead
+        else (lambda x, *, axis: max_share(coefficient(x, 0), axis, lambda row: shares(row, decide=True))),
         "pad": lambda x, *, widths, value: pad(x, widths=widths, value=constant(repr(value))),
         "astype": decided["astype"],
     }
@@ -152,6 +155,23 @@ FLAT = frozenset(("exp", "expm1", "tanh", "sigmoid", "softplus", "erf", "erfc"))
 ALGEBRAIC = frozenset(("abs", "square", "sqrt", "reciprocal", "pow", "hypot", "maximum", "minimum", "divide"))
 
 
+def _times(a: Any, b: Any) -> Any:
+    y = a * b
+    known = not isinstance(y, Laurent) and not _coefficient_of(y, 0).is_nan()
+    return y if known or not any(no_number(_coefficient_of(x, 0)) for x in (a, b)) else NO_NUMBER
+
+
+def _shares_ahead(row: list[Germ]) -> list[Germ]:
+    """How the largest of a row share it for small t > 0."""
+    largest = moving(row[0])
+    for s in row[1:]:
+        largest = maximum(largest, moving(s))
+    smaller = [less(s, largest, STRICTLY) for s in row]
+    if any(s is EITHER for s in smaller):
+        return [moving(ZERO if s is TRUE else EITHER) for s in smaller]
+    return [moving(ONE / smaller.count(FALSE) if s is FALSE else ZERO) for s in smaller]
+
+
 def _far_out(name: str, function: Callable[..., Germ], of_balls: Callable[..., Any] | None) -> Callable[..., Germ]:
     """The function, with its limits where an operand is infinite: of power series FLINT has none there."""
 
@@ -159,10 +179,13 @@ def _far_out(name: str, function: Callable[..., Germ], of_balls: Callable[..., A
         if name not in ALGEBRAIC and any(isinstance(x, Laurent) for x in xs):
             limit = of_balls(INFINITY if xs[0].positive else -INFINITY) if of_balls and name in FLAT else NAN
             return arb_series([limit], prec=LONGEST if limit.is_finite() else 1)
-        result = function(*xs)
-        if of_balls and isinstance(result, arb_series) and not result[0].is_finite() and any(map(infinite, xs)):
-            return arb_series([of_balls(*(ZERO if isinstance(x, Laurent) else x[0] for x in xs))], prec=LONGEST)
-        return result
+        result = _defined(function)(*xs)
+        if not (of_balls and isinstance(result, arb_series)) or result[0].is_finite():
+            return result
+        still = of_balls(*(ZERO if isinstance(x, Laurent) else x[0] for x in xs))
+        if no_number(still) or any(no_number(x[0]) for x in xs if isinstance(x, arb_series)):
+            return arb_series([NO_NUMBER] * LONGEST, prec=LONGEST)
+        return arb_series([still], prec=LONGEST) if any(map(infinite, xs)) else result
 
     return extended
 

@@ -50,7 +50,9 @@ class Laurent:
 
     def __mul__(self, other: Any) -> Germ:
         order, series = _leading(other)
-        return germ_of(self.order + order, _coefficients(self.series * series)) if series is not None else ZEROS
+        if series is None:
+            return _nothing(other, self.order)
+        return germ_of(self.order + order, _coefficients(self.series * series))
 
     def __truediv__(self, other: Any) -> Germ:
         return quotient(self, other)
@@ -64,7 +66,10 @@ class Laurent:
     __radd__, __rmul__ = __add__, __mul__
 
 
-ZEROS = arb_series([0], prec=LONGEST)
+def _nothing(zero: Any, shift: int) -> arb_series:
+    """t^shift times what is 0 as far as it is known: a ball is 0 altogether, of a series the rest may be anything."""
+    known = LONGEST if isinstance(zero, arb) else zero.prec + shift
+    return arb_series([0], prec=min(known, LONGEST)) if known > 0 else arb_series([NAN], prec=1)
 
 
 def quotient(a: Any, b: Any) -> Germ:
@@ -78,7 +83,7 @@ def quotient(a: Any, b: Any) -> Germ:
         raise ZeroDivisionError
     above, dividend = _leading(a)
     if dividend is None:
-        return arb_series([0], prec=max(LONGEST - below, 1))
+        return _nothing(a, -below)
     return germ_of(above - below, _coefficients(dividend / divisor))
 
 

@@ -25,9 +25,9 @@ from ..graph.graph import Graph
 from ..graph.node import Arg, Constant, Kind, Node, Params, Shape, Use
 from ..graph.operations.operation import Operation
 from ..records.formats import Format
-from .choice import Ties
+from .choice import NO_NUMBER, Ties
 from .numbers import balls, to_balls
-from .poles import limits
+from .poles import jumps, limits
 from .precision import once, refined
 from .products import in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
@@ -252,12 +252,17 @@ class Step:
             return enclosure, exact
         flat = [np.asarray(x[poles], dtype=np.float64) for x in arrays]
         limit_balls = to_balls(limits(self.value_program(None), self.term_program(None), which, flat[:-1], flat[-1]))
-        infinite = np.array([ball.is_nan() for ball in limit_balls.flat], dtype=bool)
+        # Of a negative 0, which balls do not know, the sign of an infinity is that of IEEE 754.
+        signed = np.any([(x == 0) & np.signbit(x) for x in flat[:-1]], axis=0)
+        moved = [node.name for node in self.graph.inputs].index(f"x{self.active[which]}")
+        nowhere = signed | jumps(self.value_program(None), moved, flat[:-1])
+        limit_balls[nowhere] = NO_NUMBER
+        unknown = np.array([ball.is_nan() for ball in limit_balls.flat], dtype=bool) & ~nowhere
         balls = [
             np.array(np.broadcast_to(np.asarray(numbers, dtype=object), poles.shape)) for numbers in (enclosure, exact)
         ]
         for copy in balls:
-            copy[poles] = np.where(infinite, copy[poles], limit_balls)
+            copy[poles] = np.where(unknown, copy[poles], limit_balls)
         return balls[0], balls[1]
 
 

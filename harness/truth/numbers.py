@@ -3,8 +3,8 @@
 Arrays are NumPy object arrays of balls, a ball alone stands for one of shape (). `balls()` is the
 namespace in which an emitted graph runs on them: the result of every operation encloses what exact
 arithmetic would give, at any `flint.ctx.prec`. A ball that reaches over the edge of a domain (sqrt,
-asin, acos, acosh) stands for its part inside; outside the domain is NaN. Takes graphs with composites
-written out, emitted with `operators=False`, and knows nothing of engines.
+asin, acos, acosh) stands for its part inside; outside the domain is NaN, known to be so (`NO_NUMBER`).
+Takes graphs with composites written out, emitted with `operators=False`, and knows nothing of engines.
 
 Conditions, and operations that choose, are in `choice.py`.
 """
@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache, lru_cache
 from math import inf
+from operator import mul, truediv
 from typing import Any, TypeAlias, cast
 
 import flint
@@ -26,7 +27,7 @@ from flint import arb, arb_mat, arb_series, fmpq
 from numpy.typing import NDArray
 
 from .arrays import ONE, ZERO, array, pad, reduced, structural
-from .choice import Ties, choice, chosen, comparisons, max_share, ordered, same, shares, sign
+from .choice import NO_NUMBER, Ties, choice, chosen, comparisons, max_share, no_number, ordered, same, shares, sign
 
 Ball: TypeAlias = Any
 Array: TypeAlias = NDArray[Any]
@@ -96,8 +97,10 @@ def _within(function: Callable[[Ball], Ball], low: int, high: float) -> Callable
     """A monotone function on the part of the ball inside its closed domain; NaN for a ball outside."""
 
     def restricted(x: Ball) -> Ball:
+        if x < low or x > high:
+            return NO_NUMBER
         y = function(x)
-        if not y.is_nan() or x.is_exact() or not x.is_finite() or x < low or x > high:
+        if not y.is_nan() or x.is_exact() or not x.is_finite():
             return y
         return function(x.lower().max(low)).union(function(x.upper().min(high)))
 
@@ -115,11 +118,11 @@ def square(x: Ball) -> Ball:
 
 
 def log(x: Ball) -> Ball:
-    return -INFINITY if x.is_zero() else x.log()
+    return -INFINITY if x.is_zero() else NO_NUMBER if x < 0 else x.log()
 
 
 def log1p(x: Ball) -> Ball:
-    return -INFINITY if x == -1 else x.log1p()
+    return -INFINITY if x == -1 else NO_NUMBER if x < -1 else x.log1p()
 
 
 def sigmoid(x: Ball) -> Ball:
@@ -193,7 +196,7 @@ def power(a: Ball, b: Ball) -> Ball:
         return ZERO if b > 0 else NAN
     if a.is_finite() and a.contains(0) and b > 0 and not b.contains_integer():
         return ZERO.union(a.upper() ** b)
-    return a**b
+    return NO_NUMBER if a < 0 and b.is_finite() and not b.contains_integer() else a**b
 
 
 def _power_through_zero(a: Ball, b: Ball) -> Ball:
@@ -228,7 +231,7 @@ def atan2(y: Ball, x: Ball) -> Ball:
     return arb.atan2(y, x)
 
 
-square_root = _ends(_within(arb.sqrt, 0, inf), NAN, INFINITY)
+square_root = _ends(_within(arb.sqrt, 0, inf), NO_NUMBER, INFINITY)
 
 UNARY: Mapping[str, Callable[[Ball], Ball]] = {
     "abs": absolute,
@@ -237,13 +240,13 @@ UNARY: Mapping[str, Callable[[Ball], Ball]] = {
     "reciprocal": lambda x: 1 / x,
     "exp": _ends(arb.exp, ZERO, INFINITY),
     "expm1": _ends(arb.expm1, -ONE, INFINITY),
-    "log": _ends(log, NAN, INFINITY),
-    "log1p": _ends(log1p, NAN, INFINITY),
-    "log2": _ends(lambda x: log(x) / arb.const_log2(), NAN, INFINITY),
-    "log10": _ends(lambda x: log(x) / arb.const_log10(), NAN, INFINITY),
-    "sin": _ends(arb.sin, NAN, NAN),
-    "cos": _ends(arb.cos, NAN, NAN),
-    "tan": _ends(arb.tan, NAN, NAN),
+    "log": _ends(log, NO_NUMBER, INFINITY),
+    "log1p": _ends(log1p, NO_NUMBER, INFINITY),
+    "log2": _ends(lambda x: log(x) / arb.const_log2(), NO_NUMBER, INFINITY),
+    "log10": _ends(lambda x: log(x) / arb.const_log10(), NO_NUMBER, INFINITY),
+    "sin": _ends(arb.sin, NO_NUMBER, NO_NUMBER),
+    "cos": _ends(arb.cos, NO_NUMBER, NO_NUMBER),
+    "tan": _ends(arb.tan, NO_NUMBER, NO_NUMBER),
     "asin": _within(arb.asin, -1, 1),
     "acos": _within(arb.acos, -1, 1),
     "atan": arb.atan,
@@ -251,12 +254,12 @@ UNARY: Mapping[str, Callable[[Ball], Ball]] = {
     "cosh": _ends(arb.cosh, INFINITY, INFINITY),
     "tanh": arb.tanh,
     "asinh": _ends(arb.asinh, -INFINITY, INFINITY),
-    "acosh": _ends(_within(arb.acosh, 1, inf), NAN, INFINITY),
-    "atanh": arb.atanh,
+    "acosh": _ends(_within(arb.acosh, 1, inf), NO_NUMBER, INFINITY),
+    "atanh": lambda x: NO_NUMBER if abs(x) > 1 else x.atanh(),
     "erf": _ends(arb.erf, -ONE, ONE),
     "erfc": _ends(arb.erfc, arb(2), ZERO),
     "lgamma": _ends(lgamma, INFINITY, INFINITY),
-    "digamma": _ends(digamma, NAN, INFINITY),
+    "digamma": _ends(digamma, NO_NUMBER, INFINITY),
     "sigmoid": _ends(sigmoid, ZERO, ONE),
     "softplus": _ends(softplus, ZERO, INFINITY),
     "floor": floor,
@@ -273,6 +276,27 @@ BINARY: Mapping[str, Callable[[Ball, Ball], Ball]] = {
 
 
 # --- the namespace ------------------------------------------------------------------------------------------
+
+
+def lasting(function: Callable[..., Ball]) -> Callable[..., Ball]:
+    """The function, whose result is known to be no number where an operand is: of that balls know nothing."""
+
+    def lasted(*xs: Ball) -> Ball:
+        y = function(*xs)
+        return NO_NUMBER if y.is_nan() and any(map(no_number, xs)) else y
+
+    return lasted
+
+
+def _lasting_in_arrays(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`lasting` of an operator on arrays, which asks each operand only where a result is NaN."""
+    one_by_one = np.frompyfunc(lasting(function), 2, 1)
+
+    def lasted(a: Any, b: Any) -> Any:
+        y = function(a, b)
+        return one_by_one(a, b) if any(map(arb.is_nan, array(y).ravel().tolist())) else y
+
+    return lasted
 
 
 def product(a: Array, b: Array) -> Array:
@@ -295,11 +319,12 @@ def balls(*, ties: Ties) -> Namespace:
     largest = cast(np.ufunc, np.frompyfunc(arb.max, 2, 1))
     return {
         **structural(product),
-        **{name: np.frompyfunc(function, 1, 1) for name, function in UNARY.items()},
-        **{name: np.frompyfunc(function, 2, 1) for name, function in BINARY.items()},
+        **{name: np.frompyfunc(lasting(function), 1, 1) for name, function in UNARY.items()},
+        **{name: np.frompyfunc(lasting(function), 2, 1) for name, function in BINARY.items()},
         **comparisons(ordered, same, ties),
         "constant": constant,
-        "divide": np.true_divide,
+        "multiply": _lasting_in_arrays(mul),
+        "divide": _lasting_in_arrays(truediv),
         "sign": np.frompyfunc(lambda x: sign(x, ties), 1, 1),
         "polygamma": lambda x, *, n: np.frompyfunc(lambda element: polygamma(element, n), 1, 1)(x),
         "where": choice(chosen),

@@ -15,13 +15,14 @@ from flint import arb
 from numpy.typing import NDArray
 
 from ..graph.emit import Program
-from .numbers import to_balls
+from .numbers import ball, to_balls
 
 Array: TypeAlias = NDArray[Any]
 
 HAIR = arb(2) ** -3000
 BEYOND = arb(2) ** 1100  # every format
 BITS = 6144
+APART = arb(2) ** -8  # a jump; what is continuous goes less far in a hair
 MOST = 64  # different points of one array that are looked at
 
 
@@ -38,6 +39,29 @@ def limits(value: Program, terms: Program, which: int, operands: Sequence[Array]
             known[numbers] = _limit(value, terms, which, numbers)
         infinities[k] = known.get(numbers, np.nan)
     return infinities
+
+
+def jumps(value: Program, moved: int, operands: Sequence[Array]) -> NDArray[np.bool_]:
+    """Where the value of a step is another from every side of one operand on which it exists: 0^b at b = 0.
+
+    Whatever a rule says there, such a function has no derivative.
+    """
+    found, known = np.zeros(operands[0].shape, dtype=bool), dict[tuple[float, ...], bool]()
+    for k, numbers in enumerate(zip(*(x.tolist() for x in operands), strict=True)):
+        if numbers not in known and len(known) < MOST:
+            known[numbers] = _jumps(value, moved, numbers)
+        found[k] = known.get(numbers, False)
+    return found
+
+
+def _jumps(value: Program, moved: int, numbers: tuple[float, ...]) -> bool:
+    with flint.ctx.workprec(BITS):
+        here, *beside = (
+            np.ravel(np.asarray(value(*(x + (hair if i == moved else 0) for i, x in enumerate(map(ball, numbers))))))[0]
+            for hair in (0, HAIR, -HAIR)
+        )
+        seen = [y for y in beside if y.is_finite()]
+        return bool(here.is_finite() and seen and all(abs(y - here) > abs(here) * APART for y in seen))
 
 
 def _limit(value: Program, terms: Program, which: int, numbers: tuple[float, ...]) -> float:

@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 
 from ..graph.graph import Graph
 from .beside import THINNER, Beside, beside, contracted, limit, near
+from .choice import NO_NUMBER
 from .germs import Motion, coefficient, mover
 from .poles import BEYOND, HAIR
 from .precision import PRECISION, is_nothing, is_tight, working
 from .reference import Number, replaced
+from .rounding import floats
 
 Array: TypeAlias = NDArray[Any]
 Index: TypeAlias = "tuple[int, ...]"
-Edge: TypeAlias = Literal["", "left", "right"]
+Edge: TypeAlias = Literal["", "left", "right", "jump"]
 
 MOST, NUMBERS = 64, 100_000  # components of one gradient that are looked at: so many, or with so many numbers in all
 LENGTH = 8
@@ -38,7 +40,7 @@ LENGTH = 8
 class Sides:
     """The derivatives of the contracted output along one axis; NaN where there is none, or none is known.
 
-    `edge` is the side on which the function does not exist.
+    `edge` is the side on which the function does not exist, or says that it is another number from every side.
     """
 
     left: float
@@ -108,6 +110,22 @@ def along(
         return look.joined((start, -back), (begin, ahead))
 
 
+def approached(graph: Graph, inputs: Mapping[str, Array]) -> NDArray[np.float64]:
+    """What each component of the output tends to around the point, from all sides: 0 for exp(-1 / x^2) at 0, which has
+    no value there. NaN where that is no number, or not known."""
+    random, moving = np.random.default_rng(1), [node.name for node in graph.wanted]
+    with working():
+        move = mover(graph.pruned([graph.output.name]), power=2, length=LENGTH, ahead=True)
+        ways = [{n: random.integers(1, 64, np.shape(inputs[n])) for n in moving} for _ in range(2)]
+        germs = [move(inputs, {n: sign * v for n, v in way.items()}) for way in ways for sign in (1, -1)]
+        starts = [coefficient(germ[graph.output.name], 0) for germ in germs]
+        agree = np.all([np.asarray(_near(starts[0], other), dtype=bool) for other in starts[1:]], axis=0)
+        return np.where(agree, floats(starts[0]), nan)
+
+
+_near = np.frompyfunc(near, 2, 1)
+
+
 @dataclass(frozen=True)
 class _Look:
     """The contracted output around one point, where it is `here`."""
@@ -142,7 +160,10 @@ class _Look:
         """Both sides, each by what the output begins with there and its derivative: NaN where it is not continuous."""
         (start, left), (begin, right) = before, after
         whole = self.here if self.here.is_finite() else start if near(start, begin) else arb.nan()
-        return Sides(left if near(whole, start) else nan, right if near(whole, begin) else nan, edge)
+        continuous = [near(whole, side) for side in (start, begin)]
+        if whole.is_finite() and not any(continuous) and (start.is_finite() or begin.is_finite()):
+            edge = "jump"
+        return Sides(left if continuous[0] else nan, right if continuous[1] else nan, edge)
 
     def germ(self, direction: Mapping[str, Array]) -> tuple[Any, float]:
         """What the output begins with along a direction, and its derivative, in as many bits as that needs."""
@@ -151,10 +172,8 @@ class _Look:
             with flint.ctx.workprec(bits):
                 germs = self.move(self.inputs, direction)[self.graph.output.name]
                 start, steep, slope = (contracted(coefficient(germs, k), self.cotangent) for k in (0, 1, 2))
-            if is_nothing(steep) and (is_tight(slope) or is_nothing(slope)):
-                return start, float(slope.mid()) + 0.0  # no -0.0
-            if steep > 0 or steep < 0:
-                return start, inf if steep > 0 else -inf
+            if not isnan(known := derivative(steep, slope)):
+                return start, known
             if not (steep.is_finite() and slope.is_finite()):
                 break
         return start, nan
@@ -175,7 +194,17 @@ class _Look:
         return direction
 
 
+def derivative(steep: Any, slope: Any) -> float:
+    """The derivative along t^2 of a germ with these coefficients of t and t^2; NaN where their bits do not tell."""
+    if is_nothing(steep) and (is_tight(slope) or is_nothing(slope)):
+        return float(slope.mid()) + 0.0  # no -0.0
+    return inf if steep > 0 else -inf if steep < 0 else nan
+
+
 def agreed(number: Number, known: Mapping[Index, Sides]) -> Number:
     """The gradient with what both sides agree on in place of what reverse mode left open."""
     singles = {index: arb(pair.single) for index, pair in known.items() if not isnan(pair.single)}
+    # A rule may have an infinity where a function jumps, which has no derivative.
+    jumps = [index for index, pair in known.items() if pair.edge == "jump" and np.isinf(number.high[index])]
+    singles |= dict.fromkeys(jumps, NO_NUMBER)
     return replaced(number, singles) if singles else number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from gradaccord.harness.graph.node import Use
 from gradaccord.harness.judging.agreement import differs
 from gradaccord.harness.judging.judge import conventions, judge
+from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.records.rows import Row
 
 from ..subject import evaluated, first_off, subject
@@ -185,3 +187,62 @@ def test_the_value_of_a_plain_program_is_judged_where_its_bits_are_others(fault:
     rows = [row for row in judge(about, "x", replace(sound, output=off)) if row.finding]
     assert [(row.quantity, row.name) for row in rows] == [("value", "f")]
     assert rows[0].verdict == ("wrong" if np.isfinite(fault) else "not finite")
+
+
+@pytest.mark.parametrize("other", [7.0, 2.0 + 1e-9, -0.5])
+@pytest.mark.parametrize("text", ["sum(x ** 2)", "sum(abs(x) * x)", "sum(relu(x) - relu(-x)) + sum(x ** 2)"])
+def test_what_is_known_of_a_number_that_is_lost_explains_no_other(text: str, other: float) -> None:
+    about = subject(text, x=[1.0, 0.0])
+    sound = {"x": evaluated(about).gradients["x"] * 0 + [about.gradients["x"].high[0], np.nan]}
+    spoilt = {"x": np.array([other, np.nan])}
+    values = {"f": about.truth.values["f"].high}
+    for gradients, explained in ((sound, True), (spoilt, False)):
+        rows = judge(about, "x", Evaluation("ok", values=values, gradients=gradients))
+        row = next(row for row in rows if row.quantity == "gradient")
+        assert row.verdict == "not finite"
+        assert isnan(row.off) is not explained  # by which no entry of a ledger explains it
+
+
+@pytest.mark.parametrize(
+    "text, near",
+    [("exp(-1 / x ** 2)", 0.0), ("1 / (1 + 1 / x ** 2)", 0.0), ("sin(x) / x", 1.0), ("(exp(x) - 1) / x", 1.0)],
+)
+def test_a_value_that_does_not_exist_is_none_or_what_is_around_it(text: str, near: float) -> None:
+    about = subject(text, x=0.0)
+
+    def found(value: float) -> bool:
+        answer = Evaluation("ok", values={"f": np.asarray(value)}, gradients={"x": about.gradients["x"].high})
+        return any(row.finding for row in judge(about, "x", answer))
+
+    assert [found(value) for value in (near, np.nan, 7.0, -0.25, np.inf)] == [False, False, True, True, True]
+
+
+def test_where_the_sides_differ_or_nothing_is_around_it_no_value_is_blamed() -> None:
+    for text in ("abs(x) / x", "1 / x", "log(x - 1)"):
+        about = subject(text, x=0.0)
+        answer = Evaluation("ok", values={"f": np.asarray(7.0)}, gradients={"x": np.asarray(np.nan)})
+        assert not [row for row in judge(about, "x", answer) if row.finding]
+
+
+def test_of_a_negative_zero_an_infinite_slope_has_either_sign() -> None:
+    for x, signs in ((-0.0, {np.inf, -np.inf}), (0.0, {np.inf})):
+        about = subject("sqrt(x)", x=x)
+        assert not [row for row in judge(about, "x", evaluated(about)) if row.finding]
+        for slope in (np.inf, -np.inf, np.nan, 7.0, 0.0):
+            bare = Evaluation("ok", values={"f": np.asarray(x)}, gradients={"x": np.asarray(slope)})
+            found = any(row.finding for row in judge(about, "x", bare))
+            assert found is (slope not in signs)
+
+
+def test_where_a_power_jumps_it_has_no_derivative() -> None:
+    about = subject("sum(x ** y)", x=[0.0, 2.0], y=[0.0, 3.0])  # 0^y is 1 at 0, and 0 beside it
+    for slope in (0.0, np.nan, -np.inf):
+        sound = {"x": np.array([0.0, 12.0]), "y": np.array([slope, 8 * np.log(2)])}
+        bare = Evaluation("ok", values={"f": np.asarray(9.0)}, gradients=sound)
+        shown = replace(evaluated(about), gradients=sound)
+        terms = {use: sound.get(about.graph.argument(use), term) for use, term in (shown.terms or {}).items()}
+        linked = replace(shown, terms=terms, adjoints={**(shown.adjoints or {}), **sound})
+        for answer in (bare, linked):
+            assert not [row for row in judge(about, "x", answer) if row.finding and row.name == "y"]
+        spoilt = replace(bare, gradients={**sound, "y": np.array([slope, 7.0])})
+        assert [row.name for row in judge(about, "x", spoilt) if row.finding] == ["y"]

@@ -158,3 +158,19 @@ def test_where_the_truth_is_undefined_an_engine_may_say_so() -> None:
     rows = walk(begin("log(w[1])"), update, said={1: Evaluation("undefined", "log of -2")})
     assert [row.verdict for row in rows] == ["undefined"]
     assert not rows[0].finding
+
+
+@pytest.mark.parametrize("number, finding", [(1.0, False), (999.0, True), (1 + 1e-9, True), (float("nan"), True)])
+@pytest.mark.parametrize("hidden", ["links", "operands", "plain"])
+def test_the_output_of_a_path_is_looked_at_however_it_is_shown(hidden: str, number: float, finding: bool) -> None:
+    start, update = begin(), check("descent", {"step_size": "0.25", "steps": 2})
+    sound = row_engine.prepare(start.graph, start.dtype)(start.inputs, start.cotangent)
+    output = np.asarray(number)  # that of square(w[0]) at 1
+    said = {
+        "links": replace(sound, terms=None, adjoints=None, values={**sound.values, "f": output}),
+        "operands": Evaluation("ok", values={"f": output}, gradients=sound.gradients),
+        "plain": replace(sound, output=output),
+    }[hidden]
+    rows = [row for row in walk(start, update, said={1: said}) if row.name == "f"]
+    assert [row.step for row in rows] == [0, 1, 2]
+    assert [(row.finding, row.cause) for row in rows] == [(finding, "value" if finding else "")] + [(False, "")] * 2

@@ -84,12 +84,12 @@ FILES = {
     "hearing": "heard | recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
-    "| sensitivity ties",
+    "| second sensitivity ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| indices statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order",
-    "paths": "horizon move summary | trajectory | parting",
+    "paths": "horizon move summary | settings | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",
     "own": "definitions frameworks | checked | check",

@@ -1,0 +1,79 @@
+"""A setting of the rule that an optimiser reads otherwise: an eps of 1e-5 where the case says 1e-8.
+
+Where moves are off, each setting in turn is solved for, all others as they are, by the secant method (Dahlquist &
+Björck 2008, Numerical Methods in Scientific Computing, section 6.2) from the first component that is off. It is named
+if with it, rounded to the fewest digits that do, all moves are sound, and with no other setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from math import isfinite
+
+from ..records.verdicts import FINDINGS
+from ..rules.update import RULES, Update
+from .move import Judged, Move, judge_moves
+
+DIGITS = (1, 2, 3, 4, 6, 9, 17)
+MOST = 64  # moves that a setting must explain
+TURNS, CLOSE = 12, 1e-12
+
+
+def otherwise(moves: Sequence[Move], judged: Sequence[Judged], update: Update) -> str:
+    """The one setting with which alone all moves are sound, as `eps: 1e-05`; empty where none is off, or none is known.
+
+    One number alone tells nothing: it can be had by any setting.
+    """
+    off = [k for k, one in enumerate(judged) if _cause(one) is not None]
+    if not off or sum(moves[k].x.size for k in off) < 2:
+        return ""
+    some = [moves[k] for k in dict.fromkeys([*off[:MOST], *range(min(len(moves), MOST))])]
+    named = [f"{name}: {text}" for name in update.settings if (text := _solved(name, moves[off[0]], some, update))]
+    return named[0] if len(named) == 1 else ""
+
+
+def _cause(judged: Judged) -> tuple[str, tuple[int, ...]] | None:
+    """The first cause that is off, and where."""
+    return next(((one.cause, one.index) for one in judged.findings if one.verdict in FINDINGS), None)
+
+
+def _solved(name: str, first: Move, moves: Sequence[Move], update: Update) -> str:
+    """The decimal of a setting with which the moves are sound; empty where there is none."""
+    at = _cause(judge_moves([first], update)[0])
+    assert at is not None, "a move that is off"
+    cause, index = at
+
+    def apart(number: float) -> float:
+        return judge_moves([first], _with(update, name, repr(number)))[0].measured(cause, index).error
+
+    allowed, begin = RULES[update.rule].settings[name], float(update.settings[name])
+    root = _root(apart, begin, lambda number: allowed.holds(Decimal(repr(number))))
+
+    def explains(text: str) -> bool:
+        if not allowed.holds(Decimal(text)) or float(text) == begin:
+            return False
+        return not any(map(_cause, judge_moves(moves, _with(update, name, text))))
+
+    return next(filter(explains, dict.fromkeys(["0", *(f"{root:.{digits}g}" for digits in DIGITS)])), "")
+
+
+def _root(function: Callable[[float], float], begin: float, allowed: Callable[[float], bool]) -> float:
+    """A number at which a function is about 0, or the last that was tried."""
+    a, b = begin, 0.9 * begin + 1e-6
+    of_a = function(a)
+    for _ in range(TURNS):
+        of_b = function(b)
+        if of_b in (0, of_a) or not isfinite(of_b):
+            break
+        a, b, of_a = b, b - of_b * (b - a) / (of_b - of_a), of_b
+        if not allowed(b):
+            b = a / 2 if b < a else (a + 1) / 2  # halfway to the end that it went beyond
+        if abs(a - b) <= CLOSE * abs(b):
+            break
+    return b
+
+
+def _with(update: Update, name: str, text: str) -> Update:
+    return replace(update, settings={**update.settings, name: text})
