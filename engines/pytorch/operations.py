@@ -173,9 +173,40 @@ def place(x: Tensor, *, index: Any, shape: Sequence[int]) -> Tensor:
     return zeros
 
 
-def cross_entropy(x: Tensor, target: Tensor) -> Tensor:
+IGNORED = -(2**40)  # where no index is: torch has one that is ignored, in any case
+
+
+def by_class(loss: Any, x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None, **p: Any) -> Tensor:
     """torch wants the classes on the second axis; here they are on the last."""
-    return F.cross_entropy(x.reshape(prod(x.shape[:-1]), x.shape[-1]), target.reshape(-1))
+    ignored = IGNORED if ignore_index is None else ignore_index
+    flat = x.reshape(prod(x.shape[:-1]), x.shape[-1])
+    y = loss(flat, target.reshape(-1), weight, ignore_index=ignored, **p)
+    return y.reshape(target.shape) if p["reduction"] == "none" else y
+
+
+def cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, **p: Any) -> Tensor:
+    return by_class(F.cross_entropy, x, target, weight, **p)
+
+
+def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None = None, **p: Any) -> Tensor:
+    return by_class(F.nll_loss, x, target, weight, **p)
+
+
+def broadcast(loss: Any) -> Any:
+    """A loss of torch's on operands of one shape: it warns of others, and adds too few terms of them."""
+    return lambda x, target, **p: loss(*torch.broadcast_tensors(x, target), **p)
+
+
+def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str) -> Tensor:
+    x, target = torch.broadcast_tensors(x, target)
+    return F.binary_cross_entropy(x, target, weight, reduction=reduction)
+
+
+def with_logits(
+    x: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, *, reduction: str
+) -> Tensor:
+    x, target = torch.broadcast_tensors(x, target)
+    return F.binary_cross_entropy_with_logits(x, target, weight, reduction=reduction, pos_weight=pos_weight)
 
 
 def vector_norm(x: Tensor, dim: Axis, keepdim: bool) -> Tensor:
@@ -189,6 +220,7 @@ DIFFERENT: Mapping[str, Any] = {
     "polygamma": lambda x, n: torch.polygamma(n, x),
     # activations
     "softplus": F.softplus,
+    "log_sigmoid": F.logsigmoid,
     "relu": F.relu,
     "leaky_relu": F.leaky_relu,
     "elu": F.elu,
@@ -244,7 +276,14 @@ DIFFERENT: Mapping[str, Any] = {
     "roll": lambda x, *, shift, axis: torch.roll(x, shift, axis),
     "pad": lambda x, widths, value: F.pad(x, [n for pair in reversed(widths) for n in pair], value=value),
     # losses and layers
-    "mse_loss": lambda x, target: F.mse_loss(*torch.broadcast_tensors(x, target)),
+    "mse_loss": broadcast(F.mse_loss),
+    "l1_loss": broadcast(F.l1_loss),
+    "smooth_l1_loss": broadcast(F.smooth_l1_loss),
+    "huber_loss": broadcast(F.huber_loss),
+    "kl_div": broadcast(F.kl_div),
+    "binary_cross_entropy": binary_cross_entropy,
+    "binary_cross_entropy_with_logits": with_logits,
+    "nll_loss": nll_loss,
     "cross_entropy": cross_entropy,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
@@ -257,6 +296,14 @@ DIFFERENT: Mapping[str, Any] = {
 OPERATIONS: dict[str, Any] = {
     **{name: getattr(torch, name) for name in VOCABULARY if hasattr(torch, name)},
     **DIFFERENT,
+}
+
+# Operands that torch's own function has no derivative in.
+HELD: Mapping[str, tuple[str, ...]] = {
+    "binary_cross_entropy": ("weight",),
+    "binary_cross_entropy_with_logits": ("weight", "pos_weight"),
+    "nll_loss": ("weight",),
+    "cross_entropy": ("weight",),
 }
 
 CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}
@@ -279,6 +326,11 @@ def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
     functions = namespace(dtype)
     for op in missing(graph, functions):
         raise Unsupported(f"torch has no `{op}`: {ABSENT[op]}")
+    for use in graph.uses:
+        node = graph[use.consumer]
+        operand = VOCABULARY[node.op].operands[use.position].name if node.op in HELD else ""
+        if operand in HELD.get(node.op, ()):
+            raise Unsupported(f"torch has no derivative of {node.op} in its `{operand}`; make it constant")
     for node in graph.operations:
         index = dict(node.params).get("index")
         if any(isinstance(item, slice) and (item.step or 1) < 0 for item in index_of(str(index)) if index):

@@ -266,6 +266,15 @@ def test_what_a_function_of_jax_s_does_not_take_is_unsupported() -> None:
         load("torch").prepare(graph, "float64")
 
 
+def test_the_weights_of_a_loss_have_no_gradient_in_torch() -> None:
+    shapes = {"x": (2, 3), "t": (2,), "w": (3,)}
+    graph = graph_of(shapes, {"y": "cross_entropy(x, t, w)"}, {"t": "int"})
+    with pytest.raises(Unsupported, match="no derivative of cross_entropy in its `weight`; make it constant"):
+        load("torch").prepare(graph, "float64")
+    found = run("jax", graph, {"x": np.eye(2, 3), "t": [0, 1], "w": np.ones(3)})
+    assert found.gradients["w"].shape == (3,)
+
+
 @engines
 def test_inputs_are_left_as_they_were(engine: str) -> None:
     x = np.array([[1.0, 2.0], [3.0, 4.0]])

@@ -74,6 +74,31 @@ def shifted(x: Any, by: int) -> Any:
     return y
 
 
+SHARE = special.expit(X)
+WEIGHT = np.array([0.5, 2.0, 1.0, 3.0])
+
+
+def classified(
+    x: Any, weight: Any = 1.0, *, ignored: int | None = None, smoothing: float = 0.0, logs: Any = special.log_softmax
+) -> Any:
+    """The mean cross entropy, example by example."""
+    weight = np.broadcast_to(weight, 4)
+    total, count = 0.0, 0.0
+    for row, k in zip(logs(x, axis=-1), TARGET, strict=True):
+        if k != ignored:
+            total -= (1 - smoothing) * weight[k] * row[k] + smoothing * np.mean(weight * row)
+            count += weight[k]
+    return np.float64(total / count)
+
+
+def as_given(x: Any, axis: int) -> Any:
+    return x
+
+
+def binary(x: Any, t: Any, positive: Any = 1.0) -> Any:
+    return -(positive * t * np.log(special.expit(x)) + (1 - t) * np.log(special.expit(-x)))
+
+
 # operation -> (call, operands, the same by other means)
 MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
     "relu": [("relu(a)", [X], lambda x: np.maximum(x, 0))],
@@ -142,13 +167,60 @@ MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
     "adaptive_avg_pool": [
         ("adaptive_avg_pool(a, output_size=[3, 2])", [IMAGE[..., :4]], lambda x: tiled(x).mean((3, 5)))
     ],
-    "mse_loss": [("mse_loss(a, b)", [X, 2 * X], lambda x, t: np.mean((x - t) ** 2))],
+    "mse_loss": [
+        ("mse_loss(a, b)", [X, 2 * X], lambda x, t: np.mean((x - t) ** 2)),
+        ("mse_loss(a, b, reduction='none')", [X, V], lambda x, t: (x - t) ** 2),
+    ],
+    "l1_loss": [("l1_loss(a, b, reduction='sum')", [X, V], lambda x, t: np.sum(np.abs(x - t)))],
+    "smooth_l1_loss": [
+        ("smooth_l1_loss(a, b, beta=0.5)", [X, V], lambda x, t: np.mean(special.huber(0.5, x - t)) / 0.5),
+    ],
+    "huber_loss": [("huber_loss(a, b, delta=0.7)", [X, V], lambda x, t: np.mean(special.huber(0.7, x - t)))],
+    "kl_div": [
+        (
+            "kl_div(a, b, reduction='batchmean')",
+            [X, SHARE],
+            lambda x, t: np.sum(special.kl_div(t, np.exp(x)) + t - np.exp(x)) / 3,
+        ),
+        ("kl_div(a, b, log_target=True)", [X, V], lambda x, t: np.mean(np.exp(t) * (t - x))),
+    ],
+    "binary_cross_entropy": [
+        (
+            "binary_cross_entropy(a, b, c)",
+            [SHARE, SHARE[::-1], WEIGHT],
+            lambda x, t, w: np.mean(w * binary(special.logit(x), t)),
+        )
+    ],
+    "binary_cross_entropy_with_logits": [
+        ("binary_cross_entropy_with_logits(a, b)", [X, SHARE], lambda x, t: np.mean(binary(x, t))),
+        (
+            "binary_cross_entropy_with_logits(a, b, 2, c, reduction='sum')",
+            [X, SHARE, WEIGHT],
+            lambda x, t, p: np.sum(2 * binary(x, t, p)),
+        ),
+    ],
+    "nll_loss": [
+        ("nll_loss(a, target)", [X], lambda x: classified(x, logs=as_given)),
+        (
+            "nll_loss(a, target, b, ignore_index=0)",
+            [X, WEIGHT],
+            lambda x, w: classified(x, w, ignored=0, logs=as_given),
+        ),
+    ],
+    "xlogy": [("xlogy(a, b)", [np.array([0, 0.5, 0.0]), np.array([0.0, 2, 3])], special.xlogy)],
+    "log_sigmoid": [("log_sigmoid(a)", [30 * X], special.log_expit)],
     "cross_entropy": [
         (
             "cross_entropy(a, target)",
             [50 * X],
             lambda x: -np.mean(special.log_softmax(x, axis=-1)[np.arange(3), TARGET]),
-        )
+        ),
+        (
+            "cross_entropy(a, target, b, label_smoothing=0.3)",
+            [X, WEIGHT],
+            lambda x, w: classified(x, w, smoothing=0.3),
+        ),
+        ("cross_entropy(a, target, ignore_index=3)", [X], lambda x: classified(x, ignored=3)),
     ],
     "layer_norm": [
         ("layer_norm(a)", [X], lambda x: normalised(x, 1e-5)),
