@@ -83,6 +83,10 @@ LAYERS: dict[str, list[Example]] = {
         example("group_norm(x, w, groups=2)", x=real(2, 4, 3), w=real(4)),
         example("group_norm(x, w, b, groups=2, eps=0.1)", x=real(1, 4, 2, 3), w=real(4), b=real(4)),
     ],
+    "instance_norm": [
+        example("instance_norm(x)", x=real(2, 2, 4)),
+        example("instance_norm(x, w, b, eps=0.1)", x=real(1, 2, 2, 3), w=real(2), b=real(2)),
+    ],
     "scaled_dot_product_attention": [
         example("scaled_dot_product_attention(q, k, v)", q=real(2, 3), k=real(4, 3), v=real(4, 3)),
         example(

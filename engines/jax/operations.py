@@ -60,6 +60,22 @@ def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps
     return affine(y.reshape(x.shape), weight, bias, channels=x.ndim - 2)
 
 
+def instance_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float) -> Any:
+    y = jax.nn.standardize(x, axis=tuple(range(2, x.ndim)), epsilon=eps)
+    return affine(y, weight, bias, channels=x.ndim - 2)
+
+
+def pixel_shuffle(x: Any, *, factor: int) -> Any:
+    *batch, channels, height, width = x.shape
+    y = x.reshape(*batch, channels // factor**2, factor, factor, height, width)
+    y = jnp.moveaxis(y, (-4, -3), (-3, -1))
+    return y.reshape(*batch, channels // factor**2, height * factor, width * factor)
+
+
+def upsample_nearest(x: Any, *, factor: int) -> Any:
+    return jax.image.resize(x, (*x.shape[:2], *(n * factor for n in x.shape[2:])), "nearest")
+
+
 def attention(query: Any, key: Any, value: Any, mask: Any = None, *, causal: bool, scale: float | None) -> Any:
     """JAX has heads behind positions, and one batch axis: (batch, positions, heads, features)."""
     batch = jnp.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
@@ -166,6 +182,10 @@ def correlate2d(x: Any, weight: Any, *, stride: Any, padding: Any, dilation: Any
     )
 
 
+def hardtanh(x: Any, *, min_val: float, max_val: float) -> Any:
+    return jax.nn.hard_tanh(x) if (min_val, max_val) == (-1, 1) else jnp.clip(x, min_val, max_val)
+
+
 def conv1d(x: Any, weight: Any, bias: Any = None, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     stride, padding, dilation = stride[-1:], padding[-1:], dilation[-1:]
     y = correlate2d(x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -248,6 +268,7 @@ def scatter_add_along_axis(x: Any, indices: Any, *, axis: int, size: int) -> Any
 DIFFERENT: Mapping[str, Any] = {
     # arithmetic
     "pow": jnp.power,
+    "rsqrt": lax.rsqrt,
     # special functions
     "erf": special.erf,
     "erfc": special.erfc,
@@ -264,6 +285,16 @@ DIFFERENT: Mapping[str, Any] = {
     "elu": jax.nn.elu,
     "silu": jax.nn.silu,
     "gelu": lambda x, approximate: jax.nn.gelu(x, approximate=approximate == "tanh"),
+    "mish": jax.nn.mish,
+    "selu": jax.nn.selu,
+    "celu": jax.nn.celu,
+    "relu6": jax.nn.relu6,
+    "hardtanh": hardtanh,
+    "hardsigmoid": jax.nn.hard_sigmoid,
+    "hardswish": jax.nn.hard_swish,
+    "hardshrink": lambda x, lambd: jnp.where(jnp.abs(x) > lambd, x, 0),
+    "softshrink": lambda x, lambd: jnp.where(jnp.abs(x) > lambd, x - jnp.sign(x) * lambd, 0),
+    "softsign": jax.nn.soft_sign,
     # choice
     "stop_gradient": lax.stop_gradient,
     "copy": lambda x: x,
@@ -292,6 +323,9 @@ DIFFERENT: Mapping[str, Any] = {
     "place": lambda x, index, shape: jnp.zeros(shape, x.dtype).at[index].set(x),
     "scatter_add": scatter_add,
     "scatter_add_along_axis": scatter_add_along_axis,
+    "tile": lambda x, *, repeats: jnp.tile(x, repeats),
+    "pixel_shuffle": pixel_shuffle,
+    "upsample_nearest": upsample_nearest,
     "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
     # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
     "mse_loss": lambda x, target, reduction: reduced(jnp.square(x - target), reduction),
@@ -308,6 +342,7 @@ DIFFERENT: Mapping[str, Any] = {
     "batch_norm": batch_norm,
     "batch_norm_evaluation": batch_norm_evaluation,
     "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "scaled_dot_product_attention": attention,
     "embedding": embedding,
 }

@@ -102,6 +102,10 @@ def group_norm(
     return F.group_norm(x, groups, weight, bias, eps)
 
 
+def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float) -> Tensor:
+    return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
+
+
 def attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool, scale: float | None
 ) -> Tensor:
@@ -226,6 +230,16 @@ DIFFERENT: Mapping[str, Any] = {
     "elu": F.elu,
     "silu": F.silu,
     "gelu": F.gelu,
+    "mish": F.mish,
+    "selu": F.selu,
+    "celu": F.celu,
+    "relu6": F.relu6,
+    "hardtanh": F.hardtanh,
+    "hardsigmoid": F.hardsigmoid,
+    "hardswish": F.hardswish,
+    "hardshrink": F.hardshrink,
+    "softshrink": F.softshrink,
+    "softsign": F.softsign,
     # choice
     "equal": torch.eq,
     "stop_gradient": lambda x: x.detach(),
@@ -274,6 +288,9 @@ DIFFERENT: Mapping[str, Any] = {
     "scatter_add_along_axis": scatter_add_along_axis,
     "flip": lambda x, axis: torch.flip(x, axes_of(axis, x.ndim)),
     "roll": lambda x, *, shift, axis: torch.roll(x, shift, axis),
+    "tile": lambda x, *, repeats: torch.tile(x, repeats),
+    "pixel_shuffle": lambda x, *, factor: F.pixel_shuffle(x, factor),
+    "upsample_nearest": lambda x, *, factor: F.interpolate(x, scale_factor=factor, mode="nearest"),
     "pad": lambda x, widths, value: F.pad(x, [n for pair in reversed(widths) for n in pair], value=value),
     # losses and layers
     "mse_loss": broadcast(F.mse_loss),
@@ -290,6 +307,7 @@ DIFFERENT: Mapping[str, Any] = {
     "batch_norm": batch_norm,
     "batch_norm_evaluation": batch_norm_evaluation,
     "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "scaled_dot_product_attention": attention,
     "embedding": embedding,
 }

@@ -39,6 +39,8 @@ SHARE: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
 KNOWN = {
     ("torch", "digamma"): "its derivative, trigamma, is cut off after six terms: about 1e-9 in float64",
     ("torch", "polygamma"): "the same trigamma",
+    ("torch", "hardsigmoid"): "its slope is 1/6 in float32",
+    ("torch", "celu"): "alpha and its reciprocal are read in float32",
     ("torch", "gelu"): "x (1 + erf) / 2 cancels left of zero",
     ("jax", "scaled_dot_product_attention"): "its softmax is computed in float32",
     ("jax:jit", "scaled_dot_product_attention"): "the same",

@@ -74,6 +74,7 @@ def shifted(x: Any, by: int) -> Any:
     return y
 
 
+SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. (2017), equation 14
 SHARE = special.expit(X)
 WEIGHT = np.array([0.5, 2.0, 1.0, 3.0])
 
@@ -109,6 +110,30 @@ MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
         ("gelu(a)", [X], lambda x: x * special.ndtr(x)),
         ("gelu(a, approximate='tanh')", [X], gelu_tanh),
     ],
+    "mish": [("mish(a)", [X], lambda x: x * np.tanh(np.log1p(np.exp(x))))],
+    "selu": [("selu(a)", [X], lambda x: SCALE * np.where(x > 0, x, ALPHA * np.expm1(x)))],
+    "celu": [("celu(a, alpha=2)", [X], lambda x: np.where(x > 0, x, 2 * np.expm1(x / 2)))],
+    "relu6": [("relu6(a)", [9 * X], lambda x: np.clip(x, 0, 6))],
+    "hardtanh": [("hardtanh(a, max_val=0.5)", [X], lambda x: np.clip(x, -1, 0.5))],
+    "hardsigmoid": [("hardsigmoid(a)", [4 * X], lambda x: np.clip(x / 6 + 0.5, 0, 1))],
+    "hardswish": [("hardswish(a)", [4 * X], lambda x: x * np.clip(x / 6 + 0.5, 0, 1))],
+    "hardshrink": [("hardshrink(a)", [X], lambda x: x * (np.abs(x) > 0.5))],
+    "softshrink": [("softshrink(a)", [X], lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0))],
+    "softsign": [("softsign(a)", [X], lambda x: x / (1 + np.abs(x)))],
+    "exp2": [("exp2(a)", [X], np.exp2)],
+    "logaddexp2": [("logaddexp2(a, b)", [9 * X, V], np.logaddexp2)],
+    "rsqrt": [("rsqrt(a)", [SHARE], lambda x: x**-0.5)],
+    "cumprod": [("cumprod(a, axis=1)", [X], lambda x: np.cumprod(x, axis=1))],
+    "tile": [("tile(a, repeats=[2, 1, 2])", [X], lambda x: np.tile(x, (2, 1, 2)))],
+    "pixel_shuffle": [
+        (
+            "pixel_shuffle(a, factor=2)",
+            [np.arange(8.0).reshape(1, 4, 1, 2)],
+            lambda x: np.array([[[[0.0, 2, 1, 3], [4, 6, 5, 7]]]]),
+        )
+    ],
+    "upsample_nearest": [("upsample_nearest(a, factor=2)", [IMAGE], lambda x: x.repeat(2, -1).repeat(2, -2))],
+    "instance_norm": [("instance_norm(a)", [IMAGE], lambda x: standardised(x, (2, 3)))],
     "clip": [("clip(a, -0.5, 0.3)", [X], lambda x: np.clip(x, -0.5, 0.3))],
     "mean": [("mean(a, axis=0)", [X], lambda x: x.mean(0))],
     "prod": [
