@@ -78,6 +78,76 @@ def layer_norm(
     return y if bias is None else y + bias
 
 
+def rms_norm(x: Tensor, weight: Tensor | None = None, *, axis: Axis, eps: float) -> Tensor:
+    axes = axes_of(axis, x.ndim)
+    last = tuple(range(x.ndim - len(axes), x.ndim))
+    shape = tuple(x.shape[a] for a in axes)
+    if axes == last and (weight is None or weight.shape == shape):
+        return F.rms_norm(x, shape, weight, eps)
+    y = F.rms_norm(x.movedim(axes, last), shape, eps=eps).movedim(last, axes)
+    return y if weight is None else y * weight
+
+
+def batch_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float) -> Tensor:
+    return F.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
+
+
+def batch_norm_evaluation(
+    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float
+) -> Tensor:
+    return F.batch_norm(x, mean.detach(), var.detach(), weight, bias, training=False, eps=eps)
+
+
+def group_norm(
+    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, groups: int, eps: float
+) -> Tensor:
+    return F.group_norm(x, groups, weight, bias, eps)
+
+
+def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float) -> Tensor:
+    return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool, scale: float | None
+) -> Tensor:
+    return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, scale=scale)
+
+
+def embedding(indices: Tensor, weight: Tensor, *, padding_index: int | None) -> Tensor:
+    """torch takes no negative index here, which elsewhere counts from the end."""
+    return F.embedding(torch.where(indices < 0, indices + weight.shape[0], indices), weight, padding_index)
+
+
+def spatial(x: Tensor, one: Any, two: Any) -> Any:
+    """torch's function for one spatial axis, which takes numbers, or for two, which takes pairs."""
+    if x.ndim == 4:
+        return two
+    return lambda *xs, **p: one(*xs, **{k: v[-1] if isinstance(v, tuple) else v for k, v in p.items()})
+
+
+def max_pool(x: Tensor, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Tensor:
+    pool = spatial(x, F.max_pool1d, F.max_pool2d)
+    return pool(x, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+
+
+def avg_pool(x: Tensor, *, kernel: Any, stride: Any, padding: Any, count_include_pad: bool) -> Tensor:
+    pool = spatial(x, F.avg_pool1d, F.avg_pool2d)
+    return pool(x, kernel_size=kernel, stride=stride, padding=padding, count_include_pad=count_include_pad)
+
+
+def adaptive_avg_pool(x: Tensor, *, output_size: Any) -> Tensor:
+    return spatial(x, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d)(x, output_size=output_size)
+
+
+def conv1d(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, groups: int, **geometry: Any) -> Tensor:
+    return F.conv1d(x, weight, bias, groups=groups, **{name: pair[-1] for name, pair in geometry.items()})
+
+
+def conv_transpose(x: Tensor, weight: Tensor, bias: Tensor | None = None, **geometry: Any) -> Tensor:
+    return spatial(x, F.conv_transpose1d, F.conv_transpose2d)(x, weight, bias, **geometry)
+
+
 def take(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
     # index_select alone takes no negative index, as x[indices] does, and no matrix of them.
     axis %= x.ndim
@@ -92,15 +162,57 @@ def scatter_add(x: Tensor, indices: Tensor, *, axis: int, size: int) -> Tensor:
     return x.new_zeros((*before, size, *after)).index_add(axis, torch.where(indices < 0, indices + size, indices), x)
 
 
+def take_along_axis(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
+    """torch takes no negative index here."""
+    return torch.gather(x, axis, torch.where(indices < 0, indices + x.shape[axis], indices))
+
+
+def scatter_add_along_axis(x: Tensor, indices: Tensor, *, axis: int, size: int) -> Tensor:
+    axis %= x.ndim
+    zeros = x.new_zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]))
+    return zeros.scatter_add(axis, torch.where(indices < 0, indices + size, indices), x)
+
+
 def place(x: Tensor, *, index: Any, shape: Sequence[int]) -> Tensor:
     zeros = x.new_zeros(shape)
     zeros[index] = x
     return zeros
 
 
-def cross_entropy(x: Tensor, target: Tensor) -> Tensor:
+IGNORED = -(2**40)  # where no index is: torch has one that is ignored, in any case
+
+
+def by_class(loss: Any, x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None, **p: Any) -> Tensor:
     """torch wants the classes on the second axis; here they are on the last."""
-    return F.cross_entropy(x.reshape(prod(x.shape[:-1]), x.shape[-1]), target.reshape(-1))
+    ignored = IGNORED if ignore_index is None else ignore_index
+    flat = x.reshape(prod(x.shape[:-1]), x.shape[-1])
+    y = loss(flat, target.reshape(-1), weight, ignore_index=ignored, **p)
+    return y.reshape(target.shape) if p["reduction"] == "none" else y
+
+
+def cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, **p: Any) -> Tensor:
+    return by_class(F.cross_entropy, x, target, weight, **p)
+
+
+def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None = None, **p: Any) -> Tensor:
+    return by_class(F.nll_loss, x, target, weight, **p)
+
+
+def broadcast(loss: Any) -> Any:
+    """A loss of torch's on operands of one shape: it warns of others, and adds too few terms of them."""
+    return lambda x, target, **p: loss(*torch.broadcast_tensors(x, target), **p)
+
+
+def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str) -> Tensor:
+    x, target = torch.broadcast_tensors(x, target)
+    return F.binary_cross_entropy(x, target, weight, reduction=reduction)
+
+
+def with_logits(
+    x: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, *, reduction: str
+) -> Tensor:
+    x, target = torch.broadcast_tensors(x, target)
+    return F.binary_cross_entropy_with_logits(x, target, weight, reduction=reduction, pos_weight=pos_weight)
 
 
 def vector_norm(x: Tensor, dim: Axis, keepdim: bool) -> Tensor:
@@ -114,11 +226,22 @@ DIFFERENT: Mapping[str, Any] = {
     "polygamma": lambda x, n: torch.polygamma(n, x),
     # activations
     "softplus": F.softplus,
+    "log_sigmoid": F.logsigmoid,
     "relu": F.relu,
     "leaky_relu": F.leaky_relu,
     "elu": F.elu,
     "silu": F.silu,
     "gelu": F.gelu,
+    "mish": F.mish,
+    "selu": F.selu,
+    "celu": F.celu,
+    "relu6": F.relu6,
+    "hardtanh": F.hardtanh,
+    "hardsigmoid": F.hardsigmoid,
+    "hardswish": F.hardswish,
+    "hardshrink": F.hardshrink,
+    "softshrink": F.softshrink,
+    "softsign": F.softsign,
     # choice
     "equal": torch.eq,
     "stop_gradient": lambda x: x.detach(),
@@ -144,6 +267,11 @@ DIFFERENT: Mapping[str, Any] = {
     "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
     "linear": F.linear,
     "conv2d": F.conv2d,
+    "conv1d": conv1d,
+    "conv_transpose": conv_transpose,
+    "max_pool": max_pool,
+    "avg_pool": avg_pool,
+    "adaptive_avg_pool": adaptive_avg_pool,
     "correlate2d": F.conv2d,
     "correlate2d_input": lambda g, weight, shape, **p: grad.conv2d_input(shape, weight, g, **p),
     "correlate2d_weight": lambda g, x, shape, **p: grad.conv2d_weight(x, shape, g, **p),
@@ -158,17 +286,44 @@ DIFFERENT: Mapping[str, Any] = {
     "place": place,
     "take": take,
     "scatter_add": scatter_add,
+    "take_along_axis": take_along_axis,
+    "scatter_add_along_axis": scatter_add_along_axis,
     "flip": lambda x, axis: torch.flip(x, axes_of(axis, x.ndim)),
     "roll": lambda x, *, shift, axis: torch.roll(x, shift, axis),
+    "tile": lambda x, *, repeats: torch.tile(x, repeats),
+    "pixel_shuffle": lambda x, *, factor: F.pixel_shuffle(x, factor),
+    "upsample_nearest": lambda x, *, factor: F.interpolate(x, scale_factor=factor, mode="nearest"),
     "pad": lambda x, widths, value: F.pad(x, [n for pair in reversed(widths) for n in pair], value=value),
     # losses and layers
-    "mse_loss": lambda x, target: F.mse_loss(*torch.broadcast_tensors(x, target)),
+    "mse_loss": broadcast(F.mse_loss),
+    "l1_loss": broadcast(F.l1_loss),
+    "smooth_l1_loss": broadcast(F.smooth_l1_loss),
+    "huber_loss": broadcast(F.huber_loss),
+    "kl_div": broadcast(F.kl_div),
+    "binary_cross_entropy": binary_cross_entropy,
+    "binary_cross_entropy_with_logits": with_logits,
+    "nll_loss": nll_loss,
     "cross_entropy": cross_entropy,
     "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "batch_norm": batch_norm,
+    "batch_norm_evaluation": batch_norm_evaluation,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
+    "scaled_dot_product_attention": attention,
+    "embedding": embedding,
 }
 OPERATIONS: dict[str, Any] = {
     **{name: getattr(torch, name) for name in VOCABULARY if hasattr(torch, name)},
     **DIFFERENT,
+}
+
+# Operands that torch's own function has no derivative in.
+HELD: Mapping[str, tuple[str, ...]] = {
+    "binary_cross_entropy": ("weight",),
+    "binary_cross_entropy_with_logits": ("weight", "pos_weight"),
+    "nll_loss": ("weight",),
+    "cross_entropy": ("weight",),
 }
 
 CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}
@@ -189,9 +344,15 @@ def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
     if dtype not in DTYPES:
         raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
     functions = runnable(graph, namespace(dtype))
-    for op in missing(expanded(graph, stable=True, own=True), functions):
+    plain = expanded(graph, stable=True, own=True)
+    for op in missing(plain, functions):
         raise Unsupported(f"torch has no `{op}`: {ABSENT[op]}")
-    for node in expanded(graph, stable=True, own=True).operations:
+    for use in plain.uses:
+        node = plain[use.consumer]
+        operand = VOCABULARY[node.op].operands[use.position].name if node.op in HELD else ""
+        if operand in HELD.get(node.op, ()):
+            raise Unsupported(f"torch has no derivative of {node.op} in its `{operand}`; make it constant")
+    for node in plain.operations:
         index = dict(node.params).get("index")
         if any(isinstance(item, slice) and (item.step or 1) < 0 for item in index_of(str(index)) if index):
             raise Unsupported(f"torch has no slice with a negative step, as in [{index}]; use flip")

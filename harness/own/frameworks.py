@@ -76,8 +76,8 @@ def _unwrapped(function: Any) -> Iterator[Any]:
         seen.add(id(inner))
         yield inner
         waiting += [getattr(inner, name) for name in WRAPPING if hasattr(inner, name)]
-        call = vars(cast(type, type(inner))).get("__call__")
-        waiting += [call] if hasattr(call, "__globals__") else []
+        calls = (vars(base).get("__call__") for base in cast(Any, type(inner)).__mro__)
+        waiting += [call for call in calls if hasattr(call, "__globals__")]
 
 
 def _leaves(thing: Any, deep: int) -> Iterator[Any]:
