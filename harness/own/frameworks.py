@@ -76,8 +76,7 @@ def _unwrapped(function: Any) -> Iterator[Any]:
         seen.add(id(inner))
         yield inner
         waiting += [getattr(inner, name) for name in WRAPPING if hasattr(inner, name)]
-        calls = (vars(base).get("__call__") for base in cast(Any, type(inner)).__mro__)
-        waiting += [call for call in calls if hasattr(call, "__globals__")]
+        waiting += [base.__call__ for base in type(inner).__mro__[:-1] if hasattr(base.__call__, "__globals__")]
 
 
 def _leaves(thing: Any, deep: int) -> Iterator[Any]:
