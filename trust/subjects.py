@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
-from examples import EXAMPLES, Example
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.graph.node import Use
 from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.judging.subject import Subject
+from tests.examples import EXAMPLES, Example
 
 __all__ = ["EXAMPLES", "Example", "argument", "subject", "victims"]
 

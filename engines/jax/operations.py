@@ -10,7 +10,8 @@ from here, with all that these read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import jax
@@ -23,16 +24,63 @@ from ...harness.graph.define import runnable
 from ...harness.graph.emit import missing
 from ...harness.graph.expand import expanded
 from ...harness.graph.graph import Graph
+from ...harness.graph.node import Node
 from ...harness.graph.operations import OPERATIONS as VOCABULARY
 from ...harness.records.evaluation import DTYPES, Unsupported
 
 ABSENT: Mapping[str, str] = {"max_share": "no counterpart: exists for the hand-written engine's rules"}
 
 
+def affine(y: Any, weight: Any, bias: Any, *, channels: int = 0) -> Any:
+    """`channels`: how many axes stand behind that of the channels, which weight and bias are for."""
+    behind = (..., *[None] * channels)
+    y = y if weight is None else y * weight[behind]
+    return y if bias is None else y + bias[behind]
+
+
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any, eps: float) -> Any:
-    y = jax.nn.standardize(x, axis=axis, epsilon=eps)
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+    return affine(jax.nn.standardize(x, axis=axis, epsilon=eps), weight, bias)
+
+
+def rms_norm(x: Any, weight: Any = None, *, axis: Any, eps: float) -> Any:
+    return affine(x * lax.rsqrt(jnp.mean(jnp.square(x), axis=axis, keepdims=True) + eps), weight, None)
+
+
+def batch_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float) -> Any:
+    axes = (0, *range(2, x.ndim))
+    return affine(jax.nn.standardize(x, axis=axes, epsilon=eps), weight, bias, channels=x.ndim - 2)
+
+
+def batch_norm_evaluation(x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, eps: float) -> Any:
+    mean, var = (lax.stop_gradient(held)[(..., *[None] * (x.ndim - 2))] for held in (mean, var))
+    y = jax.nn.standardize(x, mean=mean, variance=var, epsilon=eps)
+    return affine(y, weight, bias, channels=x.ndim - 2)
+
+
+def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps: float) -> Any:
+    y = jax.nn.standardize(x.reshape(x.shape[0], groups, -1), axis=-1, epsilon=eps)
+    return affine(y.reshape(x.shape), weight, bias, channels=x.ndim - 2)
+
+
+def attention(query: Any, key: Any, value: Any, mask: Any = None, *, causal: bool, scale: float | None) -> Any:
+    """JAX has heads behind positions, and one batch axis: (batch, positions, heads, features)."""
+    batch = jnp.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+
+    def heads_last(x: Any) -> Any:
+        return jnp.broadcast_to(x, (*batch, *x.shape[-2:])).reshape(-1, 1, *x.shape[-2:]).swapaxes(1, 2)
+
+    more = {}
+    if mask is not None:
+        full = jnp.broadcast_to(mask, (*batch, query.shape[-2], key.shape[-2]))
+        more = {"mask" if mask.dtype == bool else "bias": full.reshape(-1, 1, *full.shape[-2:])}
+    y = jax.nn.dot_product_attention(*map(heads_last, (query, key, value)), scale=scale, is_causal=causal, **more)
+    return y.swapaxes(1, 2).reshape(*batch, query.shape[-2], value.shape[-1])
+
+
+def embedding(indices: Any, weight: Any, *, padding_index: int | None) -> Any:
+    if padding_index is not None:
+        weight = weight.at[padding_index].set(lax.stop_gradient(weight[padding_index]))
+    return jnp.take(weight, indices, axis=0)
 
 
 def cross_entropy(x: Any, target: Any) -> Any:
@@ -46,6 +94,59 @@ def correlate2d(x: Any, weight: Any, *, stride: Any, padding: Any, dilation: Any
     return lax.conv_general_dilated(
         x, weight, stride, [(n, n) for n in padding], rhs_dilation=dilation, feature_group_count=groups
     )
+
+
+def conv1d(x: Any, weight: Any, bias: Any = None, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    stride, padding, dilation = stride[-1:], padding[-1:], dilation[-1:]
+    y = correlate2d(x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return affine(y, None, bias, channels=1)
+
+
+def conv_transpose(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    output_padding: Any,
+) -> Any:
+    """`lax.conv_transpose` pads what it dilated, and knows no groups: these are done one by one."""
+    rank = x.ndim - 2
+    layout = ("NCW", "OIW", "NCW") if rank == 1 else ("NCHW", "OIHW", "NCHW")
+    sides = zip(weight.shape[2:], *(s[-rank:] for s in (padding, dilation, output_padding)), strict=True)
+    around = [(d * (k - 1) - p, d * (k - 1) - p + more) for k, p, d, more in sides]
+    parts = [
+        lax.conv_transpose(part, kernel, stride[-rank:], around, dilation[-rank:], layout, transpose_kernel=True)
+        for part, kernel in zip(jnp.split(x, groups, axis=1), jnp.split(weight, groups), strict=True)
+    ]
+    return affine(jnp.concatenate(parts, axis=1), None, bias, channels=rank)
+
+
+def windows(x: Any, start: Any, combine: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    rank = x.ndim - 2
+    sizes, steps, dilation = ((1, 1, *pair[-rank:]) for pair in (kernel, stride or kernel, dilation))
+    around = [(0, 0), (0, 0), *((n, n) for n in padding[-rank:])]
+    return lax.reduce_window(x, start, combine, sizes, steps, around, window_dilation=dilation)
+
+
+def max_pool(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    return windows(x, -jnp.inf, lax.max, kernel, stride, padding, dilation)
+
+
+def avg_pool(x: Any, *, kernel: Any, stride: Any, padding: Any, count_include_pad: bool) -> Any:
+    total = windows(x, 0.0, lax.add, kernel, stride, padding, (1, 1))
+    if count_include_pad:
+        return total / prod(kernel[4 - x.ndim :])
+    return total / windows(jnp.ones_like(x), 0.0, lax.add, kernel, stride, padding, (1, 1))
+
+
+def adaptive_avg_pool(x: Any, *, output_size: Any) -> Any:
+    sizes = output_size[4 - x.ndim :]
+    tiles = [n for length, size in zip(x.shape[2:], sizes, strict=True) for n in (size, length // size)]
+    return jnp.mean(x.reshape(*x.shape[:2], *tiles), axis=(3, 5)[: len(sizes)])
 
 
 def conv2d(x: Any, weight: Any, bias: Any = None, **parameters: Any) -> Any:
@@ -65,6 +166,13 @@ def scatter_add(x: Any, indices: Any, *, axis: int, size: int) -> Any:
     axis %= x.ndim - indices.ndim + 1
     moved = jnp.moveaxis(x, range(axis, axis + indices.ndim), range(indices.ndim))
     return jnp.moveaxis(jnp.zeros((size, *moved.shape[indices.ndim :]), x.dtype).at[indices].add(moved), 0, axis)
+
+
+def scatter_add_along_axis(x: Any, indices: Any, *, axis: int, size: int) -> Any:
+    places = list(jnp.indices(x.shape, sparse=True))
+    places[axis] = indices
+    shape = tuple(size if a == axis % x.ndim else n for a, n in enumerate(x.shape))
+    return jnp.zeros(shape, x.dtype).at[tuple(places)].add(x)
 
 
 DIFFERENT: Mapping[str, Any] = {
@@ -96,6 +204,11 @@ DIFFERENT: Mapping[str, Any] = {
     "einsum": lambda *xs, subscripts: jnp.einsum(subscripts, *xs),
     "linear": lambda x, weight, bias=None: x @ weight.T if bias is None else x @ weight.T + bias,
     "conv2d": conv2d,
+    "conv1d": conv1d,
+    "conv_transpose": conv_transpose,
+    "max_pool": max_pool,
+    "avg_pool": avg_pool,
+    "adaptive_avg_pool": adaptive_avg_pool,
     "correlate2d": correlate2d,
     "correlate2d_input": correlate2d_input,
     "correlate2d_weight": correlate2d_weight,
@@ -106,15 +219,34 @@ DIFFERENT: Mapping[str, Any] = {
     "getitem": lambda x, index: x[index],
     "place": lambda x, index, shape: jnp.zeros(shape, x.dtype).at[index].set(x),
     "scatter_add": scatter_add,
+    "scatter_add_along_axis": scatter_add_along_axis,
     "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
     # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
     "mse_loss": lambda x, target: jnp.mean(jnp.square(x - target)),
     "cross_entropy": cross_entropy,
     "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "batch_norm": batch_norm,
+    "batch_norm_evaluation": batch_norm_evaluation,
+    "group_norm": group_norm,
+    "scaled_dot_product_attention": attention,
+    "embedding": embedding,
 }
 OPERATIONS: dict[str, Any] = {
     **{name: getattr(jnp, name) for name in VOCABULARY if hasattr(jnp, name)},
     **DIFFERENT,
+}
+
+# Calls that JAX's own function does not take.
+LACKING: Mapping[str, tuple[Callable[[Graph, Node], bool], str]] = {
+    "scaled_dot_product_attention": (
+        lambda graph, node: node.shape[-1] != graph[str(node.args[0])].shape[-1],
+        "jax.nn.dot_product_attention takes values that are as wide as keys, no others",
+    ),
+    "max_pool": (
+        lambda graph, node: dict(node.params)["dilation"] != (1, 1),
+        "JAX has no derivative of a largest over windows with dilation",
+    ),
 }
 
 CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}
@@ -137,4 +269,7 @@ def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
     functions = runnable(graph, namespace(dtype))
     for op in missing(expanded(graph, stable=True, own=True), functions):
         raise Unsupported(f"JAX has no `{op}`: {ABSENT[op]}")
+    for node in graph.operations:
+        if node.op in LACKING and LACKING[node.op][0](graph, node):
+            raise Unsupported(LACKING[node.op][1])
     return functions

@@ -78,6 +78,72 @@ def layer_norm(
     return y if bias is None else y + bias
 
 
+def rms_norm(x: Tensor, weight: Tensor | None = None, *, axis: Axis, eps: float) -> Tensor:
+    axes = axes_of(axis, x.ndim)
+    last = tuple(range(x.ndim - len(axes), x.ndim))
+    shape = tuple(x.shape[a] for a in axes)
+    if axes == last and (weight is None or weight.shape == shape):
+        return F.rms_norm(x, shape, weight, eps)
+    y = F.rms_norm(x.movedim(axes, last), shape, eps=eps).movedim(last, axes)
+    return y if weight is None else y * weight
+
+
+def batch_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float) -> Tensor:
+    return F.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
+
+
+def batch_norm_evaluation(
+    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float
+) -> Tensor:
+    return F.batch_norm(x, mean.detach(), var.detach(), weight, bias, training=False, eps=eps)
+
+
+def group_norm(
+    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, groups: int, eps: float
+) -> Tensor:
+    return F.group_norm(x, groups, weight, bias, eps)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool, scale: float | None
+) -> Tensor:
+    return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, scale=scale)
+
+
+def embedding(indices: Tensor, weight: Tensor, *, padding_index: int | None) -> Tensor:
+    """torch takes no negative index here, which elsewhere counts from the end."""
+    return F.embedding(torch.where(indices < 0, indices + weight.shape[0], indices), weight, padding_index)
+
+
+def spatial(x: Tensor, one: Any, two: Any) -> Any:
+    """torch's function for one spatial axis, which takes numbers, or for two, which takes pairs."""
+    if x.ndim == 4:
+        return two
+    return lambda *xs, **p: one(*xs, **{k: v[-1] if isinstance(v, tuple) else v for k, v in p.items()})
+
+
+def max_pool(x: Tensor, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Tensor:
+    pool = spatial(x, F.max_pool1d, F.max_pool2d)
+    return pool(x, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+
+
+def avg_pool(x: Tensor, *, kernel: Any, stride: Any, padding: Any, count_include_pad: bool) -> Tensor:
+    pool = spatial(x, F.avg_pool1d, F.avg_pool2d)
+    return pool(x, kernel_size=kernel, stride=stride, padding=padding, count_include_pad=count_include_pad)
+
+
+def adaptive_avg_pool(x: Tensor, *, output_size: Any) -> Tensor:
+    return spatial(x, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d)(x, output_size=output_size)
+
+
+def conv1d(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, groups: int, **geometry: Any) -> Tensor:
+    return F.conv1d(x, weight, bias, groups=groups, **{name: pair[-1] for name, pair in geometry.items()})
+
+
+def conv_transpose(x: Tensor, weight: Tensor, bias: Tensor | None = None, **geometry: Any) -> Tensor:
+    return spatial(x, F.conv_transpose1d, F.conv_transpose2d)(x, weight, bias, **geometry)
+
+
 def take(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
     # index_select alone takes no negative index, as x[indices] does, and no matrix of them.
     axis %= x.ndim
@@ -90,6 +156,17 @@ def scatter_add(x: Tensor, indices: Tensor, *, axis: int, size: int) -> Tensor:
     before, after = x.shape[:axis], x.shape[axis + indices.ndim :]
     x, indices = x.reshape(*before, indices.numel(), *after), indices.reshape(-1)
     return x.new_zeros((*before, size, *after)).index_add(axis, torch.where(indices < 0, indices + size, indices), x)
+
+
+def take_along_axis(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
+    """torch takes no negative index here."""
+    return torch.gather(x, axis, torch.where(indices < 0, indices + x.shape[axis], indices))
+
+
+def scatter_add_along_axis(x: Tensor, indices: Tensor, *, axis: int, size: int) -> Tensor:
+    axis %= x.ndim
+    zeros = x.new_zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]))
+    return zeros.scatter_add(axis, torch.where(indices < 0, indices + size, indices), x)
 
 
 def place(x: Tensor, *, index: Any, shape: Sequence[int]) -> Tensor:
@@ -144,6 +221,11 @@ DIFFERENT: Mapping[str, Any] = {
     "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
     "linear": F.linear,
     "conv2d": F.conv2d,
+    "conv1d": conv1d,
+    "conv_transpose": conv_transpose,
+    "max_pool": max_pool,
+    "avg_pool": avg_pool,
+    "adaptive_avg_pool": adaptive_avg_pool,
     "correlate2d": F.conv2d,
     "correlate2d_input": lambda g, weight, shape, **p: grad.conv2d_input(shape, weight, g, **p),
     "correlate2d_weight": lambda g, x, shape, **p: grad.conv2d_weight(x, shape, g, **p),
@@ -158,6 +240,8 @@ DIFFERENT: Mapping[str, Any] = {
     "place": place,
     "take": take,
     "scatter_add": scatter_add,
+    "take_along_axis": take_along_axis,
+    "scatter_add_along_axis": scatter_add_along_axis,
     "flip": lambda x, axis: torch.flip(x, axes_of(axis, x.ndim)),
     "roll": lambda x, *, shift, axis: torch.roll(x, shift, axis),
     "pad": lambda x, widths, value: F.pad(x, [n for pair in reversed(widths) for n in pair], value=value),
@@ -165,6 +249,12 @@ DIFFERENT: Mapping[str, Any] = {
     "mse_loss": lambda x, target: F.mse_loss(*torch.broadcast_tensors(x, target)),
     "cross_entropy": cross_entropy,
     "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "batch_norm": batch_norm,
+    "batch_norm_evaluation": batch_norm_evaluation,
+    "group_norm": group_norm,
+    "scaled_dot_product_attention": attention,
+    "embedding": embedding,
 }
 OPERATIONS: dict[str, Any] = {
     **{name: getattr(torch, name) for name in VOCABULARY if hasattr(torch, name)},

@@ -170,6 +170,19 @@ def scatter_add(x: Array, indices: Array, *, axis: int, size: int) -> Array:
     return np.moveaxis(result, 0, axis)
 
 
+def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
+    return np.take_along_axis(x, indices, axis=axis)
+
+
+def scatter_add_along_axis(x: Array, indices: Array, *, axis: int, size: int) -> Array:
+    """Zeros with each element of x added at its index along that axis."""
+    result = np.zeros(tuple(size if a == axis % x.ndim else n for a, n in enumerate(x.shape)), x.dtype)
+    places: Any = np.indices(x.shape)
+    places[axis] = indices
+    np.add.at(result, tuple(places), x)
+    return result
+
+
 def broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     """A filled array rather than a view: it is made faster, and later operations run on it faster."""
     result = np.empty(shape, x.dtype)
@@ -275,6 +288,8 @@ COMMON: Mapping[str, Any] = {
     "place": place,
     "take": take,
     "scatter_add": scatter_add,
+    "take_along_axis": take_along_axis,
+    "scatter_add_along_axis": scatter_add_along_axis,
     "flip": np.flip,
     "roll": np.roll,
     "pad": pad,

@@ -70,7 +70,8 @@ class Expander(Builder):
         names = [operand.name for operand in operation.operands]
         scope = dict(zip(names, operands, strict=False))
         shapes = {name: self.shape(scope[name]) if name in scope else None for name in names}
-        text = operation.formula({**shapes, **full}, stable=self.stable)
+        kinds = {name: self.nodes[arg].kind for name, arg in scope.items() if isinstance(arg, str)}
+        text = operation.formula({**shapes, **full, "kinds": kinds}, stable=self.stable)
         return Parser(self, scope, full, separator=":").body(name, text, name)
 
     def _distinct(self, args: Sequence[Arg], name: str) -> tuple[Arg, ...]:

@@ -26,10 +26,10 @@ def index_ranges(graph: Graph) -> dict[str, Range]:
     plain = expanded(graph, stable=False) if names else graph
     for node in plain.operations if names else ():
         parameters = dict(node.params)
-        if node.op == "take":
+        if node.op in ("take", "take_along_axis"):
             shape = plain[node.args[0]].shape if isinstance(node.args[0], str) else ()
             size = shape[one_axis(parameters["axis"], len(shape))] if shape else 1
-        elif node.op in ("scatter_add", "one_hot"):
+        elif node.op in ("scatter_add", "scatter_add_along_axis", "one_hot"):
             size = cast(int, parameters["size"])
         else:
             continue

@@ -151,7 +151,8 @@ def _definitions(operation: Operation) -> tuple[str, str]:
     """The textbook formula and the stable one, for example operands where they depend on those."""
     shapes, params = next(_examples(operation))
     names = [operand.name for operand in operation.operands]
-    bound = {**dict.fromkeys(names), **dict(zip(names, shapes, strict=False)), **params}
+    kinds = {operand.name: operand.kind for operand in operation.operands}
+    bound = {**dict.fromkeys(names), **dict(zip(names, shapes, strict=False)), **params, "kinds": kinds}
     return operation.formula(bound, stable=False), operation.formula(bound, stable=True)
 
 
@@ -185,6 +186,9 @@ PARAMETERS: Mapping[str, Sequence[object]] = {
     "size": (4,),
     "shift": (1,),
     "n": (1,),
+    "groups": (1,),
+    "kernel": (2,),
+    "output_size": (1,),
     "widths": (((1, 1),), ((1, 1), (0, 0))),
     "index": ("0", "1:3"),
     "subscripts": ("ij,jk->ik",),

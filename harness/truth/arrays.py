@@ -84,6 +84,8 @@ def structural(product: Callable[[Array, Array], Array]) -> dict[str, Function]:
         "place": _place,
         "take": lambda x, indices, *, axis: np.take(array(x), indices, axis=axis),
         "scatter_add": _scatter_add,
+        "take_along_axis": lambda x, indices, *, axis: np.take_along_axis(array(x), indices, axis=axis),
+        "scatter_add_along_axis": _scatter_add_along_axis,
         "flip": lambda x, *, axis: np.flip(array(x), axis),
         "roll": lambda x, *, shift, axis: np.roll(array(x), shift, axis),
         "one_hot": _one_hot,
@@ -264,6 +266,16 @@ def _scatter_add(x: Any, indices: Any, *, axis: int, size: int) -> Any:
     for place in np.ndindex(where.shape):
         result[where[place]] = result[where[place]] + x[place]
     return np.moveaxis(result, 0, axis)
+
+
+def _scatter_add_along_axis(x: Any, indices: Any, *, axis: int, size: int) -> Any:
+    x, where = array(x), np.asarray(indices)
+    axis %= x.ndim
+    result = filled((*x.shape[:axis], size, *x.shape[axis + 1 :]))
+    for place in np.ndindex(x.shape):
+        there = (*place[:axis], where[place], *place[axis + 1 :])
+        result[there] = result[there] + x[place]
+    return result
 
 
 def _one_hot(indices: Any, *, size: int) -> Any:

@@ -40,6 +40,8 @@ KNOWN = {
     ("torch", "digamma"): "its derivative, trigamma, is cut off after six terms: about 1e-9 in float64",
     ("torch", "polygamma"): "the same trigamma",
     ("torch", "gelu"): "x (1 + erf) / 2 cancels left of zero",
+    ("jax", "scaled_dot_product_attention"): "its softmax is computed in float32",
+    ("jax:jit", "scaled_dot_product_attention"): "the same",
     ("jax", "lgamma"): "absolute, not relative accuracy near the roots",
     ("jax:jit", "lgamma"): "the same",
     ("jax", "elu"): "its derivative is y + alpha, which cancels far left",
@@ -253,6 +255,15 @@ def test_what_the_adapter_lacks_is_unsupported_with_a_reason(engine: str) -> Non
         load(engine).prepare(graph_of({"x": (2,)}, {"y": "max_share(x) * x"}), "float64")
     with pytest.raises(Unsupported, match="float8"):
         load(engine).prepare(graph_of({"x": (2,)}, {"y": "x * x"}), "float8")
+
+
+def test_what_a_function_of_jax_s_does_not_take_is_unsupported() -> None:
+    wide = graph_of(dict.fromkeys("qk", (2, 3)) | {"v": (2, 4)}, {"y": "scaled_dot_product_attention(q, k, v)"})
+    apart = graph_of({"x": (1, 1, 5)}, {"y": "max_pool(x, kernel=2, dilation=2)"})
+    for graph, reason in ((wide, "as wide as keys"), (apart, "dilation")):
+        with pytest.raises(Unsupported, match=reason):
+            load("jax").prepare(graph, "float64")
+        load("torch").prepare(graph, "float64")
 
 
 @engines

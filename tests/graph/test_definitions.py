@@ -42,9 +42,36 @@ def normalised(x: Any, eps: float) -> Any:
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps)
 
 
+def standardised(x: Any, axes: tuple[int, ...]) -> Any:
+    return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5)
+
+
 def convolved(image: Any, kernel: Any, bias: Any) -> Any:
     maps = [[sum(map(lambda a, b: signal.correlate2d(a, b, "valid"), x, w)) for w in kernel] for x in image]
     return np.array(maps) + bias[:, None, None]
+
+
+def attended(q: Any, k: Any, v: Any, visible: Any = True) -> Any:
+    scores = np.where(visible, q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), -np.inf)
+    return special.softmax(scores, axis=-1) @ v
+
+
+def spread_out(x: Any, kernel: Any, bias: Any) -> Any:
+    """Each number as a copy of the kernel, two apart; of what goes beyond, a column on either side is cut off."""
+    y = np.zeros((2, 2, 12, 11))
+    for i, j in np.ndindex(x.shape[2:]):
+        y[:, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 3] += np.einsum("nc,cokl->nokl", x[:, :, i, j], kernel)
+    return y[..., 1:-1] + bias[:, None, None]
+
+
+def tiled(x: Any) -> Any:
+    return x.reshape(*x.shape[:2], x.shape[2] // 2, 2, x.shape[3] // 2, 2)
+
+
+def shifted(x: Any, by: int) -> Any:
+    y = np.full_like(x, -np.inf)
+    y[..., max(by, 0) : x.shape[-1] + min(by, 0)] = x[..., max(-by, 0) : x.shape[-1] - max(by, 0)]
+    return y
 
 
 # operation -> (call, operands, the same by other means)
@@ -81,6 +108,40 @@ MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
         ("linear(a, b, c)", [X, W, V[:2]], lambda x, w, b: x @ w.T + b),
     ],
     "conv2d": [("conv2d(a, b, c)", [IMAGE, KERNEL, V[:2]], convolved)],
+    "conv1d": [
+        (
+            "conv1d(a, b, c)",
+            [IMAGE[..., 0], KERNEL[..., 0], V[:2]],
+            lambda x, w, b: convolved(x[..., None], w[..., None], b)[..., 0],
+        )
+    ],
+    "conv_transpose": [
+        ("conv_transpose(a, b, c, stride=2, padding=[0, 1])", [IMAGE, np.swapaxes(KERNEL, 0, 1), V[:2]], spread_out),
+        (
+            "conv_transpose(a, b)",
+            [IMAGE[:1, :1, 0], KERNEL[:1, :1, 0]],
+            lambda x, w: np.convolve(x[0, 0], w[0, 0])[None, None],
+        ),
+    ],
+    "max_pool": [
+        ("max_pool(a, kernel=2)", [IMAGE], lambda x: tiled(x[..., :4]).max((3, 5))),
+        (
+            "max_pool(a, kernel=3, stride=1, padding=1)",
+            [IMAGE[:, :, 0]],
+            lambda x: np.maximum(x, np.maximum(shifted(x, 1), shifted(x, -1))),
+        ),
+    ],
+    "avg_pool": [
+        ("avg_pool(a, kernel=2)", [IMAGE], lambda x: tiled(x[..., :4]).mean((3, 5))),
+        (
+            "avg_pool(a, kernel=3, stride=1, padding=1, count_include_pad=False)",
+            [IMAGE[:, :, 0, :2]],
+            lambda x: np.repeat(x.mean(-1, keepdims=True), 2, -1),
+        ),
+    ],
+    "adaptive_avg_pool": [
+        ("adaptive_avg_pool(a, output_size=[3, 2])", [IMAGE[..., :4]], lambda x: tiled(x).mean((3, 5)))
+    ],
     "mse_loss": [("mse_loss(a, b)", [X, 2 * X], lambda x, t: np.mean((x - t) ** 2))],
     "cross_entropy": [
         (
@@ -93,6 +154,36 @@ MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
         ("layer_norm(a)", [X], lambda x: normalised(x, 1e-5)),
         ("layer_norm(a, b, c, eps=0.1)", [X, V, W[0]], lambda x, w, b: normalised(x, 0.1) * w + b),
     ],
+    "rms_norm": [("rms_norm(a, b)", [X, V], lambda x, w: x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * w)],
+    "batch_norm": [
+        ("batch_norm(a, b, c)", [X, V, W[0]], lambda x, w, b: normalised(x.T, 1e-5).T * w + b),
+        ("batch_norm(a)", [IMAGE], lambda x: standardised(x, (0, 2, 3))),
+    ],
+    "batch_norm_evaluation": [
+        (
+            "batch_norm_evaluation(a, b, c)",
+            [IMAGE, V[:3], V[1:] ** 2],
+            lambda x, m, v: (x - m[:, None, None]) / np.sqrt(v[:, None, None] + 1e-5),
+        )
+    ],
+    "group_norm": [
+        ("group_norm(a, groups=1)", [IMAGE], lambda x: standardised(x, (1, 2, 3))),
+        (
+            "group_norm(a, b, c, groups=3)",
+            [IMAGE, V[:3], V[1:]],
+            lambda x, w, b: standardised(x, (2, 3)) * w[:, None, None] + b[:, None, None],
+        ),
+    ],
+    "scaled_dot_product_attention": [
+        ("scaled_dot_product_attention(a, b, c)", [W, X, 2 * X[:, 1:]], attended),
+        ("scaled_dot_product_attention(a, b, c, a[:, :3] < 9)", [W, X, X], attended),
+        (
+            "scaled_dot_product_attention(a, b, c, causal=True, scale=0.5)",
+            [X, 3 * X, X],
+            lambda q, k, v: attended(q, k, v, np.tri(3, dtype=bool)),
+        ),
+    ],
+    "embedding": [("embedding(target, a, padding_index=2)", [X.T], lambda w: w[TARGET])],
 }
 
 

@@ -81,6 +81,8 @@ LINEAR = [
     "place",
     "take",
     "scatter_add",
+    "take_along_axis",
+    "scatter_add_along_axis",
 ]
 
 
@@ -132,6 +134,11 @@ SUMS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
         {"x": MOSTLY_LOST, "i": np.zeros(N, np.int64)},
         np.ones(1),
     ),
+    "scatter_add_along_axis": (
+        "scatter_add_along_axis(x, i, axis=0, size=1)",
+        {"x": MOSTLY_LOST, "i": np.zeros(N, np.int64)},
+        np.ones(1),
+    ),
 }  # fmt: skip
 
 
@@ -175,6 +182,11 @@ BIASES: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
         {"x": np.ones((1, 1, 8, 9)), "w": np.full((3, 1, 8, 8), LAST), "b": [1.0, 64.0, 4096.0]},
         np.array([1.0, 64.0, 4096.0]).reshape(3, 1, 1) * np.ones((1, 3, 1, 2)),
     ),
+    "conv1d": (
+        "conv1d(x, w, b)",
+        {"x": np.ones((1, 1, 65)), "w": np.full((3, 1, 64), LAST), "b": [1.0, 64.0, 4096.0]},
+        np.array([1.0, 64.0, 4096.0]).reshape(3, 1) * np.ones((1, 3, 2)),
+    ),
 }
 
 
@@ -191,6 +203,8 @@ FACTORS: Mapping[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     "einsum": ("einsum('ij,jk->ik', a, b)", (3, 4), (4, 2)),
     "linear": ("linear(a, b)", (3, 4), (2, 4)),
     "conv2d": ("conv2d(a, b)", (1, 2, 4, 4), (2, 2, 2, 2)),
+    "conv1d": ("conv1d(a, b)", (1, 2, 4), (2, 2, 2)),
+    "conv_transpose": ("conv_transpose(a, b)", (1, 2, 4, 4), (2, 2, 2, 2)),
     "correlate2d": ("correlate2d(a, b)", (1, 2, 4, 4), (2, 2, 2, 2)),
     "correlate2d_input": ("correlate2d_input(a, b, shape=[1, 2, 4, 4])", (1, 2, 3, 3), (2, 2, 2, 2)),
     "correlate2d_weight": ("correlate2d_weight(a, b, shape=[2, 2, 2, 2])", (1, 2, 3, 3), (1, 2, 4, 4)),

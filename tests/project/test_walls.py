@@ -77,7 +77,7 @@ FILES = {
     "graph": "node | shapes symbol | operations | graph | build | language | emit expand | define gradient "
     "| directional",
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
-    "reduction linear_algebra convolution movement indexing loss layer | __init__",
+    "reduction linear_algebra convolution | pooling movement indexing loss layer | __init__",
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts known | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",

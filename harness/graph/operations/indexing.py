@@ -59,9 +59,31 @@ def scatter_add(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     return (*x[:axis], cast(int, p["size"]), *x[axis + len(along) :])
 
 
+def take_along_axis(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    x, indices = shapes
+    axis = one_axis(p["axis"], len(x))
+    if len(indices) != len(x) or any(n != m for a, (n, m) in enumerate(zip(indices, x, strict=True)) if a != axis):
+        raise GraphError(
+            f"indices of shape {indices} for {x}", f"the same axes, and equal lengths but along axis {axis}"
+        )
+    return indices
+
+
+def scatter_add_along_axis(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    x, indices = shapes
+    axis = one_axis(p["axis"], len(x))
+    if indices != x:
+        raise GraphError(f"indices of shape {indices} for {x}", f"{x}, one for each element")
+    return (*x[:axis], cast(int, p["size"]), *x[axis + 1 :])
+
+
 def gathered(x: Shape, indices: Shape, *, axis: int, size: int) -> int:
     """Roundings where all meet at one index."""
     return max(prod(indices) - 1, 0)
+
+
+def gathered_along(x: Shape, indices: Shape, *, axis: int, size: int) -> int:
+    return max(x[axis] - 1, 0)
 
 
 def one_hot(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
@@ -76,6 +98,10 @@ def scattered(g: Symbol, y: Symbol, x: Symbol, indices: Symbol, axis: int) -> li
     return [f.scatter_add(g, indices, axis=axis, size=x.shape[one_axis(axis, len(x.shape))]), None]
 
 
+def scattered_along(g: Symbol, y: Symbol, x: Symbol, indices: Symbol, axis: int) -> list[Symbol | None]:
+    return [f.scatter_add_along_axis(g, indices, axis=axis, size=x.shape[axis]), None]
+
+
 # fmt: off
 row("getitem", "x, *, index", getitem, meaning="x[index], basic indexing",
     derivative=placed, linear=True, moves=True, analytic=True)
@@ -87,5 +113,10 @@ row("take", "x, indices: int, *, axis", take, meaning="elements along the axis a
 row("scatter_add", "x, indices: int, *, axis, size", scatter_add, cost=1,
     meaning="zeros with the elements of x added at the indices, along that axis of the result: the transpose of take",
     derivative=("take(g, indices, axis=axis)", None), linear=True, sums=gathered, analytic=True)
+row("take_along_axis", "x, indices: int, *, axis", take_along_axis, meaning="along the axis the element at each index, all else in place",
+    derivative=scattered_along, linear=True, analytic=True)
+row("scatter_add_along_axis", "x, indices: int, *, axis, size", scatter_add_along_axis, cost=1,
+    meaning="zeros with each element of x added at its index along the axis: the transpose of take_along_axis",
+    derivative=("take_along_axis(g, indices, axis=axis)", None), linear=True, sums=gathered_along, analytic=True)
 row("one_hot", "indices: int, *, size", one_hot, differentiable=False, meaning="1 at the index along a new last axis, else 0")
 row("astype", "x: any", differentiable=False, meaning="an integer or condition as a float")

@@ -31,7 +31,8 @@ from ..symbol import Symbolic
 
 REQUIRED = "required"
 
-# What a definition function sees: parameters by name, and for each operand its shape (None: left out).
+# What a definition function sees: parameters by name, for each operand its shape (None: left out), and under `kinds`
+# the kind of each operand that is no number, for one that may be of `any`.
 Bound: TypeAlias = Mapping[str, object]
 Definition: TypeAlias = str | Callable[[Bound], str]
 Shares: TypeAlias = Literal["", "operands", "largest", "smallest"]

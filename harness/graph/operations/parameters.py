@@ -16,6 +16,10 @@ def _integer(least: int) -> Check:
     return lambda v: v if isinstance(v, int) and not isinstance(v, bool) and v >= least else None
 
 
+def _truth(v: object) -> Param:
+    return v if isinstance(v, bool) else None
+
+
 def _number(v: object) -> Param:
     return v if isinstance(v, int | float) and not isinstance(v, bool) else None
 
@@ -53,12 +57,16 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
     "axes": (_integers, "a list of integers"),
     "shape": (_integers, "a list of integers"),
     "shift": (_integer(-(2**62)), "an integer"),
-    "keepdims": (lambda v: v if isinstance(v, bool) else None, "True or False"),
+    "keepdims": (_truth, "True or False"),
     "n": (_integer(1), "an integer of at least 1"),
     "size": (_integer(1), "an integer of at least 1"),
     "groups": (_integer(1), "an integer of at least 1"),
     "stride": (_pair(1), "an integer or two, at least 1"),
     "dilation": (_pair(1), "an integer or two, at least 1"),
+    "kernel": (_pair(1), "an integer or two, at least 1"),
+    "output_size": (_pair(1), "an integer or two, at least 1"),
+    "output_padding": (_pair(0), "an integer or two, not negative"),
+    "count_include_pad": (_truth, "True or False"),
     "padding": (_pair(0), "an integer or two, not negative"),
     "widths": (_widths, "a list of [before, after], one for each axis"),
     "negative_slope": (_number, "a number"),
@@ -66,6 +74,9 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
     "eps": (_number, "a number"),
     "value": (_number, "a number"),
     "correction": (_number, "a number"),
+    "scale": (_number, "a number"),
+    "causal": (_truth, "True or False"),
+    "padding_index": (_integer(0), "an integer, not negative"),
     "approximate": (lambda v: v if v in ("none", "tanh") else None, "'none' or 'tanh'"),
     "subscripts": (lambda v: v if isinstance(v, str) else None, 'text such as "ij,jk->ik"'),
     "index": (lambda v: v if isinstance(v, str) else None, "an index"),
