@@ -322,7 +322,8 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
 def ops(name: str | None) -> None:
     """List the operations, or tell all about one.
 
-    NAME is an operation: its definition, its rounding and its derivative in the case language.
+    NAME is an operation: its definition, its rounding and its derivative in the case language, how PyTorch and JAX
+    spell it, and where their defaults mean something else.
     """
     from .telling.showing import operation_text, operations_text
 

@@ -66,6 +66,15 @@ def inside(*shape: int) -> Draw:
     return Draw(shape, -0.9, 0.9)
 
 
+def share(*shape: int) -> Draw:
+    return Draw(shape, 0.05, 0.95)
+
+
+def held(*shape: int) -> Draw:
+    """Weights of a loss: torch has no derivative in them."""
+    return Draw(shape, 0.2, 4, constant=True)
+
+
 def above_one(*shape: int) -> Draw:
     return Draw(shape, 1.1, 4)
 

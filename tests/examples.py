@@ -48,6 +48,9 @@ EXAMPLES: dict[str, list[Example]] = {
     "log2": unary("log2", positive),
     "log10": unary("log10", positive),
     "logaddexp": [*binary("logaddexp"), example("logaddexp(a, b)", a=wide(3), b=wide(3))],
+    "xlogy": binary("xlogy", right=positive)[:-1],
+    "rsqrt": unary("rsqrt", positive),
+    "logaddexp2": binary("logaddexp2")[:-1],
     "asin": unary("asin", inside),
     "acos": unary("acos", inside),
     "atan2": binary("atan2") + binary("atan2", left_of_zero, left_of_zero),
@@ -60,10 +63,16 @@ EXAMPLES: dict[str, list[Example]] = {
     "polygamma": [example(f"polygamma(x, n={n})", x=draw(2)) for n in (1, 2, 3) for draw in (positive, left_of_zero)],
     "sigmoid": [*unary("sigmoid"), example("sigmoid(x)", x=wide(3))],
     "softplus": [*unary("softplus"), example("softplus(x)", x=wide(3))],
+    "log_sigmoid": [*unary("log_sigmoid"), example("log_sigmoid(x)", x=wide(3))],
     "leaky_relu": [*unary("leaky_relu"), example("leaky_relu(x, negative_slope=0.3)", x=real(4))],
     "elu": [*unary("elu"), example("elu(x, alpha=0.7)", x=real(4)), example("elu(x)", x=wide(4))],
     "silu": [*unary("silu"), example("silu(x)", x=wide(3))],
     "gelu": [*unary("gelu"), example("gelu(x)", x=wide(3)), example("gelu(x, approximate='tanh')", x=real(3))],
+    "mish": [*unary("mish"), example("mish(x)", x=wide(3))],
+    "celu": [example("celu(x, alpha=0.7)", x=real(4)), example("celu(x)", x=real(4))],
+    "hardtanh": [example("hardtanh(x)", x=real(5)), example("hardtanh(x, min_val=-0.5, max_val=2)", x=real(5))],
+    "hardshrink": [example("hardshrink(x)", x=real(5)), example("hardshrink(x, lambd=1.5)", x=real(2, 3))],
+    "softshrink": [example("softshrink(x)", x=real(5)), example("softshrink(x, lambd=1.5)", x=real(2, 3))],
     "maximum": binary("maximum")[:-1],
     "minimum": binary("minimum")[:-1],
     "clip": [
@@ -118,6 +127,11 @@ EXAMPLES: dict[str, list[Example]] = {
         example("cumsum(x, axis=0)", x=real(4)),
         example("cumsum(x, axis=-1)", x=real(2, 3)),
         example("cumsum(x, axis=0)", x=real(2, 3)),
+    ],
+    "cumprod": [
+        example("cumprod(x, axis=0)", x=real(4)),
+        example("cumprod(x, axis=-1)", x=real(2, 3)),
+        example("cumprod(x, axis=0)", x=real(2, 3)),
     ],
     "matmul": [
         example("a @ b", a=real(*a), b=real(*b))
@@ -238,6 +252,18 @@ EXAMPLES: dict[str, list[Example]] = {
         example("roll(x, shift=1, axis=0)", x=real(3)),
         example("roll(x, shift=-2, axis=-1)", x=real(2, 5)),
         example("roll(x, shift=7, axis=1)", x=real(2, 3)),
+    ],
+    "tile": [
+        example("tile(x, repeats=[2])", x=real(3)),
+        example("tile(x, repeats=[2, 1, 3])", x=real(2, 2)),
+    ],
+    "pixel_shuffle": [
+        example("pixel_shuffle(x, factor=2)", x=real(1, 4, 2, 1)),
+        example("pixel_shuffle(x, factor=3)", x=real(9, 1, 2)),
+    ],
+    "upsample_nearest": [
+        example("upsample_nearest(x, factor=2)", x=real(1, 2, 3)),
+        example("upsample_nearest(x, factor=3)", x=real(1, 1, 2, 2)),
     ],
     "pad": [
         example("pad(x, widths=[[1, 2]])", x=real(2)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .draws import Example, example, index, positive, real, wide
+from .draws import Example, example, held, index, positive, real, share, wide
 
 LAYERS: dict[str, list[Example]] = {
     "mse_loss": [example("mse_loss(x, t)", x=real(3), t=real(3)), example("mse_loss(x, t)", x=real(2, 3), t=real(3))],
@@ -10,11 +10,51 @@ LAYERS: dict[str, list[Example]] = {
         example("cross_entropy(x, t)", x=real(3), t=index(3)),
         example("cross_entropy(x, t)", x=real(2, 3), t=index(3, 2)),
         example("cross_entropy(x, t)", x=wide(4, 3), t=index(3, 4)),
+        example("cross_entropy(x, t, w, label_smoothing=0.2)", x=real(4, 3), t=index(3, 4), w=held(3)),
+        example("cross_entropy(x, t, ignore_index=5, reduction='sum')", x=real(2, 2, 3), t=index(3, 2, 2)),
+        example("cross_entropy(x, t, w, ignore_index=-7, label_smoothing=0.1)", x=real(4, 3), t=index(3, 4), w=held(3)),
     ],
     "layer_norm": [
         example("layer_norm(x)", x=real(3)),
         example("layer_norm(x, w, b)", x=real(2, 3), w=real(3), b=real(3)),
         example("layer_norm(x, w, axis=[-2, -1], eps=0.1)", x=real(2, 2, 3), w=real(2, 3)),
+    ],
+    "l1_loss": [
+        example("l1_loss(x, t)", x=real(3), t=real(3)),
+        example("l1_loss(x, t, reduction='sum')", x=real(2, 3), t=real(3)),
+    ],
+    "smooth_l1_loss": [
+        example("smooth_l1_loss(x, t)", x=real(5), t=real(5)),
+        example("smooth_l1_loss(x, t, reduction='none', beta=2.5)", x=real(2, 3), t=real(3)),
+    ],
+    "huber_loss": [
+        example("huber_loss(x, t)", x=real(5), t=real(5)),
+        example("huber_loss(x, t, reduction='sum', delta=2.5)", x=real(2, 3), t=real(3)),
+    ],
+    "kl_div": [
+        example("kl_div(x, t)", x=real(3), t=positive(3)),
+        example("kl_div(x, t, log_target=True, reduction='batchmean')", x=real(2, 3), t=real(2, 3)),
+        example("kl_div(x, t, reduction='none')", x=real(2, 3), t=positive(3)),
+    ],
+    "binary_cross_entropy": [
+        example("binary_cross_entropy(x, t)", x=share(3), t=share(3)),
+        example("binary_cross_entropy(x, t, w, reduction='sum')", x=share(2, 3), t=share(2, 3), w=held(3)),
+    ],
+    "binary_cross_entropy_with_logits": [
+        example("binary_cross_entropy_with_logits(x, t)", x=real(3), t=share(3)),
+        example("binary_cross_entropy_with_logits(x, t, w)", x=wide(2, 3), t=share(2, 3), w=held(3)),
+        example(
+            "binary_cross_entropy_with_logits(x, t, w, p, reduction='none')",
+            x=real(2, 3),
+            t=share(2, 3),
+            w=held(3),
+            p=held(3),
+        ),
+    ],
+    "nll_loss": [
+        example("nll_loss(x, t)", x=real(2, 3), t=index(3, 2)),
+        example("nll_loss(x, t, w)", x=real(5, 3), t=index(3, 5), w=held(3)),
+        example("nll_loss(x, t, w, ignore_index=1, reduction='none')", x=real(4, 3), t=index(3, 4), w=held(3)),
     ],
     "rms_norm": [
         example("rms_norm(x)", x=real(3)),
@@ -42,6 +82,10 @@ LAYERS: dict[str, list[Example]] = {
         example("group_norm(x, groups=1)", x=real(2, 4)),
         example("group_norm(x, w, groups=2)", x=real(2, 4, 3), w=real(4)),
         example("group_norm(x, w, b, groups=2, eps=0.1)", x=real(1, 4, 2, 3), w=real(4), b=real(4)),
+    ],
+    "instance_norm": [
+        example("instance_norm(x)", x=real(2, 2, 4)),
+        example("instance_norm(x, w, b, eps=0.1)", x=real(1, 2, 2, 3), w=real(2), b=real(2)),
     ],
     "scaled_dot_product_attention": [
         example("scaled_dot_product_attention(q, k, v)", q=real(2, 3), k=real(4, 3), v=real(4, 3)),

@@ -62,6 +62,22 @@ def group_norm(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps
     return affine(y.reshape(x.shape), weight, bias, channels=x.ndim - 2)
 
 
+def instance_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float) -> Any:
+    y = jax.nn.standardize(x, axis=tuple(range(2, x.ndim)), epsilon=eps)
+    return affine(y, weight, bias, channels=x.ndim - 2)
+
+
+def pixel_shuffle(x: Any, *, factor: int) -> Any:
+    *batch, channels, height, width = x.shape
+    y = x.reshape(*batch, channels // factor**2, factor, factor, height, width)
+    y = jnp.moveaxis(y, (-4, -3), (-3, -1))
+    return y.reshape(*batch, channels // factor**2, height * factor, width * factor)
+
+
+def upsample_nearest(x: Any, *, factor: int) -> Any:
+    return jax.image.resize(x, (*x.shape[:2], *(n * factor for n in x.shape[2:])), "nearest")
+
+
 def attention(query: Any, key: Any, value: Any, mask: Any = None, *, causal: bool, scale: float | None) -> Any:
     """JAX has heads behind positions, and one batch axis: (batch, positions, heads, features)."""
     batch = jnp.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
@@ -83,17 +99,93 @@ def embedding(indices: Any, weight: Any, *, padding_index: int | None) -> Any:
     return jnp.take(weight, indices, axis=0)
 
 
-def cross_entropy(x: Any, target: Any) -> Any:
-    """The mean of optax's losses: JAX leaves losses to it."""
+def reduced(each: Any, reduction: str) -> Any:
+    match reduction:
+        case "none":
+            return each
+        case "sum":
+            return jnp.sum(each)
+        case "batchmean":
+            return jnp.sum(each) / each.shape[0]
+        case _:
+            return jnp.mean(each)
+
+
+def by_class(each: Any, count: Any, reduction: str) -> Any:
+    """`count`: for how much each example counts in a mean."""
+    return jnp.sum(each) / jnp.sum(count) if count is not None and reduction == "mean" else reduced(each, reduction)
+
+
+def known_class(target: Any, ignore_index: int | None) -> tuple[Any, Any]:
+    """The target with a class in place of those ignored, and which are kept."""
+    kept = target != (-1 if ignore_index is None else ignore_index)
+    return (target, None) if ignore_index is None else (jnp.where(kept, target, 0), kept)
+
+
+def counted(x: Any, target: Any, weight: Any, kept: Any) -> Any:
+    count = None if weight is None else weight[target]
+    return count if kept is None else jnp.where(kept, 1 if count is None else count, jnp.zeros((), x.dtype))
+
+
+def cross_entropy(
+    x: Any, target: Any, weight: Any = None, *, reduction: str, label_smoothing: float, ignore_index: int | None
+) -> Any:
+    """By optax's losses: JAX leaves losses to it."""
     import optax  # half a second, and no other operation needs it
 
-    return optax.softmax_cross_entropy_with_integer_labels(x, target).mean()
+    target, kept = known_class(target, ignore_index)
+    if label_smoothing:
+        labels = optax.smooth_labels(jax.nn.one_hot(target, x.shape[-1], dtype=x.dtype), label_smoothing)
+        each = optax.softmax_cross_entropy(x, labels if weight is None else labels * weight)
+    else:
+        each = optax.softmax_cross_entropy_with_integer_labels(x, target)
+        each = each if weight is None else each * weight[target]
+    each = each if kept is None else jnp.where(kept, each, 0)
+    return by_class(each, counted(x, target, weight, kept), reduction)
+
+
+def nll_loss(x: Any, target: Any, weight: Any = None, *, reduction: str, ignore_index: int | None) -> Any:
+    target, kept = known_class(target, ignore_index)
+    each = -jnp.take_along_axis(x, target[..., None], axis=-1)[..., 0]
+    each = each if weight is None else each * weight[target]
+    each = each if kept is None else jnp.where(kept, each, 0)
+    return by_class(each, counted(x, target, weight, kept), reduction)
+
+
+def huber_loss(x: Any, target: Any, *, reduction: str, delta: float) -> Any:
+    import optax
+
+    return reduced(optax.huber_loss(x, target, delta=delta), reduction)
+
+
+def kl_div(x: Any, target: Any, *, reduction: str, log_target: bool) -> Any:
+    each = jnp.exp(target) * (target - x) if log_target else special.xlogy(target, target) - target * x
+    return reduced(each, reduction)
+
+
+def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: str) -> Any:
+    each = -(target * jnp.log(x) + (1 - target) * jnp.log1p(-x))
+    return reduced(each if weight is None else each * weight, reduction)
+
+
+def with_logits(x: Any, target: Any, weight: Any = None, pos_weight: Any = None, *, reduction: str) -> Any:
+    import optax
+
+    if pos_weight is None:
+        each = optax.sigmoid_binary_cross_entropy(x, target)
+    else:
+        each = -(pos_weight * target * jax.nn.log_sigmoid(x) + (1 - target) * jax.nn.log_sigmoid(-x))
+    return reduced(each if weight is None else each * weight, reduction)
 
 
 def correlate2d(x: Any, weight: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     return lax.conv_general_dilated(
         x, weight, stride, [(n, n) for n in padding], rhs_dilation=dilation, feature_group_count=groups
     )
+
+
+def hardtanh(x: Any, *, min_val: float, max_val: float) -> Any:
+    return jax.nn.hard_tanh(x) if (min_val, max_val) == (-1, 1) else jnp.clip(x, min_val, max_val)
 
 
 def conv1d(x: Any, weight: Any, bias: Any = None, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
@@ -178,20 +270,33 @@ def scatter_add_along_axis(x: Any, indices: Any, *, axis: int, size: int) -> Any
 DIFFERENT: Mapping[str, Any] = {
     # arithmetic
     "pow": jnp.power,
+    "rsqrt": lax.rsqrt,
     # special functions
     "erf": special.erf,
     "erfc": special.erfc,
     "lgamma": special.gammaln,
     "digamma": special.digamma,
     "polygamma": lambda x, n: special.polygamma(n, x),
+    "xlogy": special.xlogy,
     # activations
     "sigmoid": jax.nn.sigmoid,
     "softplus": jax.nn.softplus,
+    "log_sigmoid": jax.nn.log_sigmoid,
     "relu": jax.nn.relu,
     "leaky_relu": jax.nn.leaky_relu,
     "elu": jax.nn.elu,
     "silu": jax.nn.silu,
     "gelu": lambda x, approximate: jax.nn.gelu(x, approximate=approximate == "tanh"),
+    "mish": jax.nn.mish,
+    "selu": jax.nn.selu,
+    "celu": jax.nn.celu,
+    "relu6": jax.nn.relu6,
+    "hardtanh": hardtanh,
+    "hardsigmoid": jax.nn.hard_sigmoid,
+    "hardswish": jax.nn.hard_swish,
+    "hardshrink": lambda x, lambd: jnp.where(jnp.abs(x) > lambd, x, 0),
+    "softshrink": lambda x, lambd: jnp.where(jnp.abs(x) > lambd, x - jnp.sign(x) * lambd, 0),
+    "softsign": jax.nn.soft_sign,
     # choice
     "stop_gradient": lax.stop_gradient,
     "copy": lambda x: x,
@@ -220,15 +325,26 @@ DIFFERENT: Mapping[str, Any] = {
     "place": lambda x, index, shape: jnp.zeros(shape, x.dtype).at[index].set(x),
     "scatter_add": scatter_add,
     "scatter_add_along_axis": scatter_add_along_axis,
+    "tile": lambda x, *, repeats: jnp.tile(x, repeats),
+    "pixel_shuffle": pixel_shuffle,
+    "upsample_nearest": upsample_nearest,
     "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
     # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
-    "mse_loss": lambda x, target: jnp.mean(jnp.square(x - target)),
+    "mse_loss": lambda x, target, reduction: reduced(jnp.square(x - target), reduction),
+    "l1_loss": lambda x, target, reduction: reduced(jnp.abs(x - target), reduction),
+    "smooth_l1_loss": lambda x, target, reduction, beta: huber_loss(x, target, reduction=reduction, delta=beta) / beta,
+    "huber_loss": huber_loss,
+    "kl_div": kl_div,
+    "binary_cross_entropy": binary_cross_entropy,
+    "binary_cross_entropy_with_logits": with_logits,
+    "nll_loss": nll_loss,
     "cross_entropy": cross_entropy,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
     "batch_norm": batch_norm,
     "batch_norm_evaluation": batch_norm_evaluation,
     "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "scaled_dot_product_attention": attention,
     "embedding": embedding,
 }

@@ -94,6 +94,23 @@ KNOWN: tuple[Entry, ...] = (
         link=TRIGAMMA,
         versions=VERSIONS,
     ),
+    Defect(
+        operation="hardsigmoid",
+        quantity="term",
+        reason="its slope of a sixth is one of float32",
+        within=2.0**29,
+        dtypes=("float64",),
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="celu",
+        quantity="term",
+        reason="alpha and its reciprocal are read in float32",
+        within=2.0**29,
+        of="exact * (1 - x / alpha)",
+        dtypes=("float64",),
+        versions=VERSIONS,
+    ),
     Failure(
         name=WIDER_BOUND,
         reason="clamp with gradients refuses a bound that is wider than x",

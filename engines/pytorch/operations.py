@@ -104,6 +104,10 @@ def group_norm(
     return F.group_norm(x, groups, weight, bias, eps)
 
 
+def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float) -> Tensor:
+    return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
+
+
 def attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, causal: bool, scale: float | None
 ) -> Tensor:
@@ -175,9 +179,40 @@ def place(x: Tensor, *, index: Any, shape: Sequence[int]) -> Tensor:
     return zeros
 
 
-def cross_entropy(x: Tensor, target: Tensor) -> Tensor:
+IGNORED = -(2**40)  # where no index is: torch has one that is ignored, in any case
+
+
+def by_class(loss: Any, x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None, **p: Any) -> Tensor:
     """torch wants the classes on the second axis; here they are on the last."""
-    return F.cross_entropy(x.reshape(prod(x.shape[:-1]), x.shape[-1]), target.reshape(-1))
+    ignored = IGNORED if ignore_index is None else ignore_index
+    flat = x.reshape(prod(x.shape[:-1]), x.shape[-1])
+    y = loss(flat, target.reshape(-1), weight, ignore_index=ignored, **p)
+    return y.reshape(target.shape) if p["reduction"] == "none" else y
+
+
+def cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, **p: Any) -> Tensor:
+    return by_class(F.cross_entropy, x, target, weight, **p)
+
+
+def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None = None, **p: Any) -> Tensor:
+    return by_class(F.nll_loss, x, target, weight, **p)
+
+
+def broadcast(loss: Any) -> Any:
+    """A loss of torch's on operands of one shape: it warns of others, and adds too few terms of them."""
+    return lambda x, target, **p: loss(*torch.broadcast_tensors(x, target), **p)
+
+
+def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str) -> Tensor:
+    x, target = torch.broadcast_tensors(x, target)
+    return F.binary_cross_entropy(x, target, weight, reduction=reduction)
+
+
+def with_logits(
+    x: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, *, reduction: str
+) -> Tensor:
+    x, target = torch.broadcast_tensors(x, target)
+    return F.binary_cross_entropy_with_logits(x, target, weight, reduction=reduction, pos_weight=pos_weight)
 
 
 def vector_norm(x: Tensor, dim: Axis, keepdim: bool) -> Tensor:
@@ -191,11 +226,22 @@ DIFFERENT: Mapping[str, Any] = {
     "polygamma": lambda x, n: torch.polygamma(n, x),
     # activations
     "softplus": F.softplus,
+    "log_sigmoid": F.logsigmoid,
     "relu": F.relu,
     "leaky_relu": F.leaky_relu,
     "elu": F.elu,
     "silu": F.silu,
     "gelu": F.gelu,
+    "mish": F.mish,
+    "selu": F.selu,
+    "celu": F.celu,
+    "relu6": F.relu6,
+    "hardtanh": F.hardtanh,
+    "hardsigmoid": F.hardsigmoid,
+    "hardswish": F.hardswish,
+    "hardshrink": F.hardshrink,
+    "softshrink": F.softshrink,
+    "softsign": F.softsign,
     # choice
     "equal": torch.eq,
     "stop_gradient": lambda x: x.detach(),
@@ -244,21 +290,40 @@ DIFFERENT: Mapping[str, Any] = {
     "scatter_add_along_axis": scatter_add_along_axis,
     "flip": lambda x, axis: torch.flip(x, axes_of(axis, x.ndim)),
     "roll": lambda x, *, shift, axis: torch.roll(x, shift, axis),
+    "tile": lambda x, *, repeats: torch.tile(x, repeats),
+    "pixel_shuffle": lambda x, *, factor: F.pixel_shuffle(x, factor),
+    "upsample_nearest": lambda x, *, factor: F.interpolate(x, scale_factor=factor, mode="nearest"),
     "pad": lambda x, widths, value: F.pad(x, [n for pair in reversed(widths) for n in pair], value=value),
     # losses and layers
-    "mse_loss": lambda x, target: F.mse_loss(*torch.broadcast_tensors(x, target)),
+    "mse_loss": broadcast(F.mse_loss),
+    "l1_loss": broadcast(F.l1_loss),
+    "smooth_l1_loss": broadcast(F.smooth_l1_loss),
+    "huber_loss": broadcast(F.huber_loss),
+    "kl_div": broadcast(F.kl_div),
+    "binary_cross_entropy": binary_cross_entropy,
+    "binary_cross_entropy_with_logits": with_logits,
+    "nll_loss": nll_loss,
     "cross_entropy": cross_entropy,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
     "batch_norm": batch_norm,
     "batch_norm_evaluation": batch_norm_evaluation,
     "group_norm": group_norm,
+    "instance_norm": instance_norm,
     "scaled_dot_product_attention": attention,
     "embedding": embedding,
 }
 OPERATIONS: dict[str, Any] = {
     **{name: getattr(torch, name) for name in VOCABULARY if hasattr(torch, name)},
     **DIFFERENT,
+}
+
+# Operands that torch's own function has no derivative in.
+HELD: Mapping[str, tuple[str, ...]] = {
+    "binary_cross_entropy": ("weight",),
+    "binary_cross_entropy_with_logits": ("weight", "pos_weight"),
+    "nll_loss": ("weight",),
+    "cross_entropy": ("weight",),
 }
 
 CONSTANTS = {"pi": np.pi, "-pi": -np.pi, "e": np.e, "-e": -np.e}
@@ -281,6 +346,11 @@ def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
     functions = runnable(graph, namespace(dtype))
     for op in missing(expanded(graph, stable=True, own=True), functions):
         raise Unsupported(f"torch has no `{op}`: {ABSENT[op]}")
+    for use in graph.uses:
+        node = graph[use.consumer]
+        operand = VOCABULARY[node.op].operands[use.position].name if node.op in HELD else ""
+        if operand in HELD.get(node.op, ()):
+            raise Unsupported(f"torch has no derivative of {node.op} in its `{operand}`; make it constant")
     for node in expanded(graph, stable=True, own=True).operations:
         index = dict(node.params).get("index")
         if any(isinstance(item, slice) and (item.step or 1) < 0 for item in index_of(str(index)) if index):

@@ -42,11 +42,15 @@ def index_ranges(graph: Graph) -> dict[str, Range]:
 
 def check_indices(source: Source, graph: Graph, inputs: Mapping[str, tuple[Value, Input]]) -> None:
     """Note each index among inputs with their places that is out of its range."""
+    ignored = [(node.args[1], dict(node.params).get("ignore_index")) for node in graph.operations if len(node.args) > 1]
     for name, (least, below) in index_ranges(graph).items():
         if name not in inputs:
             continue
         where, made = inputs[name]
         off = (made.array < least) | (made.array >= below)
+        for one, index in ignored:
+            if one == name and index is not None:  # a target that a loss leaves out
+                off &= made.array != index
         if off.any():
             index = tuple(int(i) for i in np.argwhere(off)[0])
             found = f"the index {made.array[index]} in `{element(name, index)}`"

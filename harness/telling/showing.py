@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import product
 
 from ..errors import CommandError
@@ -16,6 +18,8 @@ from ..graph.node import Constant, GraphError, Shape
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import REQUIRED, Operation
 from ..reading.case import Case
+from ..records.spelling import Spelling
+from ..running.offered import installed
 from ..words import counted, nearest
 
 STATEMENTS = 400  # lines of one graph; the case file has them all
@@ -127,7 +131,7 @@ def operations_text() -> str:
 
 
 def operation_text(name: str) -> str:
-    """One operation: signature, definition, cost, and its derivative in the case language."""
+    """One operation: signature, definition, cost, its derivative in the case language, and how frameworks spell it."""
     if name not in OPERATIONS:
         hint = " ".join(filter(None, [nearest(name, OPERATIONS), f"`gradaccord ops` lists all {len(OPERATIONS)}."]))
         raise CommandError(f"unknown operation `{name}`. {hint}")
@@ -143,8 +147,27 @@ def operation_text(name: str) -> str:
         lines.append(f"  defined as: {plain}")
         if stable != plain:
             lines.append(f"  computed as: {stable}")
-    lines += ["", *_derivative(operation)]
+    lines += ["", *_derivative(operation), *_spellings(name)]
     return "\n".join(lines)
+
+
+def spellings() -> dict[str, Mapping[str, Spelling]]:
+    """How each engine's framework spells operations: `spellings.py` in the engine's room, which loads no framework."""
+    found: dict[str, Mapping[str, Spelling]] = {}
+    for engine, entry in installed().items():
+        room = entry.module.rpartition(".")[0]
+        if ":" not in engine and room and find_spec(f"{room}.spellings") is not None:
+            found[engine] = import_module(f"{room}.spellings").SPELLINGS
+    return found
+
+
+def _spellings(name: str) -> list[str]:
+    lines: list[str] = []
+    for engine, table in spellings().items():
+        if name in table:
+            lines.append(f"  {engine}: {table[name].call}")
+            lines += [f"    {note}" for note in filter(None, [table[name].note])]
+    return ["", "elsewhere:", *lines] if lines else []
 
 
 def _definitions(operation: Operation) -> tuple[str, str]:
@@ -189,6 +212,8 @@ PARAMETERS: Mapping[str, Sequence[object]] = {
     "groups": (1,),
     "kernel": (2,),
     "output_size": (1,),
+    "factor": (2, 1),
+    "repeats": ((2,),),
     "widths": (((1, 1),), ((1, 1), (0, 0))),
     "index": ("0", "1:3"),
     "subscripts": ("ij,jk->ik",),

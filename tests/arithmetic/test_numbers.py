@@ -273,6 +273,8 @@ STRUCTURAL: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
     ("scatter_add", (X, np.array([2, 0, 2])), {"axis": 1, "size": 4}, [[1, 0, 2, 0], [4, 0, 8, 0]]),
     ("scatter_add", (X, np.array([1, 1])), {"axis": 0, "size": 2}, [[0, 0, 0], [3, 5, 7]]),
     ("scatter_add", (np.ones((2, 3, 4)), np.array([0, 1, 0])), {"axis": -2, "size": 2}, [[[2] * 4, [1] * 4]] * 2),
+    ("take_along_axis", (X, np.array([[2, 2], [-1, 0]])), {"axis": 1}, [[2, 2], [5, 3]]),
+    ("scatter_add_along_axis", (X, np.array([[1, 1, 0], [2, 0, 2]])), {"axis": -1, "size": 3}, [[2, 1, 0], [4, 0, 8]]),
     ("flip", (X,), {"axis": None}, [[5, 4, 3], [2, 1, 0]]),
     ("roll", (X,), {"shift": 1, "axis": 1}, [[2, 0, 1], [5, 3, 4]]),
     ("pad", (X[0],), {"widths": ((1, 2),), "value": 9}, [9, 0, 1, 2, 9, 9]),

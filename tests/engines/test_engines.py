@@ -39,6 +39,8 @@ SHARE: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
 KNOWN = {
     ("torch", "digamma"): "its derivative, trigamma, is cut off after six terms: about 1e-9 in float64",
     ("torch", "polygamma"): "the same trigamma",
+    ("torch", "hardsigmoid"): "its slope is 1/6 in float32",
+    ("torch", "celu"): "alpha and its reciprocal are read in float32",
     ("torch", "gelu"): "x (1 + erf) / 2 cancels left of zero",
     ("jax", "scaled_dot_product_attention"): "its softmax is computed in float32",
     ("jax:jit", "scaled_dot_product_attention"): "the same",
@@ -264,6 +266,15 @@ def test_what_a_function_of_jax_s_does_not_take_is_unsupported() -> None:
         with pytest.raises(Unsupported, match=reason):
             load("jax").prepare(graph, "float64")
         load("torch").prepare(graph, "float64")
+
+
+def test_the_weights_of_a_loss_have_no_gradient_in_torch() -> None:
+    shapes = {"x": (2, 3), "t": (2,), "w": (3,)}
+    graph = graph_of(shapes, {"y": "cross_entropy(x, t, w)"}, {"t": "int"})
+    with pytest.raises(Unsupported, match="no derivative of cross_entropy in its `weight`; make it constant"):
+        load("torch").prepare(graph, "float64")
+    found = run("jax", graph, {"x": np.eye(2, 3), "t": [0, 1], "w": np.ones(3)})
+    assert found.gradients["w"].shape == (3,)
 
 
 @engines

@@ -33,6 +33,8 @@ WITNESSES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("elu", "term"): ("elu(x, alpha=2)", {"x": [-30.0, -25.0]}),
     ("softplus", "value"): ("softplus(x)", {"x": [20.1, 25.0]}),
     ("softplus", "term"): ("softplus(x)", {"x": [20.1, 25.0]}),
+    ("hardsigmoid", "term"): ("hardsigmoid(x)", {"x": [0.5, -1.0]}),
+    ("celu", "term"): ("celu(x, alpha=0.7)", {"x": [-2.0, -4.0]}),
     ("digamma", "term"): ("digamma(x)", {"x": [0.5, 4.0]}),
     ("polygamma", "value"): ("polygamma(x, n=1)", {"x": [0.5, 4.0]}),
     ("lgamma", "value"): ("lgamma(x)", {"x": [0.99, 1.0, 2.01, 2.00001]}),

@@ -74,6 +74,32 @@ def shifted(x: Any, by: int) -> Any:
     return y
 
 
+SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. (2017), equation 14
+SHARE = special.expit(X)
+WEIGHT = np.array([0.5, 2.0, 1.0, 3.0])
+
+
+def classified(
+    x: Any, weight: Any = 1.0, *, ignored: int | None = None, smoothing: float = 0.0, logs: Any = special.log_softmax
+) -> Any:
+    """The mean cross entropy, example by example."""
+    weight = np.broadcast_to(weight, 4)
+    total, count = 0.0, 0.0
+    for row, k in zip(logs(x, axis=-1), TARGET, strict=True):
+        if k != ignored:
+            total -= (1 - smoothing) * weight[k] * row[k] + smoothing * np.mean(weight * row)
+            count += weight[k]
+    return np.float64(total / count)
+
+
+def as_given(x: Any, axis: int) -> Any:
+    return x
+
+
+def binary(x: Any, t: Any, positive: Any = 1.0) -> Any:
+    return -(positive * t * np.log(special.expit(x)) + (1 - t) * np.log(special.expit(-x)))
+
+
 # operation -> (call, operands, the same by other means)
 MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
     "relu": [("relu(a)", [X], lambda x: np.maximum(x, 0))],
@@ -84,6 +110,30 @@ MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
         ("gelu(a)", [X], lambda x: x * special.ndtr(x)),
         ("gelu(a, approximate='tanh')", [X], gelu_tanh),
     ],
+    "mish": [("mish(a)", [X], lambda x: x * np.tanh(np.log1p(np.exp(x))))],
+    "selu": [("selu(a)", [X], lambda x: SCALE * np.where(x > 0, x, ALPHA * np.expm1(x)))],
+    "celu": [("celu(a, alpha=2)", [X], lambda x: np.where(x > 0, x, 2 * np.expm1(x / 2)))],
+    "relu6": [("relu6(a)", [9 * X], lambda x: np.clip(x, 0, 6))],
+    "hardtanh": [("hardtanh(a, max_val=0.5)", [X], lambda x: np.clip(x, -1, 0.5))],
+    "hardsigmoid": [("hardsigmoid(a)", [4 * X], lambda x: np.clip(x / 6 + 0.5, 0, 1))],
+    "hardswish": [("hardswish(a)", [4 * X], lambda x: x * np.clip(x / 6 + 0.5, 0, 1))],
+    "hardshrink": [("hardshrink(a)", [X], lambda x: x * (np.abs(x) > 0.5))],
+    "softshrink": [("softshrink(a)", [X], lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0))],
+    "softsign": [("softsign(a)", [X], lambda x: x / (1 + np.abs(x)))],
+    "exp2": [("exp2(a)", [X], np.exp2)],
+    "logaddexp2": [("logaddexp2(a, b)", [9 * X, V], np.logaddexp2)],
+    "rsqrt": [("rsqrt(a)", [SHARE], lambda x: x**-0.5)],
+    "cumprod": [("cumprod(a, axis=1)", [X], lambda x: np.cumprod(x, axis=1))],
+    "tile": [("tile(a, repeats=[2, 1, 2])", [X], lambda x: np.tile(x, (2, 1, 2)))],
+    "pixel_shuffle": [
+        (
+            "pixel_shuffle(a, factor=2)",
+            [np.arange(8.0).reshape(1, 4, 1, 2)],
+            lambda x: np.array([[[[0.0, 2, 1, 3], [4, 6, 5, 7]]]]),
+        )
+    ],
+    "upsample_nearest": [("upsample_nearest(a, factor=2)", [IMAGE], lambda x: x.repeat(2, -1).repeat(2, -2))],
+    "instance_norm": [("instance_norm(a)", [IMAGE], lambda x: standardised(x, (2, 3)))],
     "clip": [("clip(a, -0.5, 0.3)", [X], lambda x: np.clip(x, -0.5, 0.3))],
     "mean": [("mean(a, axis=0)", [X], lambda x: x.mean(0))],
     "prod": [
@@ -142,13 +192,60 @@ MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
     "adaptive_avg_pool": [
         ("adaptive_avg_pool(a, output_size=[3, 2])", [IMAGE[..., :4]], lambda x: tiled(x).mean((3, 5)))
     ],
-    "mse_loss": [("mse_loss(a, b)", [X, 2 * X], lambda x, t: np.mean((x - t) ** 2))],
+    "mse_loss": [
+        ("mse_loss(a, b)", [X, 2 * X], lambda x, t: np.mean((x - t) ** 2)),
+        ("mse_loss(a, b, reduction='none')", [X, V], lambda x, t: (x - t) ** 2),
+    ],
+    "l1_loss": [("l1_loss(a, b, reduction='sum')", [X, V], lambda x, t: np.sum(np.abs(x - t)))],
+    "smooth_l1_loss": [
+        ("smooth_l1_loss(a, b, beta=0.5)", [X, V], lambda x, t: np.mean(special.huber(0.5, x - t)) / 0.5),
+    ],
+    "huber_loss": [("huber_loss(a, b, delta=0.7)", [X, V], lambda x, t: np.mean(special.huber(0.7, x - t)))],
+    "kl_div": [
+        (
+            "kl_div(a, b, reduction='batchmean')",
+            [X, SHARE],
+            lambda x, t: np.sum(special.kl_div(t, np.exp(x)) + t - np.exp(x)) / 3,
+        ),
+        ("kl_div(a, b, log_target=True)", [X, V], lambda x, t: np.mean(np.exp(t) * (t - x))),
+    ],
+    "binary_cross_entropy": [
+        (
+            "binary_cross_entropy(a, b, c)",
+            [SHARE, SHARE[::-1], WEIGHT],
+            lambda x, t, w: np.mean(w * binary(special.logit(x), t)),
+        )
+    ],
+    "binary_cross_entropy_with_logits": [
+        ("binary_cross_entropy_with_logits(a, b)", [X, SHARE], lambda x, t: np.mean(binary(x, t))),
+        (
+            "binary_cross_entropy_with_logits(a, b, 2, c, reduction='sum')",
+            [X, SHARE, WEIGHT],
+            lambda x, t, p: np.sum(2 * binary(x, t, p)),
+        ),
+    ],
+    "nll_loss": [
+        ("nll_loss(a, target)", [X], lambda x: classified(x, logs=as_given)),
+        (
+            "nll_loss(a, target, b, ignore_index=0)",
+            [X, WEIGHT],
+            lambda x, w: classified(x, w, ignored=0, logs=as_given),
+        ),
+    ],
+    "xlogy": [("xlogy(a, b)", [np.array([0, 0.5, 0.0]), np.array([0.0, 2, 3])], special.xlogy)],
+    "log_sigmoid": [("log_sigmoid(a)", [30 * X], special.log_expit)],
     "cross_entropy": [
         (
             "cross_entropy(a, target)",
             [50 * X],
             lambda x: -np.mean(special.log_softmax(x, axis=-1)[np.arange(3), TARGET]),
-        )
+        ),
+        (
+            "cross_entropy(a, target, b, label_smoothing=0.3)",
+            [X, WEIGHT],
+            lambda x, w: classified(x, w, smoothing=0.3),
+        ),
+        ("cross_entropy(a, target, ignore_index=3)", [X], lambda x: classified(x, ignored=3)),
     ],
     "layer_norm": [
         ("layer_norm(a)", [X], lambda x: normalised(x, 1e-5)),

@@ -79,7 +79,7 @@ FILES = {
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
     "reduction linear_algebra convolution | pooling movement indexing loss layer | __init__",
     "graph/language": "habits printing | slips | expression | mistakes",
-    "records": "formats verdicts known | evaluation rows | cotangent paths settings | outcome | tally",
+    "records": "formats verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "hearing": "heard | recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "

@@ -335,6 +335,10 @@ def test_elements_are_gathered_added_and_padded() -> None:
     for k, index in enumerate(indices):
         added[:, index] += x[:, k]
     same_numbers(DECIDE["scatter_add"](to_balls(x), indices, axis=-1, size=3), added)
+    each = np.array([[1, 0, 2, 2], [0, 1, 1, 2]])
+    same_numbers(DECIDE["take_along_axis"](to_balls(x), each, axis=1), np.take_along_axis(x, each, axis=1))
+    summed = np.sum(x[..., None] * (each[..., None] == np.arange(3)), axis=1)
+    same_numbers(DECIDE["scatter_add_along_axis"](to_balls(x), each, axis=-1, size=3), summed)
     same_numbers(DECIDE["take"](to_balls(x), indices, axis=1), x[:, indices])
     same_numbers(DECIDE["cumsum"](to_balls(x), axis=1), np.cumsum(x, axis=1))
     same_numbers(DECIDE["one_hot"](indices, size=3), np.eye(3)[indices])

@@ -14,3 +14,6 @@ row("log1p", "x", cost=4, meaning="ln(1 + x)", derivative="g / (1 + x)", analyti
 row("log2", "x", cost=4, meaning="ln x / ln 2", derivative="g / (x * log(2))", analytic=True)  # 2.8
 row("log10", "x", cost=4, meaning="ln x / ln 10", derivative="g / (x * log(10))", analytic=True)  # 3.6
 row("logaddexp", "a, b", cost=6, meaning="ln(e^a + e^b)", derivative=("g * sigmoid(a - b)", "g * sigmoid(b - a)"), analytic=True, log_of_sum=True)
+row("xlogy", "x, y", definition="x * log(where(x == 0, where(y > 0, y, 1), y))")
+row("exp2", "x", definition="2 ** x")
+row("logaddexp2", "a, b", definition="log2(2 ** a + 2 ** b)", stable="logaddexp(a * log(2), b * log(2)) / log(2)")

@@ -10,7 +10,7 @@ from ...words import counted
 from ..node import GraphError, Param, Shape
 from ..shapes import axes_of, broadcast, one_axis, same
 from ..symbol import Symbol, f
-from .operation import row
+from .operation import Bound, row
 
 
 def permute_dims(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
@@ -87,6 +87,57 @@ def pad(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     return tuple(n + before + after for n, (before, after) in zip(shapes[0], widths, strict=True))
 
 
+def tile(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    (x,), repeats = shapes, cast("tuple[int, ...]", p["repeats"])
+    if len(repeats) < len(x) or min(repeats, default=1) < 1:
+        raise GraphError(
+            f"repeats={list(repeats)} of {x}", "at least one for each axis, at least 1", parameter="repeats"
+        )
+    return tuple(n * k for n, k in zip([1] * (len(repeats) - len(x)) + list(x), repeats, strict=True))
+
+
+def tiled(p: Bound) -> str:
+    """Each axis as two: which copy, and where in it."""
+    repeats = cast("tuple[int, ...]", p["repeats"])
+    x = [1] * (len(repeats) - len(cast(Shape, p["x"]))) + list(cast(Shape, p["x"]))
+    apart = [n for pair in zip([1] * len(x), x, strict=True) for n in pair]
+    copies = [n for pair in zip(repeats, x, strict=True) for n in pair]
+    whole = [n * k for n, k in zip(x, repeats, strict=True)]
+    return f"reshape(broadcast_to(reshape(x, shape={apart}), shape={copies}), shape={whole})"
+
+
+def pixel_shuffle(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    (x,), k = shapes, cast(int, p["factor"])
+    if len(x) < 3 or x[-3] % (k * k):
+        expected = f"(..., channels, height, width), channels in groups of {k * k}"
+        raise GraphError(f"x of shape {x}, factor={k}", expected, parameter="factor")
+    return (*x[:-3], x[-3] // (k * k), x[-2] * k, x[-1] * k)
+
+
+def shuffled(p: Bound) -> str:
+    x, k = cast(Shape, p["x"]), cast(int, p["factor"])
+    (*batch, channels, height, width), n = x, len(x) - 3
+    order = [*range(n + 1), n + 3, n + 1, n + 4, n + 2]
+    apart, whole = [*batch, channels // (k * k), k, k, height, width], pixel_shuffle([x], {"factor": k})
+    return f"reshape(permute_dims(reshape(x, shape={apart}), axes={order}), shape={list(whole)})"
+
+
+def enlarged(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    (x,), k = shapes, cast(int, p["factor"])
+    if len(x) < 3:
+        raise GraphError(f"x of shape {x}", "x (batch, channels, ...)")
+    return (*x[:2], *(n * k for n in x[2:]))
+
+
+def nearest(p: Bound) -> str:
+    x, k = cast(Shape, p["x"]), cast(int, p["factor"])
+    apart = [*x[:2], *(n for side in x[2:] for n in (side, 1))]
+    copies = [*x[:2], *(n for side in x[2:] for n in (side, k))]
+    return (
+        f"reshape(broadcast_to(reshape(x, shape={apart}), shape={copies}), shape={list(enlarged([x], {'factor': k}))})"
+    )
+
+
 def permuted_back(g: Symbol, y: Symbol, x: Symbol, axes: tuple[int, ...]) -> list[Symbol]:
     rank = len(axes)
     return [f.permute_dims(g, axes=tuple(sorted(range(rank), key=lambda i: axes[i] % rank)))]
@@ -141,3 +192,6 @@ row("roll", "x, *, shift, axis", same, meaning="rotated along the axis",
     derivative="roll(g, shift=-shift, axis=axis)", linear=True, moves=True, analytic=True)
 row("pad", "x, *, widths, value=0", pad, meaning="value added before and after, [before, after] per axis",
     derivative=unpadded, linear=True, analytic=True)
+row("tile", "x, *, repeats", tile, definition=tiled)
+row("pixel_shuffle", "x, *, factor", pixel_shuffle, definition=shuffled)
+row("upsample_nearest", "x, *, factor", enlarged, definition=nearest)

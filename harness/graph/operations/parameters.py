@@ -24,6 +24,10 @@ def _number(v: object) -> Param:
     return v if isinstance(v, int | float) and not isinstance(v, bool) else None
 
 
+def _positive(v: object) -> Param:
+    return v if isinstance(v, int | float) and not isinstance(v, bool) and v > 0 else None
+
+
 def _integers(v: object) -> Param:
     if isinstance(v, tuple) and all(
         isinstance(n, int) and not isinstance(n, bool) for n in cast("tuple[object, ...]", v)
@@ -79,6 +83,17 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
     "padding_index": (_integer(0), "an integer, not negative"),
     "approximate": (lambda v: v if v in ("none", "tanh") else None, "'none' or 'tanh'"),
     "subscripts": (lambda v: v if isinstance(v, str) else None, 'text such as "ij,jk->ik"'),
+    "reduction": (lambda v: v if v in ("none", "mean", "sum", "batchmean") else None, "'none', 'mean' or 'sum'"),
+    "label_smoothing": (_number, "a number"),
+    "ignore_index": (_integer(-(2**62)), "an integer"),
+    "min_val": (_number, "a number"),
+    "max_val": (_number, "a number"),
+    "lambd": (_number, "a number"),
+    "factor": (_integer(1), "an integer of at least 1"),
+    "repeats": (_integers, "a list of integers"),
+    "beta": (_positive, "a number above 0"),
+    "delta": (_positive, "a number above 0"),
+    "log_target": (_truth, "True or False"),
     "index": (lambda v: v if isinstance(v, str) else None, "an index"),
 }  # fmt: skip
 

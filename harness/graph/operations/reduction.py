@@ -51,6 +51,15 @@ def halved_product(p: Bound) -> str:
     return "; ".join(lines)
 
 
+def running_product(p: Bound) -> str:
+    """Each product from the one before it: no division, so its derivative holds where a factor is zero."""
+    x, axis = cast(Shape, p["x"]), cast(int, p["axis"])
+    before = ":, " * (axis % len(x))
+    lines = [f"p0 = x[{before}0:1]" if x[axis] else "p0 = x"]
+    lines += [f"p{k} = p{k - 1} * x[{before}{k}:{k + 1}]" for k in range(1, x[axis])]
+    return "; ".join([*lines, f"concat([{', '.join(f'p{k}' for k in range(max(x[axis], 1)))}], axis=axis)"])
+
+
 def summed(x: Shape, *, axis: object, keepdims: bool) -> int:
     return max(prod(x[a] for a in axes_of(axis, len(x))) - 1, 0)
 
@@ -102,3 +111,4 @@ row("log_softmax", "x, *, axis=-1", same,
     stable="c = x - stop_gradient(max(x, axis=axis, keepdims=True)); c - log(sum(exp(c), axis=axis, keepdims=True))", reads_log=True)
 row("cumsum", "x, *, axis", same, cost=1, meaning="running sum along the axis",
     derivative="flip(cumsum(flip(g, axis=axis), axis=axis), axis=axis)", linear=True, sums=along, joints=scanned, analytic=True)
+row("cumprod", "x, *, axis", same, definition=running_product)
