@@ -46,15 +46,15 @@ class Call:
 
 
 class Recording:
-    """Collects nodes in the order of the run."""
+    """Collects nodes in the order of the run. One `within` another shares its definitions, and is `adopt`ed by it."""
 
-    def __init__(self) -> None:
-        self.builder = Builder()
+    def __init__(self, within: Recording | None = None) -> None:
+        self.builder = Builder(within.builder.definitions if within else ())
         self.values: dict[str, Array] = {}
         self.places: dict[str, Place] = {}
         self.names: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._defined: dict[tuple[object, ...], str] = {}
+        self._defined: dict[tuple[object, ...], str] = within._defined if within else {}
 
     def input(self, name: str, array: Array, *, constant: bool = False, place: Place = Place()) -> str:  # noqa: B008
         """An input under the user's own name for it; `constant` leaves it out of the gradient. Returns its node."""
@@ -95,6 +95,12 @@ class Recording:
         if operation.name not in self.builder.vocabulary:
             self.builder.define(operation)
         return self.call(Call(operation.name, args, params), array, place)
+
+    def adopt(self, inner: Recording) -> None:
+        """The definitions that a recording within this one has made."""
+        for operation in inner.builder.definitions:
+            if operation.name not in self.builder.vocabulary:
+                self.builder.define(operation)
 
     def fresh(self, name: str) -> str:
         """A name for a node that is free, made of what the user calls it."""

@@ -1,0 +1,134 @@
+"""torch's products: matrices, einsum, convolutions."""
+
+# torch's annotations are partial: its functions are passed around here as `Any`.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+from typing import Any
+
+from .calls import Step, Unheard, decimal, given, ints, row
+
+
+row("matmul", "mm", "bmm", "mv", "linalg_matmul")(lambda x, other=None, mat2=None, vec=None: Step("matmul", [x, *given(other, mat2, vec)]))
+row("rmatmul")(lambda x, other: Step("matmul", [other, x]))
+row("outer", "ger")(lambda x, vec2: Step("outer", [x, vec2]))
+row("linear")(lambda x, weight, bias=None: Step("linear", [x, weight, *given(bias)]))
+
+
+@row("dot", "inner", "vdot")
+def _(x: Any, other: Any) -> Step:
+    if x.ndim != 1 or other.ndim != 1:
+        if x.ndim and other.ndim:
+            return Step("inner", [x, other], text="x0 @ matrix_transpose(x1)" if other.ndim > 1 else "x0 @ x1")
+        return Step("multiply", [x, other])
+    return Step("matmul", [x, other])
+
+
+@row("addmm", "addmv", "baddbmm", "addbmm")
+def _(x: Any, a: Any, b: Any, beta: float = 1, alpha: float = 1, name: str = "") -> Step:
+    product = "x1 @ x2" if name != "addbmm" else "sum(x1 @ x2, axis=0)"
+    product = product if alpha == 1 else f"{decimal(alpha)} * ({product})"
+    return Step(name, [x, a, b], text=f"{'x0' if beta == 1 else decimal(beta) + ' * x0'} + {product}")
+
+
+@row("addr")
+def _(x: Any, vec1: Any, vec2: Any, beta: float = 1, alpha: float = 1) -> Step:
+    return Step("addr", [x, vec1, vec2], text=f"{decimal(beta)} * x0 + {decimal(alpha)} * outer(x1, x2)")
+
+
+@row("linalg_vecdot")
+def _(x: Any, y: Any, dim: int = -1) -> Step:
+    return Step("vecdot", [x, y], text=f"sum(x0 * x1, axis={dim})")
+
+
+@row("bilinear")
+def _(x: Any, y: Any, weight: Any, bias: Any = None) -> Step:
+    o, i, j = weight.shape
+    lead = listed_shape(x.shape[:-1])
+    text = (
+        f"a = reshape(x0, shape=[-1, {i}]); b = reshape(x1, shape=[-1, {j}]); "
+        f'reshape(einsum("ni,oij,nj->no", a, x2, b), shape=[{lead}{o}])'
+    )
+    return Step("bilinear", [x, y, weight, *given(bias)], text=text + (" + x3" if bias is not None else ""))
+
+
+def listed_shape(shape: Any) -> str:
+    return "".join(f"{int(n)}, " for n in shape)
+
+
+@row("einsum")
+def _(equation: str, *operands: Any, path: Any = None) -> Step:
+    xs = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    text = explicit(equation.replace(" ", ""), [x.ndim for x in xs])
+    terms = text.partition("->")[0].split(",")
+    if any(len(set(term)) < len(term) for term in terms):
+        raise Unheard(f"`einsum` {equation!r}, which reads a diagonal", "Take the diagonal first.")
+    return Step("einsum", list(xs), {"subscripts": text})
+
+
+def explicit(equation: str, ranks: list[int]) -> str:
+    """Subscripts with their output and without an ellipsis."""
+    left, arrow, output = equation.partition("->")
+    terms = left.split(",")
+    letters = {c for c in equation if c.isalpha()}
+    free = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in letters]
+    counts = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True) if "..." in term]
+    dots = "".join(free[: max(counts, default=0)])
+    widened = [
+        term.replace("...", dots[len(dots) - (rank - len(term.replace("...", ""))) :])
+        if rank - len(term.replace("...", ""))
+        else term.replace("...", "")
+        for term, rank in zip(terms, ranks, strict=True)
+    ]
+    if not arrow:
+        once = sorted(c for c in letters if left.count(c) == 1)
+        output = ("..." if "..." in left else "") + "".join(once)
+    return ",".join(widened) + "->" + output.replace("...", dots)
+
+
+# --- convolutions -------------------------------------------------------------------------------------------------
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """A setting along two axes; along one it stands twice."""
+    values = (value,) if isinstance(value, int) else ints(value)
+    return (values[0], values[0]) if len(values) == 1 else (values[0], values[1])
+
+
+@row("conv1d", "conv2d")
+def _(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
+    name: str = "",
+) -> Step:  # fmt: skip
+    rank = weight.ndim - 2
+    params: dict[str, object] = {"stride": pair(stride), "dilation": pair(dilation), "groups": groups}
+    widths = None
+    if isinstance(padding, str):
+        total = [d * (k - 1) if padding == "same" else 0 for d, k in zip(pair(dilation)[2 - rank :], weight.shape[2:], strict=True)]
+        if any(n % 2 for n in total):  # the odd one goes behind
+            widths = [[0, 0], [0, 0], *([n // 2, n - n // 2] for n in total)]
+        padding = [0 if widths else n // 2 for n in total]
+    params["padding"] = pair(padding)
+    if widths is None and x.ndim == weight.ndim:
+        return Step(name, [x, weight, *given(bias)], params)
+    inside = "x0" if x.ndim == weight.ndim else "expand_dims(x0, axis=0)"
+    inside = f"pad({inside}, widths={widths})" if widths else inside
+    settings = ", ".join(f"{key}={list(v) if isinstance(v, tuple) else v}" for key, v in params.items())
+    text = f"{name}({inside}, x1{', x2' if bias is not None else ''}, {settings})"
+    return Step(name, [x, weight, *given(bias)], text=text if x.ndim == weight.ndim else f"squeeze({text}, axis=0)")
+
+
+@row("conv_transpose1d", "conv_transpose2d")
+def _(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
+    groups: int = 1, dilation: Any = 1,
+) -> Step:  # fmt: skip
+    if x.ndim != weight.ndim:
+        raise Unheard("a transposed convolution without a batch", "Give it a batch of one.")
+    params = {
+        "stride": pair(stride), "padding": pair(padding), "output_padding": pair(output_padding),
+        "dilation": pair(dilation), "groups": groups,
+    }  # fmt: skip
+    return Step("conv_transpose", [x, weight, *given(bias)], params)
