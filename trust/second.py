@@ -3,8 +3,8 @@
 A Hessian-vector product H v is what (g(x + h v) - g(x)) / h tends to from both sides, g the gradient. Random graphs
 of a few pieces, most with a kink or the end of a domain, are asked at points of which about half lie on those. g comes
 from reverse mode of the graph alone, a hair of 2^-1200 and one of 2^-1600 beside the point; the reference's product is
-the gradient of another graph, that of <g, v>, and of its one-sided derivatives. What those leave open it asks by germs of
-g along v, a derivation of its own, and only where germs do not know by such hairs too.
+the gradient of another graph, that of <g, v>, and of its one-sided derivatives. What those leave open it asks by germs
+of g along v, a derivation of its own, and only where germs do not know by such hairs too.
 """
 
 from __future__ import annotations
