@@ -108,9 +108,9 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
             continue
         bound, done = sensitivity.strict(asked.name, index, asked.moved), float(turned[index])
         excluded = bound < max(size[index], error[index]) / 8
-        # Where R has no end, or first order proves nothing, what shaken runs do is all that is known.
+        # Where R is as large, first order proves nothing: what shaken runs do is all that is known.
         unknown = not isfinite(bound) and done < size[index] / 16
-        if excluded or unknown or (bound > size[index] and done * BEYOND < error[index]):
+        if excluded or unknown or done * BEYOND < error[index]:
             may = f"may move it by {bound:.2g}" if excluded else f"moved it by {done:.2g} in shaken runs"
             said = (
                 f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}, "

@@ -61,7 +61,7 @@ def _jumps(value: Program, moved: int, numbers: tuple[float, ...]) -> bool:
             for hair in (0, HAIR, -HAIR)
         )
         seen = [y for y in beside if y.is_finite()]
-        return bool(here.is_finite() and seen and all(abs(y - here) > abs(here) * APART for y in seen))
+        return bool(here.is_finite() and seen and all(abs(y - here) > (abs(here) + 1) * APART for y in seen))
 
 
 def _limit(value: Program, terms: Program, which: int, numbers: tuple[float, ...]) -> float:

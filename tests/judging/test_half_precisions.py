@@ -22,7 +22,7 @@ from gradaccord.harness.running.answers import sensible
 from gradaccord.harness.running.loading import load as load_engine
 from gradaccord.harness.truth.rounding import underflow
 
-from ..subject import subject
+from ..subject import evaluated, subject
 
 WIDTH = 4096
 HALVES = ("bfloat16", "float16")
@@ -252,3 +252,15 @@ def test_where_subnormals_are_kept_only_what_may_be_small_loses_more_than_digits
     for form, size, lost in ((FLOAT16, 1, 0), (FLOAT16, 2**-12, 0), (FLOAT16, 2**-14, eta), (BFLOAT16, 1, 2.0**-126)):
         assert underflow(form)(arb(size)).rad() == arb(0, lost).rad()
     assert underflow(FLOAT16)(arb(0, 1)).rad() == arb(0, eta).rad()
+
+
+@pytest.mark.parametrize("text", ["std(x)", "sum(layer_norm(x) * y)", "log(var(x))"])
+def test_where_r_has_no_end_shaken_runs_still_tell_garbage(text: str) -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=16) + 100, random.normal(size=16)
+    about = subject(text, "bfloat16", x=x, **({"y": y} if "y)" in text else {}))
+    sound = replace(evaluated(about), terms=None, adjoints=None)
+    assert not [row for row in judge(about, "x", sound) if row.finding]
+    for garbage in (90.0, -90.0, np.nan):
+        wrong = {**sound.gradients, "x": np.full_like(sound.gradients["x"], garbage)}
+        assert [row.name for row in judge(about, "x", replace(sound, gradients=wrong)) if row.finding] == ["x"]
