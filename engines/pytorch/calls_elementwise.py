@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .calls import FLAT, Step, Unheard, decimal, given, row
+from .calls import FLAT, Step, Unheard, decimal, row
 
 SAME: Mapping[str, str] = {
     # one operand
@@ -93,9 +93,7 @@ def _(x: Any, exponent: Any) -> Step:
 
 
 row("remainder")(lambda x, other: Step("remainder", [x, other], text="x0 - x1 * floor(x0 / x1)"))
-row("fmod")(
-    lambda x, other: Step("fmod", [x, other], text="q = x0 / x1; x0 - x1 * where(q >= 0, floor(q), ceil(q))")
-)
+row("fmod")(lambda x, other: Step("fmod", [x, other], text="q = x0 / x1; x0 - x1 * where(q >= 0, floor(q), ceil(q))"))
 row("ldexp")(lambda x, other: Step("ldexp", [x, as_float(other)], text="x0 * exp(x1 * log(2))", stable="x0 * 2 ** x1"))
 row("copysign")(lambda x, other: Step("copysign", [x, other], text="where(x1 >= 0, abs(x0), -abs(x0))"))
 row("logaddexp2")(lambda x, other: Step("logaddexp2", [x, other], text="logaddexp(x0 * log(2), x1 * log(2)) / log(2)"))

@@ -24,7 +24,17 @@ MOVES |= {
     "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "narrow_copy", "select_copy", "vec",
     "gather", "scatter", "unfold_copy", "expand_copy",
 }  # fmt: skip
-FLAT |= {"unique", "_unique2", "unique_dim", "unique_consecutive", "_unique", "histc", "bincount", "searchsorted", "bucketize"}
+FLAT |= {
+    "unique",
+    "_unique2",
+    "unique_dim",
+    "unique_consecutive",
+    "_unique",
+    "histc",
+    "bincount",
+    "searchsorted",
+    "bucketize",
+}
 
 row("detach", "data")(lambda x: Step("stop_gradient", [x]))
 row("clone", "alias", "lift_fresh", "contiguous", "resolve_conj", "resolve_neg", "cpu", "real")(
@@ -152,7 +162,10 @@ def slice_text(item: slice) -> str:
 def _(x: Any, index: Any, result: Any) -> Step:
     items = index if isinstance(index, tuple) else (index,)
     if all(isinstance(i, int | slice | EllipsisType | None) and not isinstance(i, bool) for i in items):
-        texts = ["..." if i is Ellipsis else "None" if i is None else slice_text(i) if isinstance(i, slice) else str(i) for i in items]
+        texts = [
+            "..." if i is Ellipsis else "None" if i is None else slice_text(i) if isinstance(i, slice) else str(i)
+            for i in items
+        ]
         return Step("getitem", [x], {"index": ", ".join(texts) or "..."})
     if len(items) == 1 and isinstance(index, torch.Tensor) and index.dtype == torch.int64:
         return Step("take", [x, index], {"axis": 0})
@@ -195,7 +208,11 @@ def _(x: Any, dim: int, index: Any, src: Any) -> Step:
     source = src[tuple(slice(n) for n in index.shape)] if src.shape != index.shape else src
     if source is not src:
         raise Unheard("`scatter_add` of a part of its source", "Cut the source first.")
-    places = torch.gather(torch.arange(x.numel()).reshape(x.shape).expand_as(x), dim, index) if _fits(x, index, dim) else None
+    places = (
+        torch.gather(torch.arange(x.numel()).reshape(x.shape).expand_as(x), dim, index)
+        if _fits(x, index, dim)
+        else None
+    )
     if places is None:
         raise Unheard("`scatter_add` with an index larger than what it adds to")
     return added("scatter_add", x, src, places)

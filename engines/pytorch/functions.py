@@ -35,21 +35,51 @@ class Named:
 
 # Numbers that leave torch.
 LEAVES = frozenset(
-    "item tolist numpy __float__ __int__ __bool__ __index__ __array__ __complex__ __contains__ allclose equal "
-    "is_nonzero __repr__ __format__".split()
+    [
+        "item",
+        "tolist",
+        "numpy",
+        "__float__",
+        "__int__",
+        "__bool__",
+        "__index__",
+        "__array__",
+        "__complex__",
+        "__contains__",
+        "allclose",
+        "equal",
+        "is_nonzero",
+        "__repr__",
+        "__format__",
+    ]
 )
 # A result for each piece of the operand.
-PIECES = frozenset("split split_with_sizes chunk unbind tensor_split unsafe_split unsafe_chunk hsplit vsplit".split())
+PIECES = frozenset(
+    ["split", "split_with_sizes", "chunk", "unbind", "tensor_split", "unsafe_split", "unsafe_chunk", "hsplit", "vsplit"]
+)
 # In place, these change the shape alone.
-RESHAPES = frozenset("squeeze unsqueeze t transpose swapaxes swapdims detach".split())
+RESHAPES = frozenset(["squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims", "detach"])
 # In place, these forget what was there.
 CHANGES = frozenset(
-    "zero fill normal uniform bernoulli exponential random geometric cauchy log_normal copy fill_diagonal".split()
+    [
+        "zero",
+        "fill",
+        "normal",
+        "uniform",
+        "bernoulli",
+        "exponential",
+        "random",
+        "geometric",
+        "cauchy",
+        "log_normal",
+        "copy",
+        "fill_diagonal",
+    ]
 )
 # Names that end in an underscore and change nothing.
 _STAY = frozenset(["requires_grad_", "rename_", "share_memory_", "retain_grad"])
 # What an attribute gives that is made of the numbers themselves.
-_NUMBERS = frozenset("T mT H mH data real imag".split())
+_NUMBERS = frozenset(["T", "mT", "H", "mH", "data", "real", "imag"])
 
 REFUSED: Mapping[str, tuple[str, str, str]] = {
     "grad": (
@@ -68,7 +98,7 @@ _DUNDERS: Mapping[str, str] = {
     "truediv": "div", "itruediv": "idiv", "rdiv": "rdiv", "rtruediv": "rdiv", "and": "bitwise_and", "or": "bitwise_or",
     "xor": "bitwise_xor", "invert": "bitwise_not", "rpow": "rpow", "rmatmul": "rmatmul", "mod": "remainder",
 }  # fmt: skip
-_IN_PLACE = frozenset("iadd isub imul idiv ipow imod".split())
+_IN_PLACE = frozenset(["iadd", "isub", "imul", "idiv", "ipow", "imod"])
 
 
 @lru_cache(maxsize=4096)
@@ -100,12 +130,7 @@ def named(func: Any) -> Named:
 
 
 _LOOKS = frozenset(
-    "dim ndimension size numel nelement stride storage_offset is_contiguous is_floating_point is_complex is_nonzero "
-    "element_size data_ptr untyped_storage storage storage_type get_device is_pinned is_sparse requires_grad_ retain_grad "
-    "is_signed is_inference is_same_size hash len dir has_names names is_shared result_type can_cast is_tensor is_storage "
-    "iscomplexobj __len__ __hash__ __dir__ _is_view is_set_to is_coalesced sym_numel sym_size sym_stride _assert "
-    "promote_types broadcast_shapes _assert_async is_distributed is_cuda is_neg is_conj _is_zerotensor dtype "
-    "register_post_accumulate_grad_hook rename_".split()
+    ["dim", "ndimension", "size", "numel", "nelement", "stride", "storage_offset", "is_contiguous", "is_floating_point", "is_complex", "is_nonzero", "element_size", "data_ptr", "untyped_storage", "storage", "storage_type", "get_device", "is_pinned", "is_sparse", "requires_grad_", "retain_grad", "is_signed", "is_inference", "is_same_size", "hash", "len", "dir", "has_names", "names", "is_shared", "result_type", "can_cast", "is_tensor", "is_storage", "iscomplexobj", "__len__", "__hash__", "__dir__", "_is_view", "is_set_to", "is_coalesced", "sym_numel", "sym_size", "sym_stride", "_assert", "promote_types", "broadcast_shapes", "_assert_async", "is_distributed", "is_cuda", "is_neg", "is_conj", "_is_zerotensor", "dtype", "register_post_accumulate_grad_hook", "rename_"]
 )  # fmt: skip
 
 
@@ -132,7 +157,9 @@ def inside_of(func: Any) -> Callable[..., Any] | None:
         return None
     if named(func).passive or named(func).name in LEAVES:
         return None
-    made = types.FunctionType(code, _without_overrides(module, func), func.__name__, func.__defaults__, func.__closure__)
+    made = types.FunctionType(
+        code, _without_overrides(module, func), func.__name__, func.__defaults__, func.__closure__
+    )
     made.__kwdefaults__ = func.__kwdefaults__
     return made
 

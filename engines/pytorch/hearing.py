@@ -155,7 +155,9 @@ class Hearing(TorchFunctionMode):
         if self.taped and tensor.requires_grad and self._known(tensor) is None and not what.passive:
             if tensor.grad_fn is not None:
                 made = tensor.grad_fn.name()
-                raise self.refused(f"an operand made where no listener hears ({made}): TorchScript or C++", what, DEFINE)
+                raise self.refused(
+                    f"an operand made where no listener hears ({made}): TorchScript or C++", what, DEFINE
+                )
             self.note("a tensor with `requires_grad` that is no input is held constant", what)
             self.memory.replace(tensor, tensor.detach())
         return False
@@ -189,7 +191,7 @@ class Hearing(TorchFunctionMode):
             assert isinstance(step, Step)
             self.record(step, whole, place, tags)
         except (Unheard, Refused) as error:
-            if not whole.requires_grad and self.taped or whole.dtype == torch.bool:
+            if (not whole.requires_grad and self.taped) or whole.dtype == torch.bool:
                 self.note("taken from the run", what)  # nothing flows back
                 return out
             raise self._placed(error, place) from None
@@ -241,7 +243,10 @@ class Hearing(TorchFunctionMode):
         operands = [bound.pop(operand.name) for operand in operation.operands if operand.name in bound]
         if not isinstance(out, Tensor):
             raise Refused(f"`{place.call}` with several results", place, "Define a function that gives one of them.")
-        arrays = [self.node_of(tags[id(x)][1] if id(x) in tags else x) if isinstance(x, Tensor) else number(x) for x in operands]
+        arrays = [
+            self.node_of(tags[id(x)][1] if id(x) in tags else x) if isinstance(x, Tensor) else number(x)
+            for x in operands
+        ]
         node = self.recording.own(operation, arrays, bound, array(out), place)
         self._keep(out, node, moves=True)
         self.tags += [(Use(node, k), x) for k, x in enumerate(operands) if isinstance(x, Tensor) and id(x) in tags]
@@ -293,7 +298,9 @@ class Hearing(TorchFunctionMode):
         if not reached and not self.memory.changed(target) and now is target:
             shared = target.untyped_storage().data_ptr()
             if any(k.moves and k.tensor.untyped_storage().data_ptr() == shared for k in self.known.values()):
-                raise self.refused("a change, behind the tape, of numbers that a wanted float reaches", what, "Change a clone.")
+                raise self.refused(
+                    "a change, behind the tape, of numbers that a wanted float reaches", what, "Change a clone."
+                )
             return func(target, *rest, **kwargs)
         if what.name == "setitem":
             new = self._assigned(now, rest[0], rest[1])
@@ -483,7 +490,11 @@ def originals(step: Step, tags: Mapping[int, tuple[Tensor, Tensor]]) -> Iterator
 
 
 def unusual(tensor: Tensor) -> str:
-    kinds = ("complex", tensor.is_complex()), ("quantised", tensor.is_quantized), (f"on {tensor.device}", tensor.device.type != "cpu")
+    kinds = (
+        ("complex", tensor.is_complex()),
+        ("quantised", tensor.is_quantized),
+        (f"on {tensor.device}", tensor.device.type != "cpu"),
+    )
     return next((kind for kind, found in kinds if found), f"laid out as {tensor.layout}")
 
 

@@ -76,7 +76,11 @@ def _plain(program: Program) -> tuple[Array, dict[str, Array], Tensor]:
         seed = _seed(output, program.ask.cotangent)
         wanted = [leaf for leaf in inputs if leaf.wanted]
         got = torch.autograd.grad(
-            output, [leaf.tensor for leaf in wanted], _as_users_do(output, seed), allow_unused=True, materialize_grads=True
+            output,
+            [leaf.tensor for leaf in wanted],
+            _as_users_do(output, seed),
+            allow_unused=True,
+            materialize_grads=True,
         )
         gradients = {leaf.name: array(g, copy=True) for leaf, g in zip(wanted, got, strict=True)}
         return array(output, copy=True), gradients, seed
@@ -167,10 +171,17 @@ def _as_users_do(output: Tensor, seed: Tensor) -> Tensor | None:
 
 
 def _same(
-    program: Program, output: Array, gradients: Mapping[str, Array], hearing: Hearing, evaluation: Evaluation, seed: Tensor
+    program: Program,
+    output: Array,
+    gradients: Mapping[str, Array],
+    hearing: Hearing,
+    evaluation: Evaluation,
+    seed: Tensor,
 ) -> bool:
     """Whether the function answers the same each time: as heard, or else in one more plain run."""
-    heard = {hearing.recording.names[n]: a for n, a in (evaluation.adjoints or {}).items() if n in hearing.recording.names}
+    heard = {
+        hearing.recording.names[n]: a for n, a in (evaluation.adjoints or {}).items() if n in hearing.recording.names
+    }
     if all(np.array_equal(a, gradients[name], equal_nan=True) for name, a in heard.items()):
         return True
     again, once_more, _ = _plain(program)

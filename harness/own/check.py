@@ -66,7 +66,7 @@ def hear(
 def judged(function: Callable[..., Any], framework: str, heard: Heard, *, reference: bool = False) -> Checked:
     """A run that was heard, with its verdicts."""
     start = perf_counter()
-    name = getattr(function, "__qualname__", "") or type(function).__qualname__
+    name = name_of(function)
     subject = Subject(name, 0, heard.dtype, heard.graph, heard.inputs, heard.cotangent)
     chain = Chain(subject, heard.evaluation, knowledge=knowledge(framework))
     chain.judge()
@@ -79,6 +79,11 @@ def judged(function: Callable[..., Any], framework: str, heard: Heard, *, refere
         links=dict(Counter(link.verdict for link in chain.links.values())),
         seconds={**heard.seconds, "judged": perf_counter() - start},
     )
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What people call a function: a method with its class, a module by its class."""
+    return getattr(function, "__qualname__", "") or type(function).__qualname__
 
 
 def _in_their_words(row: Row, heard: Heard) -> Row:

@@ -92,7 +92,7 @@ FILES = {
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",
-    "own": "definitions frameworks | checked | check",
+    "own": "case_file definitions frameworks | checked | check | trace",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 
