@@ -72,8 +72,8 @@ def pixel_shuffle(x: Any, *, factor: int) -> Any:
     return y.reshape(*batch, channels // factor**2, height * factor, width * factor)
 
 
-def upsample_nearest(x: Any, *, factor: int) -> Any:
-    return jax.image.resize(x, (*x.shape[:2], *(n * factor for n in x.shape[2:])), "nearest")
+def enlarged(x: Any, factor: int, method: str) -> Any:
+    return jax.image.resize(x, (*x.shape[:2], *(n * factor for n in x.shape[2:])), method)
 
 
 def attention(query: Any, key: Any, value: Any, mask: Any = None, *, causal: bool, scale: float | None) -> Any:
@@ -233,6 +233,20 @@ def avg_pool(x: Any, *, kernel: Any, stride: Any, padding: Any, count_include_pa
     return total / windows(jnp.ones_like(x), 0.0, lax.add, kernel, stride, padding, (1, 1))
 
 
+def unfold(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """By slices: XLA ends the process where it compiles the derivative of some `conv_general_dilated_patches`."""
+    padded = jnp.pad(x, [(0, 0), (0, 0), *((n, n) for n in padding)])
+    rows, columns = (
+        (n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(padded.shape[2:], kernel, stride, dilation, strict=True)
+    )
+    places = [
+        padded[:, :, i : i + stride[0] * (rows - 1) + 1 : stride[0], j : j + stride[1] * (columns - 1) + 1 : stride[1]]
+        for i in range(0, kernel[0] * dilation[0], dilation[0])
+        for j in range(0, kernel[1] * dilation[1], dilation[1])
+    ]
+    return jnp.stack(places, axis=2).reshape(x.shape[0], -1, rows * columns)
+
+
 def adaptive_avg_pool(x: Any, *, output_size: Any) -> Any:
     sizes = output_size[4 - x.ndim :]
     tiles = [n for length, size in zip(x.shape[2:], sizes, strict=True) for n in (size, length // size)]
@@ -325,7 +339,12 @@ DIFFERENT: Mapping[str, Any] = {
     "scatter_add_along_axis": scatter_add_along_axis,
     "tile": lambda x, *, repeats: jnp.tile(x, repeats),
     "pixel_shuffle": pixel_shuffle,
-    "upsample_nearest": upsample_nearest,
+    "upsample_nearest": lambda x, *, factor: enlarged(x, factor, "nearest"),
+    "upsample_linear": lambda x, *, factor: enlarged(x, factor, "linear"),
+    "pad_reflect": lambda x, widths: jnp.pad(x, widths, mode="reflect"),
+    "pad_replicate": lambda x, widths: jnp.pad(x, widths, mode="edge"),
+    "pad_circular": lambda x, widths: jnp.pad(x, widths, mode="wrap"),
+    "unfold": unfold,
     "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
     # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
     "mse_loss": lambda x, target, reduction: reduced(jnp.square(x - target), reduction),

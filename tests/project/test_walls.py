@@ -66,7 +66,7 @@ NARROW = {
 FILES = {
     "graph": "node | shapes symbol | operations | graph | build | language | emit expand | gradient | directional",
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
-    "reduction linear_algebra convolution | pooling movement indexing loss layer | __init__",
+    "reduction linear_algebra convolution movement | pooling border indexing loss layer | __init__",
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts known spelling | evaluation rows | paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
