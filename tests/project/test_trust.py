@@ -73,7 +73,7 @@ FUSED = ["batch_norm", "group_norm", "scaled_dot_product_attention", "max_pool",
 def test_a_fault_planted_in_a_fused_layer_is_caught_and_pinned(row: str) -> None:
     pytest.importorskip("torch")
     found = list(outcomes("torch", "float64", row, seeds=1, most=2))
-    assert {outcome.result for outcome in found} <= {"caught", "unmoved"}
+    assert {outcome.result for outcome in found} <= {"caught", "unmoved", "hidden"}  # hidden: less than rounding may do
     assert any(outcome.result == "caught" for outcome in found)
 
 

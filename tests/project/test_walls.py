@@ -57,7 +57,7 @@ NARROW = {
     "harness/records/evaluation.py": ("graph", "records.formats", "records.known"),
     "harness/records/known.py": ("graph.node",),
     "harness/running/workers.py": ("running.loading", "running.memory", "words"),
-    "engines/": ("words", "graph", "records.evaluation", "records.known", "rules", "arithmetic"),
+    "engines/": ("words", "graph", "records.evaluation", "records.known", "records.spelling", "rules", "arithmetic"),
     "reports/": REPORTED,
 }
 
