@@ -144,4 +144,25 @@ LAYERS: dict[str, list[Example]] = {
         example("adaptive_avg_pool(x, output_size=2)", x=real(1, 2, 4)),
         example("adaptive_avg_pool(x, output_size=[2, 1])", x=real(1, 2, 4, 3)),
     ],
+    "pad_reflect": [
+        example("pad_reflect(x, widths=[[0, 0], [2, 1]])", x=real(2, 4)),
+        example("pad_reflect(x, widths=[[0, 0], [0, 0], [1, 1], [0, 2]])", x=real(1, 2, 2, 3)),
+    ],
+    "pad_replicate": [
+        example("pad_replicate(x, widths=[[0, 0], [2, 1]])", x=real(2, 2)),
+        example("pad_replicate(x, widths=[[0, 0], [1, 1], [0, 2]])", x=real(2, 2, 3)),
+    ],
+    "pad_circular": [
+        example("pad_circular(x, widths=[[0, 0], [2, 1]])", x=real(2, 3)),
+        example("pad_circular(x, widths=[[0, 0], [1, 1], [0, 3]])", x=real(2, 2, 3)),
+    ],
+    "upsample_linear": [
+        example("upsample_linear(x, factor=2)", x=real(1, 2, 3)),
+        example("upsample_linear(x, factor=3)", x=real(1, 1, 2, 3)),
+    ],
+    "unfold": [
+        example("unfold(x, kernel=2)", x=real(1, 2, 3, 3)),
+        example("unfold(x, kernel=[2, 3], stride=2, padding=[1, 0])", x=real(1, 1, 4, 5)),
+        example("unfold(x, kernel=[2, 3], stride=2, padding=[1, 0], dilation=[1, 2])", x=real(1, 1, 4, 5)),
+    ],
 }

@@ -27,6 +27,7 @@ from ...harness.graph.graph import Graph
 from ...harness.graph.node import Node
 from ...harness.graph.operations import OPERATIONS as VOCABULARY
 from ...harness.records.evaluation import DTYPES, Unsupported
+from .losses import binary_cross_entropy, cross_entropy, huber_loss, kl_div, nll_loss, reduced, with_logits
 
 ABSENT: Mapping[str, str] = {"max_share": "no counterpart: exists for the hand-written engine's rules"}
 
@@ -74,8 +75,8 @@ def pixel_shuffle(x: Any, *, factor: int) -> Any:
     return y.reshape(*batch, channels // factor**2, height * factor, width * factor)
 
 
-def upsample_nearest(x: Any, *, factor: int) -> Any:
-    return jax.image.resize(x, (*x.shape[:2], *(n * factor for n in x.shape[2:])), "nearest")
+def enlarged(x: Any, factor: int, method: str) -> Any:
+    return jax.image.resize(x, (*x.shape[:2], *(n * factor for n in x.shape[2:])), method)
 
 
 def attention(query: Any, key: Any, value: Any, mask: Any = None, *, causal: bool, scale: float | None) -> Any:
@@ -97,85 +98,6 @@ def embedding(indices: Any, weight: Any, *, padding_index: int | None) -> Any:
     if padding_index is not None:
         weight = weight.at[padding_index].set(lax.stop_gradient(weight[padding_index]))
     return jnp.take(weight, indices, axis=0)
-
-
-def reduced(each: Any, reduction: str) -> Any:
-    match reduction:
-        case "none":
-            return each
-        case "sum":
-            return jnp.sum(each)
-        case "batchmean":
-            return jnp.sum(each) / each.shape[0]
-        case _:
-            return jnp.mean(each)
-
-
-def by_class(each: Any, count: Any, reduction: str) -> Any:
-    """`count`: for how much each example counts in a mean."""
-    return jnp.sum(each) / jnp.sum(count) if count is not None and reduction == "mean" else reduced(each, reduction)
-
-
-def known_class(target: Any, ignore_index: int | None) -> tuple[Any, Any]:
-    """The target with a class in place of those ignored, and which are kept."""
-    kept = target != (-1 if ignore_index is None else ignore_index)
-    return (target, None) if ignore_index is None else (jnp.where(kept, target, 0), kept)
-
-
-def counted(x: Any, target: Any, weight: Any, kept: Any) -> Any:
-    count = None if weight is None else weight[target]
-    return count if kept is None else jnp.where(kept, 1 if count is None else count, jnp.zeros((), x.dtype))
-
-
-def cross_entropy(
-    x: Any, target: Any, weight: Any = None, *, reduction: str, label_smoothing: float, ignore_index: int | None
-) -> Any:
-    """By optax's losses: JAX leaves losses to it."""
-    import optax  # half a second, and no other operation needs it
-
-    target, kept = known_class(target, ignore_index)
-    if label_smoothing:
-        labels = optax.smooth_labels(jax.nn.one_hot(target, x.shape[-1], dtype=x.dtype), label_smoothing)
-        each = optax.softmax_cross_entropy(x, labels if weight is None else labels * weight)
-    else:
-        each = optax.softmax_cross_entropy_with_integer_labels(x, target)
-        each = each if weight is None else each * weight[target]
-    each = each if kept is None else jnp.where(kept, each, 0)
-    return by_class(each, counted(x, target, weight, kept), reduction)
-
-
-def nll_loss(x: Any, target: Any, weight: Any = None, *, reduction: str, ignore_index: int | None) -> Any:
-    target, kept = known_class(target, ignore_index)
-    each = -jnp.take_along_axis(x, target[..., None], axis=-1)[..., 0]
-    each = each if weight is None else each * weight[target]
-    each = each if kept is None else jnp.where(kept, each, 0)
-    return by_class(each, counted(x, target, weight, kept), reduction)
-
-
-def huber_loss(x: Any, target: Any, *, reduction: str, delta: float) -> Any:
-    import optax
-
-    return reduced(optax.huber_loss(x, target, delta=delta), reduction)
-
-
-def kl_div(x: Any, target: Any, *, reduction: str, log_target: bool) -> Any:
-    each = jnp.exp(target) * (target - x) if log_target else special.xlogy(target, target) - target * x
-    return reduced(each, reduction)
-
-
-def binary_cross_entropy(x: Any, target: Any, weight: Any = None, *, reduction: str) -> Any:
-    each = -(target * jnp.log(x) + (1 - target) * jnp.log1p(-x))
-    return reduced(each if weight is None else each * weight, reduction)
-
-
-def with_logits(x: Any, target: Any, weight: Any = None, pos_weight: Any = None, *, reduction: str) -> Any:
-    import optax
-
-    if pos_weight is None:
-        each = optax.sigmoid_binary_cross_entropy(x, target)
-    else:
-        each = -(pos_weight * target * jax.nn.log_sigmoid(x) + (1 - target) * jax.nn.log_sigmoid(-x))
-    return reduced(each if weight is None else each * weight, reduction)
 
 
 def correlate2d(x: Any, weight: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
@@ -233,6 +155,20 @@ def avg_pool(x: Any, *, kernel: Any, stride: Any, padding: Any, count_include_pa
     if count_include_pad:
         return total / prod(kernel[4 - x.ndim :])
     return total / windows(jnp.ones_like(x), 0.0, lax.add, kernel, stride, padding, (1, 1))
+
+
+def unfold(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """By slices: XLA ends the process where it compiles the derivative of some `conv_general_dilated_patches`."""
+    padded = jnp.pad(x, [(0, 0), (0, 0), *((n, n) for n in padding)])
+    rows, columns = (
+        (n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(padded.shape[2:], kernel, stride, dilation, strict=True)
+    )
+    places = [
+        padded[:, :, i : i + stride[0] * (rows - 1) + 1 : stride[0], j : j + stride[1] * (columns - 1) + 1 : stride[1]]
+        for i in range(0, kernel[0] * dilation[0], dilation[0])
+        for j in range(0, kernel[1] * dilation[1], dilation[1])
+    ]
+    return jnp.stack(places, axis=2).reshape(x.shape[0], -1, rows * columns)
 
 
 def adaptive_avg_pool(x: Any, *, output_size: Any) -> Any:
@@ -327,7 +263,12 @@ DIFFERENT: Mapping[str, Any] = {
     "scatter_add_along_axis": scatter_add_along_axis,
     "tile": lambda x, *, repeats: jnp.tile(x, repeats),
     "pixel_shuffle": pixel_shuffle,
-    "upsample_nearest": upsample_nearest,
+    "upsample_nearest": lambda x, *, factor: enlarged(x, factor, "nearest"),
+    "upsample_linear": lambda x, *, factor: enlarged(x, factor, "linear"),
+    "pad_reflect": lambda x, widths: jnp.pad(x, widths, mode="reflect"),
+    "pad_replicate": lambda x, widths: jnp.pad(x, widths, mode="edge"),
+    "pad_circular": lambda x, widths: jnp.pad(x, widths, mode="wrap"),
+    "unfold": unfold,
     "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
     # losses and layers: JAX leaves losses to optax, and layers to libraries built of these same pieces
     "mse_loss": lambda x, target, reduction: reduced(jnp.square(x - target), reduction),

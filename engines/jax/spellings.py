@@ -18,8 +18,8 @@ SPELLINGS: Mapping[str, Spelling] = {
         "add subtract multiply divide negative abs sign square sqrt reciprocal hypot exp expm1 log log1p log2 log10 "
         "logaddexp logaddexp2 exp2 sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh maximum minimum "
         "where floor ceil less less_equal greater greater_equal equal not_equal sum mean prod max min cumsum cumprod "
-        "matmul vecdot outer einsum permute_dims matrix_transpose reshape broadcast_to expand_dims squeeze concat stack "
-        "flip roll tile astype",
+        "matmul vecdot outer einsum permute_dims matrix_transpose reshape broadcast_to expand_dims squeeze concat "
+        "stack flip roll tile astype",
         "jax.numpy",
     ),
     **spelled("sigmoid softplus log_sigmoid relu silu mish selu relu6 logsumexp", "jax.nn"),
@@ -56,9 +56,9 @@ SPELLINGS: Mapping[str, Spelling] = {
     "correlate2d_input": Spelling("jax.vjp", "of jax.lax.conv_general_dilated"),
     "correlate2d_weight": Spelling("jax.vjp", "of jax.lax.conv_general_dilated"),
     "conv_transpose": Spelling(
-        "jax.lax.conv_transpose(lhs, rhs, strides, padding, rhs_dilation=None, dimension_numbers=None, transpose_kernel=False)",
-        "the kernel is not turned around unless transpose_kernel; padding is that of the dilated input, PyTorch's cuts the "
-        "result; channels come last",
+        "jax.lax.conv_transpose(lhs, rhs, strides, padding, transpose_kernel=False)",
+        "the kernel is not turned around unless transpose_kernel; padding is that of the dilated input, where "
+        "PyTorch's cuts the result; channels come last",
     ),
     "max_pool": Spelling(
         "jax.lax.reduce_window(operand, init_value, computation, window_dimensions, window_strides=None)",
@@ -81,6 +81,13 @@ SPELLINGS: Mapping[str, Spelling] = {
     "scatter_add_along_axis": Spelling("jax.numpy.ndarray.at", "add, into zeros; what is out of range is dropped"),
     "one_hot": Spelling("jax.nn.one_hot", "an index out of range gives zeros, not an error"),
     "pad": Spelling("jax.numpy.pad(array, pad_width, mode='constant')"),
+    "pad_reflect": Spelling("jax.numpy.pad(array, pad_width, mode='constant')", "with mode='reflect'"),
+    "pad_replicate": Spelling("jax.numpy.pad(array, pad_width, mode='constant')", "with mode='edge'"),
+    "pad_circular": Spelling("jax.numpy.pad(array, pad_width, mode='constant')", "with mode='wrap'"),
+    "unfold": Spelling(
+        "jax.lax.conv_general_dilated_patches", "XLA ends the process where it compiles the derivative of some"
+    ),
+    "upsample_linear": Spelling("jax.image.resize", "by method='linear'; corners are not aligned"),
     "pixel_shuffle": Spelling("jax.numpy.moveaxis", "between two reshapes"),
     "upsample_nearest": Spelling("jax.image.resize", "by method='nearest'"),
     "mse_loss": Spelling("optax.squared_error", ELEMENTS),

@@ -173,6 +173,20 @@ def scatter_add_along_axis(x: Tensor, indices: Tensor, *, axis: int, size: int) 
     return zeros.scatter_add(axis, torch.where(indices < 0, indices + size, indices), x)
 
 
+def bordered(x: Tensor, widths: Any, mode: str) -> Tensor:
+    """torch pads the last axes of images: what stands before the first that is padded is taken for channels."""
+    padded = [axis for axis, around in enumerate(widths) if any(around)] or [x.ndim - 1]
+    first = padded[0]
+    flat = x.reshape(1, -1, *x.shape[first:])
+    y = F.pad(flat, [n for pair in reversed(widths[first:]) for n in pair], mode=mode)
+    return y.reshape(*x.shape[:first], *y.shape[2:])
+
+
+def upsample_linear(x: Tensor, *, factor: int) -> Tensor:
+    mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim]
+    return F.interpolate(x, scale_factor=factor, mode=mode, align_corners=False)
+
+
 def place(x: Tensor, *, index: Any, shape: Sequence[int]) -> Tensor:
     zeros = x.new_zeros(shape)
     zeros[index] = x
@@ -292,6 +306,11 @@ DIFFERENT: Mapping[str, Any] = {
     "roll": lambda x, *, shift, axis: torch.roll(x, shift, axis),
     "tile": lambda x, *, repeats: torch.tile(x, repeats),
     "pixel_shuffle": lambda x, *, factor: F.pixel_shuffle(x, factor),
+    "upsample_linear": upsample_linear,
+    "pad_reflect": lambda x, widths: bordered(x, widths, "reflect"),
+    "pad_replicate": lambda x, widths: bordered(x, widths, "replicate"),
+    "pad_circular": lambda x, widths: bordered(x, widths, "circular"),
+    "unfold": lambda x, kernel, stride, padding, dilation: F.unfold(x, kernel, dilation, padding, stride),
     "upsample_nearest": lambda x, *, factor: F.interpolate(x, scale_factor=factor, mode="nearest"),
     "pad": lambda x, widths, value: F.pad(x, [n for pair in reversed(widths) for n in pair], value=value),
     # losses and layers

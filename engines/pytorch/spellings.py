@@ -11,10 +11,10 @@ MOMENTUM = "momentum is the share of the new statistics, not of the old ones"
 
 SPELLINGS: Mapping[str, Spelling] = {
     **spelled(
-        "add subtract multiply divide negative abs sign square sqrt reciprocal pow hypot rsqrt exp expm1 log log1p log2 "
-        "log10 logaddexp logaddexp2 xlogy exp2 sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh "
-        "lgamma digamma sigmoid maximum minimum where floor ceil less less_equal greater greater_equal not_equal matmul outer "
-        "reshape broadcast_to squeeze flip roll tile cumsum cumprod prod",
+        "add subtract multiply divide negative abs sign square sqrt reciprocal pow hypot rsqrt exp expm1 log log1p "
+        "log2 log10 logaddexp logaddexp2 xlogy exp2 sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh "
+        "lgamma digamma sigmoid maximum minimum where floor ceil less less_equal greater greater_equal not_equal "
+        "matmul outer reshape broadcast_to squeeze flip roll tile cumsum cumprod prod",
         "torch",
     ),
     **spelled("erf erfc", "torch.special"),
@@ -22,7 +22,7 @@ SPELLINGS: Mapping[str, Spelling] = {
     "polygamma": Spelling("torch.polygamma", "n stands first"),
     "softplus": Spelling(
         "torch.nn.functional.softplus(input, beta=1, threshold=20)",
-        "beyond the threshold it is x itself: off by e^-20 of 1",
+        "beyond the threshold it is x itself, which is e^-20 too small at most",
     ),
     "log_sigmoid": Spelling("torch.nn.functional.logsigmoid"),
     "leaky_relu": Spelling("torch.nn.functional.leaky_relu(input, negative_slope=0.01)"),
@@ -88,6 +88,14 @@ SPELLINGS: Mapping[str, Spelling] = {
     "pad": Spelling(
         "torch.nn.functional.pad(input, pad, mode='constant', value=None)", "widths are in pairs from the last axis"
     ),
+    "pad_reflect": Spelling("torch.nn.functional.pad", "with mode='reflect', of the last one to three axes alone"),
+    "pad_replicate": Spelling("torch.nn.functional.pad", "with mode='replicate', of the last one to three axes alone"),
+    "pad_circular": Spelling("torch.nn.functional.pad", "with mode='circular', of the last one to three axes alone"),
+    "unfold": Spelling("torch.nn.functional.unfold(input, kernel_size, dilation=1, padding=0, stride=1)"),
+    "upsample_linear": Spelling(
+        "torch.nn.functional.interpolate(input, scale_factor=None, mode='nearest', align_corners=None)",
+        "with mode='bilinear', whose corners are not aligned unless align_corners=True",
+    ),
     "pixel_shuffle": Spelling("torch.nn.functional.pixel_shuffle"),
     "upsample_nearest": Spelling(
         "torch.nn.functional.interpolate(input, size=None, scale_factor=None, mode='nearest')"
@@ -136,7 +144,7 @@ SPELLINGS: Mapping[str, Spelling] = {
         "torch.nn.functional.instance_norm(input, weight=None, bias=None, momentum=0.1, eps=1e-05)", MOMENTUM
     ),
     "scaled_dot_product_attention": Spelling(
-        "torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=None, is_causal=False, scale=None)",
+        "torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=None, is_causal=False)",
         "a condition is true where a key is seen; heads stand before positions",
     ),
     "embedding": Spelling("torch.nn.functional.embedding(input, weight, padding_idx=None)", "no negative index"),

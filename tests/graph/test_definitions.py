@@ -134,6 +134,33 @@ MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
     ],
     "upsample_nearest": [("upsample_nearest(a, factor=2)", [IMAGE], lambda x: x.repeat(2, -1).repeat(2, -2))],
     "instance_norm": [("instance_norm(a)", [IMAGE], lambda x: standardised(x, (2, 3)))],
+    "pad_reflect": [
+        ("pad_reflect(a, widths=[[1, 2], [3, 0]])", [X], lambda x: np.pad(x, ((1, 2), (3, 0)), mode="reflect"))
+    ],
+    "pad_replicate": [
+        ("pad_replicate(a, widths=[[1, 2], [3, 0]])", [X], lambda x: np.pad(x, ((1, 2), (3, 0)), mode="edge"))
+    ],
+    "pad_circular": [
+        ("pad_circular(a, widths=[[1, 2], [3, 0]])", [X], lambda x: np.pad(x, ((1, 2), (3, 0)), mode="wrap"))
+    ],
+    "upsample_linear": [
+        (
+            "upsample_linear(a, factor=3)",
+            [IMAGE[:1, :1, 0]],
+            lambda x: np.interp((np.arange(15) + 0.5) / 3 - 0.5, np.arange(5), x[0, 0])[None, None],
+        )
+    ],
+    "unfold": [
+        (
+            "unfold(a, kernel=[2, 3])",
+            [IMAGE],
+            lambda x: (
+                np.lib.stride_tricks.sliding_window_view(x, (2, 3), (2, 3))
+                .transpose(0, 1, 4, 5, 2, 3)
+                .reshape(2, 18, 15)
+            ),
+        )
+    ],
     "clip": [("clip(a, -0.5, 0.3)", [X], lambda x: np.clip(x, -0.5, 0.3))],
     "mean": [("mean(a, axis=0)", [X], lambda x: x.mean(0))],
     "prod": [

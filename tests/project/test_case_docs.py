@@ -10,6 +10,7 @@ import pytest
 from gradaccord.harness.reading import inputs, schema, statements, yaml_text, yaml_tree
 from gradaccord.harness.reading.case import Case, CaseErrors, load
 from gradaccord.harness.reading.keys import KEYS
+from gradaccord.harness.telling.showing import operation_text
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "cases.md").read_text(encoding="utf-8")
 EXAMPLES: list[str] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -50,6 +51,11 @@ def test_the_error_shown_is_the_one_that_is_given(tmp_path: Path, monkeypatch: p
         load(Path("case.yaml"))
     count = re.compile(r"all \d+")
     assert count.sub("all", str(caught.value)) == count.sub("all", shown[1].strip())
+
+
+def test_the_spellings_shown_are_those_that_are_told() -> None:
+    _, shown = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    assert shown.rstrip() in operation_text("var")
 
 
 def test_every_key_is_in_the_table() -> None:

@@ -46,8 +46,11 @@ def test_a_fault_planted_in_any_row_of_the_hand_written_engine_is_caught_and_pin
     assert not [outcome for outcome in found if outcome.result in ("missed", "beside", "elsewhere")]
 
 
+HALVED = ["multiply", "exp", "sum", "matmul", "log_softmax", "layer_norm", "take", "batch_norm", "max_pool", "conv1d"]
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("row", ["multiply", "exp", "sum", "matmul", "log_softmax", "layer_norm", "take"])
+@pytest.mark.parametrize("row", HALVED)
 def test_a_fault_planted_in_half_precision_is_caught_and_pinned(row: str, dtype: str) -> None:
     results = Counter(outcome.result for outcome in outcomes("backprop", dtype, row, most=1))
     assert results["caught"]
@@ -60,6 +63,17 @@ def test_a_fault_planted_in_a_framework_is_caught_and_pinned(row: str, engine: s
     pytest.importorskip(engine.partition(":")[0])
     found = list(outcomes(engine, "float64", row, seeds=1, most=1))
     assert {outcome.result for outcome in found} <= {"caught", "unmoved"}
+    assert any(outcome.result == "caught" for outcome in found)
+
+
+FUSED = ["batch_norm", "group_norm", "scaled_dot_product_attention", "max_pool", "conv_transpose", "cross_entropy"]
+
+
+@pytest.mark.parametrize("row", FUSED)
+def test_a_fault_planted_in_a_fused_layer_is_caught_and_pinned(row: str) -> None:
+    pytest.importorskip("torch")
+    found = list(outcomes("torch", "float64", row, seeds=1, most=2))
+    assert {outcome.result for outcome in found} <= {"caught", "unmoved", "hidden"}  # hidden: less than rounding may do
     assert any(outcome.result == "caught" for outcome in found)
 
 

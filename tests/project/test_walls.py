@@ -59,17 +59,11 @@ NARROW = {
     "harness/records/known.py": ("graph.node",),
     "harness/running/workers.py": ("running.loading", "running.memory", "words"),
     "engines/": (
-        "words",
-        "graph",
-        "records.evaluation",
-        "records.known",
-        "records.cotangent",
-        "rules",
-        "arithmetic",
-        "hearing",
+        "words", "graph", "records.evaluation", "records.known", "records.spelling", "records.cotangent", "rules",
+        "arithmetic", "hearing",
     ),
     "reports/": REPORTED,
-}
+}  # fmt: skip
 
 
 # The files of a room, and the rooms within, by the same rule: a file imports only what stands before its bar.
@@ -77,7 +71,7 @@ FILES = {
     "graph": "node | shapes symbol | operations | graph | build | language | emit expand | define gradient "
     "| directional",
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
-    "reduction linear_algebra convolution | pooling movement indexing loss layer | __init__",
+    "reduction linear_algebra convolution movement | pooling border indexing loss layer | __init__",
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",

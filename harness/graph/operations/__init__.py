@@ -15,6 +15,7 @@ from . import (  # noqa: I001
     convolution,
     pooling,
     movement,
+    border,
     indexing,
     loss,
     layer,
@@ -24,6 +25,7 @@ from .operation import OPERATIONS as OPERATIONS
 __all__ = [
     "activation",
     "arithmetic",
+    "border",
     "choice",
     "convolution",
     "exponential",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import cast
 
 from ..node import GraphError, Param, Shape
@@ -100,7 +101,21 @@ def of_tiles(p: Bound) -> str:
     return f"mean(reshape(x, shape={[*x[:2], *tiles]}), axis={[3, 5][: len(sizes)]})"
 
 
+def unfolded(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    if len(shapes[0]) != 4:
+        raise GraphError(f"x of shape {shapes[0]}", "x (batch, channels, height, width)")
+    batch, channels, *counts = pooled(shapes, p)
+    return (batch, channels * prod(each(p, "kernel", 2)), prod(counts))
+
+
+def side_by_side(p: Bound) -> str:
+    x = cast(Shape, p["x"])
+    shape = list(unfolded([x], cast("Mapping[str, Param]", p)))
+    return f"w = {padded(p)}; reshape(permute_dims({over_windows(p, 'w')}, axes=[1, 2, 0, 3, 4]), shape={shape})"
+
+
 # fmt: off
 row("max_pool", "x, *, kernel, stride=None, padding=(0, 0), dilation=(1, 1)", pooled, definition=largest)
 row("avg_pool", "x, *, kernel, stride=None, padding=(0, 0), count_include_pad=True", pooled, definition=average)
 row("adaptive_avg_pool", "x, *, output_size", adaptive, definition=of_tiles)
+row("unfold", "x, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1)", unfolded, definition=side_by_side)
