@@ -93,7 +93,7 @@ def _floats(program: Program) -> str:
 def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluation]:
     places = Places(program.paths)
     ask = program.ask
-    hearing = Hearing(Recording(), places, defined=ask.defined, intended=ask.intended)
+    hearing = Hearing(Recording("torch"), places, defined=ask.defined, intended=ask.intended)
     with program.fresh() as (inputs, call), _quiet_compilation(), _hooks_watched(program, inputs, hearing):
         for leaf in inputs:
             hearing.input(leaf.name, leaf.tensor, moves=leaf.wanted)

@@ -133,7 +133,7 @@ def _separate(cls: Any) -> bool:
 
 def _meaning(hearing: Hearing, cls: Any, args: Sequence[Any], place: Place) -> tuple[str, list[Tensor]]:
     """The forward of a rule as text in x0, x1, ..., its tensors, and the constants behind these that it reads."""
-    inner = Recording(hearing.recording)
+    inner = hearing.recording.inside()
     own = Hearing(inner, hearing.places, taped=False, outer=hearing, defined=hearing.defined)
     own.notes = hearing.notes
     names: dict[str, str] = {}
@@ -167,7 +167,7 @@ def _meaning(hearing: Hearing, cls: Any, args: Sequence[Any], place: Place) -> t
     for k, node in enumerate(graph.operations):
         names[node.name] = f"t{k}"
     text = _written(graph, names, nodes)
-    hearing.recording.adopt(inner)
+    hearing.recording.include(inner)
     surrogate = hearing.intended.get(cls, hearing.intended.get(cls.__name__))
     if surrogate is not None:
         text = _stopped(text, _renamed(surrogate, cls, args))
