@@ -55,7 +55,7 @@ class Recording:
         self.places: dict[str, Place] = {}
         self.names: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._defined: dict[tuple[object, ...], str] = within._defined if within else {}
+        self._defined: dict[tuple[object, ...], str] = {}
 
     def input(self, name: str, array: Array, *, constant: bool = False, place: Place = Place()) -> str:  # noqa: B008
         """An input under the user's own name for it; `constant` leaves it out of the gradient. Returns its node."""
