@@ -1,9 +1,9 @@
 """torch's calls in the vocabulary: what a row is, and the tables by name.
 
 A row takes what the call of that name takes, and tells the step that it is: an operation of the vocabulary, or a
-definition by text, whose operands are x0, x1, ... A row has every parameter that it uses and no other: a call that gives
-more is refused. Beside those a row may ask for `result`, the float that the call gave, `out`, all that it gave, and `again`,
-which runs the call on other operands under the same random state. The tables of the families are in `calls_*.py`.
+definition by text, whose operands are x0, x1, ... A row has every parameter that it uses and no other: a call that
+gives more is refused. Beside those a row may ask for `result`, the float that the call gave, `out`, all that it gave,
+and `again`, which runs the call on other operands under the same random state. The families are in `calls_*.py`.
 """
 
 # torch's annotations are partial: its functions are passed around here as `Any`.
@@ -41,8 +41,8 @@ class Step:
     stable: str = ""
 
 
-# A call whose results are pieces of its operand has a step for each; one with other results that are floats gives all of
-# them in one, flat and behind one another.
+# A call whose results are pieces of its operand has a step for each; one with several other floats gives all of them in
+# one, flat and behind one another.
 Steps: TypeAlias = Step | list[Step]
 
 

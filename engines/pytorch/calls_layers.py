@@ -161,7 +161,12 @@ def _(
     k, p, s = settings(rank, kernel_size), settings(rank, padding), settings(rank, stride, kernel_size)
     plain = [(n + 2 * b - a) // t + 1 for n, a, t, b in zip(x.shape[-rank:], k, s, p, strict=True)]
     if x.ndim == rank + 2 and plain == list(result.shape[-rank:]) and divisor_override is None:
-        params = {"kernel": pair(k), "stride": pair(s), "padding": pair(p), "count_include_pad": bool(count_include_pad)}
+        params = {
+            "kernel": pair(k),
+            "stride": pair(s),
+            "padding": pair(p),
+            "count_include_pad": bool(count_include_pad),
+        }
         return Step("avg_pool", [x], params)
     where, inside = windows(x.shape[-rank:], result.shape[-rank:], k, s, p, [1] * rank)
     if divisor_override is not None:
@@ -221,7 +226,9 @@ def _(x: Any, output_size: Any, *, name: str, result: Any) -> Step:
     rank = int(name[17])
     where, inside = adaptive(x.shape[-rank:], result.shape[-rank:])
     flat = f"reshape(x0, shape={[*x.shape[:-rank], -1]})"
-    return Step("adaptive_max_pool", [x, where, inside], text=f"max(where(x2, take({flat}, x1, axis=-1), -inf), axis=-1)")
+    return Step(
+        "adaptive_max_pool", [x, where, inside], text=f"max(where(x2, take({flat}, x1, axis=-1), -inf), axis=-1)"
+    )
 
 
 def adaptive(sizes: Any, counts: Any) -> tuple[Any, Any]:

@@ -136,7 +136,9 @@ def _(x: Any, target: Any, margin: float = 1.0, reduction: Any = 1) -> Step:
 
 @row("cosine_embedding_loss")
 def _(x: Any, y: Any, target: Any, margin: float = 0.0, reduction: Any = 1) -> Step:
-    sums = "a = sum(x0 * x0, axis=-1) + 1e-12; b = sum(x1 * x1, axis=-1) + 1e-12; c = sum(x0 * x1, axis=-1) / sqrt(a * b)"
+    sums = (
+        "a = sum(x0 * x0, axis=-1) + 1e-12; b = sum(x1 * x1, axis=-1) + 1e-12; c = sum(x0 * x1, axis=-1) / sqrt(a * b)"
+    )
     each = f"where(x2 > 0, 1 - c, maximum(c - {decimal(margin)}, 0))"
     return Step("cosine_embedding_loss", [x, y, as_float(target, x)], text=f"{sums}; {over(reduction, each)}")
 
@@ -153,7 +155,9 @@ def _(
     if swap or p != 2:
         raise Unheard(f"`triplet_margin_loss` with swap={swap}, p={p}")
     near, far = (f"norm(x0 - x{k} + {decimal(eps)}, axis=-1)" for k in (1, 2))
-    return Step("triplet_margin_loss", [a, b, c], text=over(reduction, f"maximum({near} - {far} + {decimal(margin)}, 0)"))
+    return Step(
+        "triplet_margin_loss", [a, b, c], text=over(reduction, f"maximum({near} - {far} + {decimal(margin)}, 0)")
+    )
 
 
 @row("poisson_nll_loss")
@@ -168,7 +172,7 @@ def _(x: Any, target: Any, log_input: bool, full: bool, eps: float, reduction: A
 def _(x: Any, target: Any, p: Any = 1, margin: float = 1, weight: Any = None, reduction: Any = 1) -> Step:
     if x.ndim != 2:
         raise Unheard("`multi_margin_loss` of one example", "Give it a batch of one.")
-    n, c = x.shape
+    c = x.shape[1]
     own = f"one = one_hot(x1, size={c}); own = sum(where(one > 0.5, x0, 0), axis=-1, keepdims=True)"
     each = f"maximum({decimal(margin)} - own + x0, 0)"
     each = each if p == 1 else f"square({each})"

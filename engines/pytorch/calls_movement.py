@@ -10,21 +10,25 @@ from types import EllipsisType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from .calls import FLAT, MOVES, Step, Unheard, decimal, flat, index_map, ints, listed, row
 
 # Moves that have no operation of the vocabulary's own.
-MOVES |= {
+MOVES.update({
     "repeat", "tile", "flip", "fliplr", "flipud", "rot90", "roll", "diagonal", "diag", "diag_embed", "diagflat",
-    "unfold", "movedim", "moveaxis", "swapaxes", "swapdims", "adjoint", "as_strided", "repeat_interleave", "masked_select",
-    "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "im2col", "tril", "triu", "take_along_dim",
-    "take", "index_copy", "slice_scatter", "select_scatter", "diagonal_scatter", "masked_scatter", "block_diag",
-    "linalg_diagonal", "_pad_circular", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
-    "replication_pad2d", "replication_pad3d", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
-    "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "narrow_copy", "select_copy", "vec",
-    "gather", "scatter", "unfold_copy", "expand_copy",
-}  # fmt: skip
-FLAT |= {"unique", "_unique2", "unique_dim", "unique_consecutive", "_unique", "histc", "bincount", "searchsorted", "bucketize"}
+    "unfold", "movedim", "moveaxis", "swapaxes", "swapdims", "adjoint", "as_strided", "repeat_interleave",
+    "masked_select", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "im2col", "tril", "triu",
+    "take_along_dim", "take", "index_copy", "slice_scatter", "select_scatter", "diagonal_scatter",
+    "masked_scatter", "block_diag", "linalg_diagonal", "_pad_circular", "reflection_pad1d", "reflection_pad2d",
+    "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "upsample_nearest1d",
+    "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
+    "narrow_copy", "select_copy", "vec", "gather", "scatter", "unfold_copy", "expand_copy",
+})  # fmt: skip
+FLAT.update({
+    "unique", "_unique2", "unique_dim", "unique_consecutive", "_unique", "histc", "bincount", "searchsorted",
+    "bucketize",
+})  # fmt: skip
 
 row("detach", "data")(lambda x: Step("stop_gradient", [x]))
 row("clone", "alias", "lift_fresh", "contiguous", "resolve_conj", "resolve_neg", "cpu", "real")(
@@ -44,8 +48,10 @@ def _(x: Any, *_args: Any, result: Any, **_settings: Any) -> Step:
 # --- shapes -----------------------------------------------------------------------------------------------------
 
 
-@row("view", "reshape", "_unsafe_view", "view_as", "reshape_as", "flatten", "unflatten", "ravel", "squeeze", "atleast_1d",
-     "atleast_2d", "atleast_3d", "_reshape_alias", "unsqueeze")  # fmt: skip
+@row(
+    "view", "reshape", "_unsafe_view", "view_as", "reshape_as", "flatten", "unflatten", "ravel", "squeeze",
+    "atleast_1d", "atleast_2d", "atleast_3d", "_reshape_alias", "unsqueeze",
+)  # fmt: skip
 def _(x: Any, *_args: Any, result: Any, **_named: Any) -> Step:
     if result.dtype != x.dtype:
         raise Unheard("a view of other numbers, made of the same bits")
@@ -152,7 +158,10 @@ def slice_text(item: slice) -> str:
 def _(x: Any, index: Any, result: Any) -> Step:
     items = index if isinstance(index, tuple) else (index,)
     if all(isinstance(i, int | slice | EllipsisType | None) and not isinstance(i, bool) for i in items):
-        texts = ["..." if i is Ellipsis else "None" if i is None else slice_text(i) if isinstance(i, slice) else str(i) for i in items]
+        texts = [
+            "..." if i is Ellipsis else "None" if i is None else slice_text(i) if isinstance(i, slice) else str(i)
+            for i in items
+        ]
         return Step("getitem", [x], {"index": ", ".join(texts) or "..."})
     if len(items) == 1 and isinstance(index, torch.Tensor) and index.dtype == torch.int64:
         return Step("take", [x, index], {"axis": 0})
@@ -195,7 +204,11 @@ def _(x: Any, dim: int, index: Any, src: Any) -> Step:
     source = src[tuple(slice(n) for n in index.shape)] if src.shape != index.shape else src
     if source is not src:
         raise Unheard("`scatter_add` of a part of its source", "Cut the source first.")
-    places = torch.gather(torch.arange(x.numel()).reshape(x.shape).expand_as(x), dim, index) if _fits(x, index, dim) else None
+    places = (
+        torch.gather(torch.arange(x.numel()).reshape(x.shape).expand_as(x), dim, index)
+        if _fits(x, index, dim)
+        else None
+    )
     if places is None:
         raise Unheard("`scatter_add` with an index larger than what it adds to")
     return added("scatter_add", x, src, places)
@@ -240,8 +253,15 @@ def _(x: Any, dim: int, index: Any, value: Any) -> Step:
 # --- padding and windows ------------------------------------------------------------------------------------------
 
 
-@row("constant_pad_nd", "_pad_enum")
-def _(x: Any, pad: Any, value: Any = 0) -> Step:
+@row("pad")
+def _(x: Any, pad: Any, mode: str = "constant", value: Any = None, *, result: Any) -> Step:
+    return padded(x, pad, value) if mode == "constant" else index_map(F.pad, [x, pad, mode], {}, result)
+
+
+row("constant_pad_nd")(lambda x, pad, value=0: padded(x, pad, value))
+
+
+def padded(x: Any, pad: Any, value: Any) -> Step:
     widths = [(0, 0)] * (x.ndim - len(pad) // 2)
     widths += [(int(pad[2 * k]), int(pad[2 * k + 1])) for k in reversed(range(len(pad) // 2))]
     kept = ", ".join(f"{max(-a, 0)}:{n - max(-b, 0)}" for (a, b), n in zip(widths, x.shape, strict=True))

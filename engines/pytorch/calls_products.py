@@ -10,8 +10,9 @@ from typing import Any
 
 from .calls import Step, Unheard, decimal, given, ints, row
 
-
-row("matmul", "mm", "bmm", "mv", "linalg_matmul")(lambda x, other=None, mat2=None, vec=None: Step("matmul", [x, *given(other, mat2, vec)]))
+row("matmul", "mm", "bmm", "mv", "linalg_matmul")(
+    lambda x, other=None, mat2=None, vec=None: Step("matmul", [x, *given(other, mat2, vec)])
+)
 row("rmatmul")(lambda x, other: Step("matmul", [other, x]))
 row("outer", "ger")(lambda x, vec2: Step("outer", [x, vec2]))
 row("linear")(lambda x, weight, bias=None: Step("linear", [x, weight, *given(bias)]))
@@ -106,7 +107,10 @@ def _(
     params: dict[str, object] = {"stride": pair(stride), "dilation": pair(dilation), "groups": groups}
     widths = None
     if isinstance(padding, str):
-        total = [d * (k - 1) if padding == "same" else 0 for d, k in zip(pair(dilation)[2 - rank :], weight.shape[2:], strict=True)]
+        total = [
+            d * (k - 1) if padding == "same" else 0
+            for d, k in zip(pair(dilation)[2 - rank :], weight.shape[2:], strict=True)
+        ]
         if any(n % 2 for n in total):  # the odd one goes behind
             widths = [[0, 0], [0, 0], *([n // 2, n - n // 2] for n in total)]
         padding = [0 if widths else n // 2 for n in total]

@@ -3,6 +3,8 @@
 # torch's annotations are partial: its functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+# Some of what is read here torch has no public name for.
+# pyright: reportPrivateUsage=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ from .calls import ROWS
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A function: its one name, that which users know it by, whether it changes its first operand, whether it only looks
-    at shapes and settings, whether it sets an attribute, and whether it is one that users do not call themselves."""
+    """A function: its one name, the one that users know it by, whether it changes its first operand, whether it only
+    looks at shapes and settings, whether it sets an attribute, and whether users do not call it themselves."""
 
     name: str
     shown: str
@@ -34,22 +36,25 @@ class Named:
 
 
 # Numbers that leave torch.
-LEAVES = frozenset(
-    "item tolist numpy __float__ __int__ __bool__ __index__ __array__ __complex__ __contains__ allclose equal "
-    "is_nonzero __repr__ __format__".split()
-)
+LEAVES = frozenset((
+    "item", "tolist", "numpy", "__float__", "__int__", "__bool__", "__index__", "__array__", "__complex__",
+    "__contains__", "allclose", "equal", "is_nonzero", "__repr__", "__format__",
+))  # fmt: skip
 # A result for each piece of the operand.
-PIECES = frozenset("split split_with_sizes chunk unbind tensor_split unsafe_split unsafe_chunk hsplit vsplit".split())
-# In place, these change the shape alone.
-RESHAPES = frozenset("squeeze unsqueeze t transpose swapaxes swapdims detach".split())
-# In place, these forget what was there.
-CHANGES = frozenset(
-    "zero fill normal uniform bernoulli exponential random geometric cauchy log_normal copy fill_diagonal".split()
+PIECES = frozenset(
+    ["split", "split_with_sizes", "chunk", "unbind", "tensor_split", "unsafe_split", "unsafe_chunk", "hsplit", "vsplit"]
 )
+# In place, these change the shape alone.
+RESHAPES = frozenset(["squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims", "detach"])
+# In place, these forget what was there.
+CHANGES = frozenset((
+    "zero", "fill", "normal", "uniform", "bernoulli", "exponential", "random", "geometric", "cauchy",
+    "log_normal", "copy", "fill_diagonal",
+))  # fmt: skip
 # Names that end in an underscore and change nothing.
 _STAY = frozenset(["requires_grad_", "rename_", "share_memory_", "retain_grad"])
 # What an attribute gives that is made of the numbers themselves.
-_NUMBERS = frozenset("T mT H mH data real imag".split())
+_NUMBERS = frozenset(["T", "mT", "H", "mH", "data", "real", "imag"])
 
 REFUSED: Mapping[str, tuple[str, str, str]] = {
     "grad": (
@@ -68,7 +73,7 @@ _DUNDERS: Mapping[str, str] = {
     "truediv": "div", "itruediv": "idiv", "rdiv": "rdiv", "rtruediv": "rdiv", "and": "bitwise_and", "or": "bitwise_or",
     "xor": "bitwise_xor", "invert": "bitwise_not", "rpow": "rpow", "rmatmul": "rmatmul", "mod": "remainder",
 }  # fmt: skip
-_IN_PLACE = frozenset("iadd isub imul idiv ipow imod".split())
+_IN_PLACE = frozenset(["iadd", "isub", "imul", "idiv", "ipow", "imod"])
 
 
 @lru_cache(maxsize=4096)
@@ -99,14 +104,16 @@ def named(func: Any) -> Named:
     return Named(name.rstrip("_") if in_place else name, shown, in_place, name in _LOOKS, private=private)
 
 
-_LOOKS = frozenset(
-    "dim ndimension size numel nelement stride storage_offset is_contiguous is_floating_point is_complex is_nonzero "
-    "element_size data_ptr untyped_storage storage storage_type get_device is_pinned is_sparse requires_grad_ retain_grad "
-    "is_signed is_inference is_same_size hash len dir has_names names is_shared result_type can_cast is_tensor is_storage "
-    "iscomplexobj __len__ __hash__ __dir__ _is_view is_set_to is_coalesced sym_numel sym_size sym_stride _assert "
-    "promote_types broadcast_shapes _assert_async is_distributed is_cuda is_neg is_conj _is_zerotensor dtype "
-    "register_post_accumulate_grad_hook rename_".split()
-)  # fmt: skip
+_LOOKS = frozenset((
+    "dim", "ndimension", "size", "numel", "nelement", "stride", "storage_offset", "is_contiguous",
+    "is_floating_point", "is_complex", "is_nonzero", "element_size", "data_ptr", "untyped_storage", "storage",
+    "storage_type", "get_device", "is_pinned", "is_sparse", "requires_grad_", "retain_grad", "is_signed",
+    "is_inference", "is_same_size", "hash", "len", "dir", "has_names", "names", "is_shared", "result_type",
+    "can_cast", "is_tensor", "is_storage", "iscomplexobj", "__len__", "__hash__", "__dir__", "_is_view",
+    "is_set_to", "is_coalesced", "sym_numel", "sym_size", "sym_stride", "_assert", "promote_types",
+    "broadcast_shapes", "_assert_async", "is_distributed", "is_cuda", "is_neg", "is_conj", "_is_zerotensor",
+    "dtype", "register_post_accumulate_grad_hook", "rename_",
+))  # fmt: skip
 
 
 def out_of_place(what: Named) -> Callable[..., Any]:
@@ -132,7 +139,9 @@ def inside_of(func: Any) -> Callable[..., Any] | None:
         return None
     if named(func).passive or named(func).name in LEAVES:
         return None
-    made = types.FunctionType(code, _without_overrides(module, func), func.__name__, func.__defaults__, func.__closure__)
+    made = types.FunctionType(
+        code, _without_overrides(module, func), func.__name__, func.__defaults__, func.__closure__
+    )
     made.__kwdefaults__ = func.__kwdefaults__
     return made
 

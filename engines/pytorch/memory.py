@@ -7,6 +7,8 @@ same memory, is handed what it should hold now. So each change is a node of its 
 # torch's annotations are partial: its functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+# Some of what is read here torch has no public name for.
+# pyright: reportPrivateUsage=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

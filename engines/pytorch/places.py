@@ -23,7 +23,7 @@ INSTALLED = tuple(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "
 @lru_cache(maxsize=4096)
 def _whose(file: str) -> str:
     """Whose a file is: `user`, `package` (an installed one that is not torch), or nobody's."""
-    if file.startswith("<") or "torch" in file and file.startswith(TORCH):
+    if file.startswith("<") or ("torch" in file and file.startswith(TORCH)):
         return ""
     if any(file.startswith(f"{PROJECT}/{room}/") for room in ("engines", "harness", "api")):
         return ""

@@ -58,8 +58,9 @@ class Ask:
     `wanted`: the names of inputs and parameters whose gradient is asked for, all floats where it is None.
     `cotangent`: what weighs each output, as the function returns them; None for fixed weights that are not all one
     (`records/cotangent.py`). `dtype`: what every float input and parameter is cast to, empty for as they are.
-    `defined`: functions with a meaning of their own. `intended`: for custom rules that are meant to be no derivative of their
-    forward, by rule or by its name, the text whose derivative they are. `longest`: how many steps of a loop are heard.
+    `defined`: functions with a meaning of their own. `intended`: for custom rules that are meant to be no derivative of
+    their forward, by rule or by its name, the text whose derivative they are. `longest`: how many steps of a loop are
+    heard.
     """
 
     wanted: tuple[str, ...] | None = None

@@ -64,6 +64,7 @@ NARROW = {
         "records.evaluation",
         "records.known",
         "records.cotangent",
+        "records.spelling",
         "rules",
         "arithmetic",
         "hearing",
