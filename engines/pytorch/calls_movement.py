@@ -63,11 +63,6 @@ def _(x: Any, *_args: Any, result: Any, **_named: Any) -> Step:
     return Step("broadcast_to", [x], {"shape": ints(result.shape)})
 
 
-@row("broadcast_tensors")
-def _(*xs: Any) -> Step:
-    raise Unheard("`broadcast_tensors`", "Use `expand`.")
-
-
 def permuted(x: Any, axes: list[int]) -> Step:
     return Step("permute_dims", [x], {"axes": tuple(axes)})
 

@@ -125,12 +125,33 @@ def out_of_place(what: Named) -> Callable[..., Any]:
     raise AttributeError(f"torch has no `{what.name}` beside `{what.name}_`")
 
 
+def _broadcast(*tensors: Any) -> tuple[Any, ...]:
+    tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    shape = torch.broadcast_shapes(*(t.shape for t in tensors))
+    return tuple(t if t.shape == shape else t.expand(shape) for t in tensors)
+
+
+def _grid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
+    tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    axes = list(range(len(tensors)))
+    if indexing == "xy" and len(axes) > 1:
+        axes[:2] = [1, 0]
+    shape = [tensors[axes.index(k)].numel() for k in range(len(tensors))]
+    return tuple(t.reshape([-1 if j == k else 1 for j in range(len(shape))]).expand(shape) for t, k in zip(tensors, axes, strict=True))
+
+
+# What is heard in place of a function that gives several tensors, each made of one of its operands.
+INSTEAD: Mapping[str, Callable[..., Any]] = {"broadcast_tensors": _broadcast, "meshgrid": _grid, "_meshgrid": _grid}
+
+
 @lru_cache(maxsize=1024)
 def inside_of(func: Any) -> Callable[..., Any] | None:
     """A function of torch that is written in Python, so that its own calls are heard; None for another one, and for one
     that has a row of its own."""
     if func in boolean_dispatched:
         return _one_of_two(boolean_dispatched[func])
+    if (getattr(func, "__module__", None) or "").startswith("torch") and func.__name__ in INSTEAD:
+        return INSTEAD[func.__name__]
     func = getattr(func, "__wrapped__", func)
     code, module = getattr(func, "__code__", None), getattr(func, "__module__", None) or ""
     if code is None or not module.startswith("torch"):

@@ -23,15 +23,16 @@ from torch.overrides import TorchFunctionMode
 from ...harness.graph.node import Use
 from ...harness.hearing.heard import Defined, Place, Refused
 from ...harness.hearing.recording import Recording, number
-from . import autocast, calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_reduction
+from . import autocast, calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_recurrent, calls_reduction
 from .arguments import tensors_of, walk
 from .calls import FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
 from .functions import CHANGES, LEAVES, PIECES, REFUSED, RESHAPES, Named, inside_of, named, out_of_place
 from .memory import indexed
-from .nodes import Nodes, array
+from .nodes import Nodes, array, unusual
 from .places import Places
+from .tensors import PLAIN
 
-assert all((calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_reduction))
+assert all((calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_recurrent, calls_reduction))
 
 Tensor: TypeAlias = torch.Tensor
 DEFINE = '`gradaccord.define("f(x)", "its formula", torch=f)` makes one node of it'
@@ -58,7 +59,7 @@ class Hearing(TorchFunctionMode):
         self.memory = self.nodes.memory
         self.casts = autocast.Casts()
         self.notes: dict[str, None] = {}
-        self._inside: list[str] = []  # Python functions of torch that are looked into
+        self._inside: list[Any] = []  # Python functions of torch that are looked into
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ class Hearing(TorchFunctionMode):
     ) -> Any:
         what, named_args = named(func), dict(kwargs or {})
         if torch._C._functorch.peek_interpreter_stack() is not None:
-            raise self.refused("a transform of torch.func (grad, vmap, jacrev ...) inside", what, DEFINE)
+            raise self.refused("a transform inside, such as grad, vmap or jacrev", Named("func", "torch.func"), DEFINE)
         if what.name in REFUSED and func.__module__ == REFUSED[what.name][0]:
             raise self.refused(REFUSED[what.name][1], what, REFUSED[what.name][2])
         if what.setter:
@@ -76,8 +77,8 @@ class Hearing(TorchFunctionMode):
             return func(self.memory.current(args[0]), self.watched(args[1], self.place(what)))
         definition = next((one for one in self.defined if one.functions.get("torch") is func), None)
         inner = inside_of(func) if definition is None else None
-        if inner is not None:
-            self._inside.append(what.shown)
+        if inner is not None and (not self._inside or self._inside[-1] is not func):
+            self._inside.append(func)
             try:
                 with self:
                     return inner(*args, **named_args)
@@ -101,6 +102,8 @@ class Hearing(TorchFunctionMode):
         """Whether a wanted float reaches an operand. Raises Refused for what was made behind the listener's back."""
         if self.nodes.depends(tensor):
             return True
+        if type(tensor) not in PLAIN and tensor.requires_grad:
+            raise self.refused(f"a {type(tensor).__name__}, which is a subclass of Tensor", what, DEFINE)
         if self.outer is not None and self.outer.nodes.depends(tensor):
             raise self.refused("a custom rule that reads a tensor which is no operand of its own", what, "Hand it in.")
         if self.taped and tensor.requires_grad and self.nodes.known_as(tensor) is None and not what.passive:
@@ -118,7 +121,7 @@ class Hearing(TorchFunctionMode):
         name = what.name
         args, kwargs = self._current(args), self._current(kwargs)  # what was just held constant
         if self.taped and torch.is_autocast_enabled("cpu"):
-            args, kwargs = self.casts.cast(name, args, kwargs, self._under)
+            args, kwargs = self.casts.cast(name, args, kwargs, self.under)
         if name in FLAT or not (name in ROWS or name in MOVES):
             return self._without_row(func, what, args, kwargs)
         if name in PIECES:
@@ -184,6 +187,9 @@ class Hearing(TorchFunctionMode):
         floats = [t for t in tensors_of(out) if t.is_floating_point() or t.is_complex()]
         flows = any(t.requires_grad for t in floats) if self.taped else bool(floats)
         if flows and what.name not in FLAT:
+            odd = next((unusual(t) for t in floats if t.is_complex() or t.layout != torch.strided), "")
+            if odd:
+                raise self.refused(f"a result that is {odd}", what, DEFINE)
             raise self.refused(f"`{what.shown}` has no meaning here yet", what, DEFINE)
         self.note("taken from the run", what)
         return out
@@ -215,12 +221,10 @@ class Hearing(TorchFunctionMode):
         kwargs = self._current(kwargs)
         now = self.memory.current(target)
         reached = [t for t in (now, *tensors_of((rest, kwargs))) if self._reached(t, what)]
+        behind = self.taped and not (now.requires_grad and torch.is_grad_enabled())
+        if behind and target.untyped_storage().data_ptr() in self.nodes.taped_memory:
+            raise self.refused("a change, behind the tape, of numbers that are on it", what, "Change a clone.")
         if not reached and not self.memory.changed(target) and now is target:
-            shared = target.untyped_storage().data_ptr()
-            if any(k.moves and k.tensor.untyped_storage().data_ptr() == shared for k in self.nodes.known.values()):
-                raise self.refused(
-                    "a change, behind the tape, of numbers that a wanted float reaches", what, "Change a clone."
-                )
             return func(target, *rest, **kwargs)
         if what.name == "setitem":
             new = self._assigned(now, rest[0], rest[1])
@@ -332,7 +336,7 @@ class Hearing(TorchFunctionMode):
         return watch
 
     def place(self, what: Named) -> Place:
-        shown = self._inside[-1] if what.private and self._inside else what.shown
+        shown = named(self._inside[-1]).shown if what.private and self._inside else what.shown
         return self.places.here(shown)
 
     def refused(self, why: str, what: Named, remedy: str = "") -> Refused:

@@ -78,13 +78,13 @@ def _plain(program: Program) -> tuple[Array, dict[str, Array], Tensor]:
             raise Refused("no float among the outputs that depends on a wanted input", remedy=_floats(program))
         seed = _seed(output, program.ask.cotangent)
         wanted = [leaf for leaf in inputs if leaf.wanted]
-        got = torch.autograd.grad(
-            output,
-            [leaf.tensor for leaf in wanted],
-            _as_users_do(output, seed),
-            allow_unused=True,
-            materialize_grads=True,
-        )
+        tensors, seeded = [leaf.tensor for leaf in wanted], _as_users_do(output, seed)
+        try:
+            got = torch.autograd.grad(output, tensors, seeded, allow_unused=True, materialize_grads=True)
+        except RuntimeError as error:
+            if "use_reentrant=True" not in str(error):
+                raise
+            raise Refused("a checkpoint that is reentrant", remedy="Set use_reentrant=False.") from None
         gradients = {leaf.name: array(g, copy=True) for leaf, g in zip(wanted, got, strict=True)}
         return array(output, copy=True), gradients, seed
 

@@ -48,6 +48,7 @@ class Nodes:
         self.known: dict[int, Known] = {}
         self.shown: dict[str, Tensor] = {}  # node -> its tensor
         self.tags: list[tuple[Use, Tensor]] = []
+        self.taped_memory: set[int] = set()  # where numbers lie that the tape counts on
         self._kept: list[Tensor] = []  # so that no other tensor gets their identity
         self._stopped: dict[str, str] = {}
 
@@ -79,6 +80,8 @@ class Nodes:
     def keep(self, tensor: Tensor, node: str, moves: bool) -> Known:
         known = self.known[id(tensor)] = Known(tensor, node, moves, tensor._version)
         self.shown.setdefault(node, tensor)
+        if moves and tensor.requires_grad and tensor.numel():
+            self.taped_memory.add(tensor.untyped_storage().data_ptr())
         return known
 
     def known_as(self, tensor: Tensor) -> Known | None:

@@ -21,10 +21,9 @@ import torch
 from torch import nn
 
 from ...harness.hearing.heard import Ask, Refused
-from .tensors import DTYPES
+from .tensors import DTYPES, PLAIN
 
 Tensor: TypeAlias = torch.Tensor
-PLAIN = (Tensor, nn.Parameter, nn.Buffer)
 
 
 @dataclass(frozen=True, slots=True)

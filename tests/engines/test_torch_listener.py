@@ -25,11 +25,11 @@ def heard(function: Callable[..., Any], *args: Any, ask: Ask | None = None, **kw
 
 
 def findings(run: Heard) -> list[Any]:
-    """The links of a run of one precision that are off."""
+    """The links of a run of one precision that are off: the kind of each, and its node or use."""
     subject = Subject("heard", 0, run.dtype, run.graph, run.inputs, run.cotangent)
     chain = Chain(subject, run.evaluation)
     chain.judge()
-    return [link for link in chain.links.values() if link.verdict in FINDINGS]
+    return [key for key, link in chain.links.items() if link.verdict in FINDINGS]
 
 
 def same_bits(run: Heard) -> bool:
