@@ -73,7 +73,10 @@ def row(*names: str) -> Callable[[Callable[..., Steps]], Callable[..., Steps]]:
 
 
 # Of torch's keywords that have two names, the one that rows have.
-KEYWORDS: Mapping[str, str] = {"input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim"}
+KEYWORDS: Mapping[str, str] = {
+    "input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim", "mat1": "a", "batch1": "a", "mat": "a",
+    "mat2": "b", "batch2": "b", "vec": "b", "tensor": "x",
+}  # fmt: skip
 
 
 def told(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], extra: Mapping[str, Any]) -> Steps:
@@ -146,7 +149,8 @@ def index_map(function: Callable[..., Any], args: Any, kwargs: Any, result: Tens
                 return x
             operands.append(x)
             start, count = count, count + x.numel()
-            return torch.arange(start, count, dtype=torch.float64).reshape(x.shape)
+            numbered = torch.arange(start, count, dtype=torch.float64).reshape(x.shape)
+            return torch.empty_like(x, dtype=torch.float64).copy_(numbered)  # in memory as x is
         if isinstance(x, list | tuple) and not isinstance(x, torch.Size):
             return type(x)(map(positions, x)) if type(x) in (list, tuple) else x
         return x

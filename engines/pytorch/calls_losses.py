@@ -162,9 +162,10 @@ def _(
 
 @row("poisson_nll_loss")
 def _(x: Any, target: Any, log_input: bool, full: bool, eps: float, reduction: Any) -> Step:
-    if full:
-        raise Unheard("`poisson_nll_loss` with full=True")
     each = "exp(x0) - x1 * x0" if log_input else f"x0 - x1 * log(x0 + {decimal(eps)})"
+    if full:  # Stirling's formula for the factorial
+        stirling = "x1 * log(where(x1 > 1, x1, 1)) - x1 + 0.5 * log(2 * pi * where(x1 > 1, x1, 1))"
+        each += f" + where(x1 > 1, {stirling}, 0)"
     return Step("poisson_nll_loss", [x, as_float(target, x)], text=over(reduction, each))
 
 

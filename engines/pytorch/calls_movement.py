@@ -219,6 +219,13 @@ def added(name: str, x: Any, source: Any, places: Any) -> Step:
     return Step(name, [x, source, places.reshape(-1)], text=text)
 
 
+@row("scatter_reduce")
+def _(x: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool = True) -> Step:
+    if reduce != "sum" or not include_self or src.shape != index.shape or not _fits(x, index, dim):
+        raise Unheard(f"`scatter_reduce` with reduce={reduce!r}, include_self={include_self}")
+    return added("scatter_reduce", x, src, torch.gather(torch.arange(x.numel()).reshape(x.shape), dim, index))
+
+
 @row("index_add")
 def _(x: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> Step:
     factor = "" if alpha == 1 else f"{decimal(alpha)} * "

@@ -96,7 +96,9 @@ def _(
                 found.append(h)
             last.append((h, c))
             sides.append(found if way == 0 else found[::-1])
-        outputs = sides[0] if ways == 1 else [text.name(f"concat([{a}, {b}], axis=-1)") for a, b in zip(*sides, strict=True)]
+        outputs = (
+            sides[0] if ways == 1 else [text.name(f"concat([{a}, {b}], axis=-1)") for a, b in zip(*sides, strict=True)]
+        )
     results = [f"stack([{', '.join(outputs)}], axis={1 if batch_first else 0})"]
     results += [f"stack([{', '.join(pair[k] for pair in last)}])" for k in range(len(states))]
     return Step(name, [x, *states, *weights], text="; ".join([*text.lines, joined(*results)]))

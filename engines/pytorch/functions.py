@@ -137,7 +137,10 @@ def _grid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
     if indexing == "xy" and len(axes) > 1:
         axes[:2] = [1, 0]
     shape = [tensors[axes.index(k)].numel() for k in range(len(tensors))]
-    return tuple(t.reshape([-1 if j == k else 1 for j in range(len(shape))]).expand(shape) for t, k in zip(tensors, axes, strict=True))
+    return tuple(
+        t.reshape([-1 if j == k else 1 for j in range(len(shape))]).expand(shape)
+        for t, k in zip(tensors, axes, strict=True)
+    )
 
 
 # What is heard in place of a function that gives several tensors, each made of one of its operands.

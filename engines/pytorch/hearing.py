@@ -23,7 +23,16 @@ from torch.overrides import TorchFunctionMode
 from ...harness.graph.node import Use
 from ...harness.hearing.heard import Defined, Place, Refused
 from ...harness.hearing.recording import Recording, number
-from . import autocast, calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_recurrent, calls_reduction
+from . import (
+    autocast,
+    calls_elementwise,
+    calls_layers,
+    calls_losses,
+    calls_movement,
+    calls_products,
+    calls_recurrent,
+    calls_reduction,
+)
 from .arguments import tensors_of, walk
 from .calls import FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
 from .functions import CHANGES, LEAVES, PIECES, REFUSED, RESHAPES, Named, inside_of, named, out_of_place
@@ -32,7 +41,9 @@ from .nodes import Nodes, array, unusual
 from .places import Places
 from .tensors import PLAIN
 
-assert all((calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_recurrent, calls_reduction))
+assert all(
+    (calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_recurrent, calls_reduction)
+)
 
 Tensor: TypeAlias = torch.Tensor
 DEFINE = '`gradaccord.define("f(x)", "its formula", torch=f)` makes one node of it'
@@ -223,6 +234,10 @@ class Hearing(TorchFunctionMode):
         reached = [t for t in (now, *tensors_of((rest, kwargs))) if self._reached(t, what)]
         behind = self.taped and not (now.requires_grad and torch.is_grad_enabled())
         if behind and target.untyped_storage().data_ptr() in self.nodes.taped_memory:
+            changed = now.detach().clone()
+            func(changed, *rest, **kwargs)
+            if torch.equal(changed, now.detach()):  # such as a clamp that meets nothing
+                return target
             raise self.refused("a change, behind the tape, of numbers that are on it", what, "Change a clone.")
         if not reached and not self.memory.changed(target) and now is target:
             return func(target, *rest, **kwargs)
