@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -240,7 +241,7 @@ def _(
         raise Unheard("`embedding_bag` with maxima, weights, padding or sparse gradients")
     ends = [*offsets.tolist(), len(indices)][: len(offsets) + (not include_last_offset)]
     counts = torch.zeros(len(ends) - 1, len(weight), dtype=weight.dtype)
-    for k, (a, b) in enumerate(zip(ends, ends[1:], strict=False)):
+    for k, (a, b) in enumerate(pairwise(ends)):
         counts[k].index_add_(0, indices[a:b], torch.ones(b - a, dtype=weight.dtype))
     if mode == 1:
         counts = counts / counts.sum(1, keepdim=True).clamp(min=1)

@@ -193,3 +193,21 @@ def _without_overrides(module: str, func: Any) -> dict[str, Any]:
         )
         _GLOBALS[id(func.__globals__)] = {**func.__globals__, **never}
     return _GLOBALS[id(func.__globals__)]
+
+
+def is_torchs(function: Any) -> bool:
+    """Whether calls of a function come to a mode: torch's own, and operators that are registered with it."""
+    module = getattr(function, "__module__", None) or ""
+    return module == "torch" or module.startswith("torch.") or isinstance(function, torch.library.CustomOpDef)
+
+
+def same_function(asked: Any, called: Any) -> bool:
+    """Whether a call is one of a function that is defined: the method `x.det()` is `torch.det`, `torch.linalg.det`."""
+    if asked is called:
+        return True
+    if isinstance(asked, torch.library.CustomOpDef):
+        return called is asked._opoverload or called is asked._opoverload.overloadpacket
+    if not is_torchs(asked) or named(called).in_place:
+        return False
+    bare = {name.removeprefix("linalg_").removeprefix("special_") for name in (named(asked).name, named(called).name)}
+    return len(bare) == 1 and named(called).shown.startswith(("torch.", "aten."))

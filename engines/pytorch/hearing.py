@@ -35,7 +35,7 @@ from . import (
 )
 from .arguments import tensors_of, walk
 from .calls import FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
-from .functions import CHANGES, LEAVES, PIECES, REFUSED, RESHAPES, Named, inside_of, named, out_of_place
+from .functions import CHANGES, LEAVES, PIECES, REFUSED, RESHAPES, Named, inside_of, named, out_of_place, same_function
 from .memory import indexed
 from .nodes import Nodes, array, unusual
 from .places import Places
@@ -86,7 +86,7 @@ class Hearing(TorchFunctionMode):
             return self._set(func, what, args)
         if what.name == "register_hook":
             return func(self.memory.current(args[0]), self.watched(args[1], self.place(what)))
-        definition = next((one for one in self.defined if one.functions.get("torch") is func), None)
+        definition = next((one for one in self.defined if same_function(one.functions.get("torch"), func)), None)
         inner = inside_of(func) if definition is None else None
         if inner is not None and (not self._inside or self._inside[-1] is not func):
             self._inside.append(func)

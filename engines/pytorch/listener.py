@@ -23,6 +23,7 @@ from ...harness.hearing.heard import Ask, Heard, Listener, Place, Refused
 from ...harness.hearing.recording import Recording
 from ...harness.records.cotangent import default_cotangent
 from ...harness.records.evaluation import Array, Evaluation
+from .definitions import heard_definitions
 from .engine import version
 from .hearing import Hearing
 from .nodes import array
@@ -101,7 +102,7 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
         for leaf in inputs:
             hearing.nodes.input(leaf.name, leaf.tensor, moves=leaf.wanted)
         places.outside = sys._getframe()
-        with heard_rules(), hearing:
+        with heard_definitions(ask.defined), heard_rules(), hearing:
             output = one_output(call())
         output = hearing.memory.current(output)
         if not hearing.nodes.depends(output):

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from gradaccord.engines.pytorch.listener import hear
-from gradaccord.harness.hearing.heard import Ask, Heard
+from gradaccord.harness.graph.define import define
+from gradaccord.harness.hearing.heard import Ask, Defined, Heard
 from gradaccord.harness.judging.chain import Chain
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.verdicts import FINDINGS
@@ -107,3 +108,56 @@ def test_calls_are_heard(name: str) -> None:
     function, args = CALLS[name]
     run = heard(function, *args)
     assert not findings(run) and same_bits(run)
+
+
+def swish(x: Tensor, beta: float = 1.0) -> Tensor:
+    """Written in Python, so that no mode sees a call of it."""
+    return x * torch.sigmoid(beta * x)
+
+
+held = swish
+
+DEFINED: dict[str, tuple[str, str, Callable[..., Any], Callable[..., Any]]] = {
+    "of Python": ("swish(x, *, beta=1)", "x * sigmoid(beta * x)", swish, lambda x: held(x, beta=2.0).sum()),
+    "of torch": ("det(x)", "x[0, 0] * x[1, 1] - x[0, 1] * x[1, 0]", torch.linalg.det, lambda x: (x @ x).det()),
+    "of functional": ("twice(x)", "x * 2", F.softsign, lambda x: F.softsign(x).sum()),
+}
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_a_function_that_is_defined_is_one_node(name: str) -> None:
+    signature, text, function, use = DEFINED[name]
+    defined = (Defined(define(signature, text), {"torch": function}),)
+    run = heard(use, draw(2, 2), ask=Ask(defined=defined))
+    assert signature.partition("(")[0] in {node.op for node in run.graph.operations}
+    assert bool(findings(run)) == (name == "of functional")  # whose text is another function's
+    assert held(torch.ones(1)) == torch.sigmoid(torch.ones(1))
+
+
+def test_modules_that_a_function_closes_over_are_its_own() -> None:
+    layer = nn.Linear(3, 2).double()
+    run = heard(lambda x: layer(x).sum(), draw(4, 3))
+    assert set(run.names.values()) == {"layer.weight", "layer.bias", "x"}
+
+
+def test_outputs_in_a_structure_are_one() -> None:
+    run = heard(lambda x: {"a": x["u"] * 2, "b": [x["v"][0].float(), x["u"] > 0]}, {"u": draw(2), "v": (draw(3),)})
+    assert run.graph.output.shape == (5,) and run.dtype == "float64" and same_bits(run)
+    assert set(run.names.values()) == {"x['u']", "x['v'][0]"}
+    assert "float32" in {node.dtype for node in run.graph.nodes}
+
+
+def test_autocast_shows_its_casts() -> None:
+    def function(x: Tensor, w: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return (F.linear(x, w) + F.linear(x, w)).float().sum()
+
+    run = heard(function, draw(2, 3).float(), draw(4, 3).float())
+    assert same_bits(run) and run.dtype == "float32"
+    casts = [node.op for node in run.graph.operations if node.op == "to_bfloat16"]
+    assert len(casts) == 2  # torch keeps the casts of leaves
+
+
+def test_a_dtype_that_is_asked_for_is_that_of_every_float() -> None:
+    run = heard(nn.Linear(3, 2), torch.ones(2, 3), ask=Ask(dtype="float64"))
+    assert run.dtype == "float64" and not findings(run)

@@ -157,7 +157,7 @@ def test_everything_is_as_it_was() -> None:
     module = Remembers().double()
     module.norm.weight.grad = torch.full((4,), 7.0, dtype=torch.float64)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1]
+    states: Any = torch.get_rng_state(), random.getstate(), np.random.get_state()
     x = draw(5, 4)
     run = heard(module, x)
     assert same_bits(run) and not findings(run)
@@ -166,5 +166,6 @@ def test_everything_is_as_it_was() -> None:
     assert [p.requires_grad for p in module.parameters()] == [False, True, True]
     assert module.norm.weight.grad is not None and float(module.norm.weight.grad[0]) == 7
     assert torch.equal(states[0], torch.get_rng_state()) and states[1] == random.getstate()
-    assert np.array_equal(states[2], np.random.get_state()[1]) and torch.get_default_dtype() == torch.float32
+    drawn: Any = np.random.get_state()
+    assert np.array_equal(states[2][1], drawn[1]) and torch.get_default_dtype() == torch.float32
     assert "apply" not in vars(torch.autograd.function._SingleLevelFunction)

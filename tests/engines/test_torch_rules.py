@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gradaccord.harness.hearing.heard import Ask, Refused
+
 from .test_torch_listener import draw, findings, heard
 from .torch_rules import RIGHT, WRONG, Row, rule_of
 
@@ -47,8 +48,8 @@ class Through(torch.autograd.Function):
         return torch.sign(inner)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return 2 * g
+    def backward(ctx: Any, *grad_outputs: Any) -> Tensor:
+        return 2 * grad_outputs[0]
 
 
 def through(x: Tensor) -> Tensor:
@@ -78,7 +79,8 @@ class Halves(torch.autograd.Function):
         return x[:2] * factor, x[2:] + 1, torch.argsort(x)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor, h: Tensor, _: Any) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor, None]:
+        g, h, _ = grad_outputs
         return torch.cat([g * ctx.factor, h]), None
 
 
@@ -101,8 +103,8 @@ class Elsewhere(torch.autograd.Function):
         return torch.from_numpy(x.detach().numpy() * 2)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g * 2
+    def backward(ctx: Any, *grad_outputs: Any) -> Tensor:
+        return grad_outputs[0] * 2
 
 
 def test_a_forward_that_leaves_torch_is_refused() -> None:
