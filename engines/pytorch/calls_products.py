@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
-from .calls import Step, Unheard, decimal, given, ints, row
+from .calls import Step, Unheard, decimal, given, ints, listed, row
+from .windows import settings, windows
 
-row("matmul", "mm", "bmm", "mv", "linalg_matmul")(
-    lambda x, other=None, mat2=None, vec=None: Step("matmul", [x, *given(other, mat2, vec)])
-)
-row("rmatmul")(lambda x, other: Step("matmul", [other, x]))
+row("matmul", "mm", "bmm", "mv", "linalg_matmul")(lambda x, other=None, b=None: Step("matmul", [x, *given(other, b)]))
 row("outer", "ger")(lambda x, vec2: Step("outer", [x, vec2]))
 row("linear")(lambda x, weight, bias=None: Step("linear", [x, weight, *given(bias)]))
 
@@ -122,6 +121,30 @@ def _(
     settings = ", ".join(f"{key}={list(v) if isinstance(v, tuple) else v}" for key, v in params.items())
     text = f"{name}({inside}, x1{', x2' if bias is not None else ''}, {settings})"
     return Step(name, [x, weight, *given(bias)], text=text if x.ndim == weight.ndim else f"squeeze({text}, axis=0)")
+
+
+@row("conv3d")
+def _(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
+    *, result: Any,
+) -> Step:  # fmt: skip
+    """Every window's elements, counted through, times the weights."""
+    if isinstance(padding, str) or x.ndim != 5:
+        raise Unheard("`conv3d` with padding by name, or without a batch", "Give it numbers, and a batch of one.")
+    n, c, o, kernel = x.shape[0], x.shape[1] // groups, weight.shape[0] // groups, list(weight.shape[2:])
+    s, p, d = (settings(3, value) for value in (stride, padding, dilation))
+    where, inside = windows(x.shape[2:], result.shape[2:], kernel, s, p, d)
+    count = prod(kernel)
+    text = (
+        f"w = where(x3, take(reshape(x0, shape=[{n}, {groups}, {c}, -1]), x2, axis=-1), 0); "
+        f"w = reshape(w, shape=[{n}, {groups}, {c}, -1, {count}]); "
+        f'y = einsum("ngcpk,gock->ngop", w, reshape(x1, shape=[{groups}, {o}, {c}, {count}])); '
+        f"reshape(y, shape={listed(result.shape)})"
+    )
+    where, inside = where.reshape(-1, count), inside.reshape(-1, count)
+    shape = [weight.shape[0], 1, 1, 1]
+    return Step("conv3d", [x, weight, where, inside, *given(bias)],
+                text=text + (f" + reshape(x4, shape={shape})" if bias is not None else ""))  # fmt: skip
 
 
 @row("conv_transpose1d", "conv_transpose2d")
