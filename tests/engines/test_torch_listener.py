@@ -90,7 +90,10 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "pooled": (lambda x: F.max_pool2d(x, 2, ceil_mode=True) + F.adaptive_avg_pool2d(x, 2), (draw(1, 3, 3),)),
     "enlarged": (lambda x: F.interpolate(x, size=(5, 4), mode="bilinear"), (draw(1, 2, 3, 3),)),
     "added by index": (lambda x: torch.zeros_like(x).index_add(0, torch.tensor([0, 0, 1]), x.exp()), (draw(3, 4),)),
-    "attention with dropout": (lambda x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.3), (draw(2, 3, 4),)),
+    "attention with dropout": (
+        lambda x: F.scaled_dot_product_attention(x, 2 * x, x.exp(), dropout_p=0.3),
+        (draw(2, 3, 4),),
+    ),
     "without gradient": (lambda x: _held(x), (draw(3, 4),)),
     "einsum": (lambda x: torch.einsum("...i,...j->...ij", x, x), (draw(3, 4),)),
 }
