@@ -82,7 +82,7 @@ KEYWORDS: Mapping[str, str] = {
 def told(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], extra: Mapping[str, Any]) -> Steps:
     """What the row of a call says of it. Raises Unheard where it has none for these parameters."""
     row = ROWS[name]
-    named = {KEYWORDS.get(key, key): value for key, value in kwargs.items()}
+    named = {KEYWORDS.get(key, key): value for key, value in kwargs.items() if key != "out" or value is not None}
     try:
         return row.tell(*args, **named, **{key: extra[key] for key in row.asks})
     except TypeError as error:

@@ -127,6 +127,8 @@ row("hardtanh")(lambda x, min_val=-1, max_val=1: Step("hardtanh", [x], {"min_val
 
 @row("where")
 def _(condition: Any, x: Any, other: Any) -> Step:
+    if isinstance(x, torch.Tensor) and x.dtype == torch.bool and condition.dtype != torch.bool:
+        condition, x = x, condition  # the method: x.where(condition, other)
     return Step("where", [condition, x, other])
 
 
@@ -235,3 +237,11 @@ def _(x: Any, p: float, train: bool, again: Any) -> Step:
         return Step("copy", [x])
     zero, one = again(torch.zeros_like(x), p, train), again(torch.ones_like(x), p, train)
     return Step("alpha_dropout", [x, one - zero, zero], text="x0 * x1 + x2")
+
+
+@row("rrelu", "rrelu_with_noise")
+def _(x: Any, lower: float, upper: float, training: bool = False, *, again: Any) -> Step:
+    if not training:
+        return Step("leaky_relu", [x], {"negative_slope": (lower + upper) / 2})
+    drawn = again(torch.where(x > 0, 1.0, -1.0).to(x.dtype), lower, upper, True)
+    return Step("rrelu", [x, drawn.abs()], text="x0 * x1")

@@ -98,7 +98,7 @@ def _(
     count = key.shape[-2]
     one = torch.eye(count, dtype=value.dtype).expand(*value.shape[:-2], count, count)
     shown = again(torch.zeros_like(query), torch.zeros_like(key), one, None, dropout_p, False)
-    drawn = torch.where(shown != 0, 1 / (1 - dropout_p), 0.0).to(query.dtype)
+    drawn = (shown != 0).to(query.dtype) / (1 - dropout_p)
     text = f"x0 @ matrix_transpose({k})" + (f" / sqrt({query.shape[-1]})" if scale is None else f" * {decimal(scale)}")
     if is_causal:
         attn_mask = torch.ones(query.shape[-2], count, dtype=torch.bool).tril()

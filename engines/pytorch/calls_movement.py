@@ -23,7 +23,7 @@ MOVES.update({
     "masked_scatter", "block_diag", "linalg_diagonal", "_pad_circular", "reflection_pad1d", "reflection_pad2d",
     "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "upsample_nearest1d",
     "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
-    "narrow_copy", "select_copy", "vec", "gather", "scatter", "unfold_copy", "expand_copy",
+    "narrow_copy", "select_copy", "vec", "gather", "scatter", "pad_sequence", "unfold_copy", "expand_copy",
 })  # fmt: skip
 FLAT.update({
     "unique", "_unique2", "unique_dim", "unique_consecutive", "_unique", "histc", "bincount", "searchsorted",

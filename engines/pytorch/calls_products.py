@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from math import prod
+from string import ascii_letters as LETTERS
 from typing import Any
 
 from .calls import Step, Unheard, decimal, given, ints, listed, row
@@ -58,6 +59,28 @@ def listed_shape(shape: Any) -> str:
     return "".join(f"{int(n)}, " for n in shape)
 
 
+@row("tensordot")
+def _(a: Any, b: Any, dims: Any = 2, dims_b: Any = None) -> Step:
+    if dims_b is not None:
+        dims = dims, dims_b
+    if isinstance(dims, int):
+        dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    left, right = (list(ints([one] if isinstance(one, int) else one)) for one in dims)
+    letters = LETTERS[: a.ndim]
+    further = iter(LETTERS[a.ndim :])
+    met = {k % b.ndim: letters[j % a.ndim] for j, k in zip(left, right, strict=True)}
+    other = "".join(met[k] if k in met else next(further) for k in range(b.ndim))
+    kept = "".join(c for c in letters + other if (c in letters) != (c in other))
+    return Step("einsum", [a, b], {"subscripts": f"{letters},{other}->{kept}"})
+
+
+@row("kron")
+def _(a: Any, b: Any, result: Any) -> Step:
+    if a.ndim != 2 or b.ndim != 2:
+        raise Unheard("`kron` of other than matrices")
+    return Step("kron", [a, b], text=f'reshape(einsum("ij,kl->ikjl", x0, x1), shape={listed(result.shape)})')
+
+
 @row("einsum")
 def _(equation: str, *operands: Any, path: Any = None) -> Step:
     xs = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
@@ -73,7 +96,7 @@ def explicit(equation: str, ranks: list[int]) -> str:
     left, arrow, output = equation.partition("->")
     terms = left.split(",")
     letters = {c for c in equation if c.isalpha()}
-    free = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in letters]
+    free = [c for c in LETTERS if c not in letters]
     counts = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True) if "..." in term]
     dots = "".join(free[: max(counts, default=0)])
     widened = [

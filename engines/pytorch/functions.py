@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch._jit_internal import boolean_dispatched
+from torch._library.custom_ops import CustomOpDef
 from torch.overrides import resolve_name
 
 from .calls import ROWS
@@ -198,14 +199,14 @@ def _without_overrides(module: str, func: Any) -> dict[str, Any]:
 def is_torchs(function: Any) -> bool:
     """Whether calls of a function come to a mode: torch's own, and operators that are registered with it."""
     module = getattr(function, "__module__", None) or ""
-    return module == "torch" or module.startswith("torch.") or isinstance(function, torch.library.CustomOpDef)
+    return module == "torch" or module.startswith("torch.") or isinstance(function, CustomOpDef)
 
 
 def same_function(asked: Any, called: Any) -> bool:
     """Whether a call is one of a function that is defined: the method `x.det()` is `torch.det`, `torch.linalg.det`."""
     if asked is called:
         return True
-    if isinstance(asked, torch.library.CustomOpDef):
+    if isinstance(asked, CustomOpDef):
         return called is asked._opoverload or called is asked._opoverload.overloadpacket
     if not is_torchs(asked) or named(called).in_place:
         return False

@@ -80,7 +80,7 @@ class Hearing(TorchFunctionMode):
         what, named_args = named(func), dict(kwargs or {})
         if torch._C._functorch.peek_interpreter_stack() is not None:
             raise self.refused("a transform inside, such as grad, vmap or jacrev", Named("func", "torch.func"), DEFINE)
-        if what.name in REFUSED and func.__module__ == REFUSED[what.name][0]:
+        if what.name in REFUSED and getattr(func, "__module__", "") == REFUSED[what.name][0]:
             raise self.refused(REFUSED[what.name][1], what, REFUSED[what.name][2])
         if what.setter:
             return self._set(func, what, args)
@@ -228,6 +228,9 @@ class Hearing(TorchFunctionMode):
 
     def _change(self, func: Any, what: Named, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A call that changes its first operand in place."""
+        if not args:  # by name, as in `nn.init.uniform_(tensor=w)`
+            kwargs = dict(kwargs)
+            args = (kwargs.pop(next(key for key, value in kwargs.items() if isinstance(value, Tensor))),)
         target, rest = args[0], self._current(tuple(args[1:]))
         kwargs = self._current(kwargs)
         now = self.memory.current(target)
@@ -278,6 +281,8 @@ class Hearing(TorchFunctionMode):
         target = args[0]
         if what.name == "data" and isinstance(target, Tensor) and self.nodes.depends(self.memory.current(target)):
             raise self.refused("an assignment to `.data` of what a wanted float reaches", what, "Assign to a new name.")
+        if what.name == "data":
+            self.memory.forget(target)
         return func(*args)
 
     def _moved(self, name: str, operands: list[Tensor], places: Tensor) -> Tensor:

@@ -86,8 +86,8 @@ def _plain(program: Program) -> tuple[Array, dict[str, Array], Tensor]:
             if "use_reentrant=True" not in str(error):
                 raise
             raise Refused("a checkpoint that is reentrant", remedy="Set use_reentrant=False.") from None
-        gradients = {leaf.name: array(g, copy=True) for leaf, g in zip(wanted, got, strict=True)}
-        return array(output, copy=True), gradients, seed
+        gradients = {leaf.name: array(g) for leaf, g in zip(wanted, got, strict=True)}
+        return array(output), gradients, seed
 
 
 def _floats(program: Program) -> str:

@@ -43,6 +43,10 @@ class Memory:
         if now is not stale:
             self._replaced[id(stale)] = (stale, now)
 
+    def forget(self, tensor: Tensor) -> None:
+        """A tensor is what it is itself: its numbers were assigned anew."""
+        self._replaced.pop(id(tensor), None)
+
     def current(self, tensor: Tensor) -> Tensor:
         """What a tensor holds now."""
         while id(tensor) in self._replaced:

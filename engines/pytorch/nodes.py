@@ -54,7 +54,7 @@ class Nodes:
 
     def input(self, name: str, tensor: Tensor, *, moves: bool) -> str:
         """A leaf of the run under its own name."""
-        node = self.recording.input(name, array(tensor, copy=True), constant=not moves)
+        node = self.recording.input(name, array(tensor, copy=not moves), constant=not moves)
         self.keep(tensor, node, moves)
         return node
 
