@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...harness.graph.node import Constant
+from ...harness.graph.operations.operation import Operation
 from ...harness.hearing.heard import Refused
 from ...harness.records.evaluation import Array
 
@@ -28,6 +29,7 @@ class Meaning:
     params: Mapping[str, object] = field(default_factory=dict[str, object])
     text: str = ""
     stable: str = ""
+    operation: Operation | None = None  # that of somebody else
 
 
 Meanings: TypeAlias = Meaning | Sequence[Meaning | None]

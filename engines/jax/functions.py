@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import jax
 import numpy as np
+from jax.extend.core import Literal
 
 from .equation import Meaning
 from .places import is_of_jax
@@ -53,17 +54,21 @@ FUNCTIONS: Mapping[str, Known] = {
     "softplus": plain("softplus"),
     "logaddexp": plain("logaddexp", 2),
     "gelu": gelu,
+    "hypot": plain("hypot", 2),
+    "clip": plain("clip", 3),
     "leaky_relu": with_number("leaky_relu", "negative_slope"),
     "elu": with_number("elu", "alpha"),
     "log_softmax": log_softmax,
 }
 
-# Primitives without a rounding; what gives no float has none either.
+# Primitives that round neither forwards nor backwards; what gives no float does not either.
 EXACT = {
-    *MOVES, "abs", "clamp", "copy", "cummax", "cummin", "dynamic_slice", "dynamic_update_slice", "expand_dims",
-    "gather", "iota", "max", "min", "neg", "reduce_max", "reduce_min", "select_n", "sign", "sort", "split", "stack",
-    "stop_gradient", "tile", "top_k", "unstack", "scatter",
+    *(set(MOVES) - {"broadcast_in_dim"}), "abs", "clamp", "copy", "dynamic_slice", "dynamic_update_slice",
+    "expand_dims", "iota", "max", "min", "neg", "reduce_max", "reduce_min", "select_n", "sign", "sort", "split",
+    "stack", "stop_gradient", "top_k", "unstack", "scatter",
 }  # fmt: skip
+# What rounds several times by itself, forwards or backwards.
+SERIAL = {"cummax", "cummin", "cumprod", "cumlogsumexp"}
 HOLDERS = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call"}
 
 
@@ -90,14 +95,28 @@ def is_jax_own(jaxpr: Any) -> bool:
     return is_of_jax(source_of(jaxpr)[1])
 
 
-def rounds_together(jaxpr: Any) -> bool:
-    """Whether XLA may fuse roundings of a compiled function, so that its parts alone would have other bits."""
+def rounds_together(jaxpr: Any, live: Sequence[bool]) -> bool:
+    """Whether XLA may fuse roundings of a compiled function, or of its derivative, so that its parts alone would have
+    other bits. `live` says which of its arguments a wanted float reaches."""
+    return _roundings(jaxpr, live) > 1
 
-    def rounds(e: Any) -> bool:
-        floats = any(jax.numpy.issubdtype(out.aval.dtype, jax.numpy.floating) for out in e.outvars)
-        return floats and e.primitive.name not in EXACT and e.primitive.name not in HOLDERS
 
-    return sum(map(rounds, equations(jaxpr))) > 1
+def _roundings(jaxpr: Any, live: Sequence[bool]) -> int:
+    reached = {var for var, is_live in zip(jaxpr.invars, live, strict=True) if is_live}
+    count = 0
+    for e in jaxpr.eqns:
+        ins = [not isinstance(x, Literal) and x in reached for x in e.invars]
+        outs = [out for out in e.outvars if jax.numpy.issubdtype(out.aval.dtype, jax.numpy.floating)]
+        name = e.primitive.name
+        if not any(ins) or not outs:
+            continue
+        reached.update(outs)
+        if name in HOLDERS:
+            held = e.params["jaxpr"] if "jaxpr" in e.params else e.params["call_jaxpr"]
+            count += _roundings(held.jaxpr, ins)
+        elif name not in EXACT:
+            count += 2 if name in SERIAL else 1
+    return count
 
 
 def known(jaxpr: Any, operand: Callable[[int], Any]) -> Sequence[Meaning] | None:

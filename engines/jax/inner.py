@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from ...harness.graph.graph import Graph
 from ...harness.graph.language.printing import readable_names, text_of
+from ...harness.graph.operations import OPERATIONS
 from ...harness.hearing.heard import Refused
+from .defined import Marked
 from .equation import Meaning, Operand
 from .functions import is_jax_own, known, rounds_together, source_of
 from .places import names_of
@@ -37,18 +40,31 @@ def called(walk: Walk, e: Any, values: list[Value]) -> Sequence[Value]:
 
     held = e.params["jaxpr"] if "jaxpr" in e.params else e.params["call_jaxpr"]
     jaxpr, consts = getattr(held, "jaxpr", held), getattr(held, "consts", ())
+    if e.params.get("name") in walk.marks:
+        return _marked(walk, e, values, walk.marks[e.params["name"]])
     is_rule, of_jax = e.primitive.name in RULES, is_jax_own(jaxpr)
-    if not is_rule and not (of_jax and rounds_together(jaxpr)):
+    live = [value.is_float and bool(value.node) for value in values]
+    if not is_rule and not (of_jax and rounds_together(jaxpr, live)):
         return _entered(walk, e, jaxpr, consts, values, of_jax=of_jax)
     name, where = source_of(jaxpr)
     place = walk.place(e)
     if is_rule and not of_jax:
-        place = replace(place, call=name, rule=f"{name} at {where}" if where else name)
+        place = replace(place, call=name, rule=f"{name} at {Path(where).name}" if where else name)
     meanings = known(jaxpr, lambda k: values[k].array) if of_jax else None
     if meanings is None:
         meanings = _forward(walk, e, jaxpr, consts, values, name or e.primitive.name)
     avals = [out.aval for out in e.outvars]
     return walk.record(lambda *arrays: bound(e, arrays), values, avals, meanings, place, several=True)
+
+
+def _marked(walk: Walk, e: Any, values: list[Value], mark: Marked) -> Sequence[Value]:
+    """A function with a meaning of its own: its equations as the user would run them, and one node."""
+    if len(e.outvars) != 1:
+        raise Refused(f"`{mark.operation.name}` gives several results", walk.place(e))
+    meaning = Meaning(mark.operation.name, range(len(values)), mark.params, operation=mark.operation)
+    place = replace(walk.place(e), call=mark.operation.name)
+    function = jaxpr_as_fun(e.params["jaxpr"])
+    return walk.record(function, values, [e.outvars[0].aval], [meaning], place, several=True)
 
 
 def _entered(
@@ -73,23 +89,43 @@ def _forward(
     places = {value.node: k for k, value in enumerate(inputs) if value.node}
     outs = heard.run(jaxpr, consts, inputs)
     walk.recording.include(heard.recording)
-    return [_meaning(walk, e, heard, out, places, name) if out.node and out.is_float else None for out in outs]
+    return [_result(walk, e, heard, out, places, name) if out.is_float else None for out in outs]
 
 
-def _meaning(walk: Walk, e: Any, heard: Walk, out: Value, places: Mapping[str, int], name: str) -> Meaning:
-    graph, _ = heard.recording.graph(out.node)
-    operands: list[Operand] = []
-    names = dict[str, str]()
-    for node in graph.inputs:
-        names[node.name] = f"x{len(operands)}"
-        operands.append(places[node.name] if node.name in places else np.asarray(heard.recording.values[node.name]))
-    text = written(graph, names)
+def _result(walk: Walk, e: Any, heard: Walk, out: Value, places: Mapping[str, int], name: str) -> Meaning | None:
+    """What one float result is, None for a constant of the run. A rule has terms even where its forward has none."""
+    if not out.node and e.primitive.name not in RULES:
+        return None
+    operands: list[Operand] = [np.asarray(out.array)] if not out.node else []
+    text = _text(heard, out, places, operands) if out.node else "x0"
+    if e.primitive.name in RULES:
+        text = _with_all(text, operands, list(places.values()))
     surrogate = _intended(walk, name)
     if surrogate is not None:
         if len(e.outvars) > 1:
             raise Refused(f"`{name}`: a surrogate for a rule with several results", walk.place(e))
         text = _instead(text, surrogate, _arguments(e, name), e.params["num_consts"], operands)
-    return Meaning(name, operands, text=text)
+    return Meaning(f"jax_{name}" if name in OPERATIONS else name, operands, text=text)
+
+
+def _with_all(text: str, operands: list[Operand], live: Sequence[int]) -> str:
+    """A text that reads every live operand, and no other value or derivative than this one."""
+    *before, last = text.split("; ")
+    for k in live:
+        if k not in [x for x in operands if isinstance(x, int)]:
+            last = f"{last} + 0 * sum(sign(stop_gradient(x{len(operands)})))"
+            operands.append(k)
+    return "; ".join([*before, last])
+
+
+def _text(heard: Walk, out: Value, places: Mapping[str, int], operands: list[Operand]) -> str:
+    """A result as a text; what it reads is added to the operands."""
+    graph, _ = heard.recording.graph(out.node)
+    names = dict[str, str]()
+    for node in graph.inputs:
+        names[node.name] = f"x{len(operands)}"
+        operands.append(places[node.name] if node.name in places else np.asarray(heard.recording.values[node.name]))
+    return written(graph, names)
 
 
 def written(graph: Graph, names: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 import jax.monitoring
+import jax.numpy as jnp
 import numpy as np
 
 from ...harness.hearing.heard import Ask, Heard, Listener, Refused
@@ -25,6 +26,7 @@ from ...harness.hearing.recording import Recording
 from ...harness.records.cotangent import default_cotangent
 from ...harness.records.evaluation import DTYPES, Array, Evaluation
 from ...harness.words import nearest
+from .defined import marking
 from .engine import version
 from .leaves import Leaves, joined, joined_cotangent, leaves_of, needs_64_bits
 from .places import place_of_error
@@ -98,7 +100,8 @@ class _Hearing:
 
     def output(self, *wanted: Any) -> tuple[Any, Any]:
         """The joined output of the user's function at these numbers, and what it returned."""
-        given = self.leaves.call({**self.floats, **dict(zip(self.wanted, wanted, strict=True))})
+        others = {k: _again(x) for k, x in self.floats.items() if k not in self.wanted}
+        given = self.leaves.call({**others, **dict(zip(self.wanted, wanted, strict=True))})
         return joined(given), given
 
     def _output(self, *wanted: Any) -> Any:
@@ -119,12 +122,12 @@ class _Hearing:
         return output, dict(zip(self.wanted, gradients, strict=True)), seed
 
     def _differentiated(self) -> tuple[Array, list[Array], Array]:
-        numbers = [self.floats[k] for k in self.wanted]
+        numbers = [_again(self.floats[k]) for k in self.wanted]
         output, pull, given = jax.vjp(self.output, *numbers, has_aux=True)
         if not output.size:
             raise Refused("the function returns no number: its output is empty")
         seed = self._cotangent(output, given)
-        gradients = pull(seed)
+        gradients = pull(jax.device_put(seed))
         return np.asarray(output), [np.asarray(x) for x in gradients], seed
 
     def _cotangent(self, output: Any, given: Any) -> Array:
@@ -136,11 +139,12 @@ class _Hearing:
 
     def _heard(self, output: Array, gradients: Mapping[int, Array], seed: Array) -> Heard:
         recording = Recording("jax")
-        walk = Walk(recording, self.ask)
         numbers = [self.floats[k] for k in self.wanted]
         names = {k: recording.input(self.leaves.names[k], np.asarray(self.floats[k])) for k in self.wanted}
         values = [settled(self.floats[k], names[k]) for k in self.wanted]
-        jaxpr = self._traced(numbers)
+        with marking(self.ask.defined) as marks:
+            jaxpr = self._traced(numbers)
+        walk = Walk(recording, self.ask, marks)
         (result,) = walk.run(jaxpr.jaxpr, jaxpr.consts, values)
         graph, dtype = recording.graph(self._reached(result))
         terms, adjoints = walk.backward(graph, seed)
@@ -208,7 +212,12 @@ def _as_jax(value: Any, dtype: str) -> Any:
     that it takes the precision of what it meets."""
     if dtype:
         return jax.device_put(np.asarray(value).astype(DTYPES[dtype]))
-    return value if type(value) is float else jax.device_put(np.array(value))
+    return jnp.asarray(value) if type(value) is float else jax.device_put(np.array(value))
+
+
+def _again(x: Any) -> Any:
+    """A copy, which the function may donate or keep."""
+    return x if x.weak_type else jax.device_put(np.array(x))
 
 
 listener = Listener(hear, version)

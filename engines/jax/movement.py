@@ -229,19 +229,42 @@ def _written(e: Equation, where: Array, updates: int) -> Meaning:
         return Meaning(name, operands, text=f"x0 + {spread}")
     if name == "scatter_sub":
         return Meaning(name, operands, text=f"x0 - {spread}")
+    if name in GATHERING:
+        return _met(e, where, updates)
     if len(np.unique(where[kept])) != kept.sum():
         raise Refused(f"`{name}` of two numbers at one place: which one stays is not defined")
     mask = np.zeros(size, dtype=bool)
     mask[where[kept]] = True
     there = f"x{len(operands)}"
-    inside = {
-        "scatter": spread,
-        "dynamic_update_slice": spread,
-        "scatter_mul": f"x0 * {spread}",
-        "scatter_min": f"minimum(x0, {spread})",
-        "scatter_max": f"maximum(x0, {spread})",
-    }[name]
-    return Meaning(name, [*operands, mask.reshape(shape)], text=f"where({there}, {inside}, x0)")
+    return Meaning(name, [*operands, mask.reshape(shape)], text=f"where({there}, {spread}, x0)")
+
+
+# Scatters of which several numbers may meet at one place: how they are put together there, alone and with what was
+# there, and what stands where there is none.
+GATHERING = {
+    "scatter_mul": ("prod", "x0 * {}", 1.0),
+    "scatter_min": ("min", "minimum(x0, {})", np.inf),
+    "scatter_max": ("max", "maximum(x0, {})", -np.inf),
+}
+
+
+def _met(e: Equation, where: Array, updates: int) -> Meaning:
+    """Each element with all numbers that land on it: those are gathered in as many layers as meet at one place."""
+    together, with_old, nothing = GATHERING[e.primitive.replace("-", "_")]
+    shape, size, count = e.shapes[0], int(np.prod(e.shapes[0])), len(where)
+    layers: list[Array] = [np.full(size, count)]
+    met = np.zeros(size, dtype=np.int64)
+    for k, place in enumerate(where):
+        if place >= 0:
+            if met[place] == len(layers):
+                layers.append(np.full(size, count))
+            layers[met[place]][place] = k
+            met[place] += 1
+    source = np.stack(layers).reshape(-1)
+    numbers = "concat([reshape(x1, shape=[-1]), x3], axis=0)"
+    new = f"{together}(reshape(take({numbers}, x2, axis=0), shape={[len(layers), *shape]}), axis=0)"
+    outside = np.full(1, nothing, dtype=e.results[0].dtype)
+    return Meaning(e.primitive, [0, updates, source, outside], text=with_old.format(new))
 
 
 # --- order ---------------------------------------------------------------------------------------------------
@@ -292,7 +315,10 @@ ROWS: Mapping[str, Row] = {
     "gather": gathered,
     "dynamic_slice": lambda e: (e.params["slice_sizes"], moved(e))[1],
     "dynamic_update_slice": updated_slice,
-    **{f"scatter{how}": scattered for how in ("", "-add", "_add", "_sub", "-sub", "_mul", "-mul", "_min", "_max")},
+    **{
+        f"scatter{how}": scattered
+        for how in ("", "-add", "_add", "-sub", "_sub", "-mul", "_mul", "-min", "_min", "-max", "_max")
+    },
     "sort": ordered,
     "top_k": top,
 }

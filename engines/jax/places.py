@@ -25,8 +25,17 @@ JAX = str(Path(jax.__file__).parent) + sep
 ROOT = Path(__file__).parents[2]
 # This project, but not its tests: who writes a function there is a user.
 OURS = tuple(str(ROOT / room) + sep for room in ("engines", "harness", "api"))
+MARKS = str(ROOT / "engines" / "jax" / "defined.py")  # stands between the user's call and a function with a meaning
 INSTALLED = tuple({str(Path(path)) + sep for name, path in sysconfig.get_paths().items() if name.endswith("lib")})
-PUBLIC = (("jnp", jnp), ("jax.nn", jax.nn), ("lax", lax), ("jax.scipy.special", jax.scipy.special), ("jax", jax))
+PUBLIC = (
+    ("jnp", jnp),
+    ("jax.nn", jax.nn),
+    ("jnp.linalg", jnp.linalg),
+    ("jnp.fft", jnp.fft),
+    ("lax", lax),
+    ("jax.scipy.special", jax.scipy.special),
+    ("jax", jax),
+)
 
 
 @lru_cache(maxsize=4096)
@@ -52,7 +61,8 @@ def place_of(equation: Any, scope: tuple[str, ...] = ()) -> Place:
     libraries = [k for k, frame in enumerate(frames) if not is_of_jax(frame.file_name)]
     here = next(iter(users or libraries), None)
     module = ".".join((*scope, *names_of(equation)))
-    call = _called(frames[:here]) or f"lax.{equation.primitive.name}"
+    compiled = equation.params.get("name", "") if equation.primitive.name in ("jit", "pjit") else ""
+    call = _called(frames[:here]) or public(compiled) or compiled or f"lax.{equation.primitive.name}"
     if here is None:
         return Place(module=module, call=call)
     frame = frames[here]
@@ -69,6 +79,8 @@ def names_of(equation: Any) -> tuple[str, ...]:
 def _frames(traceback: Any) -> Iterator[Any]:
     """The frames of a recorded traceback, the innermost first, up to the listener itself."""
     for frame in traceback.frames if traceback is not None else ():
+        if frame.file_name == MARKS:
+            continue
         if is_ours(frame.file_name):
             return
         yield frame
@@ -78,11 +90,15 @@ def _called(frames: list[Any]) -> str:
     """JAX's function that the user's line called: the outermost public one within it."""
     for frame in reversed(frames):
         name = frame.function_name.rpartition(".")[2]
-        if is_of_jax(frame.file_name) and not name.startswith("_"):
-            for prefix, module in PUBLIC:
-                if callable(getattr(module, name, None)):
-                    return f"{prefix}.{name}"
+        if is_of_jax(frame.file_name) and (found := public(name)):
+            return found
     return ""
+
+
+def public(name: str) -> str:
+    """A function of JAX by the name that users know, empty where there is none."""
+    modules = () if name.startswith("_") or not name else PUBLIC
+    return next((f"{prefix}.{name}" for prefix, module in modules if callable(getattr(module, name, None))), "")
 
 
 def place_of_error(traceback: TracebackType | None) -> Place:

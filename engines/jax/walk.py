@@ -27,6 +27,7 @@ from ...harness.hearing.heard import Ask, Place, Refused
 from ...harness.hearing.recording import Call, Recording, number
 from ...harness.records.evaluation import Array
 from . import control, inner
+from .defined import Marked
 from .equation import Equation, Meaning, Parameters, read
 from .places import names_of, place_of
 from .pointwise import STEPS
@@ -50,7 +51,7 @@ class Value:
 
     @property
     def is_float(self) -> bool:
-        return jax.numpy.issubdtype(self.aval.dtype, jax.numpy.floating)
+        return is_float(self.aval)
 
 
 def settled(array: Any, node: str = "") -> Value:
@@ -79,8 +80,11 @@ class Walk:
     """Records what it walks through. `derivatives` is False where only the meaning is asked for: nothing is then
     computed that no index or branch needs."""
 
-    def __init__(self, recording: Recording, ask: Ask, *, derivatives: bool = True) -> None:
+    def __init__(
+        self, recording: Recording, ask: Ask, marks: Mapping[str, Marked] | None = None, *, derivatives: bool = True
+    ) -> None:
         self.recording, self.ask, self.derivatives = recording, ask, derivatives
+        self.marks = marks or {}
         self.steps: list[Step] = []
         self.notes: dict[str, None] = {}
         self.scope: tuple[str, ...] = ()
@@ -99,7 +103,7 @@ class Walk:
         return [*map(value, jaxpr.outvars)]
 
     def equation(self, e: Any, values: list[Value]) -> Sequence[Value]:
-        name = e.primitive.name
+        name, avals = e.primitive.name, [out.aval for out in e.outvars]
         if not any(value.node for value in values):
             return self.folded(e, values)
         if name in SAID:
@@ -110,26 +114,23 @@ class Walk:
             return [replaced(value, out.aval) for value, out in zip(values, e.outvars, strict=False)]
         if name in ENTERED or name in inner.RULES:
             return inner.called(self, e, values)
-        if not any(value.is_float and value.node for value in values) or name in STEPS:
+        if any(jax.numpy.issubdtype(aval.dtype, jax.numpy.complexfloating) for aval in avals):
+            remedy = "Compute with real and imaginary parts, or give the function a meaning: gradaccord.define"
+            raise Refused(f"`{name}` gives complex numbers", self.place(e), remedy)
+        if not any(value.is_float and value.node for value in values):
+            return self.folded(e, values)  # made of choices, which are nodes or are noted
+        if name in STEPS:
             return self._noted(e, values)
         if name in REFUSED:
             raise Refused(f"`{name}` has no definition here", self.place(e), REFUSED[name])
-        floats = [jax.numpy.issubdtype(out.aval.dtype, jax.numpy.floating) for out in e.outvars]
-        if not any(floats) and name not in ROWS:
+        is_cast = name == "convert_element_type"
+        if not any(map(is_float, avals)) and (is_cast or name not in ROWS):
             return self._noted(e, values)
-        if name not in ROWS and name != "convert_element_type":
+        if not is_cast and name not in ROWS:
             raise Refused(f"`{name}` has no definition here", self.place(e), DEFINE)
-        if name == "convert_element_type":
-            if not floats[0]:
-                return self._noted(e, values)
-            meanings: Sequence[Meaning | None] = [Meaning("cast", [0])]
-            _ = [e.params[name] for name in ("new_dtype", "weak_type", "sharding")]
-        else:
-            meanings = self._meanings(e, values)
-        return self.record(
-            lambda *arrays: bound(e, arrays), values, [out.aval for out in e.outvars], meanings, self.place(e),
-            several=e.primitive.multiple_results,
-        )  # fmt: skip
+        meanings = [Meaning("cast", [0])] if is_cast else self._meanings(e, values)
+        several = e.primitive.multiple_results
+        return self.record(_as_called(e), values, avals, meanings, self.place(e), several=several)
 
     def _meanings(self, e: Any, values: Sequence[Value]) -> Sequence[Meaning | None]:
         outs: list[Any] = []
@@ -147,7 +148,7 @@ class Walk:
             [out.aval for out in e.outvars],
             lambda k: values[k].array,
             result,
-            lambda *arrays: bound(e, arrays),
+            _as_called(e),
         )
         try:
             return read(ROWS[e.primitive.name], seen)
@@ -156,7 +157,7 @@ class Walk:
 
     def inside(self, e: Any) -> Walk:
         """A walk through what an equation of this one calls, for its meaning alone."""
-        walk = Walk(self.recording.inside(), self.ask, derivatives=False)
+        walk = Walk(self.recording.inside(), self.ask, self.marks, derivatives=False)
         walk.notes, walk.outer = self.notes, self.place(e)
         return walk
 
@@ -180,7 +181,7 @@ class Walk:
     ) -> list[Value]:
         """The results of a function of these values, each a node with its meaning, or a constant where it has none."""
         live = [k for k, value in enumerate(values) if value.node and value.is_float]
-        floats = [k for k, aval in enumerate(avals) if jax.numpy.issubdtype(aval.dtype, jax.numpy.floating)]
+        floats = [k for k, aval in enumerate(avals) if is_float(aval)]
         pull = None
         if self.derivatives:
             arrays = [value.array for value in values]
@@ -227,6 +228,8 @@ class Walk:
             else:
                 args.append(operand)
         array = self._shown(made)
+        if meaning.operation is not None:
+            return self.recording.own(meaning.operation, args, meaning.params, array, place), used
         call = Call(meaning.op, args, meaning.params, meaning.text, meaning.stable)
         if meaning.op == "cast":
             return self._cast(args, array, place), used
@@ -280,7 +283,8 @@ class Walk:
 
     def _noted(self, e: Any, values: Sequence[Value]) -> list[Value]:
         """A choice, or a step without a derivative, by what a wanted float reaches: taken from the run."""
-        self.note(f"`{e.primitive.name}`", "taken from the run", self.place(e))
+        if e.primitive.name != "is_finite":
+            self.note(f"`{e.primitive.name}`", "taken from the run", self.place(e))
         return self.folded(e, values)
 
     def note(self, what: str, said: str, place: Place) -> None:
@@ -298,15 +302,14 @@ class Walk:
     def backward(self, graph: Graph, seed: Any) -> tuple[dict[Use, Array], dict[str, Array]]:
         """Terms and adjoints, as JAX forms them: from the last equation to the first, and within one likewise."""
         uses, active = set(graph.uses), graph.active
-        adjoints: dict[str, Any] = {graph.output.name: seed}
+        adjoints: dict[str, Any] = {graph.output.name: jax.device_put(seed)}
         terms: dict[Use, Array] = {}
         for step in reversed(self.steps):
             for k in reversed(range(len(step.nodes))):
                 node = step.nodes[k]
                 if node not in adjoints or node not in active:
                     continue
-                zeros = [np.zeros(aval.shape, aval.dtype) for aval in step.results]
-                pulled = step.pull(tuple(adjoints[node] if j == k else zero for j, zero in enumerate(zeros)))
+                pulled = step.pull(tuple(adjoints[node] if j == k else _zeros(x) for j, x in enumerate(step.results)))
                 for position, which in sorted(step.arguments[k].items(), reverse=True):
                     use = Use(node, position)
                     if use not in uses:
@@ -326,6 +329,15 @@ UNIFORM = {
 }  # fmt: skip
 
 
+def _zeros(aval: Any) -> Any:
+    """Of NumPy, put on the device: JAX would compile a program for each shape."""
+    return jax.device_put(np.zeros(aval.shape, aval.dtype))
+
+
+def is_float(aval: Any) -> bool:
+    return jax.numpy.issubdtype(aval.dtype, jax.numpy.floating)
+
+
 def replaced(value: Value, aval: Any) -> Value:
     """The number under another type of the same shape, such as one that is no longer weak."""
     return Value(aval, lambda: value.array, value.node)
@@ -337,6 +349,14 @@ def bound(e: Any, arrays: Sequence[Any]) -> Any:
     names = source_info_util.current_name_stack() + info.name_stack
     with source_info_util.user_context(info.traceback, name_stack=names), e.ctx.manager:
         return e.primitive.bind(*arrays, **e.primitive.get_bind_params(e.params))
+
+
+def _as_called(e: Any) -> Callable[..., Any]:
+    """An equation as a function of its operands. Division by a number goes through `jnp.true_divide`, as the user's `/`
+    does: alone, XLA would multiply by the reciprocal."""
+    if e.primitive.name == "div" and isinstance(e.invars[1], Literal) and e.outvars[0].aval.shape:
+        return lambda x, y: jax.numpy.true_divide(x, float(y))
+    return lambda *arrays: bound(e, arrays)
 
 
 def _differentiated(
