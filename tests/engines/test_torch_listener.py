@@ -75,30 +75,6 @@ def test_a_module_is_heard_by_its_own_names() -> None:
     assert (place.file, place.module, place.call) == (__file__, "qkv", "torch.nn.functional.linear")
 
 
-CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-    "in place on a view": (lambda x: _written(x), (draw(3, 4),)),
-    "buffer": (lambda x: _filled(x), (draw(3, 4),)),
-    "dropout": (lambda x: F.dropout(x, 0.5, True) * torch.randn_like(x), (draw(3, 4),)),
-    "pad": (lambda x: F.pad(x, (1, 2), mode="reflect") + F.pad(x, (1, 2)), (draw(2, 3, 4),)),
-    "index": (lambda x: x[:2, torch.tensor([2, 0])] * x[torch.tensor([[0], [1]]), torch.tensor([1, 2])], (draw(3, 4),)),
-    "keywords": (lambda x: x.gather(dim=1, index=torch.tensor([[0, 2]])).mean(axis=0), (draw(3, 4),)),
-    "choice": (lambda x: torch.where(x > 0, x, x.exp()).clamp(max=1.5), (draw(3, 4),)),
-    "sort": (lambda x: x.sort(dim=1).values[:, :2] * x.topk(2).values, (draw(3, 4),)),
-    "where as a method": (lambda x: x.where(x > 0, 2 * x), (draw(3, 4),)),
-    "several results": (lambda x: torch.var_mean(x, 1)[0] * x.max(1).values, (draw(3, 4),)),
-    "recurrent": (lambda x: nn.LSTM(4, 2, 2, bidirectional=True).double()(x)[1][0], (draw(3, 2, 4),)),
-    "pooled": (lambda x: F.max_pool2d(x, 2, ceil_mode=True) + F.adaptive_avg_pool2d(x, 2), (draw(1, 3, 3),)),
-    "enlarged": (lambda x: F.interpolate(x, size=(5, 4), mode="bilinear"), (draw(1, 2, 3, 3),)),
-    "added by index": (lambda x: torch.zeros_like(x).index_add(0, torch.tensor([0, 0, 1]), x.exp()), (draw(3, 4),)),
-    "attention with dropout": (
-        lambda x: F.scaled_dot_product_attention(x, 2 * x, x.exp(), dropout_p=0.3),
-        (draw(2, 3, 4),),
-    ),
-    "without gradient": (lambda x: _held(x), (draw(3, 4),)),
-    "einsum": (lambda x: torch.einsum("...i,...j->...ij", x, x), (draw(3, 4),)),
-}
-
-
 def _written(x: Tensor) -> Tensor:
     y = x * 2
     y[0].add_(1)
@@ -121,6 +97,30 @@ def _filled(x: Tensor) -> Tensor:
     for i in range(3):
         out[i] = torch.tanh(x[i])
     return out
+
+
+CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "in place on a view": (_written, (draw(3, 4),)),
+    "buffer": (_filled, (draw(3, 4),)),
+    "dropout": (lambda x: F.dropout(x, 0.5, True) * torch.randn_like(x), (draw(3, 4),)),
+    "pad": (lambda x: F.pad(x, (1, 2), mode="reflect") + F.pad(x, (1, 2)), (draw(2, 3, 4),)),
+    "index": (lambda x: x[:2, torch.tensor([2, 0])] * x[torch.tensor([[0], [1]]), torch.tensor([1, 2])], (draw(3, 4),)),
+    "keywords": (lambda x: x.gather(dim=1, index=torch.tensor([[0, 2]])).mean(axis=0), (draw(3, 4),)),
+    "choice": (lambda x: torch.where(x > 0, x, x.exp()).clamp(max=1.5), (draw(3, 4),)),
+    "sort": (lambda x: x.sort(dim=1).values[:, :2] * x.topk(2).values, (draw(3, 4),)),
+    "where as a method": (lambda x: x.where(x > 0, 2 * x), (draw(3, 4),)),
+    "several results": (lambda x: torch.var_mean(x, 1)[0] * x.max(1).values, (draw(3, 4),)),
+    "recurrent": (lambda x: nn.LSTM(4, 2, 2, bidirectional=True).double()(x)[1][0], (draw(3, 2, 4),)),
+    "pooled": (lambda x: F.max_pool2d(x, 2, ceil_mode=True) + F.adaptive_avg_pool2d(x, 2), (draw(1, 3, 3),)),
+    "enlarged": (lambda x: F.interpolate(x, size=(5, 4), mode="bilinear"), (draw(1, 2, 3, 3),)),
+    "added by index": (lambda x: torch.zeros_like(x).index_add(0, torch.tensor([0, 0, 1]), x.exp()), (draw(3, 4),)),
+    "attention with dropout": (
+        lambda x: F.scaled_dot_product_attention(x, 2 * x, x.exp(), dropout_p=0.3),
+        (draw(2, 3, 4),),
+    ),
+    "without gradient": (_held, (draw(3, 4),)),
+    "einsum": (lambda x: torch.einsum("...i,...j->...ij", x, x), (draw(3, 4),)),
+}
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -97,7 +97,7 @@ def test_wanted_cotangent_and_dtype_are_what_the_run_has(net: Net) -> None:
     weights = (torch.ones(5, 3, dtype=torch.float64) * 3, torch.tensor(0.5, dtype=torch.float64))
     checked = gradaccord.check(two, X, y, wanted=["y"], cotangent=weights)
     gradients = checked.heard.evaluation.gradients
-    assert set(checked.heard.names[name] for name in gradients) == {"y"}
+    assert {checked.heard.names[name] for name in gradients} == {"y"}
     np.testing.assert_allclose(next(iter(gradients.values())), 3 * X.numpy() + 0.5)
     assert gradaccord.check(net, X, dtype="float32").heard.dtype == "float32"
     assert next(net.parameters()).dtype == torch.float64
@@ -173,7 +173,7 @@ def test_a_function_that_is_defined_is_one_node_judged_by_its_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("signature", "text", "functions", "said"),
+    "signature, text, functions, said",
     [
         ("f(x)", "tahn(x)", {"torch": torch.tanh}, "Did you mean `tanh`"),
         ("f(", "x", {"torch": torch.tanh}, "a name and its operands"),
@@ -196,5 +196,5 @@ def test_a_function_of_no_framework_is_told_so() -> None:
 
 
 def test_what_the_function_raises_is_the_users_own() -> None:
-    with pytest.raises(RuntimeError, match="shape|size"):
+    with pytest.raises(RuntimeError, match=r"shape|size"):
         gradaccord.check(lambda x: x @ torch.ones(7, dtype=torch.float64), X)

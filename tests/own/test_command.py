@@ -84,7 +84,7 @@ WRONG: Sequence[tuple[Sequence[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+@pytest.mark.parametrize("words, said", WRONG, ids=[" ".join(words) for words, _ in WRONG])
 @pytest.mark.usefixtures("folder")
 def test_what_is_wrong_has_status_2_and_is_told(words: Sequence[str], said: str) -> None:
     result = run(*words)
