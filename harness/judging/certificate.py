@@ -13,13 +13,16 @@ from math import isnan
 import numpy as np
 
 from ..records.evaluation import Array
+from ..records.formats import Format
 from ..records.rows import LinkName, Row
 from ..records.verdicts import FINDINGS
+from ..truth.precision import working
+from ..truth.residuals import Numerals, Residual
 from .agreement import same_bits
 from .chain import Chain
 from .classify import Link
 from .judge import blank_row, judged_whole
-from .range import in_range
+from .range import all_finite
 
 LARGEST = 2_000_000  # numbers of a graph whose truth is still computed
 
@@ -41,7 +44,41 @@ def _whole(chain: Chain) -> bool:
         evaluation.output is not None and not same_bits(evaluation.output, evaluation.values[output])
     ):
         return False
-    return in_range(chain)
+    return all_finite(chain) and _without_underflow(chain)
+
+
+def _without_underflow(chain: Chain) -> bool:
+    """Whether the steps that gave numbers next to 0 are sound without the leave to lose what is as small."""
+    subject, shown = chain.subject, chain.evaluation
+    graph = subject.graph
+    with working():
+        for node in graph.operations:
+            step, form = subject.steps[node.name], subject.form_of(node.name)
+            if node.kind != "float" or step.operation.selects or step.operation.moves:
+                continue
+            names = [arg for arg in node.args if isinstance(arg, str)]
+            y, operands = chain.numerals[node.name], [chain.numerals[name] for name in names]
+            if _near_zero(y.array, form) and not _sound(step.value(operands, y, form.without_underflow)):
+                return False
+            uses = graph.uses_in[node.name]
+            terms = [(shown.terms or {})[use] for use in uses]
+            of = [subject.form_of(graph.argument(use)) for use in uses]
+            if any(map(_near_zero, terms, of)):
+                g = Numerals((shown.adjoints or {})[node.name], form)
+                engine = [Numerals(term, its) for term, its in zip(terms, of, strict=True)]
+                for its in dict.fromkeys(of):
+                    links = step.terms(operands, y, g, engine, its.without_underflow)
+                    if not all(_sound(link) for link, other in zip(links, of, strict=True) if other is its):
+                        return False
+    return True
+
+
+def _near_zero(numbers: Array, form: Format) -> bool:
+    return bool((np.abs(numbers.astype(np.float64)) < form.smallest / form.unit).any())
+
+
+def _sound(link: Residual) -> bool:
+    return bool((link.enclosed & (link.score <= 1)).all())
 
 
 def rows(chain: Chain, engine: str, *, truth: bool = False) -> list[Row]:

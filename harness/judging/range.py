@@ -70,10 +70,7 @@ def in_range(chain: Chain) -> bool:
     a step made of others than 0: no product, power or exponential has fallen there.
     """
     subject, shown = chain.subject, chain.evaluation
-    arrays = (shown.adjoints or {}, shown.terms or {}, shown.gradients)
-    if any(_lost(numbers) for some in arrays for numbers in some.values()):
-        return False
-    if any(_lost(x) and not _handed_on(chain, subject.graph[name], x) for name, x in shown.values.items()):
+    if not all_finite(chain):
         return False
     least = subject.form.smallest / subject.form.unit
     for node in subject.graph.operations:
@@ -90,6 +87,15 @@ def in_range(chain: Chain) -> bool:
                 if term.shape == g.shape and _fell(term, [g, *operands], least):
                     return False
     return True
+
+
+def all_finite(chain: Chain) -> bool:
+    """Whether every number is finite, but for infinities that were handed in."""
+    subject, shown = chain.subject, chain.evaluation
+    arrays = (shown.adjoints or {}, shown.terms or {}, shown.gradients)
+    if any(_lost(numbers) for some in arrays for numbers in some.values()):
+        return False
+    return not any(_lost(x) and not _handed_on(chain, subject.graph[name], x) for name, x in shown.values.items())
 
 
 def _fell(result: Array, operands: Iterable[Array], least: float) -> bool:

@@ -1,0 +1,89 @@
+"""Definitions: what a signature may say, what a text tells by itself, and what runs it."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from gradaccord.harness.arithmetic import arrays
+from gradaccord.harness.graph.build import Builder
+from gradaccord.harness.graph.define import define, runnable, signature_of, size_of
+from gradaccord.harness.graph.emit import emit
+from gradaccord.harness.graph.node import GraphError
+
+SWISH = define("swish(x)", "x * sigmoid(x)")
+PICK = define("pick(x, i, *, axis=0)", "take(x, i, axis=axis)")
+
+
+def test_a_text_tells_what_is_an_index_a_condition_and_what_comes_out() -> None:
+    assert [operand.kind for operand in PICK.operands] == ["float", "int"]
+    assert define("above(x)", "x > 0").kind == "bool"
+    chosen = define("chosen(m, x)", "where(m, x, 0)")
+    assert [operand.kind for operand in chosen.operands] == ["bool", "float"]
+    assert define("largest(x, m: bool)", "max(where(m, x, -inf))").operands[1].kind == "bool"
+
+
+def test_it_is_elementwise_where_all_its_steps_are() -> None:
+    assert SWISH.elementwise and define("both(x, y)", "swish(x) + y", within=(SWISH,)).elementwise
+    assert not PICK.elementwise
+    assert not define("halved(x)", "x[0] + 1").elementwise
+    assert not define("squared(x)", "x @ x").elementwise
+
+
+def test_its_shape_is_that_of_its_text() -> None:
+    builder = Builder((PICK,))
+    builder.input("x", (4, 5))
+    builder.input("i", (3,), "int")
+    builder.apply("pick", ["x", "i"], {"axis": 1}, "y")
+    assert builder.nodes["y"].shape == (4, 3)
+    with pytest.raises(GraphError, match="inside `pick`"):
+        builder.apply("pick", ["x", "i"], {"axis": 2})
+
+
+def test_the_same_twice_is_one_and_travels_to_another_process() -> None:
+    assert define("swish(x)", "x * sigmoid(x)") is SWISH
+    there = pickle.loads(pickle.dumps(define("two(x)", "swish(x) * 2", within=(SWISH, PICK))))
+    assert [inner.name for inner in there.within] == ["swish"]
+    assert there.shape([(3,)], {}) == (3,)
+
+
+def test_the_size_of_one_that_calls_another_twice_doubles() -> None:
+    operation = SWISH
+    for k in range(20):
+        operation = define(f"f{k}(x)", f"{operation.name}(x) + {operation.name}(x)", within=(operation,))
+    assert size_of(SWISH) == 2
+    assert size_of(operation) == 2 * 2**20 + 2**20 - 1
+
+
+def test_a_number_system_without_a_function_for_it_runs_its_text() -> None:
+    builder = Builder((SWISH, PICK))
+    builder.input("x", (4,))
+    builder.input("i", (2,), "int")
+    builder.apply("swish", ["x"], {}, "h")
+    builder.apply("pick", ["h", "i"], {}, "y")
+    graph = builder.graph(["y"])
+    run = emit(graph, runnable(graph, arrays.namespace("float64")), ["y"])
+    x = np.array([0.0, 1.0, -2.0, 3.0])
+    np.testing.assert_allclose(run(x, np.array([3, 1]))[0], (x / (1 + np.exp(-x)))[[3, 1]])
+    # One that the number system has is left to it.
+    own = {**arrays.namespace("float64"), "swish": lambda x: x * 0 + 7}
+    assert emit(graph, runnable(graph, own), ["y"])(x, np.array([0]))[0].tolist() == [7.0]
+
+
+@pytest.mark.parametrize(
+    "signature",
+    ["f", "f(", "f()", "f(*xs)", "f(x=1)", "f(x, /, y)", "f(x: str)", "f(x, *, n: int)", "f(x, x)", "f(pi)",
+     "f(x, *, n=a)", "f(x) -> str"],
+)  # fmt: skip
+def test_what_is_no_signature_is_refused(signature: str) -> None:
+    with pytest.raises(GraphError):
+        signature_of(signature)
+
+
+def test_a_result_of_another_kind_than_it_says_is_refused() -> None:
+    builder = Builder((define("f(x) -> bool", "x + 1"),))
+    builder.input("x", ())
+    with pytest.raises(GraphError, match="a result that is float"):
+        builder.apply("f", ["x"], {})

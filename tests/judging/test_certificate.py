@@ -1,0 +1,92 @@
+"""Where links alone prove a run, no truth is computed; where they do not, it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradaccord.engines import backprop
+from gradaccord.harness.graph.build import Builder
+from gradaccord.harness.graph.graph import Graph
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.judging import certificate
+from gradaccord.harness.judging.chain import Chain
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.evaluation import Evaluation
+
+
+def graph_of(text: str) -> Graph:
+    builder = Builder()
+    builder.input("x", (3,))
+    parser = Parser(builder)
+    parser.define("h", text)
+    parser.define("f", "sum(h)")
+    return builder.graph(["f"])
+
+
+def chain_of(text: str, x: list[float], change: Any = None) -> Chain:
+    graph, inputs = graph_of(text), {"x": np.array(x)}
+    evaluation: Evaluation = backprop.prepare(graph, "float64")(inputs, np.ones(()))
+    evaluation = change(evaluation) if change else evaluation
+    chain = Chain(Subject("case", 0, "float64", graph, inputs, np.ones(())), evaluation)
+    chain.judge()
+    return chain
+
+
+ORDINARY = [0.3, -1.5, 2.0]
+
+
+def test_sound_links_of_numbers_within_the_range_prove_a_run_without_its_truth() -> None:
+    chain = chain_of("tanh(x) * exp(x)", ORDINARY)
+    assert certificate.certified(chain)
+    rows = certificate.rows(chain, "backprop")
+    assert {row.verdict for row in rows} == {"agree"} and all(row.reference is None for row in rows)
+    assert "truth" not in vars(chain.subject)
+    assert all(row.reference is not None for row in certificate.rows(chain, "backprop", truth=True))
+
+
+@pytest.mark.parametrize(
+    "text, x",
+    [
+        ("relu(x)", [0.0, 1.0, -1.0]),  # a kink
+        ("log(exp(x))", [-800.0, 1.0, 2.0]),  # 0 of a number that is none
+        ("exp(x) * exp(-x)", [-800.0, 1.0, 2.0]),  # infinity of numbers that are not
+        ("1e-200 * (1e-200 * x) * 1e300", ORDINARY),  # falls to 0 by a product
+    ],
+)
+def test_kinks_and_numbers_that_left_the_range_are_not_proved_by_links(text: str, x: list[float]) -> None:
+    chain = chain_of(text, x)
+    assert not certificate.certified(chain)
+    assert any(row.reference is not None for row in certificate.rows(chain, "backprop"))
+
+
+def test_a_mask_of_infinities_is_no_reason_for_the_truth() -> None:
+    assert certificate.certified(chain_of("softmax(where(x > 0, x, -inf))", [1.0, 2.0, -1.0]))
+    assert not certificate.certified(chain_of("softmax(where(x > 5, x, -inf))", [1.0, 2.0, -1.0]))
+
+
+def off(evaluation: Evaluation) -> Evaluation:
+    return replace(evaluation, gradients={"x": evaluation.gradients["x"] * (1 + 1e-13)})
+
+
+def value_off(evaluation: Evaluation) -> Evaluation:
+    return replace(evaluation, output=evaluation.values["f"] * (1 + 1e-9))
+
+
+@pytest.mark.parametrize("change", [off, value_off])
+def test_a_plain_program_with_other_bits_is_judged_by_itself(change: Any) -> None:
+    chain = chain_of("tanh(x) * exp(x)", ORDINARY, change)
+    assert not certificate.certified(chain)
+    assert any(row.finding for row in certificate.rows(chain, "backprop"))
+
+
+def test_a_graph_too_large_for_its_truth_says_what_links_leave_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificate, "LARGEST", 1)
+    rows = certificate.rows(chain_of("tanh(x) * exp(x)", ORDINARY, off), "backprop")
+    (gradient,) = [row for row in rows if row.quantity == "gradient"]
+    assert gradient.verdict == "not judged" and "other bits" in gradient.reason
+    rows = certificate.rows(chain_of("relu(x)", [0.0, 1.0, -1.0]), "backprop")
+    assert {row.verdict for row in rows if row.quantity == "gradient"} == {"convention"}
