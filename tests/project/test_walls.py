@@ -74,7 +74,7 @@ NARROW = {
 
 # The files of a room, and the rooms within, by the same rule: a file imports only what stands before its bar.
 FILES = {
-    "graph": "node | shapes symbol | operations | graph | build | language | emit expand | define gradient "
+    "graph": "node | shapes symbol | operations | graph | build | language | emit expand | define gradient native "
     "| directional",
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
     "reduction linear_algebra convolution | pooling movement indexing loss layer | __init__",
@@ -86,7 +86,7 @@ FILES = {
     "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
     "| second sensitivity ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
-    "| indices statements | known | case",
+    "| definitions indices | statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order",
     "paths": "horizon move summary | settings | trajectory | parting",
