@@ -167,7 +167,7 @@ def _short(text: str) -> str:
 def natives(graph: Graph, framework: str) -> dict[str, Native]:
     """The functions of a framework that run in place of the graph's definitions, by the names of these."""
     return {
-        operation.name: native(framework, operation.native[framework], (*_names(operation), *operation.parameters))
+        operation.name: native(framework, operation.native[framework], argument_names(operation))
         for operation in own(*graph.definitions).values()
         if framework in operation.native
     }
@@ -177,6 +177,11 @@ def functions(graph: Graph, framework: str, resolve: Callable[[Native], Callable
     """What a framework runs for the graph's definitions that name functions of its own, each looked up by `resolve`."""
     known = graph.vocabulary
     return {name: one.of(resolve(one), _names(known[name])) for name, one in natives(graph, framework).items()}
+
+
+def argument_names(operation: Operation) -> tuple[str, ...]:
+    """The operands and the parameters of an operation."""
+    return (*_names(operation), *operation.parameters)
 
 
 def _names(operation: Operation) -> tuple[str, ...]:

@@ -90,8 +90,8 @@ FILES = {
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order",
     "paths": "horizon move summary | settings | trajectory | parting",
-    "running": "ledger offered selection | loading | answers | inside memory | workers | unit | place schedule | cluster "
-    "| pools | run | session",
+    "running": "ledger offered selection | loading | answers | inside memory | workers | unit | place schedule "
+    "| cluster | pools | run | session",
     "own": "definitions frameworks | checked | check",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
