@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch.overrides import get_overridable_functions
 
 from ...harness.graph.native import Native
@@ -29,6 +30,7 @@ def resolve(native: Native) -> Any:
 
 @cache
 def _numerical() -> frozenset[int]:
-    """Functions that take tensors, as torch itself lists them."""
-    listed = get_overridable_functions()
-    return frozenset(id(function) for space, some in listed.items() if space is not torch.Tensor for function in some)
+    """Functions that take tensors, as torch itself lists them, and those that `torch.nn.functional` is written in."""
+    listed = [some for space, some in get_overridable_functions().items() if space is not torch.Tensor]
+    written = [function for function in vars(F).values() if getattr(function, "__module__", "") == F.__name__]
+    return frozenset(id(function) for some in (*listed, written) for function in some if not isinstance(function, type))
