@@ -24,10 +24,12 @@ from ...harness.graph.define import runnable
 from ...harness.graph.emit import missing
 from ...harness.graph.expand import expanded
 from ...harness.graph.graph import Graph
+from ...harness.graph.native import functions as native_functions
 from ...harness.graph.node import Node
 from ...harness.graph.operations import OPERATIONS as VOCABULARY
 from ...harness.records.evaluation import DTYPES, Unsupported
 from .losses import binary_cross_entropy, cross_entropy, huber_loss, kl_div, nll_loss, reduced, with_logits
+from .native import resolve
 
 ABSENT: Mapping[str, str] = {"max_share": "no counterpart: exists for the hand-written engine's rules"}
 
@@ -320,11 +322,13 @@ def namespace(dtype: str) -> dict[str, Any]:
 
 
 def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
-    """The namespace, which has every operation of the graph. Raises Unsupported."""
+    """The namespace, which has every operation of the graph. Raises Unsupported, and GraphError for a function that
+    the graph names and that cannot be had."""
     if dtype not in DTYPES:
         raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
-    functions = runnable(graph, namespace(dtype))
-    for op in missing(expanded(graph, stable=True, own=True), functions):
+    native = native_functions(graph, "jax", resolve)
+    functions = runnable(graph, namespace(dtype) | native)
+    for op in missing(expanded(graph, stable=True, own=True, keep=native), functions):
         raise Unsupported(f"JAX has no `{op}`: {ABSENT[op]}")
     for node in graph.operations:
         if node.op in LACKING and LACKING[node.op][0](graph, node):

@@ -23,9 +23,11 @@ from ...harness.graph.define import runnable
 from ...harness.graph.emit import missing
 from ...harness.graph.expand import expanded
 from ...harness.graph.graph import Graph
+from ...harness.graph.native import functions as native_functions
 from ...harness.graph.operations import OPERATIONS as VOCABULARY
 from ...harness.graph.shapes import axes_of, index_of
 from ...harness.records.evaluation import Unsupported
+from .native import resolve
 from .tensors import DTYPES
 
 Tensor: TypeAlias = torch.Tensor
@@ -359,11 +361,13 @@ def namespace(dtype: str) -> dict[str, Any]:
 
 
 def checked_functions(graph: Graph, dtype: str) -> Mapping[str, Any]:
-    """The namespace, which has every operation of the graph. Raises Unsupported."""
+    """The namespace, which has every operation of the graph. Raises Unsupported, and GraphError for a function that
+    the graph names and that cannot be had."""
     if dtype not in DTYPES:
         raise Unsupported(f"this adapter knows {' and '.join(DTYPES)}, not {dtype}")
-    functions = runnable(graph, namespace(dtype))
-    plain = expanded(graph, stable=True, own=True)
+    native = native_functions(graph, "torch", resolve)
+    functions = runnable(graph, namespace(dtype) | native)
+    plain = expanded(graph, stable=True, own=True, keep=native)
     for op in missing(plain, functions):
         raise Unsupported(f"torch has no `{op}`: {ABSENT[op]}")
     for use in plain.uses:

@@ -139,7 +139,7 @@ def _defined(
 
 def runnable(graph: Graph, namespace: Namespace) -> Namespace:
     """The namespace with what runs the graph's own definitions, where it has no function for one: their texts, on the
-    namespace's own functions."""
+    namespace's own functions, those for other definitions among them."""
     defined = (graph.operation(node) for node in graph.operations if graph.defines(node))
     own = {operation.name: _Running(operation, namespace) for operation in dict.fromkeys(defined)}
     return {**own, **namespace}
@@ -156,7 +156,7 @@ class _Running:
         shapes = tuple(tuple(getattr(x, "shape", ())) for x in operands)
         key = shapes, tuple(params.items())
         if key not in self._programs:
-            graph = expanded(_call(self.operation, shapes, params), stable=True, own=True)
+            graph = expanded(_call(self.operation, shapes, params), stable=True, own=True, keep=self.namespace)
             self._programs[key] = emit(graph, self.namespace, graph.outputs)
         return self._programs[key](*operands)[0]
 

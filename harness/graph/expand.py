@@ -6,7 +6,7 @@ tell the term of each operand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .build import Builder
@@ -27,11 +27,18 @@ class Body:
 
 class Expander(Builder):
     """Builds composites by their stable formula, or by the textbook's; those of the table only unless `own` are meant
-    alone, the definitions of a graph's own."""
+    alone, the definitions of a graph's own. Those to `keep` stay."""
 
-    def __init__(self, definitions: tuple[Operation, ...] = (), *, stable: bool, own: bool = False) -> None:
+    def __init__(
+        self,
+        definitions: tuple[Operation, ...] = (),
+        *,
+        stable: bool,
+        own: bool = False,
+        keep: Collection[str] = (),
+    ) -> None:
         super().__init__(definitions)
-        self.stable, self.own = stable, own
+        self.stable, self.own, self.keep = stable, own, keep
         self.bodies: dict[str, Body] = {}
 
     def add_graph(self, graph: Graph) -> None:
@@ -63,7 +70,7 @@ class Expander(Builder):
         return name
 
     def _stays(self, operation: Operation) -> bool:
-        return operation.primitive or (self.own and operation.name in OPERATIONS)
+        return operation.primitive or operation.name in self.keep or (self.own and operation.name in OPERATIONS)
 
     def _inline(self, operation: Operation, operands: Sequence[Arg], params: Mapping[str, object], name: str) -> Arg:
         full = dict(self.checked(operation, operands, params))
@@ -83,8 +90,9 @@ class Expander(Builder):
         return tuple(operands)
 
 
-def expanded(graph: Graph, *, stable: bool, own: bool = False) -> Graph:
-    """The graph with every composite written out, or its `own` definitions alone; the names of its nodes are kept."""
-    expander = Expander(graph.definitions, stable=stable, own=own)
+def expanded(graph: Graph, *, stable: bool, own: bool = False, keep: Collection[str] = ()) -> Graph:
+    """The graph with every composite written out, or its `own` definitions alone, but those to `keep`; the names of its
+    nodes are kept."""
+    expander = Expander(graph.definitions, stable=stable, own=own, keep=keep)
     expander.add_graph(graph)
     return expander.graph(graph.outputs)

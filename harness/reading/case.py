@@ -20,12 +20,13 @@ from ..records.cotangent import default_cotangent, weights
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
 from ..rules.update import RULES, Update, check, faults
 from ..words import nearest
+from .definitions import Natives, Statements
 from .indices import check_indices
 from .inputs import Array, Input, build
 from .keys import CASE, schema, text_in
 from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
 from .names import shipped
-from .statements import Assembly, Statements
+from .statements import Assembly
 from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, read
 from .yaml_tree import tree
 
@@ -197,7 +198,9 @@ class _Loader:
         inputs = self._inputs(contents.get("inputs") or {})
         graph: Statements = contents.get("graph") or {}
         complete = contents.get("inputs") is not None and contents.get("graph") is not None
-        self.assembly.read(inputs, graph, contents.get("define") or {}, complete=complete)
+        define: Statements = contents.get("define") or {}
+        natives: Natives = contents.get("native") or {}
+        self.assembly.read(inputs, graph, define, natives, complete=complete)
         output = self._output(contents, graph)
         good = {name: value for name, (_, value) in inputs.items() if value is not None}
         points = [Point(good, expectations(self.source, self.assembly, contents.get("expect")))]

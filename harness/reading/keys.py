@@ -87,6 +87,10 @@ ACCEPTANCE = located(record(ACCEPT, "a mapping with `engine`, `quantity`, `verdi
 INPUTS = mapping_of(INPUT, "a mapping from names to numbers, nested lists or descriptions", least=1)
 GRAPH = mapping_of(EXPRESSION, "a mapping from names to expressions", least=1)
 DEFINE = mapping_of(EXPRESSION, "a mapping such as {swish(x): x * sigmoid(x)}")
+NATIVE = mapping_of(
+    mapping_of(EXPRESSION, "a mapping such as {torch: torch.special.logit, jax: jax.scipy.special.logit}", least=1),
+    "a mapping such as {logit: {torch: torch.special.logit}}",
+)
 TAGS = list_of(pattern("a word", r"[A-Za-z0-9][A-Za-z0-9._-]*"), "a list of words")
 POINTS = list_of(located(POINT), "a list of mappings from inputs to numbers", whole=False)
 DERIVATIVES = list_of(
@@ -101,6 +105,7 @@ KEYS = {
     "tags": Key(TAGS, "words to select cases by"),
     "inputs": Key(INPUTS, "the inputs", required=True),
     "define": Key(DEFINE, "composites of this file's own"),
+    "native": Key(NATIVE, "functions of frameworks that run in place of definitions, judged by their texts"),
     "graph": Key(GRAPH, "the computation, in evaluation order", required=True),
     "output": Key(located(TEXT), "the node that the gradient is taken of; the last one unless given"),
     "cotangent": Key(INPUT, "weights that contract an output which is no scalar"),

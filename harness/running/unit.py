@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from ..errors import one_line
+from ..graph.graph import Graph
 from ..judging.agreement import Named, pairs, pairs_of
 from ..judging.allowance import used
 from ..judging.classify import Link
@@ -29,6 +30,7 @@ from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.verdicts import Verdict
 from ..rules.update import Update
 from .answers import Answer, answer, answer_along, walk
+from .inside import looked_into
 from .offered import variants
 from .workers import Host, StoppedError
 
@@ -93,6 +95,8 @@ def _gradients(
         reply = _asked(host, engine, answer, subject.graph, unit.dtype, subject.inputs, subject.cotangent)
         judgement, links = _judged(subject, engine, reply, blank)
         results.answers[engine] = reply
+        if not doubt:
+            judgement = _looked_into(subject, engine, judgement, host)
         results.rows.extend(map(_unjudged, judgement) if doubt else judgement)
         results.scores.update({(engine, *key): numbers for key, numbers in used(links, subject.graph).items()})
     results.pairs.extend(pairs(subject, {engine: reply.evaluation for engine, reply in results.answers.items()}))
@@ -200,6 +204,17 @@ def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[l
         return judged(subject, engine, reply.evaluation, reply.again, reply.seconds, knowledge=reply.knowledge)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
         return [_failed(replace(blank, engine=engine), "the judge itself failed, not the engine", error)], {}
+
+
+def _looked_into(subject: Subject, engine: str, rows: list[Row], host: Host) -> list[Row]:
+    def ask(graph: Graph) -> Answer:
+        return _asked(host, engine, answer, graph, subject.dtype, subject.inputs, subject.cotangent)
+
+    try:
+        return looked_into(subject, engine, rows, ask)
+    except Exception as error:  # noqa: BLE001 see _judged
+        blank = replace(rows[0], quantity="run", name="", use=None, index=(), node="", accepted="")
+        return [*rows, _failed(blank, "it could not be told what is off inside a definition", error)]
 
 
 def _expected(unit: Unit, blank: Row) -> list[Row]:

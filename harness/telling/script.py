@@ -14,6 +14,7 @@ from ..errors import CommandError
 from ..graph.emit import source
 from ..graph.expand import expanded
 from ..graph.graph import Graph
+from ..graph.native import Native, argument_names, natives
 from ..graph.node import Node
 from ..reading.case import Case
 from ..records.evaluation import Array
@@ -57,14 +58,24 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
     if point >= len(case.points):
         raise CommandError(f"point {point} of {case.name}. It has {len(case.points)}, counted from 0.")
     framework, inputs = FRAMEWORKS[base], case.inputs(point, dtype)
-    graph = expanded(case.graph, stable=True, own=True)
+    native = natives(case.graph, base)
+    graph = expanded(case.graph, stable=True, own=True, keep=native)
     size = sum(array.size for array in inputs.values())
     if size > LARGEST:
         raise CommandError(f"{case.name} has {counted(size, 'number')} as inputs; a script holds at most {LARGEST:,}.")
     vocabulary = installed()[base].module.rpartition(".")[0] + ".operations"
-    copied = copy(vocabulary, framework["functions"], _called(graph), dtype)
-    imports = sorted({*framework["import"].splitlines(), *copied.imports}, key=lambda line: (line[:4] == "from", line))
-    plain = _renamed(graph, _reserved([*imports, *copied.definitions]))
+    called = _called(graph)
+    copied = copy(vocabulary, framework["functions"], [name for name in called if name not in native], dtype)
+    named = {f"import {native[name].module}" for name in called if name in native}
+    imports = sorted(
+        {*framework["import"].splitlines(), *copied.imports, *named}, key=lambda line: (line[:4] == "from", line)
+    )
+    reserved = _reserved([*imports, *copied.definitions])
+    plain = _renamed(graph, reserved)
+    rows = [
+        *copied.rows,
+        *((_free(name, reserved), _native(graph, native[name], name)) for name in called if name in native),
+    ]
     head, body = source(plain, [plain.output.name]).split("\n", 1)
     parameters = [name.strip() for name in head[head.index("(") + 1 : head.rindex(")")].split(",")]
     names = dict(zip((node.name for node in graph.inputs), parameters, strict=True))
@@ -81,7 +92,7 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
         "",
         "",
         head,
-        *(f"    {op} = {text}" for op, text in copied.rows if op != text),
+        *(f"    {op} = {text}" for op, text in rows if op != text),
         body.rstrip(),
         "",
         "",
@@ -117,25 +128,37 @@ def _reserved(lines: Iterable[str]) -> set[str]:
     )
 
 
+def _native(graph: Graph, native: Native, name: str) -> str:
+    """A framework's function as an expression, which takes what the definition of that name does."""
+    if native.call is None:
+        return native.text
+    return f"lambda {', '.join(argument_names(graph.vocabulary[name]))}: {native.text}"
+
+
 def _renamed(graph: Graph, reserved: Set[str]) -> Graph:
-    """A graph with an underscore behind each node's name that means something else in the script."""
+    """A graph with an underscore behind each name that means something else in the script, of nodes and of its own
+    definitions."""
     taken = reserved | set(graph.by_name)
-    names: dict[str, str] = {}
-    for name in graph.by_name:
-        if name in reserved:
-            new = name + "_"
-            while new in taken:
-                new += "_"
-            names[name] = new
+    names = {name: _free(name, taken) for name in graph.by_name if name in reserved}
     nodes = (
         replace(
             node,
             name=names.get(node.name, node.name),
+            op=_free(node.op, reserved) if graph.defines(node) else node.op,
             args=tuple(names.get(arg, arg) if isinstance(arg, str) else arg for arg in node.args),
         )
         for node in graph.nodes
     )
-    return replace(graph, nodes=tuple(nodes), outputs=tuple(names.get(name, name) for name in graph.outputs))
+    own = tuple(replace(operation, name=_free(operation.name, reserved)) for operation in graph.definitions)
+    outputs = tuple(names.get(name, name) for name in graph.outputs)
+    return replace(graph, nodes=tuple(nodes), outputs=outputs, definitions=own)
+
+
+def _free(name: str, taken: Set[str]) -> str:
+    """The name, with underscores behind it until it means nothing else."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _input(node: Node, name: str, array: Array, framework: Mapping[str, str], dtype: str) -> str:

@@ -12,7 +12,7 @@ from ..graph.build import Builder
 from ..graph.directional import directional
 from ..graph.emit import source
 from ..graph.gradient import Gradient, gradient
-from ..graph.graph import Graph
+from ..graph.graph import Graph, own
 from ..graph.language.printing import readable_names, text_of
 from ..graph.node import Constant, GraphError, Shape
 from ..graph.operations import OPERATIONS
@@ -35,6 +35,7 @@ def case_text(case: Case) -> str:
         f"{case.name}: {case.about}" if case.about else case.name,
         f"Source: {case.source}" if case.source else "",
         "inputs:\n" + "\n".join(_input(graph, node.name) for node in graph.inputs),
+        _definitions_of(graph),
         "graph:\n" + _statements(text_of(graph)),
         _block(
             f"gradient of {graph.output.name}, composites written out"
@@ -46,6 +47,15 @@ def case_text(case: Case) -> str:
         "source, value and gradient:\n\n" + _cut(source(derived.graph, derived.graph.outputs)),
     ]
     return "\n\n".join(part.rstrip() for part in parts if part)
+
+
+def _definitions_of(graph: Graph) -> str:
+    """The graph's own definitions, each with the functions that run in its place."""
+    lines: list[str] = []
+    for operation in own(*graph.definitions).values():
+        lines.append(f"  {operation.written.removesuffix(' -> float')}: {operation.definition}")
+        lines += [f"    {framework} runs {text}" for framework, text in operation.native.items()]
+    return "\n".join(["define:", *lines]) if lines else ""
 
 
 def _along(case: Case, derived: Gradient) -> Iterator[str]:

@@ -119,7 +119,8 @@ def test_finite_differences_run_them() -> None:
 ABOUT_NAMES = {
     "options.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py", "graph/language/mistakes.py",
     "graph/language/slips.py", "graph/operations/operation.py", "judging/known.py", "truth/shaken.py",
-    "reading/formula.py", "reading/statements.py", "telling/showing.py", "truth/products.py", "truth/rounding.py",
+    "reading/definitions.py", "reading/formula.py", "reading/statements.py", "telling/showing.py",
+    "truth/products.py", "truth/rounding.py",
 }  # fmt: skip
 
 

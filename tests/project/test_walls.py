@@ -74,7 +74,7 @@ NARROW = {
 
 # The files of a room, and the rooms within, by the same rule: a file imports only what stands before its bar.
 FILES = {
-    "graph": "node | shapes symbol | operations | graph | build | language | emit expand | define gradient "
+    "graph": "node | shapes symbol | operations | graph | build | language | emit expand | define gradient native "
     "| directional",
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
     "reduction linear_algebra convolution movement | pooling border indexing loss layer | __init__",
@@ -86,12 +86,12 @@ FILES = {
     "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
     "| second sensitivity ties",
     "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
-    "| indices statements | known | case",
+    "| definitions indices | statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order",
     "paths": "horizon move summary | settings | trajectory | parting",
-    "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
-    "| pools | run | session",
+    "running": "ledger offered selection | loading | answers | inside memory | workers | unit | place schedule "
+    "| cluster | pools | run | session",
     "own": "case_file definitions files frameworks shown | checked ran | check | trace | command",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }

@@ -19,6 +19,8 @@ from ..conftest import assert_told, errors_of
 HEAD = "name: x\ninputs: {a: 1, b: 2}\ngraph:\n"
 TWO = "name: x\ninputs: {a: [1, 2], b: 2}\ngraph:\n  f: a * b\n"
 
+NATIVE = "name: x\ninputs: {{a: 0.5}}\ndefine: {{logit(x): log(x / (1 - x))}}\nnative: {}\ngraph:\n  f: logit(a) * 2\n"
+
 
 # Each row: what goes wrong, the text with its marks, and for each mark what the error says there.
 MISTAKES: dict[str, tuple[str, list[str]]] = {
@@ -281,6 +283,33 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "parameter of a definition": (
         TWO.replace("graph", "define: {r(x): 2 * x}\ngraph") + "  g: r(f, ‸axis=0)\n",
         ["`r` has no parameter `axis`"],
+    ),
+    # --- native ---
+    "native of no definition": (
+        NATIVE.format("{‸lgit: {torch: torch.logit}}"),
+        ["`lgit` `define` Did you mean `logit`?"],
+    ),
+    "native of no framework": (
+        NATIVE.format("{logit: {‸trch: torch.logit}}"),
+        ["functions of `trch` one of: torch, jax Did you mean `torch`?"],
+    ),
+    "native of no function": (NATIVE.format("{logit: ‸torch.logit}"), ["`torch.logit` as `logit` a mapping such as"]),
+    "native that is empty": (NATIVE.format("{logit: ‸{}}"), ["an empty mapping as `logit`"]),
+    "native elsewhere": (
+        NATIVE.format("{logit: {torch: ‸torch.specal.logit}}"),
+        ["`torch.specal.logit` one of: torch.special Did you mean `torch.special`?"],
+    ),
+    "native of the other": (
+        NATIVE.format("{logit: {torch: ‸jax.scipy.special.logit}}"),
+        ["`jax.scipy.special.logit` one of jax's"],
+    ),
+    "native with what is no operand": (
+        NATIVE.format("\n  logit:\n    torch: torch.logit(‸y)"),
+        ["undefined name `y` one of: x"],
+    ),
+    "two natives of one framework": (
+        NATIVE.format("{logit: {torch: torch.logit, ‸torch: torch.special.logit}}"),
+        ["`torch` is given twice"],
     ),
     # --- update and accept ---
     "unknown rule": (

@@ -34,6 +34,8 @@ def test_the_schema_is_one_and_knows_every_key() -> None:
         "name: a b",
         "graph: {}",
         "tags: x",
+        "native: {f: torch.exp}",
+        "native: {f: {}}",
         "dtypes: [float23]",
         "inputs: {a: {shpe: [1]}}",
         "inputs: {a: x}",

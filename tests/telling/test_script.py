@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,36 @@ def test_a_script_names_no_part_of_gradaccord() -> None:
             continue
         assert "import gradaccord" not in text
         assert "from .." not in text
+
+
+NATIVE = """
+name: natives
+inputs: {x: [0.2, 0.7], m: [[1, 2], [3, 4.5]]}
+define:
+  torch(x): log(x / (1 - x))
+  reduce(m): log(abs(m[0, 0] * m[1, 1] - m[0, 1] * m[1, 0]))
+  twice(x): torch(x) * 2
+native:
+  torch: {torch: torch.special.logit, jax: jax.scipy.special.logit}
+  reduce:
+    torch: torch.linalg.slogdet(m)[1]
+    jax: jax.numpy.linalg.slogdet(m)[1]
+graph:
+  y: sum(twice(x)) * reduce(m)
+"""
+
+
+@pytest.mark.parametrize("engine", ["torch", "jax"])
+def test_a_script_calls_the_frameworks_own_functions(
+    load_text: Callable[[str], Case], engine: str, tmp_path: Path
+) -> None:
+    """Under names that mean nothing else there, and within other definitions too."""
+    pytest.importorskip(engine)
+    case = load_text(NATIVE)
+    text = script(case, engine, 0, "float64")
+    assert f"{engine}.numpy.linalg.slogdet(m)[1]" in text or "torch.linalg.slogdet(m)[1]" in text
+    assert "special.logit" in text and "log(" not in text
+    told = answer(engine, case.graph, "float64", case.inputs(0, "float64"), case.cotangent("float64")).evaluation
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"gradient of x = {told.gradients['x'].tolist()}" in done.stdout
+    assert f"gradient of m = {told.gradients['m'].tolist()}" in done.stdout

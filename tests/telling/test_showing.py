@@ -19,6 +19,7 @@ from gradaccord.harness.judging.second_order import Question
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import Case, find, load, shipped
 from gradaccord.harness.records.evaluation import Array
+from gradaccord.harness.telling.mermaid import mermaid
 from gradaccord.harness.telling.showing import case_text
 
 ASKING = [path for path in find([shipped()]) if "hessian_product" in path.read_text(encoding="utf-8")]
@@ -111,3 +112,21 @@ def test_names_mean_the_same_throughout(load_text: Callable[[str], Case]) -> Non
     (product,) = computed(asked, statements(found), [found["where each product is"]["x"]])
     exact = 9 * np.exp(6) * float(asked.direction["x"])  # (e^3x)'' = 9 e^3x
     assert np.isclose(float(product), exact, rtol=1e-12)
+
+
+def test_a_case_shows_its_definitions_and_what_runs_in_their_place(load_text: Callable[[str], Case]) -> None:
+    case = load_text(
+        "name: x\ninputs: {a: 0.5}\ndefine:\n  logit(x): log(x / (1 - x))\n  twice(x, *, n=2): n * logit(x)\n"
+        "native: {logit: {torch: torch.special.logit}}\ngraph:\n  f: twice(a)\n"
+    )
+    lines = case_text(case).splitlines()
+    start = lines.index("define:")
+    assert lines[start : start + 6] == [
+        "define:",
+        "  logit(x): log(x / (1 - x))",
+        "    torch runs torch.special.logit",
+        "  twice(x, *, n=2): n * logit(x)",
+        "",
+        "graph:",
+    ]
+    assert "twice(a)" in mermaid(case.graph)
