@@ -6,18 +6,22 @@ bits of the run whose links these are: then each number is a sound evaluation, b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import isnan
 
 import numpy as np
 
+from ..graph.expand import expanded
+from ..graph.node import Constant
 from ..records.evaluation import Array
 from ..records.formats import Format
 from ..records.rows import LinkName, Row
 from ..records.verdicts import FINDINGS
+from ..truth.links import Step
 from ..truth.precision import working
-from ..truth.residuals import Numerals, Residual
+from ..truth.residuals import Numerals
 from .agreement import same_bits
 from .chain import Chain
 from .classify import Link
@@ -48,37 +52,64 @@ def _whole(chain: Chain) -> bool:
 
 
 def _without_underflow(chain: Chain) -> bool:
-    """Whether the steps that gave numbers next to 0 are sound without the leave to lose what is as small."""
+    """Whether no step has lost a number next to 0: one that is 0 is exactly so, and none is nearly."""
     subject, shown = chain.subject, chain.evaluation
-    graph = subject.graph
+    graph, terms = subject.graph, shown.terms or {}
     with working():
         for node in graph.operations:
             step, form = subject.steps[node.name], subject.form_of(node.name)
             if node.kind != "float" or step.operation.selects or step.operation.moves:
                 continue
-            names = [arg for arg in node.args if isinstance(arg, str)]
-            y, operands = chain.numerals[node.name], [chain.numerals[name] for name in names]
-            if _near_zero(y.array, form) and not _sound(step.value(operands, y, form.without_underflow)):
+            operands = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)]
+            g = Numerals((shown.adjoints or {}).get(node.name, np.zeros(node.shape)), form)
+            y, uses = chain.numerals[node.name].array, graph.uses_in[node.name]
+            if _fell(y, form) or any(_fell(terms[use], form) for use in uses):
                 return False
-            uses = graph.uses_in[node.name]
-            terms = [(shown.terms or {})[use] for use in uses]
-            of = [subject.form_of(graph.argument(use)) for use in uses]
-            if any(map(_near_zero, terms, of)):
-                g = Numerals((shown.adjoints or {})[node.name], form)
-                engine = [Numerals(term, its) for term, its in zip(terms, of, strict=True)]
-                for its in dict.fromkeys(of):
-                    links = step.terms(operands, y, g, engine, its.without_underflow)
-                    if not all(_sound(link) for link, other in zip(links, of, strict=True) if other is its):
-                        return False
+            exactly = [operand.exact for operand in operands]
+            open_ones = (y == 0).any() and not _no_product_falls(step, operands, form)
+            if open_ones and not _exactly_zero(y, step.value_program(None)(*exactly)[0]):
+                return False
+            if any((terms[use] == 0).any() for use in uses) and not _no_product_falls(step, [*operands, g], form):
+                exact = step.term_program(None)(*exactly, g.exact)
+                if not all(_exactly_zero(terms[use], ball) for use, ball in zip(uses, exact, strict=True)):
+                    return False
     return True
 
 
-def _near_zero(numbers: Array, form: Format) -> bool:
-    return bool((np.abs(numbers.astype(np.float64)) < form.smallest / form.unit).any())
+def _fell(numbers: Array, form: Format) -> bool:
+    """Whether a number is next to 0, and not 0."""
+    return bool(((numbers != 0) & (np.abs(numbers.astype(np.float64)) < form.smallest / form.unit)).any())
 
 
-def _sound(link: Residual) -> bool:
-    return bool((link.enclosed & (link.score <= 1)).all())
+def _exactly_zero(numbers: Array, exact: object) -> bool:
+    """Whether what is 0 is so in exact arithmetic too."""
+    balls = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
+    return all(ball.contains(0) for ball in balls[numbers == 0].flat)
+
+
+def _no_product_falls(step: Step, operands: Sequence[Numerals], form: Format) -> bool:
+    """Whether a step is made of sums and products alone, of numbers whose products stay far from 0."""
+    if not _multilinear(step):
+        return False
+    least = 1.0
+    for operand in operands:
+        if operand.array.dtype.kind not in "bi":
+            sizes = np.abs(operand.array.astype(np.float64))
+            least *= min(1.0, float(np.min(sizes, where=sizes > 0, initial=1.0)))
+    return least > form.smallest / form.unit
+
+
+@lru_cache(maxsize=4096)
+def _multilinear(step: Step) -> bool:
+    plain = expanded(step.graph, stable=True)
+    return all(row.linear or row.moves or row.selects for row in map(plain.operation, plain.operations)) and all(
+        _ordinary(arg) for node in plain.operations for arg in node.args if isinstance(arg, Constant)
+    )
+
+
+def _ordinary(constant: Constant) -> bool:
+    """Whether a factor is far from 0."""
+    return constant.exact is not None and (constant.exact == 0 or abs(constant.exact) > 1e-30)
 
 
 def rows(chain: Chain, engine: str, *, truth: bool = False) -> list[Row]:
