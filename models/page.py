@@ -1,0 +1,2 @@
+from record import Record
+def page(records, where): return "# Models\n"
