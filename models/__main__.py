@@ -29,6 +29,7 @@ from machine import machine
 
 ROOT = Path(__file__).parent.parent
 RECORDS = Path(__file__).parent / "records.jsonl"
+GRACE = 20  # seconds that a process gets to say that it is late
 PAGE = ROOT / "docs" / "models.md"
 
 
@@ -63,6 +64,8 @@ def main(words: Sequence[str]) -> int:
 def _family(
     name: str, options: argparse.Namespace, kept: dict[tuple[str, str], Record], missed: set[str]
 ) -> Iterator[Record]:
+    if options.names and not {"torch", "jax", name} & {word.partition("/")[0] for word in options.names}:
+        return
     try:
         framework, models = families.family(name)
     except ModuleNotFoundError as error:
@@ -86,15 +89,15 @@ def apart(name: str, model: families.Model, dtype: str, timeout: float) -> Recor
 
     A fork does not pay for imports again. No thread may run before it: JAX is only imported, and torch has one.
     """
-    import hear  # noqa: F401 the child has it
+    import hear
 
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(out)
-        _inside(into, lambda: _heard(name, model, dtype))
+        _inside(into, lambda: hear.hear(name, model, dtype, timeout))
     os.close(into)
-    text, late = _listened(out, time.monotonic() + timeout)
+    text, late = _listened(out, time.monotonic() + timeout + GRACE)
     if late:
         os.kill(child, 9)
     _, status = os.waitpid(child, 0)
@@ -114,12 +117,6 @@ def _inside(into: int, work: Callable[[], Record]) -> None:
         traceback.print_exc()
     finally:
         os._exit(0)
-
-
-def _heard(name: str, model: families.Model, dtype: str) -> Record:
-    from hear import hear
-
-    return hear(name, model, dtype)
 
 
 def _listened(out: int, deadline: float) -> tuple[str, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -22,9 +23,26 @@ OURS = Path(gradaccord.__file__).resolve().parent.parent
 SHOWN = 5  # findings that a record keeps
 
 
-def hear(name: str, model: Model, dtype: str) -> Record:
-    """A model in one precision; never raises."""
+class OutOfTime(BaseException):
+    """No Exception, so that nobody else catches it."""
+
+
+def hear(name: str, model: Model, dtype: str, timeout: float) -> Record:
+    """A model in one precision, in so many seconds at most; never raises."""
     warnings.simplefilter("ignore")
+
+    def late(*_: object) -> None:
+        raise OutOfTime
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, timeout)
+    try:
+        return _heard(name, model, dtype)
+    except OutOfTime as error:
+        return Record(name, dtype, "out of time", reason=f"more than {timeout:g} s", where=_where(error))
+
+
+def _heard(name: str, model: Model, dtype: str) -> Record:
     try:
         function, inputs, kwargs = model()
     except Exception as error:  # noqa: BLE001 whatever it is, it goes into the record
@@ -106,9 +124,11 @@ def _ours(error: BaseException) -> bool:
 
     frames = _frames(error)
     own = [i for i, frame in enumerate(frames) if _is_ours(frame)]
-    inner = frames[own[-1] :] if own else []
-    below = [f for f in inner[1:] if "/torch/" not in f.filename and "/jax/" not in f.filename]
-    return bool(own) and Path(frames[own[-1]].filename) != Path(front.__file__) and not below
+    if not own or Path(frames[own[-1]].filename) == Path(front.__file__):
+        return False
+    if "/harness/" in frames[own[-1]].filename:
+        return True
+    return all(any(f"/{name}/" in frame.filename for name in ("torch", "jax", "numpy")) for frame in frames[own[-1] + 1 :])
 
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:
