@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gradaccord.harness.hearing.heard import Refused
     from gradaccord.harness.own.check import check
     from gradaccord.harness.own.definitions import define
+    from gradaccord.harness.own.ran import run
     from gradaccord.harness.own.trace import trace
     from gradaccord.harness.records.evaluation import DTYPES, Engine, Evaluation, Moved, Unsupported, Variant
 
@@ -25,6 +26,7 @@ _ROOMS = {
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
     "own.check": ("check",),
     "own.definitions": ("define",),
+    "own.ran": ("run",),
     "own.trace": ("trace",),
     "hearing.heard": ("Refused",),
     "records.evaluation": ("DTYPES", "Engine", "Evaluation", "Moved", "Unsupported", "Variant"),
@@ -48,6 +50,7 @@ __all__ = [
     "define",
     "emit",
     "missing",
+    "run",
     "trace",
 ]
 

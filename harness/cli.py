@@ -1,4 +1,5 @@
-"""The command line: `gradaccord run`, `list`, `validate`, `show`, `prove`, `ops`, `engines`, `schema`.
+"""The command line: `gradaccord run`, `list`, `validate`, `show`, `prove`, `ops`, `engines`, `schema`,
+`check`, `trace`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -9,54 +10,14 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 
-from . import completion
+from . import options
+from .cli_own import check, trace
 
-WRONG = 2  # exit status: the input or the command is wrong
-INTERRUPTED = 130
 DEFAULT_FOLDER = "gradaccord-report"
-
-
-def _reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A mistake of the user's becomes its message and exit status 2, Ctrl-C before a run is under way status 130."""
-
-    @wraps(command)
-    def reporting(*args: Any, **kwargs: Any) -> Any:
-        from .errors import CommandError
-
-        try:
-            return command(*args, **kwargs)
-        except CommandError as error:
-            _stop(str(error))
-        except KeyboardInterrupt:
-            click.echo("Interrupted before anything was complete.", err=True)
-            sys.exit(INTERRUPTED)
-        except BrokenPipeError:
-            sys.stderr.close()  # whoever read the output has gone, as `head` does
-            sys.exit(0)
-        except Exception as error:
-            # Asked by name: importing the loader costs what an error should not wait for.
-            if type(error).__name__ != "CaseErrors":
-                raise
-            _stop(str(error))
-
-    return reporting
-
-
-def _stop(message: str) -> None:
-    click.echo(f"error: {message}" if "\n" not in message and not _located(message) else message, err=True)
-    sys.exit(WRONG)
-
-
-def _located(message: str) -> bool:
-    parts = message.split(":", 3)
-    return len(parts) == 4 and parts[1].isdigit() and parts[2].isdigit()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -69,34 +30,17 @@ def main() -> None:
     """
 
 
-# --- what several commands take --------------------------------------------------------------------------
-
-CASES = click.argument("path", nargs=-1, shell_complete=completion.cases)
-TAG = click.option(
-    "--tag", multiple=True, metavar="NAME", help="Of the cases those that have this tag. Repeat for several."
-)
-
-
-def _exclude(**given: object) -> None:
-    """Raises CommandError where options contradict each other; each by its name, and whether it was given."""
-    from .errors import CommandError
-
-    names = [f"`--{name.replace('_', '-')}`" for name, value in given.items() if value]
-    if len(names) > 1:
-        raise CommandError(f"{' and '.join(names)} exclude each other: leave one of them out")
-
-
 # --- the commands -----------------------------------------------------------------------------------------
 
 
 @main.command()
-@CASES
+@options.CASES
 @click.option(
     "--engine",
     "-e",
     multiple=True,
     metavar="NAME",
-    shell_complete=completion.engines,
+    shell_complete=options.engines,
     help="An engine, or `path.py:prepare`. Repeat for several; all that are known by default.",
 )
 @click.option(
@@ -104,10 +48,10 @@ def _exclude(**given: object) -> None:
     "-d",
     multiple=True,
     metavar="DTYPE",
-    shell_complete=completion.dtypes,
+    shell_complete=options.dtypes,
     help="A precision. Repeat for several; those of each case by default.",
 )
-@TAG
+@options.TAG
 @click.option(
     "--out",
     "-o",
@@ -143,7 +87,7 @@ def _exclude(**given: object) -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
-@_reports_errors
+@options.reports_errors
 def run(
     path: tuple[str, ...],
     engine: tuple[str, ...],
@@ -169,7 +113,7 @@ def run(
     from .running.offered import installed
     from .running.selection import check_dtypes, check_folder, select
 
-    _exclude(quiet=quiet, verbose=verbose)
+    options.exclude(quiet=quiet, verbose=verbose)
     engines = checked(engine) or tuple(installed())
     dtypes = check_dtypes(dtype)
     check_folder(Path(out))
@@ -193,9 +137,9 @@ def run(
 
 
 @main.command("list")
-@CASES
-@TAG
-@_reports_errors
+@options.CASES
+@options.TAG
+@options.reports_errors
 def list_cases(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     """List cases with their tags, operations and points."""
     from rich.table import Table
@@ -219,9 +163,9 @@ def list_cases(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
 
 
 @main.command()
-@CASES
-@TAG
-@_reports_errors
+@options.CASES
+@options.TAG
+@options.reports_errors
 def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     """Check case files without running them.
 
@@ -235,12 +179,12 @@ def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("case", shell_complete=completion.cases)
+@click.argument("case", shell_complete=options.cases)
 @click.option(
     "--engine",
     "-e",
     metavar="NAME",
-    shell_complete=completion.engines,
+    shell_complete=options.engines,
     help="Print a script for this framework instead: it repeats the numbers without gradaccord.",
 )
 @click.option(
@@ -252,11 +196,11 @@ def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     default="float64",
     show_default=True,
     metavar="DTYPE",
-    shell_complete=completion.dtypes,
+    shell_complete=options.dtypes,
     help="The precision of the script.",
 )
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
-@_reports_errors
+@options.reports_errors
 def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -> None:
     """Show a case and its gradient, written out.
 
@@ -268,7 +212,7 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
     from .telling import mermaid as diagrams
     from .telling.showing import case_text
 
-    _exclude(engine=engine, mermaid=mermaid)
+    options.exclude(engine=engine, mermaid=mermaid)
     selected = select([case])
     for entry in selected:
         if engine is not None:
@@ -283,7 +227,7 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
 
 
 @main.command()
-@click.argument("case", nargs=-1, required=True, shell_complete=completion.cases)
+@click.argument("case", nargs=-1, required=True, shell_complete=options.cases)
 @click.option(
     "--digits", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="Digits to show."
 )
@@ -294,7 +238,7 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S", help="Of the directions."
 )
-@_reports_errors
+@options.reports_errors
 def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int, seed: int) -> None:
     """Print certified enclosures of a case, and prove them.
 
@@ -311,7 +255,7 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
     for entry in select(case):
         count = len(entry.case.points)
         if point is not None and point >= count:
-            _stop(f"{entry.case.name} has no point {point}: it has {count}, counted from 0")
+            options.stop(f"{entry.case.name} has no point {point}: it has {count}, counted from 0")
         for k in range(count) if point is None else (point,):
             proof = proved(entry.case, k, digits, directions, seed)
             click.echo(between + proof.text)
@@ -321,8 +265,8 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
 
 
 @main.command()
-@click.argument("name", required=False, shell_complete=completion.operations)
-@_reports_errors
+@click.argument("name", required=False, shell_complete=options.operations)
+@options.reports_errors
 def ops(name: str | None) -> None:
     """List the operations, or tell all about one.
 
@@ -335,7 +279,7 @@ def ops(name: str | None) -> None:
 
 
 @main.command()
-@_reports_errors
+@options.reports_errors
 def engines() -> None:
     """List the engines and what each runs on."""
     from rich.table import Table
@@ -360,7 +304,7 @@ def engines() -> None:
 
 
 @main.command()
-@_reports_errors
+@options.reports_errors
 def schema() -> None:
     """Print the JSON Schema of case files, for editors."""
     import json
@@ -368,3 +312,7 @@ def schema() -> None:
     from .reading.case import schema as case_schema
 
     click.echo(json.dumps(case_schema(), indent=2))
+
+
+main.add_command(check)
+main.add_command(trace)

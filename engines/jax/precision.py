@@ -17,10 +17,10 @@ from ...harness.records.evaluation import Array
 from .cache import remember
 
 
-def mode() -> Any:
-    """64-bit numbers, within a `with`."""
+def mode(*, wide: bool = True) -> Any:
+    """64-bit numbers, or none where `wide` is False, within a `with`."""
     remember()
-    return jax.enable_x64(True)
+    return jax.enable_x64(wide)
 
 
 def to_jax(array: Array, dtype: Any = None) -> Any:

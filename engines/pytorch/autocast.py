@@ -17,12 +17,22 @@ import torch
 
 Tensor: TypeAlias = torch.Tensor
 
-LOWER = frozenset(
-    ["conv1d", "conv2d", "conv3d", "bmm", "mm", "mv", "linalg_vecdot", "baddbmm", "addmm", "addbmm", "linear", "matmul", "rmatmul", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu", "_native_multi_head_attention", "linalg_matmul", "einsum"]
-)  # fmt: skip
-FLOAT32 = frozenset(
-    ["avg_pool3d", "binary_cross_entropy", "grid_sampler", "polar", "prod", "quantile", "nanquantile", "stft", "cdist", "trace", "view_as_complex", "cholesky", "cholesky_inverse", "cholesky_solve", "inverse", "lu_solve", "orgqr", "ormqr", "pinverse", "max_pool3d", "max_unpool2d", "max_unpool3d", "adaptive_avg_pool3d", "reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "mse_loss", "cosine_embedding_loss", "nll_loss", "nll_loss_nd", "nll_loss2d", "hinge_embedding_loss", "poisson_nll_loss", "smooth_l1_loss", "cross_entropy_loss", "l1_loss", "huber_loss", "margin_ranking_loss", "soft_margin_loss", "triplet_margin_loss", "multi_margin_loss", "ctc_loss", "kl_div", "multilabel_margin_loss", "binary_cross_entropy_with_logits"]
-)  # fmt: skip
+LOWER = frozenset((
+    "conv1d", "conv2d", "conv3d", "bmm", "mm", "mv", "linalg_vecdot", "baddbmm", "addmm", "addbmm", "linear",
+    "matmul", "rmatmul", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu", "_native_multi_head_attention",
+    "linalg_matmul", "einsum",
+))  # fmt: skip
+FLOAT32 = frozenset((
+    "avg_pool3d", "binary_cross_entropy", "grid_sampler", "polar", "prod", "quantile", "nanquantile", "stft",
+    "cdist", "trace", "view_as_complex", "cholesky", "cholesky_inverse", "cholesky_solve", "inverse",
+    "lu_solve", "orgqr", "ormqr", "pinverse", "max_pool3d", "max_unpool2d", "max_unpool3d",
+    "adaptive_avg_pool3d", "reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d",
+    "replication_pad3d", "mse_loss", "cosine_embedding_loss", "nll_loss", "nll_loss_nd", "nll_loss2d",
+    "hinge_embedding_loss", "poisson_nll_loss", "smooth_l1_loss", "cross_entropy_loss", "l1_loss", "huber_loss",
+    "margin_ranking_loss", "soft_margin_loss", "triplet_margin_loss", "multi_margin_loss", "ctc_loss", "kl_div",
+    "multilabel_margin_loss", "binary_cross_entropy_with_logits",
+))  # fmt: skip
 
 
 class Casts:

@@ -1,9 +1,9 @@
 """torch's calls in the vocabulary: what a row is, and the tables by name.
 
 A row takes what the call of that name takes, and tells the step that it is: an operation of the vocabulary, or a
-definition by text, whose operands are x0, x1, ... A row has every parameter that it uses and no other: a call that gives
-more is refused. Beside those a row may ask for `result`, the float that the call gave, `out`, all that it gave, and `again`,
-which runs the call on other operands under the same random state. The tables of the families are in `calls_*.py`.
+definition by text, whose operands are x0, x1, ... A row has every parameter that it uses and no other: a call that
+gives more is refused. Beside those a row may ask for `result`, the float that the call gave, `out`, all that it gave,
+and `again`, which runs the call on other operands under the same random state. The families are in `calls_*.py`.
 """
 
 # torch's annotations are partial: its functions are passed around here as `Any`.
@@ -41,8 +41,8 @@ class Step:
     stable: str = ""
 
 
-# A call whose results are pieces of its operand has a step for each; one with other results that are floats gives all of
-# them in one, flat and behind one another.
+# A call whose results are pieces of its operand has a step for each; one with several other floats gives all of them in
+# one, flat and behind one another.
 Steps: TypeAlias = Step | list[Step]
 
 
@@ -73,13 +73,16 @@ def row(*names: str) -> Callable[[Callable[..., Steps]], Callable[..., Steps]]:
 
 
 # Of torch's keywords that have two names, the one that rows have.
-KEYWORDS: Mapping[str, str] = {"input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim"}
+KEYWORDS: Mapping[str, str] = {
+    "input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim", "mat1": "a", "batch1": "a", "mat": "a",
+    "mat2": "b", "batch2": "b", "vec": "b", "tensor": "x",
+}  # fmt: skip
 
 
 def told(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], extra: Mapping[str, Any]) -> Steps:
     """What the row of a call says of it. Raises Unheard where it has none for these parameters."""
     row = ROWS[name]
-    named = {KEYWORDS.get(key, key): value for key, value in kwargs.items()}
+    named = {KEYWORDS.get(key, key): value for key, value in kwargs.items() if key != "out" or value is not None}
     try:
         return row.tell(*args, **named, **{key: extra[key] for key in row.asks})
     except TypeError as error:
@@ -146,7 +149,8 @@ def index_map(function: Callable[..., Any], args: Any, kwargs: Any, result: Tens
                 return x
             operands.append(x)
             start, count = count, count + x.numel()
-            return torch.arange(start, count, dtype=torch.float64).reshape(x.shape)
+            numbered = torch.arange(start, count, dtype=torch.float64).reshape(x.shape)
+            return torch.empty_like(x, dtype=torch.float64).copy_(numbered)  # in memory as x is
         if isinstance(x, list | tuple) and not isinstance(x, torch.Size):
             return type(x)(map(positions, x)) if type(x) in (list, tuple) else x
         return x

@@ -23,9 +23,11 @@ SAME: Mapping[str, str] = {
     "reciprocal": "reciprocal", "erf": "erf special_erf", "erfc": "erfc special_erfc", "relu": "relu",
     "floor": "floor", "ceil": "ceil", "sign": "sign sgn", "lgamma": "lgamma special_gammaln",
     "digamma": "digamma special_digamma special_psi", "silu": "silu", "log_sigmoid": "log_sigmoid",
+    "mish": "mish", "selu": "selu", "relu6": "relu6", "hardsigmoid": "hardsigmoid", "hardswish": "hardswish",
+    "softsign": "softsign", "rsqrt": "rsqrt", "exp2": "exp2 special_exp2", "copy": "positive",
     # two
     "maximum": "maximum fmax", "minimum": "minimum fmin", "logaddexp": "logaddexp", "atan2": "atan2 arctan2",
-    "hypot": "hypot", "multiply": "mul multiply", "xlogy": "xlogy special_xlogy",
+    "hypot": "hypot", "logaddexp2": "logaddexp2", "multiply": "mul multiply", "xlogy": "xlogy special_xlogy",
     "less": "lt less", "less_equal": "le less_equal", "greater": "gt greater", "greater_equal": "ge greater_equal",
     "equal": "eq", "not_equal": "ne not_equal",
 }  # fmt: skip
@@ -36,37 +38,36 @@ def _same(op: str, count: int) -> Any:
 
 
 _TWO = {
-    "maximum", "minimum", "logaddexp", "atan2", "hypot", "multiply", "xlogy",
+    "maximum", "minimum", "logaddexp", "logaddexp2", "atan2", "hypot", "multiply", "xlogy",
     "less", "less_equal", "greater", "greater_equal", "equal", "not_equal",
 }  # fmt: skip
 for _op, _names in SAME.items():
     row(*_names.split())(_same(_op, 2 if _op in _TWO else 1))
 
 # Texts of one operand, without parameters.
-for _name, _text in {
-    "rsqrt": "1 / sqrt(x0)",
-    "exp2 special_exp2": "exp(x0 * log(2))",
+TEXTS: Mapping[str, str] = {
     "sinc special_sinc": "where(x0 == 0, 1, sin(pi * x0) / where(x0 == 0, 1, pi * x0))",
-    "positive": "x0",
-    "mish": "x0 * tanh(softplus(x0))",
-    "hardswish": "x0 * clip(x0 + 3, 0, 6) / 6",
-    "hardsigmoid": "clip(x0 + 3, 0, 6) / 6",
-    "relu6": "clip(x0, 0, 6)",
-    "selu": "1.0507009873554804934193349852946 * where(x0 > 0, x0, 1.6732632423543772848170429916717 * expm1(where(x0 > 0, 0, x0)))",
     "deg2rad": "x0 * pi / 180",
     "rad2deg": "x0 * 180 / pi",
     "tanhshrink": "x0 - tanh(x0)",
-    "softsign": "x0 / (1 + abs(x0))",
     "special_ndtr": "0.5 * erfc(-x0 * sqrt(0.5))",
     "frac": "x0 - where(x0 >= 0, floor(x0), ceil(x0))",
-}.items():  # fmt: skip
-    row(*_name.split())(lambda x, _op=_name.split()[0], _text=_text: Step(_op, [x], text=_text))
+    "special_entr": "-x0 * log(where(x0 == 0, 1, x0))",
+}
 
-FLAT |= {
-    "round", "trunc", "fix", "heaviside", "floor_divide", "__floordiv__", "nextafter", "zeros_like", "ones_like",
-    "full_like", "empty_like", "rand_like", "randn_like", "randint_like", "bernoulli", "new_zeros", "new_ones",
-    "new_full", "new_empty", "new_tensor", "signbit",
-}  # fmt: skip
+
+def _texted(op: str, text: str) -> Any:
+    return lambda x: Step(op, [x], text=text)
+
+
+for _names, _text in TEXTS.items():
+    row(*_names.split())(_texted(_names.split()[0], _text))
+
+FLAT.update({
+    "round", "trunc", "fix", "heaviside", "floor_divide", "__floordiv__", "nextafter", "zeros_like",
+    "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "randint_like", "bernoulli",
+    "multinomial", "poisson", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "signbit",
+})  # fmt: skip
 
 
 def scaled(op: str, alpha: Any, x: Any, other: Any) -> Step:
@@ -96,7 +97,6 @@ row("remainder")(lambda x, other: Step("remainder", [x, other], text="x0 - x1 * 
 row("fmod")(lambda x, other: Step("fmod", [x, other], text="q = x0 / x1; x0 - x1 * where(q >= 0, floor(q), ceil(q))"))
 row("ldexp")(lambda x, other: Step("ldexp", [x, as_float(other)], text="x0 * exp(x1 * log(2))", stable="x0 * 2 ** x1"))
 row("copysign")(lambda x, other: Step("copysign", [x, other], text="where(x1 >= 0, abs(x0), -abs(x0))"))
-row("logaddexp2")(lambda x, other: Step("logaddexp2", [x, other], text="logaddexp(x0 * log(2), x1 * log(2)) / log(2)"))
 row("special_xlog1py")(
     lambda x, other: Step("xlog1py", [x, other], text="x0 * log1p(where(x0 == 0, where(x1 > -1, x1, 0), x1))")
 )
@@ -122,11 +122,13 @@ def _(x: Any, min: Any = None, max: Any = None) -> Step:  # noqa: A002 torch's o
 
 row("clamp_min")(lambda x, min: Step("maximum", [x, min]))  # noqa: A006
 row("clamp_max")(lambda x, max: Step("minimum", [x, max]))  # noqa: A006
-row("hardtanh")(lambda x, min_val=-1, max_val=1: Step("clip", [x, min_val, max_val]))
+row("hardtanh")(lambda x, min_val=-1, max_val=1: Step("hardtanh", [x], {"min_val": min_val, "max_val": max_val}))
 
 
 @row("where")
 def _(condition: Any, x: Any, other: Any) -> Step:
+    if isinstance(x, torch.Tensor) and x.dtype == torch.bool and condition.dtype != torch.bool:
+        condition, x = x, condition  # the method: x.where(condition, other)
     return Step("where", [condition, x, other])
 
 
@@ -157,11 +159,6 @@ def _(x: Any, eps: Any = None) -> Step:
     return Step("logit", [x], text=f"z = {z}; log(z / (1 - z))" if eps is not None else "log(x0 / (1 - x0))")
 
 
-@row("special_entr")
-def _(x: Any) -> Step:
-    return Step("entr", [x], text="-x0 * log(where(x0 == 0, 1, x0))")
-
-
 # --- activations with parameters -----------------------------------------------------------------------------
 
 
@@ -184,8 +181,7 @@ def _(x: Any, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Ste
 
 @row("celu")
 def _(x: Any, alpha: float = 1) -> Step:
-    a = decimal(alpha)
-    return Step("celu", [x], text=f"where(x0 > 0, x0, {a} * expm1(where(x0 > 0, 0, x0) / {a}))")
+    return Step("celu", [x], {"alpha": float(alpha)})
 
 
 @row("softplus")
@@ -212,13 +208,12 @@ def _(x: Any, threshold: float, value: float) -> Step:
 
 @row("hardshrink")
 def _(x: Any, lambd: float = 0.5) -> Step:
-    return Step("hardshrink", [x], text=f"where(abs(x0) > {decimal(lambd)}, x0, 0)")
+    return Step("hardshrink", [x], {"lambd": float(lambd)})
 
 
 @row("softshrink")
 def _(x: Any, lambd: float = 0.5) -> Step:
-    d = decimal(lambd)
-    return Step("softshrink", [x], text=f"where(x0 > {d}, x0 - {d}, where(x0 < -{d}, x0 + {d}, 0))")
+    return Step("softshrink", [x], {"lambd": float(lambd)})
 
 
 @row("glu")
@@ -242,3 +237,11 @@ def _(x: Any, p: float, train: bool, again: Any) -> Step:
         return Step("copy", [x])
     zero, one = again(torch.zeros_like(x), p, train), again(torch.ones_like(x), p, train)
     return Step("alpha_dropout", [x, one - zero, zero], text="x0 * x1 + x2")
+
+
+@row("rrelu", "rrelu_with_noise")
+def _(x: Any, lower: float, upper: float, training: bool = False, *, again: Any) -> Step:
+    if not training:
+        return Step("leaky_relu", [x], {"negative_slope": (lower + upper) / 2})
+    drawn = again(torch.where(x > 0, 1.0, -1.0).to(x.dtype), lower, upper, True)
+    return Step("rrelu", [x, drawn.abs()], text="x0 * x1")

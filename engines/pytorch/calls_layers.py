@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
-from .calls import Step, Unheard, decimal, given, ints, row
+from .calls import Step, Unheard, decimal, given, ints, listed, row
 from .calls_products import pair
+from .windows import adaptive, padded_count, settings, windows
 
 
 def affine(weight: Any, bias: Any, first: int, shape: str = "") -> str:
@@ -95,7 +98,7 @@ def _(
     count = key.shape[-2]
     one = torch.eye(count, dtype=value.dtype).expand(*value.shape[:-2], count, count)
     shown = again(torch.zeros_like(query), torch.zeros_like(key), one, None, dropout_p, False)
-    drawn = torch.where(shown != 0, 1 / (1 - dropout_p), 0.0).to(query.dtype)
+    drawn = (shown != 0).to(query.dtype) / (1 - dropout_p)
     text = f"x0 @ matrix_transpose({k})" + (f" / sqrt({query.shape[-1]})" if scale is None else f" * {decimal(scale)}")
     if is_causal:
         attn_mask = torch.ones(query.shape[-2], count, dtype=torch.bool).tril()
@@ -122,19 +125,10 @@ def _(weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool
 # --- pooling ------------------------------------------------------------------------------------------------------
 
 
-def settings(rank: int, value: Any, default: Any = None) -> list[int]:
-    value = default if value is None or value == [] or value == () else value
-    values = [value] * rank if isinstance(value, int) else list(ints(value))
-    return values * rank if len(values) == 1 else values
-
-
-def ceiled(n: int, k: int, s: int, p: int, d: int) -> int:
-    """How many windows there are where the last may stick out (ATen/native/Pool.h, pooling_output_shape)."""
-    count = -((n + 2 * p - d * (k - 1) - 1) // -s) + 1
-    return count - 1 if (count - 1) * s >= n + p else count
-
-
-@row("max_pool1d", "max_pool2d", "max_pool1d_with_indices", "max_pool2d_with_indices")
+@row(
+    "max_pool1d", "max_pool2d", "max_pool3d", "max_pool1d_with_indices", "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+)  # fmt: skip
 def _(
     x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
     *, name: str, result: Any,
@@ -143,7 +137,7 @@ def _(
     k, p, d = settings(rank, kernel_size), settings(rank, padding), settings(rank, dilation)
     s = settings(rank, stride, kernel_size)
     plain = [(n + 2 * b - c * (a - 1) - 1) // t + 1 for n, a, t, b, c in zip(x.shape[-rank:], k, s, p, d, strict=True)]
-    if x.ndim == rank + 2 and plain == list(result.shape[-rank:]):
+    if rank < 3 and x.ndim == rank + 2 and plain == list(result.shape[-rank:]):
         params = {"kernel": pair(k), "stride": pair(s), "padding": pair(p), "dilation": pair(d)}
         return Step("max_pool", [x], params)
     where, inside = windows(x.shape[-rank:], result.shape[-rank:], k, s, p, d)
@@ -152,7 +146,7 @@ def _(
     return Step("max_pool", [x, where, inside], text=f"max(where(x2, {chosen}, -inf), axis=-1)")
 
 
-@row("avg_pool1d", "avg_pool2d")
+@row("avg_pool1d", "avg_pool2d", "avg_pool3d")
 def _(
     x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: Any = None, *, name: str, result: Any,
@@ -160,7 +154,7 @@ def _(
     rank = int(name[8])
     k, p, s = settings(rank, kernel_size), settings(rank, padding), settings(rank, stride, kernel_size)
     plain = [(n + 2 * b - a) // t + 1 for n, a, t, b in zip(x.shape[-rank:], k, s, p, strict=True)]
-    if x.ndim == rank + 2 and plain == list(result.shape[-rank:]) and divisor_override is None:
+    if rank < 3 and x.ndim == rank + 2 and plain == list(result.shape[-rank:]) and divisor_override is None:
         params = {
             "kernel": pair(k),
             "stride": pair(s),
@@ -184,44 +178,17 @@ def averaged(name: str, x: Any, where: Any, inside: Any, count: Any, rank: int) 
     return Step(name, [x, where, inside, count], text=text)
 
 
-def windows(sizes: Any, counts: Any, k: list[int], s: list[int], p: list[int], d: list[int]) -> tuple[Any, Any]:
-    """For each window and each place in it the element there, counted through, and whether there is one."""
-    where, inside = torch.zeros((), dtype=torch.int64), torch.ones((), dtype=torch.bool)
-    for n, count, a, t, b, c in zip(sizes, counts, k, s, p, d, strict=True):
-        at = torch.arange(count)[:, None] * t + torch.arange(a)[None] * c - b
-        ok = (at >= 0) & (at < n)
-        where, inside = joined(where * n, at.clamp(0, n - 1), torch.add), joined(inside, ok, torch.logical_and)
-    return where.flatten(len(counts)), inside.flatten(len(counts))
-
-
-def joined(before: Any, at: Any, by: Any) -> Any:
-    """Windows along one more axis: first all axes of windows, then all of places within."""
-    rank = before.ndim // 2
-    left = before.reshape(*before.shape[:rank], 1, *before.shape[rank:], 1)
-    right = at.reshape(*[1] * rank, at.shape[0], *[1] * rank, at.shape[1])
-    return by(left, right)
-
-
-def padded_count(sizes: Any, counts: Any, k: list[int], s: list[int], p: list[int]) -> Any:
-    """How many elements of the padded image lie in each window."""
-    total = torch.ones((), dtype=torch.int64)
-    for n, count, a, t, b in zip(sizes, counts, k, s, p, strict=True):
-        start = torch.arange(count) * t - b
-        total = total[..., None] * (torch.clamp(start + a, max=n + b) - start)
-    return total
-
-
-@row("adaptive_avg_pool1d", "adaptive_avg_pool2d")
+@row("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
 def _(x: Any, output_size: Any, *, name: str, result: Any) -> Step:
     rank = int(name[17])
     sizes = result.shape[-rank:]
-    if x.ndim == rank + 2 and all(n % m == 0 for n, m in zip(x.shape[-rank:], sizes, strict=True)):
+    if rank < 3 and x.ndim == rank + 2 and all(n % m == 0 for n, m in zip(x.shape[-rank:], sizes, strict=True)):
         return Step("adaptive_avg_pool", [x], {"output_size": pair(list(sizes))})
     where, inside = adaptive(x.shape[-rank:], sizes)
     return averaged("adaptive_avg_pool", x, where, inside, inside.sum(-1).to(x.dtype), rank)
 
 
-@row("adaptive_max_pool1d", "adaptive_max_pool2d")
+@row("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def _(x: Any, output_size: Any, *, name: str, result: Any) -> Step:
     rank = int(name[17])
     where, inside = adaptive(x.shape[-rank:], result.shape[-rank:])
@@ -231,34 +198,58 @@ def _(x: Any, output_size: Any, *, name: str, result: Any) -> Step:
     )
 
 
-def adaptive(sizes: Any, counts: Any) -> tuple[Any, Any]:
-    """The windows of adaptive pooling: from floor(i n / m) to ceil((i + 1) n / m)."""
-    where, inside = torch.zeros((), dtype=torch.int64), torch.ones((), dtype=torch.bool)
-    for n, m in zip(sizes, counts, strict=True):
-        start, stop = torch.arange(m) * n // m, -((torch.arange(m) + 1) * n // -m)
-        at = start[:, None] + torch.arange(int((stop - start).max()))[None]
-        ok = at < stop[:, None]
-        where, inside = joined(where * n, at.clamp(max=n - 1), torch.add), joined(inside, ok, torch.logical_and)
-    return where.flatten(len(counts)), inside.flatten(len(counts))
-
-
 # --- interpolation ------------------------------------------------------------------------------------------------
 
 
 @row("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d")
 def _(x: Any, output_size: Any, align_corners: bool, *scales: Any, name: str, result: Any, again: Any) -> Step:
     """Linear along each axis: the matrix of an axis is what the call makes of the unit vectors along it."""
-    if name == "upsample_trilinear3d":
-        raise Unheard("trilinear interpolation")
-    rank = 1 if name.endswith("1d") else 2
+    rank = int(name[-2])
+    factors = scales[0] if len(scales) == 1 else scales
     matrices: list[Any] = []
     for axis in range(rank):
         n = x.shape[2 + axis]
-        unit = torch.eye(n, dtype=x.dtype)
-        shape = [n, 1, *[n if k == axis else 1 for k in range(rank)]]
-        size = [result.shape[2 + k] if k == axis else 1 for k in range(rank)]
-        own = [None if k != axis else s for k, s in enumerate(scales)] if len(scales) == rank else list(scales)
-        matrices.append(again(unit.reshape(shape), size, align_corners, *own).reshape(n, -1))
-    subscripts = "ncx,xa->nca" if rank == 1 else "ncxy,xa,yb->ncab"
+        unit = torch.eye(n, dtype=x.dtype).reshape([n, 1, *[n if k == axis else 1 for k in range(rank)]])
+        if output_size is None:  # by factors alone
+            own = (None, align_corners, [factors[k] if k == axis else 1.0 for k in range(rank)])
+        else:
+            size = [result.shape[2 + k] if k == axis else 1 for k in range(rank)]
+            own = (size, align_corners, *scales)
+        matrices.append(again(unit, *own).reshape(n, -1))
+    into, out = "xyz"[:rank], "uvw"[:rank]
+    subscripts = ",".join([f"nc{into}", *(a + b for a, b in zip(into, out, strict=True))]) + f"->nc{out}"
     names = ", ".join(f"x{k + 1}" for k in range(rank))
     return Step("interpolate", [x, *matrices], text=f'einsum("{subscripts}", x0, {names})')
+
+
+@row("col2im")
+def _(x: Any, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any, *, result: Any) -> Step:
+    """The transpose of `unfold`: each column's elements added where `unfold` takes them from."""
+    image = torch.arange(1, result.numel() + 1, dtype=torch.float64).reshape(result.shape)
+    batched = image if image.ndim == 4 else image[None]
+    places = F.unfold(batched, kernel_size, dilation, padding, stride).to(torch.int64).reshape(-1)
+    added = f"scatter_add(reshape(x0, shape=[-1]), x1, axis=0, size={result.numel() + 1})"
+    return Step("fold", [x, places], text=f"reshape({added}[1:], shape={listed(result.shape)})")
+
+
+@row("embedding_bag")
+def _(
+    weight: Any, indices: Any, offsets: Any, scale_grad_by_freq: bool = False, mode: int = 0, sparse: bool = False,
+    per_sample_weights: Any = None, include_last_offset: bool = False, padding_idx: int | None = None,
+) -> Step:  # fmt: skip
+    if mode == 2 or scale_grad_by_freq or sparse or per_sample_weights is not None or padding_idx is not None:
+        raise Unheard("`embedding_bag` with maxima, weights, padding or sparse gradients")
+    ends = [*offsets.tolist(), len(indices)][: len(offsets) + (not include_last_offset)]
+    counts = torch.zeros(len(ends) - 1, len(weight), dtype=weight.dtype)
+    for k, (a, b) in enumerate(pairwise(ends)):
+        counts[k].index_add_(0, indices[a:b], torch.ones(b - a, dtype=weight.dtype))
+    if mode == 1:
+        counts = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    return Step("embedding_bag", [weight, counts], text="x1 @ x0")
+
+
+@row("cdist")
+def _(x: Any, y: Any, p: float = 2, compute_mode: Any = None) -> Step:
+    if p != 2:
+        raise Unheard(f"`cdist` of order {p}")
+    return Step("cdist", [x, y], text="norm(expand_dims(x0, axis=-2) - expand_dims(x1, axis=-3), axis=-1)")

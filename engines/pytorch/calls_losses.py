@@ -162,9 +162,10 @@ def _(
 
 @row("poisson_nll_loss")
 def _(x: Any, target: Any, log_input: bool, full: bool, eps: float, reduction: Any) -> Step:
-    if full:
-        raise Unheard("`poisson_nll_loss` with full=True")
     each = "exp(x0) - x1 * x0" if log_input else f"x0 - x1 * log(x0 + {decimal(eps)})"
+    if full:  # Stirling's formula for the factorial
+        stirling = "x1 * log(where(x1 > 1, x1, 1)) - x1 + 0.5 * log(2 * pi * where(x1 > 1, x1, 1))"
+        each += f" + where(x1 > 1, {stirling}, 0)"
     return Step("poisson_nll_loss", [x, as_float(target, x)], text=over(reduction, each))
 
 
@@ -172,7 +173,7 @@ def _(x: Any, target: Any, log_input: bool, full: bool, eps: float, reduction: A
 def _(x: Any, target: Any, p: Any = 1, margin: float = 1, weight: Any = None, reduction: Any = 1) -> Step:
     if x.ndim != 2:
         raise Unheard("`multi_margin_loss` of one example", "Give it a batch of one.")
-    n, c = x.shape
+    c = x.shape[1]
     own = f"one = one_hot(x1, size={c}); own = sum(where(one > 0.5, x0, 0), axis=-1, keepdims=True)"
     each = f"maximum({decimal(margin)} - own + x0, 0)"
     each = each if p == 1 else f"square({each})"

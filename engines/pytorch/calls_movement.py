@@ -10,31 +10,25 @@ from types import EllipsisType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from .calls import FLAT, MOVES, Step, Unheard, decimal, flat, index_map, ints, listed, row
 
 # Moves that have no operation of the vocabulary's own.
-MOVES |= {
+MOVES.update({
     "repeat", "tile", "flip", "fliplr", "flipud", "rot90", "roll", "diagonal", "diag", "diag_embed", "diagflat",
-    "unfold", "movedim", "moveaxis", "swapaxes", "swapdims", "adjoint", "as_strided", "repeat_interleave", "masked_select",
-    "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "im2col", "tril", "triu", "take_along_dim",
-    "take", "index_copy", "slice_scatter", "select_scatter", "diagonal_scatter", "masked_scatter", "block_diag",
-    "linalg_diagonal", "_pad_circular", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
-    "replication_pad2d", "replication_pad3d", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
-    "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "narrow_copy", "select_copy", "vec",
-    "gather", "scatter", "unfold_copy", "expand_copy",
-}  # fmt: skip
-FLAT |= {
-    "unique",
-    "_unique2",
-    "unique_dim",
-    "unique_consecutive",
-    "_unique",
-    "histc",
-    "bincount",
-    "searchsorted",
+    "unfold", "movedim", "moveaxis", "swapaxes", "swapdims", "adjoint", "as_strided", "repeat_interleave",
+    "masked_select", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "im2col", "tril", "triu",
+    "take_along_dim", "take", "index_copy", "slice_scatter", "select_scatter", "diagonal_scatter",
+    "masked_scatter", "block_diag", "linalg_diagonal", "_pad_circular", "reflection_pad1d", "reflection_pad2d",
+    "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "upsample_nearest1d",
+    "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
+    "narrow_copy", "select_copy", "vec", "gather", "scatter", "pad_sequence", "unfold_copy", "expand_copy",
+})  # fmt: skip
+FLAT.update({
+    "unique", "_unique2", "unique_dim", "unique_consecutive", "_unique", "histc", "bincount", "searchsorted",
     "bucketize",
-}
+})  # fmt: skip
 
 row("detach", "data")(lambda x: Step("stop_gradient", [x]))
 row("clone", "alias", "lift_fresh", "contiguous", "resolve_conj", "resolve_neg", "cpu", "real")(
@@ -54,8 +48,10 @@ def _(x: Any, *_args: Any, result: Any, **_settings: Any) -> Step:
 # --- shapes -----------------------------------------------------------------------------------------------------
 
 
-@row("view", "reshape", "_unsafe_view", "view_as", "reshape_as", "flatten", "unflatten", "ravel", "squeeze", "atleast_1d",
-     "atleast_2d", "atleast_3d", "_reshape_alias", "unsqueeze")  # fmt: skip
+@row(
+    "view", "reshape", "_unsafe_view", "view_as", "reshape_as", "flatten", "unflatten", "ravel", "squeeze",
+    "atleast_1d", "atleast_2d", "atleast_3d", "_reshape_alias", "unsqueeze",
+)  # fmt: skip
 def _(x: Any, *_args: Any, result: Any, **_named: Any) -> Step:
     if result.dtype != x.dtype:
         raise Unheard("a view of other numbers, made of the same bits")
@@ -65,11 +61,6 @@ def _(x: Any, *_args: Any, result: Any, **_named: Any) -> Step:
 @row("expand", "expand_as", "broadcast_to")
 def _(x: Any, *_args: Any, result: Any, **_named: Any) -> Step:
     return Step("broadcast_to", [x], {"shape": ints(result.shape)})
-
-
-@row("broadcast_tensors")
-def _(*xs: Any) -> Step:
-    raise Unheard("`broadcast_tensors`", "Use `expand`.")
 
 
 def permuted(x: Any, axes: list[int]) -> Step:
@@ -228,6 +219,13 @@ def added(name: str, x: Any, source: Any, places: Any) -> Step:
     return Step(name, [x, source, places.reshape(-1)], text=text)
 
 
+@row("scatter_reduce")
+def _(x: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool = True) -> Step:
+    if reduce != "sum" or not include_self or src.shape != index.shape or not _fits(x, index, dim):
+        raise Unheard(f"`scatter_reduce` with reduce={reduce!r}, include_self={include_self}")
+    return added("scatter_reduce", x, src, torch.gather(torch.arange(x.numel()).reshape(x.shape), dim, index))
+
+
 @row("index_add")
 def _(x: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> Step:
     factor = "" if alpha == 1 else f"{decimal(alpha)} * "
@@ -257,8 +255,15 @@ def _(x: Any, dim: int, index: Any, value: Any) -> Step:
 # --- padding and windows ------------------------------------------------------------------------------------------
 
 
-@row("constant_pad_nd", "_pad_enum")
-def _(x: Any, pad: Any, value: Any = 0) -> Step:
+@row("pad")
+def _(x: Any, pad: Any, mode: str = "constant", value: Any = None, *, result: Any) -> Step:
+    return padded(x, pad, value) if mode == "constant" else index_map(F.pad, [x, pad, mode], {}, result)
+
+
+row("constant_pad_nd")(lambda x, pad, value=0: padded(x, pad, value))
+
+
+def padded(x: Any, pad: Any, value: Any) -> Step:
     widths = [(0, 0)] * (x.ndim - len(pad) // 2)
     widths += [(int(pad[2 * k]), int(pad[2 * k + 1])) for k in reversed(range(len(pad) // 2))]
     kept = ", ".join(f"{max(-a, 0)}:{n - max(-b, 0)}" for (a, b), n in zip(widths, x.shape, strict=True))

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
+from math import prod
+from string import ascii_letters as LETTERS
 from typing import Any
 
-from .calls import Step, Unheard, decimal, given, ints, row
+from .calls import Step, Unheard, decimal, given, ints, listed, row
+from .windows import settings, windows
 
-row("matmul", "mm", "bmm", "mv", "linalg_matmul")(
-    lambda x, other=None, mat2=None, vec=None: Step("matmul", [x, *given(other, mat2, vec)])
-)
-row("rmatmul")(lambda x, other: Step("matmul", [other, x]))
+row("matmul", "mm", "bmm", "mv", "linalg_matmul")(lambda x, other=None, b=None: Step("matmul", [x, *given(other, b)]))
 row("outer", "ger")(lambda x, vec2: Step("outer", [x, vec2]))
 row("linear")(lambda x, weight, bias=None: Step("linear", [x, weight, *given(bias)]))
 
@@ -59,6 +59,28 @@ def listed_shape(shape: Any) -> str:
     return "".join(f"{int(n)}, " for n in shape)
 
 
+@row("tensordot")
+def _(a: Any, b: Any, dims: Any = 2, dims_b: Any = None) -> Step:
+    if dims_b is not None:
+        dims = dims, dims_b
+    if isinstance(dims, int):
+        dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    left, right = (list(ints([one] if isinstance(one, int) else one)) for one in dims)
+    letters = LETTERS[: a.ndim]
+    further = iter(LETTERS[a.ndim :])
+    met = {k % b.ndim: letters[j % a.ndim] for j, k in zip(left, right, strict=True)}
+    other = "".join(met[k] if k in met else next(further) for k in range(b.ndim))
+    kept = "".join(c for c in letters + other if (c in letters) != (c in other))
+    return Step("einsum", [a, b], {"subscripts": f"{letters},{other}->{kept}"})
+
+
+@row("kron")
+def _(a: Any, b: Any, result: Any) -> Step:
+    if a.ndim != 2 or b.ndim != 2:
+        raise Unheard("`kron` of other than matrices")
+    return Step("kron", [a, b], text=f'reshape(einsum("ij,kl->ikjl", x0, x1), shape={listed(result.shape)})')
+
+
 @row("einsum")
 def _(equation: str, *operands: Any, path: Any = None) -> Step:
     xs = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
@@ -74,7 +96,7 @@ def explicit(equation: str, ranks: list[int]) -> str:
     left, arrow, output = equation.partition("->")
     terms = left.split(",")
     letters = {c for c in equation if c.isalpha()}
-    free = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in letters]
+    free = [c for c in LETTERS if c not in letters]
     counts = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True) if "..." in term]
     dots = "".join(free[: max(counts, default=0)])
     widened = [
@@ -122,6 +144,30 @@ def _(
     settings = ", ".join(f"{key}={list(v) if isinstance(v, tuple) else v}" for key, v in params.items())
     text = f"{name}({inside}, x1{', x2' if bias is not None else ''}, {settings})"
     return Step(name, [x, weight, *given(bias)], text=text if x.ndim == weight.ndim else f"squeeze({text}, axis=0)")
+
+
+@row("conv3d")
+def _(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
+    *, result: Any,
+) -> Step:  # fmt: skip
+    """Every window's elements, counted through, times the weights."""
+    if isinstance(padding, str) or x.ndim != 5:
+        raise Unheard("`conv3d` with padding by name, or without a batch", "Give it numbers, and a batch of one.")
+    n, c, o, kernel = x.shape[0], x.shape[1] // groups, weight.shape[0] // groups, list(weight.shape[2:])
+    s, p, d = (settings(3, value) for value in (stride, padding, dilation))
+    where, inside = windows(x.shape[2:], result.shape[2:], kernel, s, p, d)
+    count = prod(kernel)
+    text = (
+        f"w = where(x3, take(reshape(x0, shape=[{n}, {groups}, {c}, -1]), x2, axis=-1), 0); "
+        f"w = reshape(w, shape=[{n}, {groups}, {c}, -1, {count}]); "
+        f'y = einsum("ngcpk,gock->ngop", w, reshape(x1, shape=[{groups}, {o}, {c}, {count}])); '
+        f"reshape(y, shape={listed(result.shape)})"
+    )
+    where, inside = where.reshape(-1, count), inside.reshape(-1, count)
+    shape = [weight.shape[0], 1, 1, 1]
+    return Step("conv3d", [x, weight, where, inside, *given(bias)],
+                text=text + (f" + reshape(x4, shape={shape})" if bias is not None else ""))  # fmt: skip
 
 
 @row("conv_transpose1d", "conv_transpose2d")

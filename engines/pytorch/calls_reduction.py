@@ -66,8 +66,8 @@ def _(
     keepdim: bool = False,
     dtype: Any = None,
     *,
-    ord: Any = None,
-    name: str,  # noqa: A002
+    ord: Any = None,  # noqa: A002
+    name: str,
 ) -> Step:
     no_wider(dtype, x)
     p = ord if ord is not None else p
@@ -128,12 +128,7 @@ def _(x: Any, dim: int, *, dtype: Any = None) -> Step:
 @row("cumprod")
 def _(x: Any, dim: int, *, dtype: Any = None) -> Step:
     no_wider(dtype, x)
-    n, dim = x.shape[dim], dim % x.ndim
-    at = [f"x0[{':, ' * dim}{k}:{k + 1}]" for k in range(n)]
-    steps = [f"p0 = {at[0]}", *(f"p{k} = p{k - 1} * {at[k]}" for k in range(1, n))]
-    return Step(
-        "cumprod", [x], text="; ".join([*steps, f"concat([{', '.join(f'p{k}' for k in range(n))}], axis={dim})"])
-    )
+    return Step("cumprod", [x], {"axis": dim})
 
 
 @row("logcumsumexp")

@@ -3,6 +3,8 @@
 # torch's annotations are partial: its functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+# Some of what is read here torch has no public name for.
+# pyright: reportPrivateUsage=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch._jit_internal import boolean_dispatched
+from torch._library.custom_ops import CustomOpDef
 from torch.overrides import resolve_name
 
 from .calls import ROWS
@@ -22,8 +25,8 @@ from .calls import ROWS
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A function: its one name, that which users know it by, whether it changes its first operand, whether it only looks
-    at shapes and settings, whether it sets an attribute, and whether it is one that users do not call themselves."""
+    """A function: its one name, the one that users know it by, whether it changes its first operand, whether it only
+    looks at shapes and settings, whether it sets an attribute, and whether users do not call it themselves."""
 
     name: str
     shown: str
@@ -34,25 +37,10 @@ class Named:
 
 
 # Numbers that leave torch.
-LEAVES = frozenset(
-    [
-        "item",
-        "tolist",
-        "numpy",
-        "__float__",
-        "__int__",
-        "__bool__",
-        "__index__",
-        "__array__",
-        "__complex__",
-        "__contains__",
-        "allclose",
-        "equal",
-        "is_nonzero",
-        "__repr__",
-        "__format__",
-    ]
-)
+LEAVES = frozenset((
+    "item", "tolist", "numpy", "__float__", "__int__", "__bool__", "__index__", "__array__", "__complex__",
+    "__contains__", "allclose", "equal", "is_nonzero", "__repr__", "__format__",
+))  # fmt: skip
 # A result for each piece of the operand.
 PIECES = frozenset(
     ["split", "split_with_sizes", "chunk", "unbind", "tensor_split", "unsafe_split", "unsafe_chunk", "hsplit", "vsplit"]
@@ -60,22 +48,10 @@ PIECES = frozenset(
 # In place, these change the shape alone.
 RESHAPES = frozenset(["squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims", "detach"])
 # In place, these forget what was there.
-CHANGES = frozenset(
-    [
-        "zero",
-        "fill",
-        "normal",
-        "uniform",
-        "bernoulli",
-        "exponential",
-        "random",
-        "geometric",
-        "cauchy",
-        "log_normal",
-        "copy",
-        "fill_diagonal",
-    ]
-)
+CHANGES = frozenset((
+    "zero", "fill", "normal", "uniform", "bernoulli", "exponential", "random", "geometric", "cauchy",
+    "log_normal", "copy", "fill_diagonal",
+))  # fmt: skip
 # Names that end in an underscore and change nothing.
 _STAY = frozenset(["requires_grad_", "rename_", "share_memory_", "retain_grad"])
 # What an attribute gives that is made of the numbers themselves.
@@ -129,9 +105,16 @@ def named(func: Any) -> Named:
     return Named(name.rstrip("_") if in_place else name, shown, in_place, name in _LOOKS, private=private)
 
 
-_LOOKS = frozenset(
-    ["dim", "ndimension", "size", "numel", "nelement", "stride", "storage_offset", "is_contiguous", "is_floating_point", "is_complex", "is_nonzero", "element_size", "data_ptr", "untyped_storage", "storage", "storage_type", "get_device", "is_pinned", "is_sparse", "requires_grad_", "retain_grad", "is_signed", "is_inference", "is_same_size", "hash", "len", "dir", "has_names", "names", "is_shared", "result_type", "can_cast", "is_tensor", "is_storage", "iscomplexobj", "__len__", "__hash__", "__dir__", "_is_view", "is_set_to", "is_coalesced", "sym_numel", "sym_size", "sym_stride", "_assert", "promote_types", "broadcast_shapes", "_assert_async", "is_distributed", "is_cuda", "is_neg", "is_conj", "_is_zerotensor", "dtype", "register_post_accumulate_grad_hook", "rename_"]
-)  # fmt: skip
+_LOOKS = frozenset((
+    "dim", "ndimension", "size", "numel", "nelement", "stride", "storage_offset", "is_contiguous",
+    "is_floating_point", "is_complex", "is_nonzero", "element_size", "data_ptr", "untyped_storage", "storage",
+    "storage_type", "get_device", "is_pinned", "is_sparse", "requires_grad_", "retain_grad", "is_signed",
+    "is_inference", "is_same_size", "hash", "len", "dir", "has_names", "names", "is_shared", "result_type",
+    "can_cast", "is_tensor", "is_storage", "iscomplexobj", "__len__", "__hash__", "__dir__", "_is_view",
+    "is_set_to", "is_coalesced", "sym_numel", "sym_size", "sym_stride", "_assert", "promote_types",
+    "broadcast_shapes", "_assert_async", "is_distributed", "is_cuda", "is_neg", "is_conj", "_is_zerotensor",
+    "dtype", "register_post_accumulate_grad_hook", "rename_",
+))  # fmt: skip
 
 
 def out_of_place(what: Named) -> Callable[..., Any]:
@@ -143,12 +126,36 @@ def out_of_place(what: Named) -> Callable[..., Any]:
     raise AttributeError(f"torch has no `{what.name}` beside `{what.name}_`")
 
 
+def _broadcast(*tensors: Any) -> tuple[Any, ...]:
+    tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    shape = torch.broadcast_shapes(*(t.shape for t in tensors))
+    return tuple(t if t.shape == shape else t.expand(shape) for t in tensors)
+
+
+def _grid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
+    tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    axes = list(range(len(tensors)))
+    if indexing == "xy" and len(axes) > 1:
+        axes[:2] = [1, 0]
+    shape = [tensors[axes.index(k)].numel() for k in range(len(tensors))]
+    return tuple(
+        t.reshape([-1 if j == k else 1 for j in range(len(shape))]).expand(shape)
+        for t, k in zip(tensors, axes, strict=True)
+    )
+
+
+# What is heard in place of a function that gives several tensors, each made of one of its operands.
+INSTEAD: Mapping[str, Callable[..., Any]] = {"broadcast_tensors": _broadcast, "meshgrid": _grid, "_meshgrid": _grid}
+
+
 @lru_cache(maxsize=1024)
 def inside_of(func: Any) -> Callable[..., Any] | None:
     """A function of torch that is written in Python, so that its own calls are heard; None for another one, and for one
     that has a row of its own."""
     if func in boolean_dispatched:
         return _one_of_two(boolean_dispatched[func])
+    if (getattr(func, "__module__", None) or "").startswith("torch") and func.__name__ in INSTEAD:
+        return INSTEAD[func.__name__]
     func = getattr(func, "__wrapped__", func)
     code, module = getattr(func, "__code__", None), getattr(func, "__module__", None) or ""
     if code is None or not module.startswith("torch"):
@@ -187,3 +194,21 @@ def _without_overrides(module: str, func: Any) -> dict[str, Any]:
         )
         _GLOBALS[id(func.__globals__)] = {**func.__globals__, **never}
     return _GLOBALS[id(func.__globals__)]
+
+
+def is_torchs(function: Any) -> bool:
+    """Whether calls of a function come to a mode: torch's own, and operators that are registered with it."""
+    module = getattr(function, "__module__", None) or ""
+    return module == "torch" or module.startswith("torch.") or isinstance(function, CustomOpDef)
+
+
+def same_function(asked: Any, called: Any) -> bool:
+    """Whether a call is one of a function that is defined: the method `x.det()` is `torch.det`, `torch.linalg.det`."""
+    if asked is called:
+        return True
+    if isinstance(asked, CustomOpDef):
+        return called is asked._opoverload or called is asked._opoverload.overloadpacket
+    if not is_torchs(asked) or named(called).in_place:
+        return False
+    bare = {name.removeprefix("linalg_").removeprefix("special_") for name in (named(asked).name, named(called).name)}
+    return len(bare) == 1 and named(called).shown.startswith(("torch.", "aten."))

@@ -8,42 +8,45 @@ constant of the run.
 # torch's annotations are partial: its functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+# Some of what is read here torch has no public name for.
+# pyright: reportPrivateUsage=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
 from torch.overrides import TorchFunctionMode
 
-from ...harness.graph.node import Arg, Use
-from ...harness.graph.operations import OPERATIONS
+from ...harness.graph.node import Use
 from ...harness.hearing.heard import Defined, Place, Refused
-from ...harness.hearing.recording import Call, Recording, number
-from . import autocast, calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_reduction
+from ...harness.hearing.recording import Recording, number
+from . import (
+    autocast,
+    calls_elementwise,
+    calls_layers,
+    calls_losses,
+    calls_movement,
+    calls_products,
+    calls_recurrent,
+    calls_reduction,
+)
+from .arguments import tensors_of, walk
 from .calls import FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
-from .functions import CHANGES, LEAVES, PIECES, REFUSED, RESHAPES, Named, inside_of, named, out_of_place
-from .memory import Memory, indexed
+from .functions import CHANGES, LEAVES, PIECES, REFUSED, RESHAPES, Named, inside_of, named, out_of_place, same_function
+from .memory import indexed
+from .nodes import Nodes, array, unusual
 from .places import Places
-from .tensors import to_numpy
+from .tensors import PLAIN
 
-assert all((calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_reduction))
+assert all(
+    (calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_recurrent, calls_reduction)
+)
 
 Tensor: TypeAlias = torch.Tensor
 DEFINE = '`gradaccord.define("f(x)", "its formula", torch=f)` makes one node of it'
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A tensor whose node is known. `moves`: a wanted float reaches it."""
-
-    tensor: Tensor
-    node: str
-    moves: bool
-    version: int
 
 
 class Hearing(TorchFunctionMode):
@@ -63,96 +66,58 @@ class Hearing(TorchFunctionMode):
         super().__init__()
         self.recording, self.places, self.taped, self.outer = recording, places, taped, outer
         self.defined, self.intended = defined, intended or {}
-        self.known: dict[int, Known] = {}
-        self.shown: dict[str, Tensor] = {}  # node -> its tensor
-        self.tags: list[tuple[Use, Tensor]] = []
-        self.notes: dict[str, None] = {}
-        self.memory = Memory(self._moved)
+        self.nodes = Nodes(recording, places, self._moved, taped=taped)
+        self.memory = self.nodes.memory
         self.casts = autocast.Casts()
-        self._kept: list[Any] = []
-        self._stopped: dict[str, str] = {}
-        self._inside: list[str] = []  # Python functions of torch that are looked into
-
-    # --- inputs and what is known -----------------------------------------------------------------------------------
-
-    def input(self, name: str, tensor: Tensor, *, moves: bool) -> str:
-        """A leaf of the run under its own name."""
-        node = self.recording.input(name, array(tensor, copy=True), constant=not moves)
-        self._keep(tensor, node, moves)
-        return node
-
-    def node_of(self, tensor: Tensor) -> str:
-        """The node of what a tensor holds now; what is not known is a constant of the run."""
-        tensor = self.memory.current(tensor)
-        known = self._known(tensor)
-        if known is None:
-            place = self.places.here()
-            node = self.recording.input("constant", array(tensor, copy=True), constant=True, place=place)
-            known = self._keep(tensor, node, moves=False)
-        return known.node
-
-    def moves(self, tensor: Tensor) -> bool:
-        known = self._known(tensor)
-        return known is not None and known.moves and (tensor.requires_grad or not self.taped)
-
-    def depends(self, tensor: Tensor) -> bool:
-        """Whether a wanted float reaches a tensor, be it on the tape or not."""
-        known = self._known(tensor)
-        return known is not None and known.moves
-
-    def _keep(self, tensor: Tensor, node: str, moves: bool) -> Known:
-        known = self.known[id(tensor)] = Known(tensor, node, moves, tensor._version)
-        self.shown.setdefault(node, tensor)
-        return known
-
-    def _known(self, tensor: Tensor) -> Known | None:
-        known = self.known.get(id(tensor))
-        return known if known is not None and known.version == tensor._version else None
+        self.notes: dict[str, None] = {}
+        self._inside: list[Any] = []  # Python functions of torch that are looked into
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        what, kwargs = named(func), kwargs or {}
+        what, named_args = named(func), dict(kwargs or {})
         if torch._C._functorch.peek_interpreter_stack() is not None:
-            raise self.refused("a transform of torch.func (grad, vmap, jacrev ...) inside", what, DEFINE)
-        if what.name in REFUSED and func.__module__ == REFUSED[what.name][0]:
+            raise self.refused("a transform inside, such as grad, vmap or jacrev", Named("func", "torch.func"), DEFINE)
+        if what.name in REFUSED and getattr(func, "__module__", "") == REFUSED[what.name][0]:
             raise self.refused(REFUSED[what.name][1], what, REFUSED[what.name][2])
         if what.setter:
             return self._set(func, what, args)
         if what.name == "register_hook":
             return func(self.memory.current(args[0]), self.watched(args[1], self.place(what)))
-        definition = next((one for one in self.defined if one.functions.get("torch") is func), None)
+        definition = next((one for one in self.defined if same_function(one.functions.get("torch"), func)), None)
         inner = inside_of(func) if definition is None else None
-        if inner is not None:
-            self._inside.append(what.shown)
+        if inner is not None and (not self._inside or self._inside[-1] is not func):
+            self._inside.append(func)
             try:
                 with self:
-                    return inner(*args, **kwargs)
+                    return inner(*args, **named_args)
             finally:
                 self._inside.pop()
         if what.name == "setitem" or what.in_place:
-            return self._change(func, what, args, kwargs)
-        args, kwargs = self._current(args), self._current(kwargs)
-        moving = [t for t in tensors_of((args, kwargs)) if self._reached(t, what)]
+            return self._change(func, what, args, named_args)
+        args, named_args = self._current(args), self._current(named_args)
+        moving = [t for t in tensors_of((args, named_args)) if self._reached(t, what)]
         if not moving:
-            return func(*args, **kwargs)
+            return func(*args, **named_args)
         if what.name in LEAVES:
-            return self._left(func, what, args, kwargs)
+            return self._left(func, what, args, named_args)
         if what.passive:
-            return func(*args, **kwargs)
+            return func(*args, **named_args)
         if definition is not None:
-            return self.own(definition, func, args, kwargs)
-        return self._heard(func, what, args, kwargs)
+            return self.own(definition, func, args, named_args)
+        return self._heard(func, what, args, named_args)
 
     def _reached(self, tensor: Tensor, what: Named) -> bool:
         """Whether a wanted float reaches an operand. Raises Refused for what was made behind the listener's back."""
-        if self.depends(tensor):
+        if self.nodes.depends(tensor):
             return True
-        if self.outer is not None and self.outer.depends(tensor):
+        if type(tensor) not in PLAIN and tensor.requires_grad:
+            raise self.refused(f"a {type(tensor).__name__}, which is a subclass of Tensor", what, DEFINE)
+        if self.outer is not None and self.outer.nodes.depends(tensor):
             raise self.refused("a custom rule that reads a tensor which is no operand of its own", what, "Hand it in.")
-        if self.taped and tensor.requires_grad and self._known(tensor) is None and not what.passive:
+        if self.taped and tensor.requires_grad and self.nodes.known_as(tensor) is None and not what.passive:
             if tensor.grad_fn is not None:
                 made = tensor.grad_fn.name()
                 raise self.refused(
@@ -167,18 +132,18 @@ class Hearing(TorchFunctionMode):
         name = what.name
         args, kwargs = self._current(args), self._current(kwargs)  # what was just held constant
         if self.taped and torch.is_autocast_enabled("cpu"):
-            args, kwargs = self.casts.cast(name, args, kwargs, self._under)
+            args, kwargs = self.casts.cast(name, args, kwargs, self.under)
         if name in FLAT or not (name in ROWS or name in MOVES):
             return self._without_row(func, what, args, kwargs)
         if name in PIECES:
             return self._pieces(func, what, args, kwargs)
         state = torch.get_rng_state() if ROWS.get(name) and "again" in ROWS[name].asks else None
-        args, kwargs, tags = self._tagged(args, kwargs)
+        args, kwargs, tags = self.nodes.tagged(args, kwargs)
         out = func(*args, **kwargs)
         if isinstance(out, Tensor) and id(out) in tags:  # it gave its operand back
             return tags[id(out)][1]
         place = self.place(what)
-        whole, outs = self._whole(out)
+        whole, outs = self.whole_of(out)
         if whole is None:
             self.note("a choice by floats, taken from the run", what)
             return out
@@ -189,51 +154,18 @@ class Hearing(TorchFunctionMode):
             else:
                 step = told(name, args, kwargs, extra)
             assert isinstance(step, Step)
-            self.record(step, whole, place, tags)
+            self.nodes.record(step, whole, place, tags)
         except (Unheard, Refused) as error:
             if (not whole.requires_grad and self.taped) or whole.dtype == torch.bool:
                 self.note("taken from the run", what)  # nothing flows back
                 return out
             raise self._placed(error, place) from None
-        return self._parts(out, whole, outs)
-
-    def record(self, step: Step, out: Tensor, place: Place, tags: Mapping[int, tuple[Tensor, Tensor]]) -> str:
-        """The node of a step that gave `out`. `tags` are those that stand for its operands."""
-        if out.is_complex() or out.is_quantized or out.layout != torch.strided or out.device.type != "cpu":
-            raise Refused(f"a result that is {unusual(out)}", place, "Only dense floats on the CPU are heard.")
-        kinds = None if step.text else [operand.kind for operand in OPERATIONS[step.op].operands]
-        names: list[Arg] = []
-        stopped = self.taped and not out.requires_grad and step.op != "stop_gradient" and out.is_floating_point()
-        for position, x in enumerate(step.args):
-            if not isinstance(x, Tensor):
-                names.append(number(x))
-                continue
-            original = tags[id(x)][1] if id(x) in tags else x
-            kind = kinds[min(position, len(kinds) - 1)] if kinds else "any"
-            if kind == "float" and not original.is_floating_point():
-                original = self._converted(original, out)
-            elif kind == "int" and original.dtype != torch.int64:
-                original = original.to(torch.int64)
-                self._kept.append(original)
-            node = self.node_of(original)
-            if stopped and self.depends(original) and original.is_floating_point():
-                node = self._stop(node, place)
-            names.append(node)
-        if not self.taped and step.op == "stop_gradient":
-            known = self.known.get(id(step.args[0]))
-            self._keep(out, names[0] if isinstance(names[0], str) else "", known is not None and known.moves)
-            return str(names[0])
-        base = f"{place.module}.{step.op}" if place.module else step.op
-        call = Call(step.op, names, step.params, step.text, step.stable)
-        node = self.recording.call(call, array(out), place, base)
-        self._keep(out, node, moves=any(self.depends(t) for t in originals(step, tags)))
-        self.tags += [(Use(node, k), x) for k, x in enumerate(step.args) if isinstance(x, Tensor) and id(x) in tags]
-        return node
+        return self.parts_of(out, whole, outs)
 
     def own(self, definition: Defined, func: Any, args: Any, kwargs: Any) -> Any:
         """A call of a function that somebody has defined, as one node."""
         place = self.place(named(func))
-        args, kwargs, tags = self._tagged(self._current(args), self._current(kwargs))
+        args, kwargs, tags = self.nodes.tagged(self._current(args), self._current(kwargs))
         out = func(*args, **kwargs)
         operation = definition.operation
         names = [operand.name for operand in operation.operands] + list(operation.parameters)
@@ -244,12 +176,14 @@ class Hearing(TorchFunctionMode):
         if not isinstance(out, Tensor):
             raise Refused(f"`{place.call}` with several results", place, "Define a function that gives one of them.")
         arrays = [
-            self.node_of(tags[id(x)][1] if id(x) in tags else x) if isinstance(x, Tensor) else number(x)
+            self.nodes.node_of(tags[id(x)][1] if id(x) in tags else x) if isinstance(x, Tensor) else number(x)
             for x in operands
         ]
         node = self.recording.own(operation, arrays, bound, array(out), place)
-        self._keep(out, node, moves=True)
-        self.tags += [(Use(node, k), x) for k, x in enumerate(operands) if isinstance(x, Tensor) and id(x) in tags]
+        self.nodes.keep(out, node, moves=True)
+        self.nodes.tags += [
+            (Use(node, k), x) for k, x in enumerate(operands) if isinstance(x, Tensor) and id(x) in tags
+        ]
         return out
 
     # --- kinds of calls ---------------------------------------------------------------------------------------------
@@ -264,6 +198,9 @@ class Hearing(TorchFunctionMode):
         floats = [t for t in tensors_of(out) if t.is_floating_point() or t.is_complex()]
         flows = any(t.requires_grad for t in floats) if self.taped else bool(floats)
         if flows and what.name not in FLAT:
+            odd = next((unusual(t) for t in floats if t.is_complex() or t.layout != torch.strided), "")
+            if odd:
+                raise self.refused(f"a result that is {odd}", what, DEFINE)
             raise self.refused(f"`{what.shown}` has no meaning here yet", what, DEFINE)
         self.note("taken from the run", what)
         return out
@@ -275,10 +212,10 @@ class Hearing(TorchFunctionMode):
         assert isinstance(steps, list)
         pieces: list[Tensor] = []
         for k, step in enumerate(steps):
-            tagged, keywords, tags = self._tagged(args, kwargs)
+            tagged, keywords, tags = self.nodes.tagged(args, kwargs)
             piece = func(*tagged, **keywords)[k]
             one = replace(step, args=[tagged[0] if "self" not in keywords else keywords["self"]])
-            self.record(one, piece, place, tags)
+            self.nodes.record(one, piece, place, tags)
             pieces.append(piece)
         return type(whole)(pieces)
 
@@ -291,31 +228,36 @@ class Hearing(TorchFunctionMode):
 
     def _change(self, func: Any, what: Named, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A call that changes its first operand in place."""
+        if not args:  # by name, as in `nn.init.uniform_(tensor=w)`
+            kwargs = dict(kwargs)
+            args = (kwargs.pop(next(key for key, value in kwargs.items() if isinstance(value, Tensor))),)
         target, rest = args[0], self._current(tuple(args[1:]))
         kwargs = self._current(kwargs)
         now = self.memory.current(target)
         reached = [t for t in (now, *tensors_of((rest, kwargs))) if self._reached(t, what)]
+        behind = self.taped and not (now.requires_grad and torch.is_grad_enabled())
+        if behind and target.untyped_storage().data_ptr() in self.nodes.taped_memory:
+            changed = now.detach().clone()
+            func(changed, *rest, **kwargs)
+            if torch.equal(changed, now.detach()):  # such as a clamp that meets nothing
+                return target
+            raise self.refused("a change, behind the tape, of numbers that are on it", what, "Change a clone.")
         if not reached and not self.memory.changed(target) and now is target:
-            shared = target.untyped_storage().data_ptr()
-            if any(k.moves and k.tensor.untyped_storage().data_ptr() == shared for k in self.known.values()):
-                raise self.refused(
-                    "a change, behind the tape, of numbers that a wanted float reaches", what, "Change a clone."
-                )
             return func(target, *rest, **kwargs)
         if what.name == "setitem":
             new = self._assigned(now, rest[0], rest[1])
         elif what.name in RESHAPES:
-            self.memory.replace(target, self._under(out_of_place(what), now, *rest, **kwargs))
+            self.memory.replace(target, self.under(out_of_place(what), now, *rest, **kwargs))
             return target
         elif what.name in CHANGES:
             new = now.detach().clone()
             func(new, *rest, **kwargs)
             if what.name == "copy":
-                new = self._under(lambda: rest[0].to(now.dtype).expand(now.shape))
+                new = self.under(lambda: rest[0].to(now.dtype).expand(now.shape))
         else:
-            new = self._under(out_of_place(what), now, *rest, **kwargs)
+            new = self.under(out_of_place(what), now, *rest, **kwargs)
             if new.dtype != now.dtype:
-                new = self._under(new.to, now.dtype)
+                new = self.under(new.to, now.dtype)
         self.memory.write(target, new)
         return target if what.name != "setitem" else None
 
@@ -330,49 +272,36 @@ class Hearing(TorchFunctionMode):
             given = given.to(now.dtype) if given.dtype != now.dtype else given
             return given.expand(places.shape) if given.shape != places.shape else given
 
-        new = self._under(fitted)
+        new = self.under(fitted)
         into = torch.arange(now.numel())
         into[places.reshape(-1)] = now.numel() + torch.arange(new.numel())
         return self._moved("write", [now, new], into.reshape(now.shape))
 
     def _set(self, func: Any, what: Named, args: Sequence[Any]) -> Any:
         target = args[0]
-        if what.name == "data" and isinstance(target, Tensor) and self.depends(self.memory.current(target)):
+        if what.name == "data" and isinstance(target, Tensor) and self.nodes.depends(self.memory.current(target)):
             raise self.refused("an assignment to `.data` of what a wanted float reaches", what, "Assign to a new name.")
+        if what.name == "data":
+            self.memory.forget(target)
         return func(*args)
 
     def _moved(self, name: str, operands: list[Tensor], places: Tensor) -> Tensor:
         """Elements of the operands, counted through, at the places, as a heard call."""
-        tagged, _, tags = self._tagged(tuple(operands), {})
+        tagged, _, tags = self.nodes.tagged(tuple(operands), {})
         flats = [t.reshape(-1) for t in tagged]
         out = (flats[0] if len(flats) == 1 else torch.cat(flats))[places]
         if tags:
-            self.record(taken(name, tagged, places), out, self.place(Named(name, name)), tags)
+            self.nodes.record(taken(name, tagged, places), out, self.place(Named(name, name)), tags)
         return out
 
     # --- tools ------------------------------------------------------------------------------------------------------
 
-    def _under(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def under(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A call of our own that is heard."""
         with self:
             return function(*args, **kwargs)
 
-    def _tagged(self, args: Any, kwargs: Any) -> tuple[Any, Any, dict[int, tuple[Tensor, Tensor]]]:
-        """Every moving operand behind an identity. Of these autograd runs the youngest first: that of the first operand,
-        so that where one call reads a tensor twice its terms are added in the plain run's order."""
-        found = [t for t in tensors_of((args, kwargs)) if self.moves(t)]
-        if not self.taped:
-            return args, kwargs, {}
-        fresh = [torch.ops.aten.alias.default(t) for t in reversed(found)][::-1]
-        waiting = iter(fresh)
-
-        def tag(t: Tensor) -> Tensor:
-            return next(waiting) if self.moves(t) else t
-
-        tagged = walk(args, tag), {key: walk(value, tag) for key, value in kwargs.items()}
-        return *tagged, {id(u): (u, t) for u, t in zip(fresh, found, strict=True)}
-
-    def _whole(self, out: Any) -> tuple[Tensor | None, list[Tensor]]:
+    def whole_of(self, out: Any) -> tuple[Tensor | None, list[Tensor]]:
         """The one float that a call gave, several as one; and all of them. Conditions count where they are alone."""
         found = list(tensors_of(out))
         floats = [t for t in found if t.is_floating_point() or t.is_complex()]
@@ -380,7 +309,7 @@ class Hearing(TorchFunctionMode):
             return (found[0] if len(found) == 1 and found[0].dtype == torch.bool else None), []
         return (floats[0] if len(floats) == 1 else torch.cat([t.reshape(-1) for t in floats])), floats
 
-    def _parts(self, out: Any, whole: Tensor, outs: list[Tensor]) -> Any:
+    def parts_of(self, out: Any, whole: Tensor, outs: list[Tensor]) -> Any:
         """The results of a call that gave several floats, cut out of all of them."""
         if len(outs) < 2:
             return out
@@ -388,7 +317,7 @@ class Hearing(TorchFunctionMode):
         start = 0
         for one in outs:
             stop = start + one.numel()
-            cut[id(one)] = self._under(lambda a=start, b=stop, shape=one.shape: whole[a:b].reshape(shape))
+            cut[id(one)] = self.under(lambda a=start, b=stop, shape=one.shape: whole[a:b].reshape(shape))
             start = stop
         return walk(out, lambda t: cut.get(id(t), t))
 
@@ -408,20 +337,6 @@ class Hearing(TorchFunctionMode):
         finally:
             torch.set_rng_state(after)
 
-    def _converted(self, tensor: Tensor, out: Tensor) -> Tensor:
-        converted = tensor.to(out.dtype if out.is_floating_point() else torch.get_default_dtype())
-        if self.depends(tensor):
-            self.record(Step("astype", [tensor]), converted, self.places.here(), {})
-        self._kept.append(converted)
-        return converted
-
-    def _stop(self, node: str, place: Place) -> str:
-        """A node whose number is read where nothing flows back."""
-        if node not in self._stopped:
-            value = self.recording.values[node]
-            self._stopped[node] = self.recording.call(Call("stop_gradient", [node], {}), value, place)
-        return self._stopped[node]
-
     def _current(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {key: walk(one, self.memory.current) for key, one in value.items()}
@@ -432,7 +347,8 @@ class Hearing(TorchFunctionMode):
 
         def watch(*given: Any) -> Any:
             found = hook(*given)
-            if found is not None and not _same(found, given[-1] if len(given) < 3 else given[1]):
+            told = list(given) if len(given) < 3 else list(given[1:])  # a module's hook is told the module first
+            if found is not None and not _same(found, told[0]):
                 remedy = "Check the function without the hook: what it does is no derivative."
                 raise Refused("a hook that changes a gradient", place, remedy)
             return found
@@ -440,7 +356,7 @@ class Hearing(TorchFunctionMode):
         return watch
 
     def place(self, what: Named) -> Place:
-        shown = self._inside[-1] if what.private and self._inside else what.shown
+        shown = named(self._inside[-1]).shown if what.private and self._inside else what.shown
         return self.places.here(shown)
 
     def refused(self, why: str, what: Named, remedy: str = "") -> Refused:
@@ -453,54 +369,6 @@ class Hearing(TorchFunctionMode):
 
     def note(self, text: str, what: Named) -> None:
         self.notes[f"{text}: {self.place(what)}"] = None
-
-
-def tensors_of(value: Any) -> Iterator[Tensor]:
-    """The tensors of arguments, in order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from tensors_of(one)
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from tensors_of(one)
-    elif isinstance(value, slice):
-        yield from tensors_of((value.start, value.stop, value.step))
-
-
-def walk(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Arguments with every tensor changed; what has none stays the same object."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
-        new = [walk(one, change) for one in value]
-        if all(a is b for a, b in zip(new, value, strict=True)):
-            return value
-        with suppress(TypeError):
-            return type(value)(new)
-        return type(value)(*new)
-    return value
-
-
-def originals(step: Step, tags: Mapping[int, tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
-    for x in step.args:
-        if isinstance(x, Tensor):
-            yield tags[id(x)][1] if id(x) in tags else x
-
-
-def unusual(tensor: Tensor) -> str:
-    kinds = (
-        ("complex", tensor.is_complex()),
-        ("quantised", tensor.is_quantized),
-        (f"on {tensor.device}", tensor.device.type != "cpu"),
-    )
-    return next((kind for kind, found in kinds if found), f"laid out as {tensor.layout}")
-
-
-def array(tensor: Tensor, *, copy: bool = False) -> Any:
-    found = to_numpy(tensor.detach().resolve_conj().resolve_neg())
-    return found.copy() if copy else found
 
 
 def _same(found: Any, given: Any) -> bool:

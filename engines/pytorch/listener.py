@@ -3,12 +3,14 @@
 # torch's annotations are partial: its functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+# Some of what is read here torch has no public name for.
+# pyright: reportPrivateUsage=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import reduce
 from time import perf_counter
@@ -21,8 +23,10 @@ from ...harness.hearing.heard import Ask, Heard, Listener, Place, Refused
 from ...harness.hearing.recording import Recording
 from ...harness.records.cotangent import default_cotangent
 from ...harness.records.evaluation import Array, Evaluation
+from .definitions import heard_definitions
 from .engine import version
-from .hearing import Hearing, array
+from .hearing import Hearing
+from .nodes import array
 from .places import Places
 from .rules import heard_rules
 from .state import Program, leaves
@@ -75,15 +79,15 @@ def _plain(program: Program) -> tuple[Array, dict[str, Array], Tensor]:
             raise Refused("no float among the outputs that depends on a wanted input", remedy=_floats(program))
         seed = _seed(output, program.ask.cotangent)
         wanted = [leaf for leaf in inputs if leaf.wanted]
-        got = torch.autograd.grad(
-            output,
-            [leaf.tensor for leaf in wanted],
-            _as_users_do(output, seed),
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        gradients = {leaf.name: array(g, copy=True) for leaf, g in zip(wanted, got, strict=True)}
-        return array(output, copy=True), gradients, seed
+        tensors, seeded = [leaf.tensor for leaf in wanted], _as_users_do(output, seed)
+        try:
+            got = torch.autograd.grad(output, tensors, seeded, allow_unused=True, materialize_grads=True)
+        except RuntimeError as error:
+            if "use_reentrant=True" not in str(error):
+                raise
+            raise Refused("a checkpoint that is reentrant", remedy="Set use_reentrant=False.") from None
+        gradients = {leaf.name: array(g) for leaf, g in zip(wanted, got, strict=True)}
+        return array(output), gradients, seed
 
 
 def _floats(program: Program) -> str:
@@ -93,24 +97,24 @@ def _floats(program: Program) -> str:
 def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluation]:
     places = Places(program.paths)
     ask = program.ask
-    hearing = Hearing(Recording(), places, defined=ask.defined, intended=ask.intended)
+    hearing = Hearing(Recording("torch"), places, defined=ask.defined, intended=ask.intended)
     with program.fresh() as (inputs, call), _quiet_compilation(), _hooks_watched(program, inputs, hearing):
         for leaf in inputs:
-            hearing.input(leaf.name, leaf.tensor, moves=leaf.wanted)
+            hearing.nodes.input(leaf.name, leaf.tensor, moves=leaf.wanted)
         places.outside = sys._getframe()
-        with heard_rules(), hearing:
+        with heard_definitions(ask.defined), heard_rules(), hearing:
             output = one_output(call())
         output = hearing.memory.current(output)
-        if not hearing.depends(output):
+        if not hearing.nodes.depends(output):
             made = output.grad_fn.name() if output.grad_fn is not None else "nothing"
             raise Refused(
                 f"an output made where no listener hears ({made}): TorchScript or C++",
                 remedy="`gradaccord.define` gives a function a meaning.",
             )
-        graph, dtype = hearing.recording.graph(hearing.node_of(output))
-        tags = [(use, tag) for use, tag in hearing.tags if use.consumer in graph.by_name]
+        graph, dtype = hearing.recording.graph(hearing.nodes.node_of(output))
+        tags = [(use, tag) for use, tag in hearing.nodes.tags if use.consumer in graph.by_name]
         active = [node.name for node in graph.nodes if node.name in graph.active]
-        tensors = [*(tag for _, tag in tags), *(hearing.shown[name] for name in active)]
+        tensors = [*(tag for _, tag in tags), *(hearing.nodes.shown[name] for name in active)]
         pulled = _pulled_back(output, tensors, seed)
         terms = dict(zip((use for use, _ in tags), pulled[: len(tags)], strict=True))
         adjoints = dict(zip(active, pulled[len(tags) :], strict=True))
@@ -203,7 +207,7 @@ def _quiet_compilation() -> Any:
 
 
 @contextmanager
-def _hooks_watched(program: Program, inputs: Sequence[Any], hearing: Hearing) -> Iterator[None]:
+def _hooks_watched(program: Program, inputs: Sequence[Any], hearing: Hearing) -> Generator[None]:
     """Hooks that were there before may look at gradients, and not change them."""
     tables: list[dict[Any, Any]] = []
     for module in program.modules.values():

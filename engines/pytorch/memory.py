@@ -7,6 +7,8 @@ same memory, is handed what it should hold now. So each change is a node of its 
 # torch's annotations are partial: its functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+# Some of what is read here torch has no public name for.
+# pyright: reportPrivateUsage=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -23,24 +25,27 @@ Move: TypeAlias = Callable[[str, list[Tensor], Tensor], Tensor]
 
 @dataclass
 class _Cell:
-    """One piece of memory that was changed: the tensor that owns it, and what that holds now."""
+    """One piece of memory that was changed: the tensor that owns it, and what that holds now, in memory of its own."""
 
     owner: Tensor
     now: Tensor
-    version: int = 0
 
 
 class Memory:
     def __init__(self, move: Move) -> None:
         self.move = move
         self._cells: dict[int, _Cell] = {}
-        self._views: dict[int, tuple[int, Tensor, Tensor]] = {}  # of a view: version, itself, what it holds
+        self._views: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # of a view: itself, of what, what it holds
         self._replaced: dict[int, tuple[Tensor, Tensor]] = {}
 
     def replace(self, stale: Tensor, now: Tensor) -> None:
         """One tensor object stands for another from here on: its shape changed, or it left the tape."""
         if now is not stale:
             self._replaced[id(stale)] = (stale, now)
+
+    def forget(self, tensor: Tensor) -> None:
+        """A tensor is what it is itself: its numbers were assigned anew."""
+        self._replaced.pop(id(tensor), None)
 
     def current(self, tensor: Tensor) -> Tensor:
         """What a tensor holds now."""
@@ -51,13 +56,13 @@ class Memory:
         cell = self._cells.get(tensor.untyped_storage().data_ptr())
         if cell is None:
             return tensor
-        version, _, seen = self._views.get(id(tensor), (-1, tensor, tensor))
-        if version != cell.version:
-            if _alike(tensor, cell.owner):
-                seen = cell.now
-            else:
-                seen = self.move("view", [cell.now], _places(tensor, cell.owner))
-            self._views[id(tensor)] = (cell.version, tensor, seen)
+        now = self.current(cell.now)  # which may have been changed in its turn
+        if _alike(tensor, cell.owner):
+            return now
+        _, whole, seen = self._views.get(id(tensor), (tensor, tensor, tensor))
+        if whole is not now:
+            seen = self.move("view", [now], _places(tensor, cell.owner))
+            self._views[id(tensor)] = (tensor, now, seen)
         return seen
 
     def changed(self, tensor: Tensor) -> bool:
@@ -69,18 +74,20 @@ class Memory:
         while id(tensor) in self._replaced:
             tensor = self._replaced[id(tensor)][1]
         key = tensor.untyped_storage().data_ptr()
-        cell = self._cells.get(key)
-        if cell is None:
-            owner = tensor if tensor._base is None else tensor._base
-            cell = self._cells[key] = _Cell(owner, owner)
+        if not tensor.numel():
+            return
+        if new.untyped_storage().data_ptr() == key:
+            new = self.move("write", [new], torch.arange(new.numel()).reshape(new.shape))
+        owner = tensor if tensor._base is None else tensor._base
+        cell = self._cells.get(key) or _Cell(owner, owner)
         if _alike(tensor, cell.owner):
-            cell.now = new
+            now = new
         else:
             into = torch.arange(cell.owner.numel())
             into[_places(tensor, cell.owner).reshape(-1)] = cell.owner.numel() + torch.arange(new.numel())
-            cell.now = self.move("write", [cell.now, new], into.reshape(cell.owner.shape))
-        cell.version += 1
-        self._views[id(tensor)] = (cell.version, tensor, new)
+            now = self.move("write", [self.current(cell.owner), new], into.reshape(cell.owner.shape))
+        self._cells[key] = _Cell(cell.owner, now)
+        self._views[id(tensor)] = (tensor, now, new)
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Custom rules, `torch.autograd.Function`: each call is one node, and what it means is its own forward, heard by itself.
+"""Custom rules, `torch.autograd.Function`: each call is one node that means its own forward, heard by itself.
 
 All calls end up in `_SingleLevelFunction.apply`, under whatever name the user keeps them. The user's forward and the
 user's rule run as they are; the forward runs once more, on tensors of its own, to be written down as a definition.
@@ -7,12 +7,14 @@ user's rule run as they are; the forward runs once more, on tensors of its own, 
 # torch's annotations are partial: its functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+# Some of what is read here torch has no public name for.
+# pyright: reportPrivateUsage=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,16 +27,16 @@ from torch.overrides import _get_current_function_mode, _pop_mode_temporarily
 from ...harness.graph.graph import Graph
 from ...harness.graph.language.printing import text_of
 from ...harness.hearing.heard import Place, Refused
-from ...harness.hearing.recording import Recording
+from .arguments import tensors_of
 from .calls import Step, joined
-from .hearing import DEFINE, Hearing, tensors_of
+from .hearing import DEFINE, Hearing
 
 Tensor: TypeAlias = torch.Tensor
 LEVEL: Any = functions._SingleLevelFunction
 
 
 @contextmanager
-def heard_rules() -> Iterator[None]:
+def heard_rules() -> Generator[None]:
     """Custom rules are heard by the hearing that is under way, if one is."""
     original = LEVEL.apply
 
@@ -47,8 +49,6 @@ def heard_rules() -> Iterator[None]:
 
         if not isinstance(mode, Hearing):
             return plain(*args)
-        if cls.__name__ == "CheckpointFunction" and cls.__module__ == "torch.utils.checkpoint":
-            return args[0](*args[2:])  # the same numbers, without what is computed twice
         with _pop_mode_temporarily():
             return _heard(mode, cls, plain, args)
 
@@ -62,23 +62,23 @@ def heard_rules() -> Iterator[None]:
 def _heard(hearing: Hearing, cls: Any, plain: Any, args: Sequence[Any]) -> Any:
     args = [hearing.memory.current(x) if isinstance(x, Tensor) else x for x in args]
     place = hearing.places.here(f"{cls.__module__}.{cls.__qualname__}.apply", written_at(cls))
-    if any(hearing.depends(t) for x in args if not isinstance(x, Tensor) for t in tensors_of(x)):
+    if any(hearing.nodes.depends(t) for x in args if not isinstance(x, Tensor) for t in tensors_of(x)):
         raise Refused("a custom rule with tensors inside of lists", place, "Hand each tensor in by itself.")
-    if not any(hearing.depends(x) for x in args if isinstance(x, Tensor)):
+    if not any(hearing.nodes.depends(x) for x in args if isinstance(x, Tensor)):
         return plain(*args)
     if not hearing.taped:  # a rule within the forward of another: what counts is what it computes
-        return hearing._under(lambda: cls.forward(*args) if _separate(cls) else cls.forward(Context(args), *args))
+        return hearing.under(lambda: cls.forward(*args) if _separate(cls) else cls.forward(Context(args), *args))
     state, versions = torch.get_rng_state(), [x._version if isinstance(x, Tensor) else 0 for x in args]
-    tagged, _, tags = hearing._tagged(tuple(args), {})
+    tagged, _, tags = hearing.nodes.tagged(tuple(args), {})
     out = plain(*tagged)
     if versions != [x._version if isinstance(x, Tensor) else 0 for x in args]:
         raise Refused("a custom rule that changes its operand", place, "Let its forward return a new tensor.")
-    if cls.__module__ == "torch.nn.modules._functions":  # full backward hooks of modules: it hands on what it gets
+    if cls.__name__ == "BackwardHookFunction":  # full backward hooks of modules: it hands on what it gets
         for x, y in zip(tagged, out if isinstance(out, tuple) else (out,), strict=True):
             if isinstance(y, Tensor) and id(x) in tags:
-                hearing.record(Step("copy", [x]), y, place, tags)
+                hearing.nodes.record(Step("copy", [x]), y, place, tags)
         return out
-    whole, outs = hearing._whole(_flowing(out))
+    whole, outs = hearing.whole_of(_flowing(out))
     if whole is None:
         return out
     after = torch.get_rng_state()
@@ -88,8 +88,8 @@ def _heard(hearing: Hearing, cls: Any, plain: Any, args: Sequence[Any]) -> Any:
     finally:
         torch.set_rng_state(after)
     step = Step(cls.__name__, [*(x for x in tagged if isinstance(x, Tensor)), *constants], text=text)
-    hearing.record(step, whole, place, tags)
-    return hearing._parts(out, whole, outs)
+    hearing.nodes.record(step, whole, place, tags)
+    return hearing.parts_of(out, whole, outs)
 
 
 def _flowing(out: Any) -> Any:
@@ -133,7 +133,7 @@ def _separate(cls: Any) -> bool:
 
 def _meaning(hearing: Hearing, cls: Any, args: Sequence[Any], place: Place) -> tuple[str, list[Tensor]]:
     """The forward of a rule as text in x0, x1, ..., its tensors, and the constants behind these that it reads."""
-    inner = Recording(hearing.recording)
+    inner = hearing.recording.inside()
     own = Hearing(inner, hearing.places, taped=False, outer=hearing, defined=hearing.defined)
     own.notes = hearing.notes
     names: dict[str, str] = {}
@@ -141,7 +141,7 @@ def _meaning(hearing: Hearing, cls: Any, args: Sequence[Any], place: Place) -> t
     for x in args:
         if isinstance(x, Tensor):
             x = x.detach().clone()
-            node = own.input(f"x{len(names)}", x, moves=x.is_floating_point())
+            node = own.nodes.input(f"x{len(names)}", x, moves=x.is_floating_point())
             names[node] = f"x{len(names)}"
         fresh.append(x)
     try:
@@ -152,22 +152,22 @@ def _meaning(hearing: Hearing, cls: Any, args: Sequence[Any], place: Place) -> t
         raise Refused(f"{error.what}, in the forward of {cls.__name__}", error.place or place, remedy) from None
     results = [own.memory.current(t) for t in tensors_of(y) if t.is_floating_point()]
     for t in results:
-        if not own.depends(t):
+        if not own.nodes.depends(t):
             raise Refused(
                 f"a forward of {cls.__name__} whose result no call of torch has made", place,
                 f"Give it a meaning: intended={{{cls.__name__}: 'its formula in x0'}}, or {DEFINE}",
             )  # fmt: skip
-    nodes = [own.node_of(t) for t in results]
+    nodes = [own.nodes.node_of(t) for t in results]
     graph = inner.builder.graph(nodes)
     constants: list[Tensor] = []
     for node in graph.inputs:
         if node.name not in names:
             names[node.name] = f"x{len(names)}"
-            constants.append(own.shown[node.name])
+            constants.append(own.nodes.shown[node.name])
     for k, node in enumerate(graph.operations):
         names[node.name] = f"t{k}"
     text = _written(graph, names, nodes)
-    hearing.recording.adopt(inner)
+    hearing.recording.include(inner)
     surrogate = hearing.intended.get(cls, hearing.intended.get(cls.__name__))
     if surrogate is not None:
         text = _stopped(text, _renamed(surrogate, cls, args))

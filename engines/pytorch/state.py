@@ -3,12 +3,14 @@
 # torch's annotations are partial: its functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+# Some of what is read here torch has no public name for.
+# pyright: reportPrivateUsage=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
 import inspect
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
@@ -19,10 +21,9 @@ import torch
 from torch import nn
 
 from ...harness.hearing.heard import Ask, Refused
-from .tensors import DTYPES
+from .tensors import DTYPES, PLAIN
 
 Tensor: TypeAlias = torch.Tensor
-PLAIN = (Tensor, nn.Parameter, nn.Buffer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Program:
         return id(tensor) in self._parameters and tensor.requires_grad
 
     @contextmanager
-    def fresh(self) -> Iterator[tuple[list[Leaf], Callable[[], Any]]]:
+    def fresh(self) -> Generator[tuple[list[Leaf], Callable[[], Any]]]:
         """One run from the state that was found: its inputs, and how to call it. Afterwards all is as it was."""
         random_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
         attributes = [
@@ -126,7 +127,7 @@ class Program:
         return tensor.to(DTYPES[self.ask.dtype]) if self.ask.dtype and tensor.is_floating_point() else tensor
 
 
-def surroundings(function: Any) -> Iterator[tuple[str, nn.Module]]:
+def surroundings(function: Callable[..., Any]) -> Iterator[tuple[str, nn.Module]]:
     """The modules that a function runs on, by what it calls them: itself, the one it is bound to, those that it closes
     over, and those among its globals."""
     if isinstance(function, nn.Module):
@@ -134,12 +135,13 @@ def surroundings(function: Any) -> Iterator[tuple[str, nn.Module]]:
         return
     if isinstance(function, partial):
         yield from surroundings(function.func)
-        for name, value in (*zip(argument_names(function.func, len(function.args)), function.args, strict=True),
-                            *function.keywords.items()):  # fmt: skip
+        bound: Any = (*zip(argument_names(function.func, len(function.args)), function.args, strict=True),
+                      *function.keywords.items())  # fmt: skip
+        for name, value in bound:
             if isinstance(value, nn.Module):
                 yield name, value
         return
-    owner = getattr(function, "__self__", None)
+    owner: Any = getattr(function, "__self__", None)
     if isinstance(owner, nn.Module):
         yield "", owner
     function = inspect.unwrap(getattr(function, "__func__", function))

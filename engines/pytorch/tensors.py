@@ -16,6 +16,8 @@ from ...harness.records.evaluation import Array
 
 Tensor: TypeAlias = torch.Tensor
 
+# A tensor of one of these types is nothing but a tensor.
+PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 DTYPES = {name: getattr(torch, name) for name in ARRAYS if hasattr(torch, name)}
 
 

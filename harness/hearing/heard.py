@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from ..errors import CommandError
 from ..graph.graph import Graph
 from ..graph.operations.operation import Operation
 from ..records.evaluation import Array, Evaluation, Inputs
@@ -34,7 +35,7 @@ class Place:
         return ", ".join(filter(None, (where, self.module, self.call, self.rule)))
 
 
-class Refused(ValueError):
+class Refused(CommandError):
     """What cannot be heard: the call, the user's place, why, and a way out."""
 
     def __init__(self, what: str, place: Place = Place(), remedy: str = "") -> None:

@@ -46,15 +46,16 @@ class Call:
 
 
 class Recording:
-    """Collects nodes in the order of the run. One `within` another shares its definitions, and is `adopt`ed by it."""
+    """Collects nodes in the order of the run of a framework, by its name in `gradaccord.define`."""
 
-    def __init__(self, within: Recording | None = None) -> None:
-        self.builder = Builder(within.builder.definitions if within else ())
+    def __init__(self, framework: str = "torch") -> None:
+        self.framework = framework
+        self.builder = Builder()
         self.values: dict[str, Array] = {}
         self.places: dict[str, Place] = {}
         self.names: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._defined: dict[tuple[object, ...], str] = within._defined if within else {}
+        self._defined: dict[tuple[object, ...], str] = {}
 
     def input(self, name: str, array: Array, *, constant: bool = False, place: Place = Place()) -> str:  # noqa: B008
         """An input under the user's own name for it; `constant` leaves it out of the gradient. Returns its node."""
@@ -76,11 +77,11 @@ class Recording:
             op = self._definition(call) if call.text else call.op
             self.builder.apply(op, call.args, call.params, node, dtype=dtype)
         except GraphError as error:
-            raise Refused(f"`{place.call or call.op}`: {error}", place, _way_out(place)) from None
+            raise Refused(f"`{place.call or call.op}`: {error}", place, self._way_out(place)) from None
         made = self.builder.nodes[node]
         if made.shape != array.shape or made.kind != kind:
             found = f"`{place.call or call.op}` gave {array.dtype} of shape {array.shape}"
-            raise Refused(f"{found}, where `{op}` gives {made.kind} of shape {made.shape}", place, _way_out(place))
+            raise Refused(f"{found}, where `{op}` gives {made.kind} of shape {made.shape}", place, self._way_out(place))
         return self._keep(node, array.astype(np.int64) if kind == "int" else array, place)
 
     def cast(self, arg: str, array: Array, place: Place) -> str:
@@ -96,8 +97,14 @@ class Recording:
             self.builder.define(operation)
         return self.call(Call(operation.name, args, params), array, place)
 
-    def adopt(self, inner: Recording) -> None:
-        """The definitions that a recording within this one has made."""
+    def inside(self) -> Recording:
+        """A recording of what one call does inside; `include` brings its definitions back."""
+        inner = Recording(self.framework)
+        inner.builder, inner._defined = Builder(self.builder.definitions), self._defined
+        return inner
+
+    def include(self, inner: Recording) -> None:
+        """The definitions that an inner recording has made."""
         for operation in inner.builder.definitions:
             if operation.name not in self.builder.vocabulary:
                 self.builder.define(operation)
@@ -153,7 +160,6 @@ class Recording:
             self._defined[key] = name
         return self._defined[key]
 
-
-def _way_out(place: Place) -> str:
-    call = place.call or "name"
-    return f'`gradaccord.define` gives a function a meaning: gradaccord.define("f(x)", "text", torch={call})'
+    def _way_out(self, place: Place) -> str:
+        function = f"{self.framework}={place.call or 'name'}"
+        return f'`gradaccord.define` gives a function a meaning: gradaccord.define("f(x)", "text", {function})'

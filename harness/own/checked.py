@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -17,16 +16,16 @@ from ..records.rows import LinkName, Row, component
 from ..records.verdicts import VERDICTS, Verdict
 from ..telling.findings import Entry, entries
 from ..words import counted
+from .shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 20  # findings in a text
-WIDTH = 100
 
 
 @dataclass(frozen=True)
-class Checked:
+class Checked(Shown):
     """A run that was heard and judged. `rows` are verdicts on values and gradients, inputs under the user's own names;
     `links` counts the verdicts of all links; `seconds` by stage."""
 
@@ -56,13 +55,6 @@ class Checked:
     def _entries(self) -> list[Entry]:
         return entries(row for row in self.rows if row.unexplained)
 
-    def assert_sound(self) -> Checked:
-        """This, if it is sound. Raises AssertionError, which says what is off and where."""
-        __tracebackhide__ = True
-        if not self.sound:
-            raise AssertionError(str(self))
-        return self
-
     def place(self, row: Row) -> Place:
         """Where the link stands that a row names, in the user's own code."""
         link = row.node if isinstance(row.node, LinkName) else LinkName(row.quantity, row.name, row.use)
@@ -81,17 +73,6 @@ class Checked:
         return pd.DataFrame([record(row) for row in self.rows])
 
     # --- as people see it ---------------------------------------------------------------------------------------
-
-    def __str__(self) -> str:
-        screen = Console(file=StringIO(), width=WIDTH, highlight=False, no_color=True)
-        screen.print(self)
-        assert isinstance(screen.file, StringIO)
-        return screen.file.getvalue().rstrip()
-
-    def _repr_html_(self) -> str:
-        screen = Console(file=StringIO(), width=WIDTH, highlight=False, record=True)
-        screen.print(self)
-        return screen.export_html(inline_styles=True, code_format='<pre style="white-space: pre-wrap">{code}</pre>')
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text(self._headline(), style="bold")

@@ -16,7 +16,7 @@ class Settings:
     for each step; `apart`: each engine in a process of its own; `dtypes`: those that were asked for, empty for those
     of each case; `out`: the folder of the reports; `named`: the engines are those that the command named, and not all
     that there are; `fail_fast`: stop at the first unexplained finding; `strict`: what a case wants and nobody could
-    judge is a finding.
+    judge is a finding; `words`: the command and its arguments that judge a person's own function.
     """
 
     engines: tuple[str, ...]
@@ -29,6 +29,7 @@ class Settings:
     cluster: str = ""
     fail_fast: bool = False
     strict: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def flags(self) -> Mapping[str, object]:
@@ -45,6 +46,8 @@ class Settings:
 
     def again(self, address: str, engine: str = "", dtype: str = "") -> str:
         """A command that shows the same again: of one engine in one dtype, or of all that there were."""
+        if self.words:
+            return shlex.join(["gradaccord", *self.words])
         every = self.engines if self.named else ()
         engines = every if engine in NOT_ENGINES else (engine,)
         dtypes = self.dtypes if dtype in ("", "exact") else (dtype,)

@@ -117,7 +117,7 @@ def test_finite_differences_run_them() -> None:
 
 # What is about the names of the table and no node of a graph: kernels of the number systems, words of the language.
 ABOUT_NAMES = {
-    "completion.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py", "graph/language/mistakes.py",
+    "options.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py", "graph/language/mistakes.py",
     "graph/language/slips.py", "graph/operations/operation.py", "judging/known.py", "truth/shaken.py",
     "reading/formula.py", "reading/statements.py", "telling/showing.py", "truth/products.py", "truth/rounding.py",
 }  # fmt: skip

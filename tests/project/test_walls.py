@@ -45,7 +45,13 @@ def floors(line: str) -> dict[str, int]:
 
 
 FLOORS = floors(ORDER)
-SHELLS = ("__init__", "cli", "completion", "pytest_plugin")  # above all rooms; nothing imports them but one another
+SHELLS = (
+    "__init__",
+    "cli",
+    "cli_own",
+    "options",
+    "pytest_plugin",
+)  # above all rooms; nothing imports them but one another
 REPORTED = ("words", "graph", *(f"records.{name}" for name in ("rows", "verdicts", "outcome", "paths", "tally")),
             "telling.mermaid", "telling.findings", "telling.causes")  # fmt: skip
 # Narrower than the order says: what begins with the first may import of this project only the others, and itself.
@@ -86,7 +92,7 @@ FILES = {
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "ledger offered selection | loading | answers | memory | workers | unit | place schedule | cluster "
     "| pools | run | session",
-    "own": "case_file definitions frameworks | checked | check | trace",
+    "own": "case_file definitions files frameworks shown | checked ran | check | trace | command",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 

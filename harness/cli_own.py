@@ -1,0 +1,125 @@
+"""The commands about people's own functions: `gradaccord check` and `gradaccord trace`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from . import options
+
+FUNCTION = click.argument("function", metavar="FILE.py:NAME")
+INPUTS = click.option(
+    "--inputs", "made_by", default="", metavar="FILE.py:NAME",
+    help="What makes its inputs: a function of no arguments that returns a tuple, or a dict by name; or such a value. "
+    "By default `inputs` of the same file.",
+)  # fmt: skip
+WANTED = click.option(
+    "--wanted", multiple=True, metavar="NAME",
+    help="An input or parameter whose gradient is asked for. Repeat for several; all by default.",
+)  # fmt: skip
+INTENDED = click.option(
+    "--intended", multiple=True, metavar="RULE=TEXT",
+    help="A custom rule that is meant to be no derivative of its forward, and what it is the derivative of. Repeat.",
+)  # fmt: skip
+FRAMEWORK = click.option("--framework", default="", metavar="NAME", help="torch or jax, where it cannot be told.")
+PRECISION = click.option(
+    "--dtype", "-d", default="", metavar="DTYPE", shell_complete=options.dtypes,
+    help="Cast every float input and parameter to this precision.",
+)  # fmt: skip
+
+
+@click.command()
+@FUNCTION
+@INPUTS
+@WANTED
+@PRECISION
+@INTENDED
+@FRAMEWORK
+@click.option("--reference", is_flag=True, help="Compute the truth of the whole too: reference and digits.")
+@click.option(
+    "--out",
+    "-o",
+    default="gradaccord-report",
+    show_default=True,
+    type=click.Path(),
+    metavar="DIR",
+    help="The folder for the reports.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
+@options.reports_errors
+def check(
+    function: str,
+    made_by: str,
+    wanted: tuple[str, ...],
+    dtype: str,
+    intended: tuple[str, ...],
+    framework: str,
+    reference: bool,
+    out: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Judge a function of your own: every link of its run.
+
+    FILE.py:NAME is a torch function or module, or a JAX function. A wanted gradient that cannot be judged is a finding.
+    Exit status: 0 nothing is off, 1 something is, 2 the command is wrong, the function cannot be heard, or it failed.
+    """
+    from .own.command import ask_of, check_command
+    from .records.settings import Settings
+    from .running.selection import check_dtypes
+    from .telling.stream import Stream
+    from .telling.terminal import causes_of, console, last_line
+
+    options.exclude(quiet=quiet, json=as_json)
+    ask = ask_of(wanted, dtype and check_dtypes([dtype])[0], intended)
+    words = ("check", *sys.argv[2:])
+    settings = Settings((), jobs=1, out=out, strict=True, words=words)
+    stream = Stream()
+    checked, end = check_command(
+        function, made_by, ask, framework, settings, shlex.join(["gradaccord", *words]),
+        reference=reference, watchers=[stream] if as_json else [],
+    )  # fmt: skip
+    report = str(Path(out) / "report.md")
+    if as_json:
+        stream.ends(end, report)
+    elif quiet:
+        click.echo(last_line(end, causes_of(end)))
+    else:
+        screen = console()
+        screen.print(checked)
+        screen.print(f"Report: {report}")
+    sys.exit(end.status)
+
+
+@click.command()
+@FUNCTION
+@INPUTS
+@WANTED
+@PRECISION
+@INTENDED
+@FRAMEWORK
+@click.option("--out", "-o", required=True, type=click.Path(), metavar="CASE.yaml", help="The case file to write.")
+@options.reports_errors
+def trace(
+    function: str,
+    made_by: str,
+    wanted: tuple[str, ...],
+    dtype: str,
+    intended: tuple[str, ...],
+    framework: str,
+    out: str,
+) -> None:
+    """Write a function of your own as a case, which every engine runs.
+
+    FILE.py:NAME is a torch function or module, or a JAX function. Large inputs stand in files beside the case.
+    """
+    from .own.command import ask_of, trace_command
+    from .running.selection import check_dtypes
+
+    ask = ask_of(wanted, dtype and check_dtypes([dtype])[0], intended)
+    for path in trace_command(function, made_by, ask, framework, Path(out)):
+        click.echo(path)

@@ -1,0 +1,122 @@
+"""`gradaccord check` and `gradaccord trace`: a function by its file, judged or written, and how that ended."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any, TypeVar
+
+from ..errors import CommandError
+from ..hearing.heard import Ask
+from ..records.outcome import About, Asked, CaseSummary, Outcome
+from ..records.settings import Settings
+from ..running.selection import check_folder
+from ..running.session import Ended, Kept, Watcher, environment, open_reports, strictly
+from .check import hear, judged, name_of
+from .checked import Checked
+from .files import function_of, inputs_of, load
+from .trace import Traced
+
+T = TypeVar("T")
+OURS = Path(__file__).parent.parent.parent
+
+
+class UsersError(CommandError):
+    """What the user's own code raised: its traceback, without the frames of this project."""
+
+
+def theirs(call: Callable[[], T]) -> T:
+    """A call of a user's code. Raises UsersError for what that raises."""
+    try:
+        return call()
+    except CommandError:
+        raise
+    except Exception as error:
+        told = traceback.TracebackException.from_exception(error)
+        kept = [frame for frame in told.stack if not Path(frame.filename).is_relative_to(OURS)]
+        if not any(Path(frame.filename).is_file() for frame in kept):
+            raise  # a defect of this project
+        told.stack[:] = kept
+        raise UsersError("".join(told.format()).rstrip()) from error
+
+
+def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, str, Any]:
+    """The function that is named, its framework and its run."""
+    function = theirs(lambda: function_of(load(target)))
+    args, kwargs = theirs(lambda: inputs_of(load(made_by or target.rpartition(":")[0], "inputs")))
+    name, heard = theirs(lambda: hear(function, args, kwargs, ask, framework))
+    return function, name, heard
+
+
+def check_command(
+    target: str,
+    made_by: str,
+    ask: Ask,
+    framework: str,
+    settings: Settings,
+    command: str,
+    *,
+    reference: bool,
+    watchers: Sequence[Watcher] = (),
+) -> tuple[Checked, Ended]:
+    """Judge a function, tell the watchers, write the reports. Raises CommandError."""
+    check_folder(Path(settings.out))
+    started, start = datetime.now().astimezone(), perf_counter()
+    function, framework, heard = heard_of(target, made_by, ask, framework)
+    settings = replace(settings, engines=(framework,))
+    checked = replace(judged(function, framework, heard, reference=reference), name=name_of(function))
+    outcome = Outcome(
+        case=checked.name,
+        point=0,
+        dtype=heard.dtype,
+        rows=checked.rows,
+        versions={framework: checked.version},
+        seconds=sum(checked.seconds.values()),
+    )
+    outcome = strictly(outcome) if settings.strict else outcome
+    case = CaseSummary(checked.name, target, f"Heard from {target}.", "", (), 1, heard.graph)
+    asked = Asked(settings=settings, cases=(case,))
+    for watcher in watchers:
+        watcher.begins(asked, [])
+        watcher.finds(outcome)
+    reports, kept = open_reports(Path(settings.out)), Kept()
+    kept.add(outcome)
+    for report in reports:
+        report.add(outcome)
+    about = About(
+        command=command,
+        settings=settings,
+        cases=asked.cases,
+        versions=kept.versions,
+        platform=environment(),
+        seeds={},
+        started=started.isoformat(timespec="seconds"),
+        seconds=perf_counter() - start,
+        units=1,
+    )
+    for report in reports:
+        report.close(about)
+    bad = bool(kept.open) or not kept.tally.compared
+    return checked, Ended(int(bad), kept, about)
+
+
+def trace_command(target: str, made_by: str, ask: Ask, framework: str, path: Path) -> list[Path]:
+    """Write a function as a case. Raises CommandError."""
+    function, _, heard = heard_of(target, made_by, ask, framework)
+    return Traced(name_of(function), heard).to_case(path)
+
+
+def ask_of(wanted: tuple[str, ...], dtype: str, intended: tuple[str, ...]) -> Ask:
+    """What the options of a command ask for. `intended` are `Rule=text`."""
+    pairs: dict[str, str] = {}
+    for word in intended:
+        rule, equals, text = word.partition("=")
+        if not equals or not text.strip():
+            raise CommandError(f"`--intended {word}`, expected `Rule=text of its surrogate`, as in `Round=x`")
+        pairs[rule.strip()] = text.strip()
+    surrogates: Mapping[Any, str] = pairs
+    return Ask(wanted=wanted or None, dtype=dtype, intended=surrogates)

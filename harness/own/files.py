@@ -1,0 +1,69 @@
+"""A function by where it stands: `model.py:loss`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from ..errors import CommandError
+from ..words import nearest
+
+
+def load(address: str, default: str = "") -> Any:
+    """What a Python file calls by a name, `model.py:loss`; `default` is the name where none is given.
+
+    The file is run as a module of its name, its folder last on the path. Raises CommandError for a file or a name that
+    is not there; what the file itself raises goes through as it is.
+    """
+    place, colon, name = address.rpartition(":")
+    path, name = (Path(place), name) if colon and place.endswith(".py") else (Path(address), default)
+    if not name:
+        raise CommandError(f"`{address}` names no function: write `{address}:NAME`")
+    if not path.is_file():
+        raise CommandError(f"no file {path}: a function is named by its file and its name, `model.py:loss`")
+    module = _module(path.resolve())
+    thing: Any = module
+    for part in name.split("."):
+        if not hasattr(thing, part):
+            known = [word for word in dir(thing) if not word.startswith("_")]
+            hint = " ".join(filter(None, [nearest(part, known), f"It has: {', '.join(known) or 'nothing'}."]))
+            raise CommandError(f"{path} has no `{part}`. {hint}")
+        thing = getattr(thing, part)
+    return thing
+
+
+def _module(path: Path) -> Any:
+    known = sys.modules.get(path.stem)
+    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == path:
+        return known
+    name = path.stem if known is None else f"{path.stem}_of_{path.parent.name}"  # a file `torch.py` hides no framework
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise CommandError(f"{path} is no Python file")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def inputs_of(made: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a maker of inputs returned, as operands by place and by name: a tuple or list, a dict, or one alone."""
+    made = made() if callable(made) and not hasattr(made, "shape") else made
+    if isinstance(made, dict):
+        return (), cast("dict[str, Any]", made)
+    return tuple(cast("tuple[Any, ...]", made)) if isinstance(made, tuple | list) else (made,), {}
+
+
+def function_of(thing: Any) -> Any:
+    """What is to be heard: a class that stands for a module is made without arguments."""
+    if not isinstance(thing, type):
+        return thing
+    try:
+        return thing()
+    except TypeError as error:
+        found = f"`{thing.__name__}` is a class that takes arguments ({error})"
+        raise CommandError(f"{found}. Name an object, or a function that makes one.") from None

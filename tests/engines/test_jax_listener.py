@@ -1,0 +1,287 @@
+"""Functions of JAX are heard: with the bits of the plain run, sound links, the user's names and lines, and rules."""
+
+# jax is annotated in part.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownLambdaType=false, reportUnknownParameterType=false, reportMissingParameterType=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.scipy.special import xlogy
+
+from gradaccord.engines.jax.listener import listener
+from gradaccord.harness.graph.define import define
+from gradaccord.harness.hearing.heard import Ask, Defined, Heard, Refused
+from gradaccord.harness.judging.chain import Chain
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.verdicts import FINDINGS
+
+from .jax_rules import RIGHT, WRONG, Rule, cube
+
+X = np.random.default_rng(0).normal(size=(3, 4))
+V = np.abs(X[0])
+K = np.random.default_rng(1).normal(size=(2, 3, 4))
+Function = Callable[..., Any]
+
+
+def hear(function: Function, *args: Any, ask: Ask = Ask(), **kwargs: Any) -> Heard:  # noqa: B008
+    return listener.hear(function, args, kwargs, ask)
+
+
+def findings(heard: Heard) -> list[tuple[Any, str]]:
+    """The links that are off: their names and verdicts."""
+    subject = Subject("heard", 0, heard.dtype, heard.graph, heard.inputs, heard.cotangent)
+    chain = Chain(subject, heard.evaluation)
+    chain.judge()
+    assert len(chain.links) >= len(heard.graph.operations)
+    return [(name, link.verdict) for name, link in chain.links.items() if link.verdict in FINDINGS]
+
+
+def attend(p, x):
+    q, k, v = jnp.split(x @ p["qkv"], 3, -1)
+    a = jnp.where(jnp.tril(jnp.ones((3, 3), bool)), q @ k.T / 2, -jnp.inf)
+    return jax.nn.softmax(a, axis=-1) @ v
+
+
+def window(x, how, start):
+    return lax.reduce_window(x, start, how, (2, 2), (1, 2), "SAME")
+
+
+FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
+    "mlp": (lambda w, x: jax.nn.gelu(x @ w["a"]).var(axis=1) / 0.07, ({"a": X.T @ X}, X)),
+    "attention": (attend, ({"qkv": np.tile(X.T, (1, 2))}, X)),
+    "activations": (lambda x: jax.nn.silu(x) + jax.nn.elu(x, 2.0) + jax.nn.leaky_relu(x) + jax.nn.mish(x), (X,)),
+    "indices": (lambda x, i: x[i] * x.at[0].set(x[1] * 2)[i, ::-1], (X, np.array([0, 2, 2]))),
+    "index map": (lambda x: jnp.take_along_axis(x, jnp.argsort(x, 1), 1) + jnp.roll(x, 1, 0), (X,)),
+    "filled": (lambda x: x.at[jnp.array([0, 7])].get(mode="fill", fill_value=0.5), (X,)),
+    "added": (lambda x: x.at[jnp.array([0, 0])].add(x[1]) + lax.dynamic_update_slice(x, x[:1, :2] * 2, (1, 1)), (X,)),
+    "most": (lambda x: jax.ops.segment_max(x, jnp.array([0, 0, 1]), 2), (X,)),
+    "sorted": (lambda x: jnp.sort(x) * jnp.arange(4.0) + lax.top_k(x, 4)[0], (X,)),
+    "running": (lambda x: jnp.cumsum(x, 1) + jnp.cumprod(x, 1) + lax.cumlogsumexp(x, 1, reverse=True), (X,)),
+    "windows": (lambda x: window(x, lax.add, 0.0) + window(x, lax.max, -jnp.inf), (X,)),
+    "padded": (lambda x: lax.pad(x, 0.0, ((1, -1, 1), (-1, 2, 0))), (X,)),
+    "convolution": (lambda x, k: lax.conv_transpose(x, k, (2,), "SAME"), (np.tile(X, (2, 1, 1))[..., :3], K)),
+    "contraction": (lambda x: jnp.einsum("ij,kj,kl->il", x, x, x), (X,)),
+    "remainder": (lambda x: jnp.mod(x, 0.7) + x - jnp.floor(x), (X,)),
+    "derivative inside": (lambda x: jax.grad(lambda z: (z**3).sum())(x).sum() + jnp.tanh(x).sum(), (X,)),
+    "vmap": (lambda w, t: jax.vmap(jax.grad(lambda q: jnp.tanh(w * q).sum()))(t).sum(), (V, V)),
+    "remat": (jax.checkpoint(lambda x: jnp.tanh(x @ x.T).sum()), (X,)),
+    "random": (lambda x, key: x * jax.random.bernoulli(key, 0.5, x.shape), (X, jax.random.key(0))),
+    "branch": (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), (X,)),
+    "donated": (jax.jit(lambda x: 2 * x, donate_argnums=0), (X,)),
+    "static": (jax.jit(lambda x, n: x**n, static_argnums=1), (X, 3)),
+    "empty part": (lambda x, y: jnp.concatenate([x, y]), (V, np.zeros(0))),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_heard_with_the_bits_of_its_plain_run_and_sound_links(name: str) -> None:
+    function, inputs = FUNCTIONS[name]
+    heard = hear(function, *inputs)
+    evaluation = heard.evaluation
+    assert evaluation.output is not None and evaluation.adjoints is not None
+    np.testing.assert_array_equal(evaluation.values[heard.graph.output.name], evaluation.output)
+    assert evaluation.gradients
+    for node, gradient in evaluation.gradients.items():
+        np.testing.assert_array_equal(evaluation.adjoints[node], gradient)
+    assert findings(heard) == []
+
+
+def test_loops_follow_the_run_step_by_step() -> None:
+    def loops(x):
+        y = lax.scan(lambda c, row: (jnp.tanh(c + row), c * row), x[0], x)[1]
+        return lax.fori_loop(0, 3, lambda i, z: jnp.sin(z) * x, y)
+
+    heard = hear(loops, X)
+    assert [node.op for node in heard.graph.operations].count("sin") == 3
+    assert findings(heard) == []
+    with pytest.raises(Refused, match=r"`scan` of 3 turns.*At most 2 are heard"):
+        hear(loops, X, ask=Ask(longest=2))
+
+
+def test_float32_stays_float32_and_a_python_float_is_an_input() -> None:
+    heard = hear(lambda x, c: jnp.tanh(x) * c, X.astype(np.float32), 0.3)
+    assert heard.dtype == "float32" and not any(node.dtype for node in heard.graph.nodes)
+    assert set(heard.names.values()) == {"x", "c"} and findings(heard) == []
+    assert hear(lambda x: x * x, X, ask=Ask(dtype="float32")).dtype == "float32"
+
+
+def test_every_node_has_a_precision_of_its_own() -> None:
+    heard = hear(lambda x: (x.astype(jnp.bfloat16) * 2).astype(x.dtype).sum(), X)
+    assert {node.dtype for node in heard.graph.nodes} == {"", "bfloat16"}
+
+
+def test_inputs_have_the_names_of_the_user_and_nodes_his_lines() -> None:
+    def loss(params, *rest, scale):
+        return jnp.exp(params["w"][0] * rest[0]).sum() * scale["s"]
+
+    heard = hear(loss, {"w": [X]}, X, scale={"s": np.float64(2)})
+    assert set(heard.names.values()) == {"params['w'][0]", "rest[0]", "scale['s']"}
+    (node,) = (node for node in heard.graph.operations if node.op == "exp")
+    place, line = heard.places[node.name], loss.__code__.co_firstlineno + 1
+    assert (place.file, place.line) == (__file__, line)
+    assert place.function.endswith("loss") and place.call.endswith(".exp")
+
+
+def test_several_outputs_are_joined_in_the_order_in_which_they_are_returned() -> None:
+    def several(x):
+        return {"a": x.sum(), "b": (x * 2, jnp.argmax(x))}
+
+    heard = hear(several, X, ask=Ask(cotangent={"a": 3.0, "b": X}))
+    np.testing.assert_array_equal(heard.cotangent, [3, *X.ravel()])
+    (gradient,) = heard.evaluation.gradients.values()
+    np.testing.assert_array_equal(gradient, 3 + 2 * X)
+    assert findings(heard) == []
+    with pytest.raises(Refused, match=r"a cotangent of shapes \(\), \(\), for outputs of shapes \(\), \(3, 4\)"):
+        hear(several, X, ask=Ask(cotangent={"a": 3.0, "b": 1.0}))
+
+
+def test_wanted_names_what_has_a_gradient() -> None:
+    heard = hear(lambda p, x: p["a"] * x + p["b"], {"a": X, "b": X}, X, ask=Ask(wanted=("p",)))
+    assert {heard.names[name] for name in heard.evaluation.gradients} == {"p['a']", "p['b']"}
+    with pytest.raises(Refused, match=r"no input `y`.*p, x"):
+        hear(lambda p, x: p * x, X, X, ask=Ask(wanted=("y",)))
+
+
+def test_a_compiled_function_runs_plain_as_it_is() -> None:
+    heard = hear(jax.jit(lambda x: jnp.exp(x) / (1 + jnp.exp(x))), X)
+    assert heard.plain == "jit" and len(heard.graph.operations) == 4
+    assert heard.seconds.keys() == {"plain", "heard", "compiled"}
+
+
+# --- rules -------------------------------------------------------------------------------------------------------
+
+
+def run(rule: Rule) -> Heard:
+    return hear(rule[0], *rule[1])
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_rule_passes(name: str) -> None:
+    assert findings(run(RIGHT[name])) == []
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_rule_is_found_at_its_own_term(name: str) -> None:
+    heard = run(WRONG[name])
+    off = findings(heard)
+    assert off
+    for (quantity, use), _ in off:
+        assert quantity == "term"
+        assert heard.places[use.consumer].rule.startswith(WRONG[name][0].__name__ + " at jax_rules.py:")
+
+
+def test_a_rule_that_is_meant_to_be_no_derivative_is_judged_by_its_surrogate() -> None:
+    @jax.custom_vjp
+    def through(z, bound):
+        return jnp.round(z) + 0 * bound
+
+    through.defvjp(lambda z, b: (jnp.round(z) + 0 * b, b), lambda b, g: (g, jnp.zeros_like(b)))
+    used = lambda x: through(x * 3, x[0, 0])  # noqa: E731
+    assert [verdict for _, verdict in findings(hear(used, X))] == ["wrong"]
+    for asked in ({through: "z"}, {"through": "x0"}):
+        assert findings(hear(used, X, ask=Ask(intended=asked))) == []
+    assert findings(hear(used, X, ask=Ask(intended={"through": "2 * z"})))
+
+
+def test_a_function_with_a_meaning_of_its_own_is_one_node() -> None:
+    def loss(x):
+        return (jax.scipy.special.xlogy(x, 2 * x) + xlogy(x, x)).sum()
+
+    def ask(text: str) -> Ask:
+        return Ask(defined=(Defined(define("entropy(x, y)", text), {"jax": xlogy}),))
+
+    heard = hear(loss, V, ask=ask("x * log(y)"))
+    assert [node.op for node in heard.graph.operations].count("entropy") == 2
+    assert {Path(heard.places[n.name].file).name for n in heard.graph.operations} == {Path(__file__).name}
+    assert findings(heard) == []
+    assert findings(hear(loss, V, ask=ask("x * log(y) / 2")))
+    assert jax.scipy.special.xlogy is xlogy
+
+
+# --- what cannot be heard ----------------------------------------------------------------------------------------
+
+
+def callback(x):
+    @jax.custom_jvp
+    def called(x):
+        return jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+    called.defjvp(lambda xs, ts: (called(*xs), jnp.cos(xs[0]) * ts[0]))
+    return called(x)
+
+
+def branching(x):
+    return x * 2 if x.sum() > 0 else x
+
+
+class Counter:
+    calls = 0
+
+
+def counting(x):
+    Counter.calls += 1
+    return x * Counter.calls
+
+
+SQUARE = X[:, :3]
+REFUSED: dict[str, tuple[Function, tuple[Any, ...], str]] = {
+    "cholesky": (
+        lambda a: jnp.linalg.cholesky(a @ a.T + jnp.eye(3)),
+        (SQUARE,),
+        "`cholesky`.*test_jax_listener.py:",
+    ),
+    "lu": (jnp.linalg.inv, (SQUARE,), "`lu`.*gradaccord.define"),
+    "eigh": (lambda a: jnp.linalg.eigh(a + a.T)[0], (SQUARE,), "`eigh`.*jnp.linalg.eigh"),
+    "svd": (lambda a: jnp.linalg.svd(a)[1], (SQUARE,), "`svd`"),
+    "qr": (lambda a: jnp.linalg.qr(a)[1], (SQUARE,), "`(qr|geqrf)`"),
+    "fft": (lambda x: jnp.abs(jnp.fft.fft(x)), (V,), "complex.*jnp.fft.fft"),
+    "erfinv": (lambda x: jax.scipy.special.erfinv(x / 9), (V,), "`erf_inv`.*erfinv"),
+    "callback": (callback, (X,), "`pure_callback`.*hand what it gives"),
+    "pmap": (lambda x: jax.pmap(lambda a: a * 2)(x[:1]), (X,), "`shard_map`.*one device"),
+    "out of bounds": (lambda x: x.at[jnp.array([0, 7])].get(mode="fill"), (X,), "out of bounds.*NaN"),
+    "two at one place": (lambda x: x.at[jnp.array([0, 0])].set(x[:2]), (X,), "two numbers at one place"),
+    "if": (branching, (X,), "choice in Python.*test_jax_listener.py:.*jnp.where"),
+    "complex input": (lambda x: x.real, (X + 0j,), "`x` is complex"),
+    "integer output": (jnp.argmax, (X,), "returns int64"),
+    "no output": (lambda x: None, (X,), "returns nothing"),
+    "integer input": (lambda x: x * 2, (np.arange(3),), "no float among the inputs"),
+    "independent": (lambda x: jnp.ones(3), (X,), "depends on none of `x`"),
+    "empty": (lambda x: x * 2, (np.zeros((0, 3)),), "its output is empty"),
+    "changing": (counting, (X,), "different answers"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_heard_is_refused_by_name_with_a_way_out(name: str) -> None:
+    function, inputs, said = REFUSED[name]
+    with pytest.raises(Refused, match=f"(?s){said}"):
+        hear(function, *inputs)
+
+
+def test_an_exception_of_the_user_is_his_own() -> None:
+    def broken(x):
+        return cube(x).missing
+
+    with pytest.raises(AttributeError, match="missing") as caught:
+        hear(broken, X)
+    assert any(entry.name == "broken" for entry in caught.traceback)
+
+
+def test_what_the_function_writes_into_its_inputs_is_not_seen() -> None:
+    table = np.arange(4)
+
+    def writes(x, table):
+        table += 1
+        return x[0] * table
+
+    assert findings(hear(writes, X, table)) == []
+    np.testing.assert_array_equal(table, np.arange(4))

@@ -1,0 +1,113 @@
+"""Custom rules of torch, heard: right ones pass, wrong ones are named with their line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from gradaccord.harness.hearing.heard import Ask, Refused
+
+from .test_torch_listener import draw, findings, heard
+from .torch_rules import RIGHT, WRONG, Row, rule_of
+
+Tensor = torch.Tensor
+
+
+def run_of(name: str, row: Row, ask: Ask | None = None) -> Any:
+    """A rule in the middle of a function of two 4 x 4 matrices."""
+    rule = rule_of(name, *row)
+    two = row[0].__code__.co_argcount == 2 if hasattr(row[0], "__code__") else False
+
+    def function(x: Tensor, w: Tensor) -> Tensor:
+        z = torch.sin(x @ w) + 0.3
+        return torch.tanh(rule.apply(z, w) if two else rule.apply(z)).sum()
+
+    return heard(function, draw(4, 4), draw(4, 4).flip(0), ask=ask)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_rule_passes(name: str) -> None:
+    assert not findings(run_of(name, RIGHT[name]))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_rule_is_the_one_finding(name: str) -> None:
+    run = run_of(name, WRONG[name])
+    consumers = {use.consumer for kind, use in findings(run) if kind == "term"}
+    assert {run.graph[consumer].op for consumer in consumers} == {name}
+    assert all(run.places[consumer].rule.startswith(name) for consumer in consumers)
+
+
+class Through(torch.autograd.Function):
+    """Rounded, with the derivative of what is not."""
+
+    @staticmethod
+    def forward(ctx: Any, inner: Tensor) -> Tensor:
+        return torch.sign(inner)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Tensor:
+        return 2 * grad_outputs[0]
+
+
+def through(x: Tensor) -> Tensor:
+    return (Through.apply(x * 2) * x).sum()
+
+
+def test_a_rule_that_is_meant_is_held_against_its_surrogate() -> None:
+    assert findings(heard(through, draw(4)))
+    assert not findings(heard(through, draw(4), ask=Ask(intended={Through: "2 * inner"})))
+    assert not findings(heard(through, draw(4), ask=Ask(intended={"Through": "y = x0 + 1; y * 2"})))
+    assert findings(heard(through, draw(4), ask=Ask(intended={Through: "3 * inner"})))
+
+
+def test_a_rule_says_where_it_is_written() -> None:
+    run = heard(through, draw(4))
+    place = next(place for place in run.places.values() if place.rule)
+    line = Through.forward.__code__.co_firstlineno - 3
+    assert place.rule == f"Through at test_torch_rules.py:{line}" and place.function == "through"
+
+
+class Halves(torch.autograd.Function):
+    """Two results, one of which nobody uses."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.factor = factor
+        return x[:2] * factor, x[2:] + 1, torch.argsort(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor, None]:
+        g, h, _ = grad_outputs
+        return torch.cat([g * ctx.factor, h]), None
+
+
+kept = Halves.apply
+
+
+def test_several_results_and_a_name_that_was_bound_before() -> None:
+    def function(x: Tensor) -> Tensor:
+        a, b, order = kept(x, 3.0)
+        return (a * b).sum() + x[order[0]]
+
+    assert not findings(heard(function, draw(4)))
+
+
+class Elsewhere(torch.autograd.Function):
+    """A forward that NumPy computes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return torch.from_numpy(x.detach().numpy() * 2)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Tensor:
+        return grad_outputs[0] * 2
+
+
+def test_a_forward_that_leaves_torch_is_refused() -> None:
+    with pytest.raises(Refused, match="leaves torch, in the forward of Elsewhere") as caught:
+        heard(lambda x: Elsewhere.apply(x).sum(), draw(4))
+    assert caught.value.place.file == __file__

@@ -1,0 +1,200 @@
+"""A person's own function, heard and judged: what is off is named, what is right passes, what is asked is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import gradaccord
+from gradaccord.harness.errors import CommandError
+from gradaccord.harness.own import definitions
+from gradaccord.harness.records.rows import LinkName
+from gradaccord.harness.records.verdicts import FINDINGS
+
+
+class Third(torch.autograd.Function):
+    """x cubed, whose backward has a factor of its own."""
+
+    factor = 3.0
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx: Any, *gs: torch.Tensor) -> torch.Tensor:
+        (x,) = ctx.saved_tensors
+        return gs[0] * Third.factor * x * x
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return Third.apply(self.layers(x)).sum()  # type: ignore[no-any-return]
+
+
+X = torch.linspace(-1, 1, 15, dtype=torch.float64).reshape(5, 3)
+
+
+@pytest.fixture
+def net() -> Net:
+    torch.manual_seed(0)
+    return Net().double()
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Third, "factor", 3.000001)
+
+
+def test_a_sound_model_passes_and_says_what_was_judged(net: Net) -> None:
+    checked = gradaccord.check(net, X)
+    assert checked.assert_sound() is checked
+    assert "nothing is off in 5 gradients" in str(checked)
+    names = {row.name for row in checked.rows if row.quantity == "gradient"}
+    assert names == {"x", "layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"}
+
+
+@pytest.mark.usefixtures("wrong")
+def test_a_wrong_rule_is_named_with_its_line_and_the_callers(net: Net) -> None:
+    checked = gradaccord.check(net, X)
+    with pytest.raises(AssertionError) as raised:
+        checked.assert_sound()
+    text = str(raised.value)
+    assert "the rule's backward is not the derivative of its forward" in text
+    assert f"Third at {Path(__file__).name}:" in text.replace(f"{Path(__file__).parent}/", "")
+    line = next(k for k, line in enumerate(Path(__file__).read_text().splitlines(), 1) if "Third.apply(self" in line)
+    assert f"{Path(__file__).name}:{line}" in text
+    (finding,) = checked.findings
+    assert isinstance(finding.node, LinkName) and finding.node.quantity == "term"
+    assert checked.place(finding).line == line
+
+
+@pytest.mark.usefixtures("wrong")
+def test_what_the_gradients_inherit_is_told_once_and_as_a_frame(net: Net) -> None:
+    checked = gradaccord.check(net, X)
+    assert len(checked.findings) == 1
+    frame = checked.frame()
+    assert set(frame[frame.quantity == "gradient"].verdict) <= FINDINGS
+    assert frame[frame.finding].file.str.endswith(Path(__file__).name).all()
+    assert "<pre" in checked._repr_html_()  # pyright: ignore[reportPrivateUsage]
+
+
+def test_wanted_cotangent_and_dtype_are_what_the_run_has(net: Net) -> None:
+    def two(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x * y, y.sum()
+
+    y = torch.full((5, 3), 2.0, dtype=torch.float64)
+    weights = (torch.ones(5, 3, dtype=torch.float64) * 3, torch.tensor(0.5, dtype=torch.float64))
+    checked = gradaccord.check(two, X, y, wanted=["y"], cotangent=weights)
+    gradients = checked.heard.evaluation.gradients
+    assert {checked.heard.names[name] for name in gradients} == {"y"}
+    np.testing.assert_allclose(next(iter(gradients.values())), 3 * X.numpy() + 0.5)
+    assert gradaccord.check(net, X, dtype="float32").heard.dtype == "float32"
+    assert next(net.parameters()).dtype == torch.float64
+
+
+def test_mixed_precision_is_judged_with_every_nodes_own() -> None:
+    def mixed(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return torch.tanh((x @ w).float()).sum()
+
+    x, w = X.float(), torch.linspace(-1, 1, 12).reshape(3, 4)
+    checked = gradaccord.check(mixed, x, w).assert_sound()
+    assert {node.dtype for node in checked.heard.graph.nodes} == {"", "bfloat16"}
+
+
+def test_a_fault_of_a_float32_step_in_a_bfloat16_run_is_found() -> None:
+    class Off(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, *gs: torch.Tensor) -> torch.Tensor:
+            return gs[0] * 2.001  # half a unit of bfloat16, 16,000 of float32
+
+    def mixed(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return Off.apply((x @ w).float()).to(torch.bfloat16).sum()  # type: ignore[no-any-return]
+
+    checked = gradaccord.check(mixed, X.float(), torch.linspace(-1, 1, 12).reshape(3, 4))
+    assert not checked.sound and "Off" in str(checked)
+
+
+def test_the_truth_is_computed_where_it_is_asked_for(net: Net) -> None:
+    def digits(**options: bool) -> set[bool]:
+        rows = gradaccord.check(net, X, **options).rows  # type: ignore[arg-type]
+        return {row.digits is not None for row in rows if row.quantity == "gradient"}
+
+    assert digits() == {False}
+    assert digits(reference=True) == {True}
+
+
+def test_links_alone_do_not_prove_what_left_the_range() -> None:
+    checked = gradaccord.check(lambda x: torch.log(torch.softmax(x, 0)).sum(), torch.tensor([0.0, 800.0]))
+    assert not checked.sound
+    assert {row.verdict for row in checked.findings} & {"not finite", "out of range", "overflow"}
+
+
+def test_a_mask_of_infinities_is_proved_by_links_alone() -> None:
+    seen = torch.tensor([[True, False], [True, True]])
+
+    def attention(x: torch.Tensor) -> torch.Tensor:
+        return (torch.softmax(x.masked_fill(~seen, -torch.inf), -1) ** 2).sum()
+
+    checked = gradaccord.check(attention, torch.tensor([[0.5, 3.0], [1.0, -1.0]])).assert_sound()
+    assert all(row.reference is None for row in checked.rows)
+
+
+@pytest.fixture
+def nothing_defined() -> Any:
+    yield
+    definitions.forget()
+
+
+@pytest.mark.usefixtures("nothing_defined")
+def test_a_function_that_is_defined_is_one_node_judged_by_its_text() -> None:
+    x = torch.tensor([0.2, 0.7], dtype=torch.float64)
+    gradaccord.define("entropy(x)", "-x * log(x)", torch=torch.special.entr)
+    checked = gradaccord.check(lambda x: torch.special.entr(x).sum(), x).assert_sound()
+    assert [node.op for node in checked.heard.graph.operations] == ["entropy", "sum"]
+    gradaccord.define("entropy(x)", "-x * log(x) * 1.0001", torch=torch.special.entr)
+    assert not gradaccord.check(lambda x: torch.special.entr(x).sum(), x).sound
+
+
+@pytest.mark.parametrize(
+    "signature, text, functions, said",
+    [
+        ("f(x)", "tahn(x)", {"torch": torch.tanh}, "Did you mean `tanh`"),
+        ("f(", "x", {"torch": torch.tanh}, "a name and its operands"),
+        ("tanh(x)", "x", {"torch": torch.tanh}, "is an operation already"),
+        ("f(x)", "2 * x", {}, "has no function"),
+        ("f(x)", "2 * x", {"torch": 3}, "expected a function"),
+    ],
+)
+@pytest.mark.usefixtures("nothing_defined")
+def test_a_definition_that_makes_no_sense_is_refused(signature: str, text: str, functions: Any, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        gradaccord.define(signature, text, **functions)
+
+
+def test_a_function_of_no_framework_is_told_so() -> None:
+    with pytest.raises(CommandError, match="no framework of"):
+        gradaccord.check(abs, 3.0)
+    with pytest.raises(CommandError, match="unknown framework `pytorch`"):
+        gradaccord.check(lambda x: x, X, framework="pytorch")
+
+
+def test_what_the_function_raises_is_the_users_own() -> None:
+    with pytest.raises(RuntimeError, match=r"shape|size"):
+        gradaccord.check(lambda x: x @ torch.ones(7, dtype=torch.float64), X)

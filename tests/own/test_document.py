@@ -1,0 +1,43 @@
+"""Every example of `docs/own-functions.md` runs as it stands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+TEXT = (ROOT / "docs" / "own-functions.md").read_text()
+EXAMPLES = re.findall(r"^<!-- python(?:: jax)? -->\n```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def block(mark: str) -> str:
+    found = re.findall(rf"^<!-- {mark} -->\n```\w+\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    assert len(found) == 1, f"{len(found)} blocks under <!-- {mark} -->"
+    return found[0]
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_runs_as_it_stands(number: int, tmp_path: Path) -> None:
+    file = tmp_path / "example.py"
+    file.write_text(EXAMPLES[number])
+    run = subprocess.run([sys.executable, file], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_first_command_gives_what_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(block("file: model.py"))
+    words = block("run: 1").split()
+    run = subprocess.run([sys.executable, "-m", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stderr
+    shown, printed = block("output").splitlines(), run.stdout.splitlines()
+
+    def without_numbers(line: str) -> str:
+        return re.sub(r"[-\d.]+(e-?\d+)?|\[.*\]|/\S*/", "", line)
+
+    # What is the worst component depends on how sums are split over threads.
+    assert [without_numbers(line) for line in printed[:4]] == [without_numbers(line) for line in shown[:4]]
+    assert "the rule's backward is not the derivative of its forward" in run.stdout
