@@ -53,10 +53,14 @@ def main(words: Sequence[str]) -> int:
                     file.flush()
                     print(f"{record.name} {record.dtype}: {record.outcome} {record.reason}", flush=True)
         if missed:
-            parser.error(f"no model, family or framework {', '.join(sorted(missed))}; families: {', '.join(families.NAMES)}")
+            parser.error(
+                f"no model, family or framework {', '.join(sorted(missed))}; families: {', '.join(families.NAMES)}"
+            )
         write(options.records, kept.values())
     if options.records == RECORDS:
-        where = machine("torch", "timm", "torchvision", "transformers", "torchdiffeq", "jax", "flax", "equinox", "optax", "diffrax")
+        where = machine(
+            "torch", "timm", "torchvision", "transformers", "torchdiffeq", "jax", "flax", "equinox", "optax", "diffrax"
+        )
         PAGE.write_text(page(list(kept.values()), where), encoding="utf-8")
     return 0
 

@@ -128,7 +128,9 @@ def _ours(error: BaseException) -> bool:
         return False
     if "/harness/" in frames[own[-1]].filename:
         return True
-    return all(any(f"/{name}/" in frame.filename for name in ("torch", "jax", "numpy")) for frame in frames[own[-1] + 1 :])
+    return all(
+        any(f"/{name}/" in frame.filename for name in ("torch", "jax", "numpy")) for frame in frames[own[-1] + 1 :]
+    )
 
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:

@@ -27,7 +27,9 @@ def applied(build: Callable[[], nn.Module], inputs: Callable[[], tuple[Any, ...]
         variables = module.init({"params": jax.random.key(0), "dropout": jax.random.key(1)}, *args, **kwargs)
         wide = jax.tree.map(lambda x: x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x, variables)
         rest = {name: part for name, part in wide.items() if name != "params"}
-        return Run(lambda params, *xs: module.apply({"params": params, **rest}, *xs, **kwargs), (wide.get("params", {}), *args))
+        return Run(
+            lambda params, *xs: module.apply({"params": params, **rest}, *xs, **kwargs), (wide.get("params", {}), *args)
+        )
 
     return make
 
@@ -51,7 +53,9 @@ class ResNetBlock(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         y = nn.relu(nn.BatchNorm(use_running_average=True)(nn.Conv(6, (3, 3), use_bias=False)(x)))
-        y = nn.BatchNorm(use_running_average=True, scale_init=nn.initializers.ones)(nn.Conv(6, (3, 3), use_bias=False)(y))
+        y = nn.BatchNorm(use_running_average=True, scale_init=nn.initializers.ones)(
+            nn.Conv(6, (3, 3), use_bias=False)(y)
+        )
         return nn.relu(y + nn.Conv(6, (1, 1))(x))
 
 
@@ -135,7 +139,12 @@ MODELS: Mapping[str, Model] = {
     "GRU": layer(lambda: nn.RNN(nn.GRUCell(4, param_dtype=jnp.float64)), (2, 3, 5)),
     "MGU": layer(lambda: nn.RNN(nn.MGUCell(4, param_dtype=jnp.float64)), (2, 3, 5)),
     "SimpleCell": layer(lambda: nn.RNN(nn.SimpleCell(4, param_dtype=jnp.float64)), (2, 3, 5)),
-    "Bidirectional": layer(lambda: nn.Bidirectional(nn.RNN(nn.GRUCell(3, param_dtype=jnp.float64)), nn.RNN(nn.GRUCell(3, param_dtype=jnp.float64))), (2, 3, 4)),
+    "Bidirectional": layer(
+        lambda: nn.Bidirectional(
+            nn.RNN(nn.GRUCell(3, param_dtype=jnp.float64)), nn.RNN(nn.GRUCell(3, param_dtype=jnp.float64))
+        ),
+        (2, 3, 4),
+    ),
     "Dropout": layer(lambda: nn.Sequential([nn.Dense(4), nn.Dropout(0.5, deterministic=True)]), (2, 3)),
     "MLP": layer(MLP, (3, 4)),
     "CNN": layer(CNN, (1, 8, 8, 1)),

@@ -13,10 +13,31 @@ from . import Model, Run
 from ._jax import index, normal
 
 FRAMEWORK = "jax"
-ELEMENTWISE = (
-    "celu elu gelu hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid mish relu relu6 selu sigmoid silu "
-    "soft_sign softplus sparse_plus sparse_sigmoid squareplus swish tanh identity"
-).split()
+ELEMENTWISE = [
+    "celu",
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_sign",
+    "softplus",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "squareplus",
+    "swish",
+    "tanh",
+    "identity",
+]
 
 
 def _of(function: Callable[..., Any], *shapes: tuple[int, ...]) -> Model:

@@ -108,7 +108,9 @@ def _triplet() -> tuple[Any, tuple[Any, ...]]:
 
 
 def _triplet_cosine() -> tuple[Any, tuple[Any, ...]]:
-    distance = nn.TripletMarginWithDistanceLoss(distance_function=lambda a, b: 1 - nn.functional.cosine_similarity(a, b))
+    distance = nn.TripletMarginWithDistanceLoss(
+        distance_function=lambda a, b: 1 - nn.functional.cosine_similarity(a, b)
+    )
     return distance, (normal(4, 3), normal(4, 3), normal(4, 3))
 
 

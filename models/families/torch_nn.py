@@ -12,10 +12,32 @@ from . import Model, Run
 from ._torch import index, module, normal, seeded
 
 FRAMEWORK = "torch"
-ELEMENTWISE = (
-    "ELU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid Mish PReLU ReLU ReLU6 RReLU SELU CELU GELU Sigmoid "
-    "SiLU Softplus Softshrink Softsign Tanh Tanhshrink Identity Flatten"
-).split()
+ELEMENTWISE = [
+    "ELU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "Mish",
+    "PReLU",
+    "ReLU",
+    "ReLU6",
+    "RReLU",
+    "SELU",
+    "CELU",
+    "GELU",
+    "Sigmoid",
+    "SiLU",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Tanh",
+    "Tanhshrink",
+    "Identity",
+    "Flatten",
+]
 
 
 class First(nn.Module):
@@ -44,7 +66,11 @@ def _attends(**settings: Any) -> Model:
 def _masked() -> Run:
     layer = nn.MultiheadAttention(8, 2, batch_first=True).double().eval()
     x = normal(2, 5, 8)
-    return Run(layer, (x, x, x), {"attn_mask": nn.Transformer.generate_square_subsequent_mask(5).double(), "need_weights": False})
+    return Run(
+        layer,
+        (x, x, x),
+        {"attn_mask": nn.Transformer.generate_square_subsequent_mask(5).double(), "need_weights": False},
+    )
 
 
 def _embeds(layer: type[nn.Module], **settings: Any) -> Model:

@@ -38,7 +38,9 @@ class Solved(nn.Module):
 
 
 def _solves(**settings: Any) -> Model:
-    return seeded(lambda: Run(Solved(**settings).double(), (normal(2, 2), torch.linspace(0, 0.5, 4, dtype=torch.float64))))
+    return seeded(
+        lambda: Run(Solved(**settings).double(), (normal(2, 2), torch.linspace(0, 0.5, 4, dtype=torch.float64)))
+    )
 
 
 MODELS: Mapping[str, Model] = {

@@ -163,7 +163,9 @@ def _sound() -> Run:
 def _clip() -> Run:
     settings = {"text_config": {**TINY}, "vision_config": {**IMAGE}, "projection_dim": 8}
     words = torch.cat([index(WORDS - 3, 2, LENGTH - 1) + 3, torch.full((2, 1), 2)], 1)
-    return Run(_built("CLIPConfig", "CLIPModel", settings), (), {"input_ids": words, "pixel_values": normal(2, 3, 16, 16)})
+    return Run(
+        _built("CLIPConfig", "CLIPModel", settings), (), {"input_ids": words, "pixel_values": normal(2, 3, 16, 16)}
+    )
 
 
 def _padded() -> Run:
