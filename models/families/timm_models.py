@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import Model
+from . import _torchvision as _torchvision  # noqa: PLC0414 it must be imported first
 from ._torch import module
-from ._torchvision import torchvision as _torchvision  # timm imports it  # noqa: F401
 
 # isort: split
 import timm
+from timm import layers
 from timm.models import focalnet, gcvit, metaformer, mlp_mixer, volo
 
 FRAMEWORK = "torch"
@@ -83,7 +84,7 @@ MODELS: Mapping[str, Model] = {
     **{name: _named(name) for name in OF_TIMM},
     **{f"{name} training": _named(name, train=True) for name in ("test_resnet", "test_vit", "test_efficientnet")},
     "mixer": _of(lambda: mlp_mixer.MlpMixer(**SMALL)),
-    "gmlp": _of(lambda: mlp_mixer.MlpMixer(**SMALL, block_layer=mlp_mixer.SpatialGatingBlock, mlp_ratio=4, mlp_layer=timm.layers.GatedMlp)),
+    "gmlp": _of(lambda: mlp_mixer.MlpMixer(**SMALL, block_layer=mlp_mixer.SpatialGatingBlock, mlp_ratio=4, mlp_layer=layers.GatedMlp)),
     "resmlp": _of(lambda: mlp_mixer.MlpMixer(**SMALL, block_layer=mlp_mixer.ResBlock, mlp_ratio=4, norm_layer=mlp_mixer.Affine)),
     "poolformer": _of(lambda: metaformer.MetaFormer(**NARROW)),
     "convformer": _of(lambda: metaformer.MetaFormer(**NARROW, token_mixers=metaformer.SepConv, mlp_act=metaformer.StarReLU)),

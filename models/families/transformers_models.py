@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import Model, Run
+from . import _torchvision as _torchvision  # noqa: PLC0414 it must be imported first
 from ._torch import index, normal, seeded
-from ._torchvision import torchvision as _torchvision  # transformers imports it where it is there  # noqa: F401
 
 # isort: split
 import torch
