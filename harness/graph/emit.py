@@ -10,6 +10,7 @@ from __future__ import annotations
 import keyword
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isinf
 from typing import Any
 
 from .graph import Graph
@@ -116,6 +117,8 @@ def _literal(constant: Constant, *, exponent: bool) -> str:
 
 
 def _parameter(name: str, value: Param) -> str:
+    if isinstance(value, float) and isinf(value):
+        return f"float('{value}')"
     return repr(index_of(str(value))) if name == "index" else repr(value)
 
 

@@ -28,7 +28,7 @@ from .classify import Link
 from .judge import blank_row, judged_whole
 from .range import all_finite
 
-LARGEST = 2_000_000  # numbers of a graph whose truth is still computed
+LARGEST = 500_000  # numbers of a graph whose truth is still computed
 
 
 def certified(chain: Chain) -> bool:

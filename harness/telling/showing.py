@@ -211,7 +211,9 @@ def _derivative(operation: Operation) -> list[str]:
 
 
 # Shapes and parameters to show an operation at: the first that its shape rule takes.
-SHAPES: Sequence[Shape] = ((), (3,), (2, 3), (3, 2), (1, 2, 4, 4), (2, 2, 3, 3), (1, 2, 2, 2), (2,))
+SHAPES: Sequence[Shape] = (
+    (), (3,), (2, 3), (3, 2), (1, 2, 4, 4), (2, 2, 3, 3), (1, 2, 2, 2), (2,), (1, 2, 4), (2, 2, 3),
+)  # fmt: skip
 PARAMETERS: Mapping[str, Sequence[object]] = {
     "axis": (0, 1, -1),
     "axes": ((0,), (1, 0)),
@@ -233,7 +235,9 @@ PARAMETERS: Mapping[str, Sequence[object]] = {
 def _examples(operation: Operation) -> Iterator[tuple[tuple[Shape, ...], dict[str, object]]]:
     """Operand shapes and parameters with which the operation works, simplest first."""
     operands = operation.operands
-    counts = (2,) if operands[0].variadic else (len(operands),)
+    # A mask of any kind may be left out, and is.
+    whole = sum(not (operand.optional and operand.kind == "any") for operand in operands)
+    counts = (2,) if operands[0].variadic else (whole,)
     required = [name for name, default in operation.parameters.items() if default == REQUIRED]
     for count in counts:
         for shapes in product(SHAPES, repeat=count):
@@ -250,7 +254,8 @@ def _example(operation: Operation, shapes: Sequence[Shape], params: Mapping[str,
     builder = Builder()
     variadic = operation.operands[0].variadic
     names = [f"x{k + 1}" for k in range(len(shapes))] if variadic else [o.name for o in operation.operands]
-    kinds = ["float"] * len(shapes) if variadic else [o.kind for o in operation.operands]
+    names = names[: len(shapes)]
+    kinds = ["float"] * len(shapes) if variadic else [o.kind for o in operation.operands][: len(shapes)]
     for name, shape, kind in zip(names, shapes, kinds, strict=True):
         builder.input(name, shape, "int" if kind == "any" else kind)  # type: ignore[arg-type]
     settings = {name: value for name, value in params.items() if value != operation.parameters[name]}

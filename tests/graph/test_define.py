@@ -11,6 +11,8 @@ from gradaccord.harness.arithmetic import arrays
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.define import define, runnable, signature_of, size_of
 from gradaccord.harness.graph.emit import emit
+from gradaccord.harness.graph.language.expression import Parser
+from gradaccord.harness.graph.language.printing import text_of
 from gradaccord.harness.graph.node import GraphError
 
 SWISH = define("swish(x)", "x * sigmoid(x)")
@@ -87,3 +89,12 @@ def test_a_result_of_another_kind_than_it_says_is_refused() -> None:
     builder.input("x", ())
     with pytest.raises(GraphError, match="a result that is float"):
         builder.apply("f", ["x"], {})
+
+
+def test_an_infinite_parameter_is_read_printed_and_run() -> None:
+    builder = Builder()
+    builder.input("x", (2,))
+    Parser(builder).define("y", "pad(x, widths=[[1, 0]], value=-inf)")
+    graph = builder.graph(["y"])
+    assert text_of(graph) == {"y": "pad(x, widths=[[1, 0]], value=-inf)"}
+    assert emit(graph, arrays.namespace("float64"), ["y"])(np.ones(2))[0].tolist() == [-np.inf, 1, 1]

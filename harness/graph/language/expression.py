@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from math import prod
+from math import inf, prod
 from typing import cast
 
 from ..build import Builder
@@ -296,6 +296,10 @@ class Parser:
         match tree:
             case ast.Name(id) if id in self.parameters:
                 return self.parameters[id]
+            case ast.Name("inf"):
+                return inf
+            case ast.UnaryOp(ast.USub(), ast.Name("inf")):
+                return -inf
             case ast.List(items) | ast.Tuple(items):
                 return tuple(self._parameter(item) for item in items)
             case ast.Constant(value):
