@@ -100,7 +100,7 @@ class Hearing(TorchFunctionMode):
         args, named_args = self._current(args), self._current(named_args)
         moving = [t for t in tensors_of((args, named_args)) if self._reached(t, what)]
         if not moving:
-            return func(*args, **named_args)
+            return self.nodes.folded((args, named_args), func(*args, **named_args))
         if what.name in LEAVES:
             return self._left(func, what, args, named_args)
         if what.passive:
@@ -146,7 +146,7 @@ class Hearing(TorchFunctionMode):
         whole, outs = self.whole_of(out)
         if whole is None:
             self.note("a choice by floats, taken from the run", what)
-            return out
+            return self.nodes.flat(out)
         extra = {"name": name, "out": out, "result": whole, "again": lambda *again: self._again(func, state, again)}
         try:
             if name in MOVES:
@@ -156,9 +156,12 @@ class Hearing(TorchFunctionMode):
             assert isinstance(step, Step)
             self.nodes.record(step, whole, place, tags)
         except (Unheard, Refused) as error:
-            if (not whole.requires_grad and self.taped) or whole.dtype == torch.bool:
+            flows = (
+                whole.requires_grad if self.taped else any(t.is_floating_point() for t in tensors_of((args, kwargs)))
+            )
+            if not flows or whole.dtype == torch.bool:
                 self.note("taken from the run", what)  # nothing flows back
-                return out
+                return self.nodes.flat(out)
             raise self._placed(error, place) from None
         return self.parts_of(out, whole, outs)
 
@@ -203,7 +206,7 @@ class Hearing(TorchFunctionMode):
                 raise self.refused(f"a result that is {odd}", what, DEFINE)
             raise self.refused(f"`{what.shown}` has no meaning here yet", what, DEFINE)
         self.note("taken from the run", what)
-        return out
+        return self.nodes.flat(out)
 
     def _pieces(self, func: Any, what: Named, args: Any, kwargs: Any) -> Any:
         """A call that cuts its operand up: one call for each piece, since each has a term of its own."""
@@ -290,9 +293,10 @@ class Hearing(TorchFunctionMode):
         tagged, _, tags = self.nodes.tagged(tuple(operands), {})
         flats = [t.reshape(-1) for t in tagged]
         out = (flats[0] if len(flats) == 1 else torch.cat(flats))[places]
-        if tags:
+        if any(map(self.nodes.depends, operands)):
             self.nodes.record(taken(name, tagged, places), out, self.place(Named(name, name)), tags)
-        return out
+            return out
+        return self.nodes.folded(operands, out)
 
     # --- tools ------------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ class Nodes:
         self.taped_memory: set[int] = set()  # where numbers lie that the tape counts on
         self._kept: list[Tensor] = []  # so that no other tensor gets their identity
         self._stopped: dict[str, str] = {}
+        self._flat: dict[int, Tensor] = {}
 
     def input(self, name: str, tensor: Tensor, *, moves: bool) -> str:
         """A leaf of the run under its own name."""
@@ -86,6 +87,20 @@ class Nodes:
     def known_as(self, tensor: Tensor) -> Known | None:
         known = self.known.get(id(tensor))
         return known if known is not None and known.version == tensor._version else None
+
+    def flat(self, out: Any) -> Any:
+        """What torch has made of numbers that a wanted float reaches, and of which nothing flows back, is remembered
+        where a meaning is asked for: it is a constant of the run, and none that comes from behind torch's back."""
+        if not self.taped:
+            self._flat.update((id(t), t) for t in tensors_of(out))
+        return out
+
+    def folded(self, operands: Any, out: Any) -> Any:
+        """The result of a call that no wanted float reaches: flat where an operand is."""
+        return self.flat(out) if any(map(self.is_flat, tensors_of(operands))) else out
+
+    def is_flat(self, tensor: Tensor) -> bool:
+        return id(tensor) in self._flat
 
     def tagged(self, args: Any, kwargs: Any) -> tuple[Any, Any, Tags]:
         """Every moving operand behind an identity. autograd runs the youngest first: that of the first operand, so that

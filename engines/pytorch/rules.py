@@ -152,7 +152,7 @@ def _meaning(hearing: Hearing, cls: Any, args: Sequence[Any], place: Place) -> t
         raise Refused(f"{error.what}, in the forward of {cls.__name__}", error.place or place, remedy) from None
     results = [own.memory.current(t) for t in tensors_of(y) if t.is_floating_point()]
     for t in results:
-        if not own.nodes.depends(t):
+        if not (own.nodes.depends(t) or own.nodes.is_flat(t)):
             raise Refused(
                 f"a forward of {cls.__name__} whose result no call of torch has made", place,
                 f"Give it a meaning: intended={{{cls.__name__}: 'its formula in x0'}}, or {DEFINE}",

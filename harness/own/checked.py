@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from ..graph.expand import Expander
+from ..graph.graph import Graph
+from ..graph.node import Use
 from ..hearing.heard import Heard, Place
 from ..records.rows import LinkName, Row, component
 from ..records.verdicts import VERDICTS, Verdict
@@ -105,6 +108,10 @@ class Checked(Shown):
             yield Text(f"  {place}")
         if place.rule and isinstance(row.node, LinkName) and row.node.quantity == "term":
             yield Text("  the rule's backward is not the derivative of its forward")
+            use = row.node.use
+            if use is not None and _is_flat(self.heard.graph, use):
+                name = place.rule.partition(" ")[0]
+                yield Text(f"  which is 0: a rule that is meant to be none says so, as in intended={{{name}: 'x'}}")
         if row.reason:
             yield Text(f"  {row.reason}")
         if place.file:
@@ -127,3 +134,19 @@ class Checked(Shown):
             reason = row.accepted or row.reason
             table.add_row(Text(row.name), Text(row.verdict, style=VERDICTS[row.verdict].style), Text(reason[:200]))
         return table
+
+
+def _is_flat(graph: Graph, use: Use) -> bool:
+    """Whether what a node of a definition means is piecewise constant in one operand: its derivative is 0 everywhere
+    that there is one."""
+    node, inside = graph.by_name[use.consumer], Expander(graph.definitions, stable=False)
+    for name in dict.fromkeys(arg for arg in node.args if isinstance(arg, str)):
+        inside.add(replace(graph.by_name[name], op="input", args=(), params=()))
+    inside.apply(node.op, node.args, dict(node.params), node.name)
+    body = inside.bodies[node.name]
+    reached = {body.operands[use.position]}
+    for step in body.nodes:
+        operation = inside.vocabulary[step.op]
+        if step.kind == "float" and operation.differentiable and not reached.isdisjoint(step.args):
+            reached.add(step.name)
+    return node.name not in reached

@@ -68,7 +68,7 @@ REFUSALS: dict[str, tuple[Callable[..., Any], str]] = {
     "complex": (lambda x: torch.fft.fft(x).abs().sum(), "complex"),
     "sparse": (lambda x: (x.to_sparse() @ x).sum(), "sparse_coo"),
     "subclass": (lambda x: (x.as_subclass(Labelled) * 2).sum(), "subclass of Tensor"),
-    "no row": (torch.linalg.det, r"`torch.linalg.det` has no meaning here yet"),
+    "no row": (lambda x: torch.linalg.det(x), r"`torch.linalg.det` has no meaning here yet"),  # noqa: PLW0108
     "parameter": (lambda x: torch.div(x, 0.3, rounding_mode="floor").sum() + x.sum(), "rounding_mode"),
 }  # fmt: skip
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gradaccord.harness.hearing.heard import Ask, Refused
 
@@ -93,6 +96,61 @@ def test_several_results_and_a_name_that_was_bound_before() -> None:
         return (a * b).sum() + x[order[0]]
 
     assert not findings(heard(function, draw(4)))
+
+
+def straight(forward: Callable[[Tensor], Tensor], factor: float) -> Any:
+    """A rule whose backward hands on a multiple of what it gets."""
+
+    class Straight(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx: Any, *grad_outputs: Any) -> Tensor:
+            return grad_outputs[0] * factor
+
+    return Straight
+
+
+def _signs(x: Tensor) -> Tensor:
+    signs = torch.empty_like(x)
+    signs[x > 0], signs[x <= 0] = 1.0, -1.0
+    return signs
+
+
+FLAT: dict[str, Callable[[Tensor], Tensor]] = {
+    "round": torch.round,
+    "in place": lambda x: x.clone().round_(),
+    "further calls": lambda x: torch.clamp(torch.round(x * 4), -8, 7) / 4,
+    "comparison": lambda x: (x > 0).to(x.dtype) * 2 - 1,
+    "assignment": _signs,
+    "largest": lambda x: F.one_hot(x.argmax(), 4).to(x.dtype),
+    "zeros": torch.zeros_like,
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_a_forward_that_is_piecewise_constant_has_derivative_zero(name: str) -> None:
+    through, none = straight(FLAT[name], 1), straight(FLAT[name], 0)
+    assert findings(heard(lambda x: (through.apply(x) * x).sum(), draw(4)))
+    assert not findings(heard(lambda x: (none.apply(x) * x).sum(), draw(4)))
+    assert not findings(heard(lambda x: (through.apply(x) * x).sum(), draw(4), ask=Ask(intended={through: "x"})))
+
+
+def test_an_element_that_is_assigned_keeps_its_derivative() -> None:
+    def forward(x: Tensor) -> Tensor:
+        y = torch.round(x)
+        y[0] = x[1]
+        return y
+
+    assert findings(heard(lambda x: (straight(forward, 0).apply(x) * x).sum(), draw(4)))
+
+
+def test_a_result_from_behind_torchs_back_is_refused() -> None:
+    rule = straight(lambda x: torch.from_numpy(np.ones(4)), 1)
+    with pytest.raises(Refused, match="whose result no call of torch has made"):
+        heard(lambda x: (rule.apply(x) * x).sum(), draw(4))
 
 
 class Elsewhere(torch.autograd.Function):

@@ -198,3 +198,27 @@ def test_a_function_of_no_framework_is_told_so() -> None:
 def test_what_the_function_raises_is_the_users_own() -> None:
     with pytest.raises(RuntimeError, match=r"shape|size"):
         gradaccord.check(lambda x: x @ torch.ones(7, dtype=torch.float64), X)
+
+
+class Round(torch.autograd.Function):
+    """Straight through."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gs: torch.Tensor) -> torch.Tensor:
+        return gs[0]
+
+
+def rounded(x: torch.Tensor) -> torch.Tensor:
+    return (Round.apply(x) * x).sum()  # type: ignore[no-any-return]
+
+
+@pytest.mark.usefixtures("wrong")
+def test_the_finding_of_a_straight_through_rule_asks_whether_it_is_meant(net: Net) -> None:
+    asked = "a rule that is meant to be none says so, as in intended={Round: 'x'}"
+    assert asked in str(gradaccord.check(rounded, X))
+    assert "intended=" not in str(gradaccord.check(net, X))  # wrong, and not flat
+    gradaccord.check(rounded, X, intended={Round: "x"}).assert_sound()
