@@ -8,6 +8,7 @@ which makes a number of its own kind.
 from __future__ import annotations
 
 import keyword
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isinf
@@ -21,6 +22,7 @@ from .shapes import index_of
 Program = Callable[..., "tuple[Any, ...]"]
 Namespace = Mapping[str, Any]
 
+CONSTANT = re.compile(r"constant_\d+")  # as the source names the numbers that it hoists
 DEEPEST = 6  # levels of nesting, far below what Python's parser takes
 LITERALS = {"pi": "3.141592653589793", "e": "2.718281828459045"}
 
@@ -41,12 +43,7 @@ def source(
     `hold(x)` makes of it. `nested`: what is used once is written into its only consumer, so that its number lives no
     longer than a person's own code would keep it.
     """
-    names = {
-        node: name + "_"
-        if keyword.iskeyword(name) or name in graph.vocabulary or name in ("constant", "use", "hold", "slice")
-        else name
-        for node, name in readable_names(graph).items()
-    }
+    names = _names(graph)
     tags = {use: k for k, use in enumerate(graph.uses)} if tagged else {}
     constants: dict[str, str] = {}
     needed = graph.pruned(outputs).operations
@@ -65,6 +62,18 @@ def source(
     parameters = ["use"] * tagged + [names[node.name] for node in graph.inputs]
     returned = "".join(f"{names[name]}, " for name in outputs)
     return f"def program({', '.join(parameters)}):\n{''.join(hoisted)}{''.join(lines)}    return ({returned})\n"
+
+
+def _names(graph: Graph) -> dict[str, str]:
+    """What the source calls each node: no word of Python, no function of the namespace, no constant, no other node."""
+    taken = {*graph.vocabulary, "constant", "use", "hold", "slice"}
+    names: dict[str, str] = {}
+    for node, name in readable_names(graph).items():
+        while name in taken or keyword.iskeyword(name) or CONSTANT.fullmatch(name):
+            name += "_"
+        names[node] = name
+        taken.add(name)
+    return names
 
 
 def _used_once(nodes: Sequence[Node], outputs: Sequence[str]) -> frozenset[str]:

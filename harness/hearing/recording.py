@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -149,6 +150,7 @@ class Recording:
         key = (call.op, tuple(kinds), call.text, call.stable)
         if key not in self._defined:
             base, count = re.sub(r"\W+", "_", call.op).strip("_") or "own", 1
+            base = f"{base}_" if keyword.iskeyword(base) else base  # a rule may be a lambda
             name = base
             while name in self.builder.vocabulary or name in OPERATIONS:
                 count += 1

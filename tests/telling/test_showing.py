@@ -53,7 +53,8 @@ def statements(found: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 def computed(asked: Question, texts: Mapping[str, str], wanted: list[str]) -> list[Array]:
     """The statements, run on NumPy; an input of the second-order graph goes by the name that is printed."""
-    builder, given = Builder(), dict[str, object]()
+    own = asked.along.graph.definitions
+    builder, given = Builder(own), dict[str, object]()
     for node in asked.along.graph.inputs:
         name = node.name.replace(":", "_")
         builder.input(name, node.shape, node.kind)
@@ -62,7 +63,7 @@ def computed(asked: Question, texts: Mapping[str, str], wanted: list[str]) -> li
     for name, text in texts.items():
         if name not in given:
             parser.define(name, text)
-    plain = Expander(stable=True)
+    plain = Expander(own, stable=True)
     plain.add_graph(builder.graph(wanted))
     program = emit(plain.graph(wanted), arrays.namespace("float64"), wanted)
     return [np.asarray(x) for x in program(*given.values())]
