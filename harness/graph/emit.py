@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import keyword
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from math import isinf
 from typing import Any
 
 from .graph import Graph
@@ -47,7 +48,7 @@ def source(
         for node, name in readable_names(graph).items()
     }
     tags = {use: k for k, use in enumerate(graph.uses)} if tagged else {}
-    constants: dict[str, str] = {}
+    constants = _Hoisted(names.values())
     needed = graph.pruned(outputs).operations
     inner = _used_once(needed, outputs) if nested else frozenset[str]()
     depths: dict[str, int] = {}
@@ -66,6 +67,20 @@ def source(
     return f"def program({', '.join(parameters)}):\n{''.join(hoisted)}{''.join(lines)}    return ({returned})\n"
 
 
+class _Hoisted(dict[str, str]):
+    """The constants of a program by their text, each under a name that no node has."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__()
+        self.prefix = "constant_"
+        while any(name.startswith(self.prefix) for name in names):
+            self.prefix += "_"
+
+    def __missing__(self, text: str) -> str:
+        name = self[text] = f"{self.prefix}{len(self)}"
+        return name
+
+
 def _used_once(nodes: Sequence[Node], outputs: Sequence[str]) -> frozenset[str]:
     counts = Counter(arg for node in nodes for arg in node.args if isinstance(arg, str))
     return frozenset(name for name, count in counts.items() if count == 1) - frozenset(outputs)
@@ -76,7 +91,7 @@ def _expression(
     node: Node,
     names: Mapping[str, str],
     tags: Mapping[Use, int],
-    constants: dict[str, str],
+    constants: _Hoisted,
     operators: bool,
 ) -> str:
     operation = graph.operation(node)
@@ -87,7 +102,7 @@ def _expression(
         if isinstance(arg, Constant):
             if literal and "inf" not in arg.text:
                 return _literal(arg, exponent=node.op == "pow")
-            return constants.setdefault(arg.text, f"constant_{len(constants)}")
+            return constants[arg.text]
         tag = tags.get(Use(node.name, position))
         return names[arg] if tag is None else f"use({tag}, {names[arg]})"
 
@@ -116,6 +131,8 @@ def _literal(constant: Constant, *, exponent: bool) -> str:
 
 
 def _parameter(name: str, value: Param) -> str:
+    if isinstance(value, float) and isinf(value):
+        return "1e999" if value > 0 else "-1e999"
     return repr(index_of(str(value))) if name == "index" else repr(value)
 
 
