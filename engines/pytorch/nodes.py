@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 import torch
 
 from ...harness.graph.node import Arg, Use
-from ...harness.graph.operations import OPERATIONS
 from ...harness.hearing.heard import Place, Refused
 from ...harness.hearing.recording import Call, Recording, number
 from .arguments import tensors_of, walk
@@ -122,7 +121,7 @@ class Nodes:
         """The node of a step that gave `out`. `tags` are those that stand for its operands."""
         if out.is_complex() or out.is_quantized or out.layout != torch.strided or out.device.type != "cpu":
             raise Refused(f"a result that is {unusual(out)}", place, "Only dense floats on the CPU are heard.")
-        kinds = None if step.text else [operand.kind for operand in OPERATIONS[step.op].operands]
+        kinds = None if step.text else [operand.kind for operand in self.recording.builder.vocabulary[step.op].operands]
         names: list[Arg] = []
         stopped = self.taped and not out.requires_grad and step.op != "stop_gradient" and out.is_floating_point()
         for position, x in enumerate(step.args):

@@ -12,14 +12,16 @@ import pytest
 
 from gradaccord.engines import backprop
 from gradaccord.engines.finite_difference import engine as finite_difference
+from gradaccord.harness.arithmetic import arrays
 from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.define import define
 from gradaccord.harness.graph.directional import directional
-from gradaccord.harness.graph.emit import source
+from gradaccord.harness.graph.emit import emit, source
 from gradaccord.harness.graph.gradient import gradient
 from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.language.expression import ExpressionError, Parser
 from gradaccord.harness.graph.language.printing import text_of
+from gradaccord.harness.graph.node import Constant
 from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.graph.operations.operation import operation
 from gradaccord.harness.judging.judge import judge
@@ -117,9 +119,10 @@ def test_finite_differences_run_them() -> None:
 
 # What is about the names of the table and no node of a graph: kernels of the number systems, words of the language.
 ABOUT_NAMES = {
-    "options.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py", "graph/language/mistakes.py",
-    "graph/language/slips.py", "graph/operations/operation.py", "judging/known.py", "truth/shaken.py",
-    "reading/formula.py", "reading/statements.py", "telling/showing.py", "truth/products.py", "truth/rounding.py",
+    "graph/expand.py", "graph/graph.py", "graph/language/habits.py", "graph/language/mistakes.py",
+    "graph/language/slips.py", "graph/operations/operation.py", "hearing/recording.py", "judging/known.py",
+    "options.py", "own/definitions.py", "reading/formula.py", "reading/statements.py", "telling/showing.py",
+    "truth/products.py", "truth/rounding.py", "truth/shaken.py",
 }  # fmt: skip
 
 
@@ -140,3 +143,14 @@ def test_no_operation_of_a_node_is_looked_up_in_the_table() -> None:
         and ".op" in ast.unparse(node)
     ]
     assert by_node == []
+
+
+def test_a_constant_of_a_program_never_has_the_name_of_a_node() -> None:
+    builder = Builder()
+    builder.input("constant_0", (3,))
+    padded = builder.apply("pad", ["constant_0"], {"widths": ((1, 0),), "value": float("-inf")})
+    result = builder.apply("maximum", [padded, Constant("0.5")], {})
+    program = emit(
+        builder.graph([result]), {**arrays.COMMON, "pad": arrays.pad, "constant": float}, [result], operators=False
+    )
+    np.testing.assert_array_equal(program(np.array([-1.0, 0.0, 2.0]))[0], [0.5, 0.5, 0.5, 2])
