@@ -70,9 +70,16 @@ def _heard(hearing: Hearing, cls: Any, plain: Any, args: Sequence[Any]) -> Any:
         return hearing.under(lambda: cls.forward(*args) if _separate(cls) else cls.forward(Context(args), *args))
     state, versions = torch.get_rng_state(), [x._version if isinstance(x, Tensor) else 0 for x in args]
     tagged, _, tags = hearing.nodes.tagged(tuple(args), {})
+    before = [x.detach().clone() if isinstance(x, Tensor) else None for x in args]
     out = plain(*tagged)
     if versions != [x._version if isinstance(x, Tensor) else 0 for x in args]:
         raise Refused("a custom rule that changes its operand", place, "Let its forward return a new tensor.")
+    changed = [was is not None and not torch.equal(x.detach(), was) for x, was in zip(args, before, strict=True)]
+    if any(changed):  # past the version counter, as in `x.data[k] = y`: run on copies, operands stay as they were
+        for x, was, other in zip(args, before, changed, strict=True):
+            _ = x.data.copy_(was) if other else None
+        torch.set_rng_state(state)
+        out = plain(*(x.clone() if other else x for x, other in zip(tagged, changed, strict=True)))
     if cls.__name__ == "BackwardHookFunction":  # full backward hooks of modules: it hands on what it gets
         for x, y in zip(tagged, out if isinstance(out, tuple) else (out,), strict=True):
             if isinstance(y, Tensor) and id(x) in tags:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from gradaccord.harness.hearing.heard import Ask, Refused
 
-from .test_torch_listener import draw, findings, heard
+from .test_torch_listener import draw, findings, heard, same_bits
 from .torch_rules import RIGHT, WRONG, Row, rule_of
 
 Tensor = torch.Tensor
@@ -151,6 +151,33 @@ def test_a_result_from_behind_torchs_back_is_refused() -> None:
     rule = straight(lambda x: torch.from_numpy(np.ones(4)), 1)
     with pytest.raises(Refused, match="whose result no call of torch has made"):
         heard(lambda x: (rule.apply(x) * x).sum(), draw(4))
+
+
+class Slot(torch.autograd.Function):
+    """Writes into its operand past the version counter, as torchdiffeq's solvers do."""
+
+    @staticmethod
+    def forward(ctx: Any, scratch: Tensor, value: Tensor, index: int) -> Tensor:
+        ctx.index = index
+        scratch.data[index] = value
+        return scratch
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor, Tensor, None]:
+        (g,) = grad_outputs
+        rest = g.clone()
+        rest[ctx.index] = 0
+        return rest, g[ctx.index], None
+
+
+def test_a_rule_that_writes_past_the_version_counter_is_heard_on_copies() -> None:
+    def function(x: Tensor) -> Tensor:
+        slots = Slot.apply(torch.zeros(2, 4, dtype=torch.float64), torch.sin(x), 0)
+        slots = Slot.apply(slots, slots[0] * x, 1)
+        return (slots[0] * slots[1]).sum()
+
+    run = heard(function, draw(4))
+    assert same_bits(run) and not findings(run)
 
 
 class Elsewhere(torch.autograd.Function):
