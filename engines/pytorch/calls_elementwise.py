@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import torch
@@ -203,7 +204,9 @@ def _(x: Any, weight: Any) -> Step:
 
 @row("threshold")
 def _(x: Any, threshold: float, value: float) -> Step:
-    return Step("threshold", [x], text=f"where(x0 > {decimal(threshold)}, x0, {decimal(value)})")
+    wide = torch.promote_types(x.dtype, torch.float32)  # compared there, to the last digit
+    bound = Decimal(torch.tensor(threshold, dtype=wide).item())
+    return Step("threshold", [x], text=f"where(x0 > ({str(bound).lower()}), x0, {decimal(value)})")
 
 
 @row("hardshrink")

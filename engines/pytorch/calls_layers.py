@@ -36,7 +36,8 @@ def _(x: Any, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-
 @row("rms_norm")
 def _(x: Any, shape: Any, weight: Any = None, eps: float | None = None) -> Step:
     axis = tuple(range(-len(shape), 0)) if len(shape) > 1 else -1
-    eps = torch.finfo(x.dtype).eps if eps is None else eps
+    wide = torch.promote_types(x.dtype, torch.float32)  # torch computes it there, and takes the epsilon of that
+    eps = torch.finfo(wide).eps if eps is None else eps
     return Step("rms_norm", [x, *given(weight)], {"axis": axis, "eps": eps})
 
 

@@ -154,6 +154,9 @@ def _seed(output: Tensor, cotangent: Any) -> Tensor:
             f"a cotangent of {count} numbers for outputs of {output.numel()}",
             remedy="Give weights in the structure of what the function returns, one for each float.",
         )
+    if len(given) == 1 and given[0].ndim and given[0].shape != output.shape:
+        shapes = f"{tuple(given[0].shape)} for an output of {tuple(output.shape)}"
+        raise Refused(f"a cotangent of shape {shapes}", remedy="Give one weight for each number, in that shape.")
     return torch.cat([one.detach().to(output.dtype).reshape(-1) for one in given]).reshape(output.shape)
 
 

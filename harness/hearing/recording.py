@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from math import isfinite, isnan
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ..graph.build import Builder
 from ..graph.define import define
 from ..graph.graph import Graph
-from ..graph.node import Arg, Constant, GraphError, Kind, Node
+from ..graph.node import NAMED_CONSTANTS, Arg, Constant, GraphError, Kind, Node
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
 from ..records.evaluation import DTYPES, Array
@@ -76,7 +77,7 @@ class Recording:
         node = self.fresh(base or call.op)
         try:
             op = self._definition(call) if call.text else call.op
-            self.builder.apply(op, call.args, call.params, node, dtype=dtype)
+            self.builder.apply(op, self._met(call.args, array), call.params, node, dtype=dtype)
         except GraphError as error:
             raise Refused(f"`{place.call or call.op}`: {error}", place, self._way_out(place)) from None
         made = self.builder.nodes[node]
@@ -136,6 +137,21 @@ class Recording:
     def _keep(self, node: str, array: Array, place: Place) -> str:
         self.values[node], self.places[node] = array, place
         return node
+
+    def _met(self, args: Sequence[Arg], result: Array) -> list[Arg]:
+        """Operands; a constant that is a number of theirs or of the result is as the run has it, to the last digit:
+        whether 0.8 in float32 is above a bound of 0.8 is no matter of rounding."""
+        met = list(args)
+        arrays = [*(self.values[arg] for arg in args if isinstance(arg, str)), result]
+        arrays = [array for array in arrays if array.dtype.name in DTYPES]
+        for k, arg in enumerate(args):
+            if not isinstance(arg, Constant) or arg.text in NAMED_CONSTANTS or not isfinite(float(arg.text)):
+                continue
+            for array in arrays:
+                exact = Decimal(float(array.dtype.type(float(arg.text))))
+                if exact.is_finite() and exact != Decimal(arg.text) and bool((array == float(exact)).any()):
+                    met[k] = Constant(str(exact).lower())
+        return met
 
     def _kind(self, array: Array, place: Place) -> tuple[Kind, str]:
         kind = KINDS.get(array.dtype.kind, "float")

@@ -24,9 +24,9 @@ def check(
     function: Callable[..., Any],
     *inputs: Any,
     kwargs: Mapping[str, Any] | None = None,
-    wanted: Sequence[str] | None = None,
+    wanted: Sequence[str] | str | None = None,
     cotangent: Any = None,
-    dtype: str = "",
+    dtype: Any = "",
     intended: Mapping[Any, str] | None = None,
     reference: bool = False,
     framework: str = "",
@@ -43,14 +43,20 @@ def check(
     Raises Refused for what cannot be heard, CommandError for arguments that make no sense; what the function itself
     raises goes through as it is.
     """
-    ask = Ask(
-        wanted=None if wanted is None else tuple(wanted),
-        cotangent=cotangent,
-        dtype=dtype and check_dtypes([dtype])[0],
-        intended=dict(intended or {}),
-    )
+    ask = asked(wanted, cotangent, dtype, intended)
     framework, heard = hear(function, inputs, kwargs or {}, ask, framework)
     return judged(function, framework, heard, reference=reference)
+
+
+def asked(wanted: Sequence[str] | str | None, cotangent: Any, dtype: Any, intended: Mapping[Any, str] | None) -> Ask:
+    """What the arguments of a call ask for: a name alone is one; `dtype` may be a framework's own, `torch.float64`."""
+    named = getattr(dtype, "__name__", str(dtype)).removeprefix("torch.")
+    return Ask(
+        wanted=None if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted),
+        cotangent=cotangent,
+        dtype=named and check_dtypes([named])[0],
+        intended=dict(intended or {}),
+    )
 
 
 def hear(

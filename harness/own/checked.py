@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 20  # findings in a text
+LONGEST = 200  # characters of a reason in a table
 
 
 @dataclass(frozen=True)
@@ -122,17 +123,21 @@ class Checked(Shown):
             yield Text(f"  also off: {counted(entry.rows - 1, 'number')} more")
 
     def _passing(self) -> RenderableType | None:
-        """The gradients that pass and are worth a word."""
+        """The gradients that pass and are worth a word, those that inherit the same together."""
         gradients = [row for row in self.rows if row.quantity == "gradient" and not row.unexplained]
         told = [row for row in gradients if row.verdict not in ("agree", "not judged")]
         if not told:
             return None
+        alike: dict[tuple[Verdict, str], list[str]] = {}
+        for row in told:
+            alike.setdefault((row.verdict, row.accepted or row.reason), []).append(row.name)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for column in ("gradient", "verdict", "reason"):
             table.add_column(column, overflow="fold")
-        for row in told[:SHOWN]:
-            reason = row.accepted or row.reason
-            table.add_row(Text(row.name), Text(row.verdict, style=VERDICTS[row.verdict].style), Text(reason[:200]))
+        for (verdict, reason), names in list(alike.items())[:SHOWN]:
+            who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+            reason = reason if len(reason) <= LONGEST else f"{reason[:LONGEST].rpartition(' ')[0]} ..."
+            table.add_row(Text(who), Text(verdict, style=VERDICTS[verdict].style), Text(reason))
         return table
 
 

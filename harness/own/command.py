@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -46,10 +47,25 @@ def theirs(call: Callable[[], T]) -> T:
 
 def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, str, Any]:
     """The function that is named, its framework and its run."""
-    function = theirs(lambda: function_of(load(target)))
+    named = theirs(lambda: load(target))
     args, kwargs = theirs(lambda: inputs_of(load(made_by or target.rpartition(":")[0], "inputs")))
+    function = theirs(lambda: function_of(named))  # behind the inputs: a seed that these set is that of a module
+    _fits(function, args, kwargs)
     name, heard = theirs(lambda: hear(function, args, kwargs, ask, framework))
     return function, name, heard
+
+
+def _fits(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raises CommandError for a function that does not take such inputs."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # it has none, or is no function
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        found = f"`{name_of(function)}{signature}` does not take these inputs: {error}"
+        raise CommandError(f"{found}. What makes them: `--inputs FILE.py:NAME`, by default `inputs` there.") from None
 
 
 def check_command(

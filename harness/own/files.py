@@ -66,4 +66,6 @@ def function_of(thing: Any) -> Any:
         return thing()
     except TypeError as error:
         found = f"`{thing.__name__}` is a class that takes arguments ({error})"
-        raise CommandError(f"{found}. Name an object, or a function that makes one.") from None
+        raise CommandError(
+            f"{found}. Name an object that is made: `net = {thing.__name__}(...)`, `model.py:net`."
+        ) from None

@@ -9,10 +9,9 @@ from typing import Any
 
 from ..graph.graph import Graph
 from ..graph.language.printing import text_of
-from ..hearing.heard import Ask, Heard
-from ..running.selection import check_dtypes
+from ..hearing.heard import Heard
 from . import case_file
-from .check import hear, name_of
+from .check import asked, hear, name_of
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ def trace(
     function: Callable[..., Any],
     *inputs: Any,
     kwargs: Mapping[str, Any] | None = None,
-    wanted: Sequence[str] | None = None,
+    wanted: Sequence[str] | str | None = None,
     cotangent: Any = None,
-    dtype: str = "",
+    dtype: Any = "",
     intended: Mapping[Any, str] | None = None,
     framework: str = "",
 ) -> Traced:
@@ -55,10 +54,5 @@ def trace(
 
     Raises as `check` does.
     """
-    ask = Ask(
-        wanted=None if wanted is None else tuple(wanted),
-        cotangent=cotangent,
-        dtype=dtype and check_dtypes([dtype])[0],
-        intended=dict(intended or {}),
-    )
+    ask = asked(wanted, cotangent, dtype, intended)
     return Traced(name_of(function), hear(function, inputs, kwargs or {}, ask, framework)[1])

@@ -100,6 +100,7 @@ def test_wanted_cotangent_and_dtype_are_what_the_run_has(net: Net) -> None:
     assert {checked.heard.names[name] for name in gradients} == {"y"}
     np.testing.assert_allclose(next(iter(gradients.values())), 3 * X.numpy() + 0.5)
     assert gradaccord.check(net, X, dtype="float32").heard.dtype == "float32"
+    assert gradaccord.check(two, X, y, wanted="y", dtype=torch.float32).heard.dtype == "float32"
     assert next(net.parameters()).dtype == torch.float64
 
 
@@ -144,6 +145,17 @@ def test_links_alone_do_not_prove_what_left_the_range() -> None:
     checked = gradaccord.check(lambda x: torch.log(torch.softmax(x, 0)).sum(), torch.tensor([0.0, 800.0]))
     assert not checked.sound
     assert {row.verdict for row in checked.findings} & {"not finite", "out of range", "overflow"}
+
+
+def test_gradients_that_inherit_the_same_are_told_once() -> None:
+    x, w = torch.tensor([2.0, 1.0]), torch.tensor([2.0, 3.0])
+    text = str(gradaccord.check(lambda x, w: torch.relu(x + w).sum(), x, -w).assert_sound())
+    assert "x and 1 more" in text and text.count("a kink") == 1
+
+
+def test_a_cotangent_has_the_shape_of_the_output() -> None:
+    with pytest.raises(CommandError, match=r"shape \(3, 5\) for an output of \(5, 3\)"):
+        gradaccord.check(lambda x: x * 2, X, cotangent=torch.ones(3, 5))
 
 
 def test_a_mask_of_infinities_is_proved_by_links_alone() -> None:

@@ -80,6 +80,7 @@ WRONG: Sequence[tuple[Sequence[str], str]] = [
     (["check", "own_model.py:good", "--wanted", "q"], "q"),
     (["check", "own_model.py:good", "--intended", "Twice"], "expected `Rule=text"),
     (["check", "own_model.py:Needs"], "takes arguments"),
+    (["check", "own_model.py:by_name"], "`by_name()` does not take these inputs: too many positional arguments"),
     (["check", "own_model.py:broken"], "return x @ torch.ones(9)"),
 ]
 
