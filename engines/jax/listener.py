@@ -146,17 +146,19 @@ class _Hearing:
             jaxpr = self._traced(numbers)
         walk = Walk(recording, self.ask, marks)
         (result,) = walk.run(jaxpr.jaxpr, jaxpr.consts, values)
-        graph, dtype = recording.graph(self._reached(result))
+        graph, dtype = recording.graph(self._reached(result), names.values())
         terms, adjoints = walk.backward(graph, seed)
         evaluation = Evaluation(
             "ok",
             values={node.name: recording.values[node.name] for node in graph.nodes},
-            gradients={names[k]: gradient for k, gradient in gradients.items() if names[k] in graph.by_name},
+            gradients={names[k]: gradient for k, gradient in gradients.items()},
             terms=terms,
             adjoints=adjoints,
             output=output,
         )
-        unused = [self.leaves.names[k] for k in self.wanted if names[k] not in graph.by_name]
+        unused = [
+            self.leaves.names[k] for k in self.wanted if names[k] != graph.output.name and not graph.uses_of[names[k]]
+        ]
         return Heard(
             graph,
             {node.name: recording.values[node.name] for node in graph.inputs},

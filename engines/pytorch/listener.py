@@ -99,19 +99,19 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
     ask = program.ask
     hearing = Hearing(Recording("torch"), places, defined=ask.defined, intended=ask.intended)
     with program.fresh() as (inputs, call), _quiet_compilation(), _hooks_watched(program, inputs, hearing):
-        for leaf in inputs:
-            hearing.nodes.input(leaf.name, leaf.tensor, moves=leaf.wanted)
+        made = [hearing.nodes.input(leaf.name, leaf.tensor, moves=leaf.wanted) for leaf in inputs]
+        wanted = [node for node, leaf in zip(made, inputs, strict=True) if leaf.wanted]
         places.outside = sys._getframe()
         with heard_definitions(ask.defined), heard_rules(), hearing:
             output = one_output(call())
         output = hearing.memory.current(output)
         if not hearing.nodes.depends(output):
-            made = output.grad_fn.name() if output.grad_fn is not None else "nothing"
+            last = output.grad_fn.name() if output.grad_fn is not None else "nothing"
             raise Refused(
-                f"an output made where no listener hears ({made}): TorchScript or C++",
+                f"an output made where no listener hears ({last}): TorchScript or C++",
                 remedy="`gradaccord.define` gives a function a meaning.",
             )
-        graph, dtype = hearing.recording.graph(hearing.nodes.node_of(output))
+        graph, dtype = hearing.recording.graph(hearing.nodes.node_of(output), wanted)
         tags = [(use, tag) for use, tag in hearing.nodes.tags if use.consumer in graph.by_name]
         active = [node.name for node in graph.nodes if node.name in graph.active]
         tensors = [*(tag for _, tag in tags), *(hearing.nodes.shown[name] for name in active)]
@@ -201,7 +201,9 @@ def _same(
 
 
 def _compiled(function: Any) -> bool:
-    return hasattr(function, "_torchdynamo_orig_callable") or type(function).__name__ == "OptimizedModule"
+    inner = function.modules() if isinstance(function, torch.nn.Module) else ()
+    by_itself = any(module._compiled_call_impl is not None for module in inner)  # `module.compile()`
+    return by_itself or hasattr(function, "_torchdynamo_orig_callable") or type(function).__name__ == "OptimizedModule"
 
 
 def _quiet_compilation() -> Any:

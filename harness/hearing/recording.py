@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import isfinite, isnan
@@ -121,11 +121,12 @@ class Recording:
             if free not in self.builder.nodes:
                 return free
 
-    def graph(self, output: str) -> tuple[Graph, str]:
-        """What the output needs, and its precision, which is that of the run: other nodes name theirs."""
+    def graph(self, output: str, wanted: Iterable[str] = ()) -> tuple[Graph, str]:
+        """What the output needs, and its precision, which is that of the run: other nodes name theirs. Inputs that are
+        `wanted` stay where nothing reads them: their gradient is 0."""
         dtype = self.builder.nodes[output].dtype
         graph = self.builder.graph([output])
-        needed, kept = {output}, list[Node]()
+        needed, kept = {output, *wanted}, list[Node]()
         for node in reversed(graph.nodes):
             if node.name in needed:
                 needed.update(arg for arg in node.args if isinstance(arg, str))

@@ -47,8 +47,9 @@ def _lines(heard: Heard, name: str, about: str, path: Path, tables: dict[Path, A
     graph, names = heard.graph, _names(heard.graph)
     yield f"name: {_quoted(name)}"
     yield f"about: {_quoted(about)}"
+    read = {graph.output.name, *(arg for node in graph.operations for arg in node.args)}
     yield "inputs:"
-    for node in graph.inputs:
+    for node in (node for node in graph.inputs if node.name in read):  # a case has no input that nothing reads
         theirs = heard.names.get(node.name, node.name)
         comment = f"  # {theirs}" if theirs != names[node.name] else ""
         table = path.with_name(f"{path.stem}-{names[node.name]}.npy")

@@ -15,6 +15,7 @@ from ..graph.expand import Expander
 from ..graph.graph import Graph
 from ..graph.node import Use
 from ..hearing.heard import Heard, Place
+from ..judging.agreement import same_bits
 from ..records.rows import LinkName, Row, component
 from ..records.verdicts import VERDICTS, Verdict
 from ..telling.findings import Entry, entries
@@ -113,6 +114,10 @@ class Checked(Shown):
             if use is not None and _is_flat(self.heard.graph, use):
                 name = place.rule.partition(" ")[0]
                 yield Text(f"  which is 0: a rule that is meant to be none says so, as in intended={{{name}: 'x'}}")
+        if self._of_compilation(row):
+            yield Text(
+                f"  compiled gives another {row.quantity} than eager{component(row.index)}, more than rounding explains"
+            )
         if row.reason:
             yield Text(f"  {row.reason}")
         if place.file:
@@ -121,6 +126,18 @@ class Checked(Shown):
             )
         if entry.rows > 1:
             yield Text(f"  also off: {counted(entry.rows - 1, 'number')} more")
+
+    def _of_compilation(self, row: Row) -> bool:
+        """Whether a compiled program is off where the same program, heard call by call, has other numbers."""
+        heard, run = self.heard, self.heard.evaluation
+        if not heard.plain or row.node != LinkName(row.quantity, row.name):
+            return False
+        if row.quantity == "value":
+            output = heard.graph.output.name
+            return row.name == output and run.output is not None and not same_bits(run.output, run.values[output])
+        node = next((node for node, name in heard.names.items() if name == row.name), row.name)
+        shown = (run.adjoints or {}).get(node)
+        return node in run.gradients and shown is not None and not same_bits(run.gradients[node], shown)
 
     def _passing(self) -> RenderableType | None:
         """The gradients that pass and are worth a word, those that inherit the same together."""
@@ -148,10 +165,9 @@ def _is_flat(graph: Graph, use: Use) -> bool:
     for name in dict.fromkeys(arg for arg in node.args if isinstance(arg, str)):
         inside.add(replace(graph.by_name[name], op="input", args=(), params=()))
     inside.apply(node.op, node.args, dict(node.params), node.name)
-    body = inside.bodies[node.name]
+    body, written = inside.bodies[node.name], inside.graph([node.name])
     reached = {body.operands[use.position]}
     for step in body.nodes:
-        operation = inside.vocabulary[step.op]
-        if step.kind == "float" and operation.differentiable and not reached.isdisjoint(step.args):
+        if step.kind == "float" and written.operation(step).differentiable and not reached.isdisjoint(step.args):
             reached.add(step.name)
     return node.name not in reached

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +235,63 @@ def test_the_finding_of_a_straight_through_rule_asks_whether_it_is_meant(net: Ne
     assert asked in str(gradaccord.check(rounded, X))
     assert "intended=" not in str(gradaccord.check(net, X))  # wrong, and not flat
     gradaccord.check(rounded, X, intended={Round: "x"}).assert_sound()
+
+
+# --- compiled programs ------------------------------------------------------------------------------------------------
+
+
+def smooth(x: torch.Tensor) -> torch.Tensor:
+    return torch.tanh(x @ x.T).exp().sum()
+
+
+def _scaling(graph: Any, _: Any) -> Any:
+    """A backend of torch.compile that is wrong by one in a hundred."""
+    return lambda *args: tuple(out * 1.01 for out in graph(*args))
+
+
+OTHER = "compiled gives another gradient than eager"
+
+
+def test_a_compiled_function_is_held_against_what_is_heard_of_it() -> None:
+    assert "compiled" in str(gradaccord.check(torch.compile(smooth, backend="eager"), X).assert_sound())
+    assert OTHER in str(gradaccord.check(torch.compile(smooth, backend=_scaling), X))
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's own, while it compiles a rule
+def test_a_module_that_compiles_itself_is_one(net: Net) -> None:
+    net.compile(backend=_scaling)
+    assert OTHER in str(gradaccord.check(net, X))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+def test_what_inductor_makes_of_a_right_function_passes() -> None:
+    gradaccord.check(torch.compile(smooth), X).assert_sound()
+
+
+def test_a_rule_that_is_wrong_only_where_jax_compiles_it() -> None:
+    jax = pytest.importorskip("jax")
+
+    def planted(factor: float) -> Any:
+        rule = jax.custom_vjp(jax.numpy.sin)
+
+        def backward(x: Any, g: Any) -> tuple[Any]:
+            return (g * jax.numpy.cos(x) * (factor if isinstance(g, jax.core.Tracer) else 1.0),)
+
+        rule.defvjp(lambda x: (jax.numpy.sin(x), x), backward)
+        return jax.jit(lambda x: rule(x).sum())
+
+    x = jax.numpy.linspace(-1.0, 1.0, 6)
+    gradaccord.check(planted(1.0), x).assert_sound()
+    assert OTHER in str(gradaccord.check(planted(1.01), x))
+
+
+# --- inputs that nothing reads ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_an_input_that_does_not_reach_the_output_has_gradient_zero(framework: str) -> None:
+    ones = torch.ones if framework == "torch" else pytest.importorskip("jax.numpy").ones
+    checked = gradaccord.check(lambda x, y: (x * 2).sum(), ones(3), ones(2)).assert_sound()
+    rows = {row.name: row for row in checked.rows if row.quantity == "gradient"}
+    assert rows["y"].verdict == "agree" and not checked.heard.evaluation.gradients["y"].any()

@@ -69,3 +69,8 @@ def test_where_a_case_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(CommandError, match="cannot write"):
         gradaccord.trace(loss, *inputs()).to_case(tmp_path / "taken" / "case.yaml")
+
+
+def test_an_input_that_nothing_reads_is_no_input_of_the_case(tmp_path: Path) -> None:
+    (path, *_) = gradaccord.trace(lambda x, y: (x * 2).sum(), *inputs()[:2]).to_case(tmp_path / "one.yaml")
+    assert [node.name for node in load(path).graph.inputs] == ["x"]
