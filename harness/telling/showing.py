@@ -236,7 +236,7 @@ def _examples(operation: Operation) -> Iterator[tuple[tuple[Shape, ...], dict[st
     """Operand shapes and parameters with which the operation works, simplest first."""
     operands = operation.operands
     # A mask of any kind may be left out, and is.
-    whole = sum(not (operand.optional and operand.kind == "any") for operand in operands)
+    whole = sum(not (operand.optional and operand.kind not in ("float", "int", "bool")) for operand in operands)
     counts = (2,) if operands[0].variadic else (whole,)
     required = [name for name, default in operation.parameters.items() if default == REQUIRED]
     for count in counts:
