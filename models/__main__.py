@@ -34,6 +34,7 @@ PAGE = ROOT / "docs" / "models.md"
 
 
 def main(words: Sequence[str]) -> int:
+    os.environ["OMP_NUM_THREADS"] = "1"  # of torch, before it is loaded: a process that is forked has no other threads
     parser = argparse.ArgumentParser(prog="python models", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="name", help="torch, jax, a family, or family/model")
     parser.add_argument("--again", action="store_true", help="also what is on record")

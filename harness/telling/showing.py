@@ -244,10 +244,11 @@ def _examples(operation: Operation) -> Iterator[tuple[tuple[Shape, ...], dict[st
             for values in product(*(PARAMETERS[name] for name in required)):
                 params = dict(zip(required, values, strict=True))
                 try:
-                    gradient(_example(operation, shapes, params))
+                    graph = _example(operation, shapes, params)
+                    gradient(graph)
                 except (GraphError, ValueError, IndexError):
                     continue
-                yield shapes, {**operation.parameters, **params}
+                yield shapes, dict(graph["result"].params)
 
 
 def _example(operation: Operation, shapes: Sequence[Shape], params: Mapping[str, object]) -> Graph:

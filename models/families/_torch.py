@@ -10,7 +10,6 @@ import torch
 from . import Model, Run
 
 Build = Callable[[], Any]
-torch.set_num_threads(1)  # a process that is forked has no others
 
 
 def normal(*shape: int) -> torch.Tensor:

@@ -68,6 +68,8 @@ SMOOTH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
     "place": ('place(a, index="1:", shape=[3])', ([0.2, 0.9],)),
     "take": ("take(a, i, axis=0)", ([0.2, 0.9],)),
     "scatter_add": ("scatter_add(a, i, axis=0, size=3)", ([0.2, 0.9],)),
+    "take_along_axis": ("take_along_axis(a, i, axis=0)", ([0.2, 0.9],)),
+    "scatter_add_along_axis": ("scatter_add_along_axis(a, i, axis=0, size=3)", ([0.2, 0.9],)),
     "flip": ("flip(a, axis=0)", ([0.2, 0.9],)),
     "roll": ("roll(a, shift=1, axis=0)", ([0.2, 0.9],)),
     "pad": ("pad(a, widths=[[1, 1]])", ([0.2, 0.9],)),

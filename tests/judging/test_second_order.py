@@ -218,7 +218,8 @@ def test_no_healthy_engine_is_blamed_at_random_points(path: Path, dtype: str, se
             continue
         rows = judge_along(asked, engine, found.evaluation, found.again, found.seconds, BOTH, found.knowledge)
         assert rows
-        assert not [row for row in rows if row.unexplained]
+        known = {entry.engine for entry in case.accept}  # in the case's ledger: not healthy
+        assert not [row for row in rows if row.unexplained and row.engine not in known]
 
 
 def test_only_those_that_a_case_asks_for_say_anything(load_text: Callable[[str], Case]) -> None:
