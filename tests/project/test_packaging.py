@@ -52,9 +52,8 @@ def test_every_dependency_is_pinned_inside_its_range() -> None:
     pinned = pins()
     for text in requires("gradaccord") or ():
         requirement = Requirement(text)
-        public = "extra == 'models'" in text.replace(
-            '"', "'"
-        )  # they take what is newest, in an environment of their own
+        # Public models take what is newest, in an environment of their own.
+        public = "extra == 'models'" in text.replace('"', "'")
         if requirement.name != "gradaccord" and not public:
             version = Version(pinned[canonicalize_name(requirement.name)])
             assert version in requirement.specifier, f"{text}: pinned is {version}"
