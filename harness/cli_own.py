@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,13 +33,15 @@ PRECISION = click.option(
 )  # fmt: skip
 
 
+def _of_a_function(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What says which function is heard, and how."""
+    for part in reversed((FUNCTION, INPUTS, WANTED, PRECISION, INTENDED, FRAMEWORK)):
+        command = part(command)
+    return command
+
+
 @click.command()
-@FUNCTION
-@INPUTS
-@WANTED
-@PRECISION
-@INTENDED
-@FRAMEWORK
+@_of_a_function
 @click.option("--reference", is_flag=True, help="Compute the truth of the whole too: reference and digits.")
 @click.option(
     "--out",
@@ -70,12 +74,11 @@ def check(
     """
     from .own.command import ask_of, check_command
     from .records.settings import Settings
-    from .running.selection import check_dtypes
     from .telling.stream import Stream
     from .telling.terminal import causes_of, console, last_line
 
     options.exclude(quiet=quiet, json=as_json)
-    ask = ask_of(wanted, dtype and check_dtypes([dtype])[0], intended)
+    ask = ask_of(wanted, dtype, intended)
     words = ("check", *sys.argv[2:])
     settings = Settings((), jobs=1, out=out, strict=True, words=words)
     stream = Stream()
@@ -96,12 +99,7 @@ def check(
 
 
 @click.command()
-@FUNCTION
-@INPUTS
-@WANTED
-@PRECISION
-@INTENDED
-@FRAMEWORK
+@_of_a_function
 @click.option("--out", "-o", required=True, type=click.Path(), metavar="CASE.yaml", help="The case file to write.")
 @options.reports_errors
 def trace(
@@ -118,8 +116,7 @@ def trace(
     FILE.py:NAME is a torch function or module, or a JAX function. Large inputs stand in files beside the case.
     """
     from .own.command import ask_of, trace_command
-    from .running.selection import check_dtypes
 
-    ask = ask_of(wanted, dtype and check_dtypes([dtype])[0], intended)
+    ask = ask_of(wanted, dtype, intended)
     for path in trace_command(function, made_by, ask, framework, Path(out)):
         click.echo(path)

@@ -17,7 +17,7 @@ from ..records.outcome import About, Asked, CaseSummary, Outcome
 from ..records.settings import Settings
 from ..running.selection import check_folder
 from ..running.session import Ended, Kept, Watcher, environment, open_reports, strictly
-from .check import hear, judged, name_of
+from .check import asked, hear, judged, name_of
 from .checked import Checked
 from .files import function_of, inputs_of, load
 from .trace import Traced
@@ -84,7 +84,7 @@ def check_command(
     started, start = datetime.now().astimezone(), perf_counter()
     function, framework, heard = heard_of(target, made_by, ask, framework)
     settings = replace(settings, engines=(framework,))
-    checked = replace(judged(function, framework, heard, reference=reference), name=name_of(function))
+    checked = judged(function, framework, heard, reference=reference)
     outcome = Outcome(
         case=checked.name,
         point=0,
@@ -134,5 +134,4 @@ def ask_of(wanted: tuple[str, ...], dtype: str, intended: tuple[str, ...]) -> As
         if not equals or not text.strip():
             raise CommandError(f"`--intended {word}`, expected `Rule=text of its surrogate`, as in `Round=x`")
         pairs[rule.strip()] = text.strip()
-    surrogates: Mapping[Any, str] = pairs
-    return Ask(wanted=wanted or None, dtype=dtype, intended=surrogates)
+    return asked(wanted or None, None, dtype, pairs)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import CommandError
 from ..graph.define import argument_names, signature_of
 from ..graph.define import define as defined
-from ..graph.language.expression import ExpressionError, parsed
-from ..graph.language.habits import undefined
-from ..graph.language.mistakes import mistakes
-from ..graph.node import NAMED_CONSTANTS, GraphError
+from ..graph.language.expression import ExpressionError
+from ..graph.language.mistakes import body_mistakes
+from ..graph.node import GraphError
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
 from ..hearing.heard import Defined
@@ -32,7 +30,7 @@ def define(signature: str, text: str, *, stable: str = "", **functions: Callable
         within = tuple(one.operation for one in _known.values())
         arguments = argument_names(signature_of(signature)[1])
         for formula in filter(None, (text, stable)):
-            for error in _mistakes(formula, arguments, [inner.name for inner in within]):
+            for error in body_mistakes(formula, arguments, [inner.name for inner in within]):
                 raise error
         operation = defined(signature, text, stable=stable, within=within)
     except ExpressionError as error:
@@ -48,20 +46,6 @@ def define(signature: str, text: str, *, stable: str = "", **functions: Callable
         raise CommandError(f"`{operation.name}` has no function: define(..., torch=function) or jax=function")
     _known[operation.name] = Defined(operation, functions)
     return operation
-
-
-def _mistakes(text: str, arguments: Sequence[str], functions: Sequence[str]) -> Iterator[ExpressionError]:
-    """What is wrong with a text on its face."""
-    local = {*arguments, *NAMED_CONSTANTS}
-
-    def problem(name: str) -> GraphError | None:
-        return None if name in local else undefined(name, sorted(local))
-
-    for statement in parsed(text).body:
-        if isinstance(statement, ast.Expr | ast.Assign):
-            yield from mistakes(statement.value, text.strip().splitlines(), problem, functions, local)
-        if isinstance(statement, ast.Assign):
-            local |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
 
 
 def known(framework: str) -> tuple[Defined, ...]:

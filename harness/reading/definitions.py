@@ -5,18 +5,16 @@ Every mistake is noted at its place.
 
 from __future__ import annotations
 
-import ast
 import keyword
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..graph.define import argument_names, signature_of
 from ..graph.define import define as graph_define
-from ..graph.language.expression import ExpressionError, parsed
-from ..graph.language.habits import begins
-from ..graph.language.mistakes import mistakes
+from ..graph.language.expression import ExpressionError
+from ..graph.language.mistakes import body_mistakes
 from ..graph.native import NAMESPACES, native
-from ..graph.node import NAMED_CONSTANTS, GraphError
+from ..graph.node import GraphError
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
 from ..words import nearest
@@ -99,9 +97,11 @@ def _definition(
     """A definition that may call those that are known; None where something is wrong with its text or with a
     function that is named."""
     name, arguments, _ = signature_of(signature)
-    right = _check_body(source, name, argument_names(arguments), place, text, known)
+    wrong = list(body_mistakes(text, argument_names(arguments), known))
+    for error in wrong:
+        expression_error(source, name, place, text, error)
     functions = _natives(source, natives.get(name), argument_names(arguments))
-    if not right or functions is None:
+    if wrong or functions is None or any(called_failed(text, known)):
         return None
     within = tuple(operation for operation in known.values() if operation is not None)
     return graph_define(signature, text, within=within, native=functions)
@@ -127,49 +127,6 @@ def _natives(
                 source.error(place, error.found, error.expected, error.remedy, offset_of(text, error))
     wrong = given[1] is None or None in (value for _, value in given[1].values()) or len(source.errors) > errors
     return None if wrong else tuple(functions)
-
-
-def _check_body(
-    source: Source,
-    name: str,
-    arguments: tuple[str, ...],
-    place: Scalar,
-    text: str,
-    known: Mapping[str, Operation | None],
-) -> bool:
-    """Whether a definition is statements `local = expression; ...; expression` over names and operations that exist."""
-    errors = len(source.errors)
-    try:
-        body = parsed(text).body
-    except ExpressionError as error:
-        expression_error(source, name, place, text, error)
-        return False
-    local, lines = {*arguments, *NAMED_CONSTANTS}, [text.strip()]
-
-    def note(node: ast.AST, error: GraphError) -> None:
-        expression_error(source, name, place, text, ExpressionError(error, *begins(node, lines)))
-
-    def problem(word: str) -> GraphError | None:
-        expected = f"one of: {', '.join(arguments)}"
-        near = nearest(word, sorted(local))
-        return None if word in local else GraphError(f"undefined name `{word}`", expected, near)
-
-    for count, statement in enumerate(body):
-        last = count == len(body) - 1
-        if not isinstance(statement, ast.Expr if last else ast.Assign):
-            expected = "an expression at the end" if last else "`local = expression`"
-            note(statement, GraphError(f"`{shortened(ast.unparse(statement))}`", expected))
-            continue
-        for error in mistakes(statement.value, lines, problem, known, local):
-            expression_error(source, name, place, text, error)
-        match statement:
-            case ast.Assign([ast.Name(word)]):
-                local.add(word)
-            case ast.Assign([target, *_]):
-                note(target, GraphError(f"`{shortened(ast.unparse(statement))}`", "`local = expression`"))
-            case _:
-                pass
-    return len(source.errors) == errors and not any(called_failed(text, known))
 
 
 def called_failed(text: str, known: Mapping[str, Operation | None]) -> Iterator[str]:

@@ -70,7 +70,7 @@ def undefined(name: str, known: Collection[str]) -> GraphError:
 
 def refused(tree: ast.AST) -> GraphError:
     """Why a piece of Python is no expression of the language, and what to write instead."""
-    text = f"`{_short(tree)}`"
+    text = f"`{short(tree)}`"
     match tree:
         case ast.BinOp(_, operator, _) if type(operator) in OPERATORS:
             sign, remedy = OPERATORS[type(operator)]
@@ -84,13 +84,13 @@ def refused(tree: ast.AST) -> GraphError:
         case ast.UnaryOp(ast.UAdd()):
             return GraphError(text, LANGUAGE, "take the plus sign away")
         case ast.Compare(left, [first, second, *_], [middle, right, *_]):
-            one, two = _short(ast.Compare(left, [first], [middle])), _short(ast.Compare(middle, [second], [right]))
+            one, two = short(ast.Compare(left, [first], [middle])), short(ast.Compare(middle, [second], [right]))
             return GraphError(text, "one comparison at a time", f"write `where({one}, where({two}, x, y), y)`")
         case ast.IfExp(test, body, other):
-            words = ", ".join(map(_short, (test, body, other)))
+            words = ", ".join(map(short, (test, body, other)))
             return GraphError(text, LANGUAGE, f"write `where({words})`")
         case ast.Call(ast.Attribute(value, name), operands, keywords):
-            return _dotted(text, value, name, list(map(_short, [*operands, *keywords])))
+            return _dotted(text, value, name, list(map(short, [*operands, *keywords])))
         case ast.Attribute(value, name):
             return _dotted(text, value, name, None)
         case ast.Call():
@@ -100,7 +100,7 @@ def refused(tree: ast.AST) -> GraphError:
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
             return GraphError(f"the comprehension {text}", LANGUAGE, "operations work on whole arrays: `sum(a * b)`")
         case ast.NamedExpr(ast.Name(name), value) | ast.Assign([ast.Name(name)], value):
-            remedy = f"make it a statement of its own: `{name}: {_short(value)}`"
+            remedy = f"make it a statement of its own: `{name}: {short(value)}`"
             return GraphError(f"the assignment {text}", "one expression", remedy)
         case ast.JoinedStr() | ast.Constant(str()):
             return GraphError(f"the text {text}", LANGUAGE, "names and numbers stand without quotes")
@@ -125,14 +125,15 @@ def _dotted(text: str, value: ast.expr, name: str, operands: list[str] | None) -
     words = operands or []
     right = known_as(name, ("size",))
     remedy = (
-        f"write `{right}({', '.join(words if module else [_short(value), *words])})`"
+        f"write `{right}({', '.join(words if module else [short(value), *words])})`"
         if right
         else nearest(name, OPERATIONS) or f"`gradaccord ops` lists all {len(OPERATIONS)} operations"
     )
     return GraphError(text, "a name without a module" if module else LANGUAGE, remedy)
 
 
-def _short(tree: ast.AST) -> str:
+def short(tree: ast.AST) -> str:
+    """A piece of Python as text, cut where it is long."""
     try:
         text = ast.unparse(tree)
     except RecursionError:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from ..node import GraphError
+from ...words import nearest
+from ..node import NAMED_CONSTANTS, GraphError
 from ..operations import OPERATIONS
 from ..operations.parameters import unknown_parameter
-from .expression import BINARY, COMPARE, ExpressionError
-from .habits import place, refused, unknown_operation
+from .expression import BINARY, COMPARE, ExpressionError, parsed
+from .habits import begins, place, refused, short, unknown_operation
 
 BINDING = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # they have names of their own
 
@@ -66,6 +67,37 @@ def mistakes(
         if error is not None:
             yield ExpressionError(error, *place(node, lines))
         waiting += reversed(inner)
+
+
+def body_mistakes(text: str, arguments: Sequence[str], functions: Collection[str]) -> Iterator[ExpressionError]:
+    """What is wrong on its face with a definition, `local = expression; ...; expression`, of these arguments."""
+    try:
+        body = parsed(text).body
+    except ExpressionError as error:
+        yield error
+        return
+    local, lines = {*arguments, *NAMED_CONSTANTS}, text.strip().splitlines()
+
+    def problem(word: str) -> GraphError | None:
+        expected = f"one of: {', '.join(arguments)}"
+        near = nearest(word, sorted(local))
+        return None if word in local else GraphError(f"undefined name `{word}`", expected, near)
+
+    for count, statement in enumerate(body):
+        last = count == len(body) - 1
+        if not isinstance(statement, ast.Expr if last else ast.Assign):
+            expected = "an expression at the end" if last else "`local = expression`"
+            yield ExpressionError(GraphError(f"`{short(statement)}`", expected), *begins(statement, lines))
+            continue
+        yield from mistakes(statement.value, lines, problem, functions, local)
+        match statement:
+            case ast.Assign([ast.Name(word)]):
+                local.add(word)
+            case ast.Assign([target, *_]):
+                wrong = GraphError(f"`{short(statement)}`", "`local = expression`")
+                yield ExpressionError(wrong, *begins(target, lines))
+            case _:
+                pass
 
 
 def _operands(tree: ast.AST) -> list[ast.expr]:
