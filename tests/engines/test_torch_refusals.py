@@ -85,7 +85,7 @@ def test_it_is_refused_by_name_at_the_users_line(name: str) -> None:
 OTHERS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
     "script": (_scripted(), (draw(3, 3),), "no listener hears"),
     "reentrant": (lambda x: checkpoint(torch.sin, x, use_reentrant=True).sum(), (draw(3),), "use_reentrant=False"),
-    "random": (lambda x: (x * os.urandom(1)[0]).sum(), (draw(3),), "differently each time"),
+    "random": (lambda x: (x * int.from_bytes(os.urandom(4), "big")).sum(), (draw(3),), "differently each time"),
     "integer output": (lambda x: x.argmax(), (draw(3),), "without a float: torch.int64"),
     "no output": (lambda x: None, (draw(3),), "without a float: NoneType"),
     "integer input": (lambda x: x * 2.0, (torch.arange(3),), "depends on a wanted input"),
