@@ -30,7 +30,7 @@ from .defined import marking
 from .engine import version
 from .leaves import Leaves, joined, joined_cotangent, leaves_of, needs_64_bits
 from .places import place_of_error
-from .precision import mode
+from .precision import mode, to_jax
 from .replay import same_bits
 from .walk import Value, Walk, settled
 
@@ -198,7 +198,7 @@ def _wanted(leaves: Leaves, ask: Ask) -> list[int]:
     if not leaves.names:
         raise Refused("there is no float among the inputs", remedy="Hand the function an array of floats")
     if ask.wanted is None:
-        return leaves.floats
+        return [k for k in leaves.floats if leaves.names[k] not in ask.constant]
     chosen = set[int]()
     for asked in ask.wanted:
         below = {k for k, name in leaves.names.items() if name == asked or name.startswith((f"{asked}[", f"{asked}."))}
@@ -222,4 +222,16 @@ def _again(x: Any) -> Any:
     return x if x.weak_type else jax.device_put(np.array(x))
 
 
-listener = Listener(hear, version)
+def _given(array: Array) -> Any:
+    """An array as a user's function has it: floats find their width in `mode`, integers need 64 bits where they are
+    large."""
+    if array.dtype.kind not in "iu":
+        return array if array.dtype.kind != "b" else to_jax(array)
+    small = array.astype(np.int32)
+    if np.array_equal(small, array):
+        return to_jax(small)
+    with mode(wide=True):
+        return to_jax(array)
+
+
+listener = Listener(hear, version, _given)

@@ -232,4 +232,4 @@ def _hooks_watched(program: Program, inputs: Sequence[Any], hearing: Hearing) ->
             table.update(hooks)
 
 
-listener = Listener(hear, version)
+listener = Listener(hear, version, to_torch, torch.manual_seed)

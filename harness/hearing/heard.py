@@ -10,6 +10,7 @@ from ..errors import CommandError
 from ..graph.graph import Graph
 from ..graph.operations.operation import Operation
 from ..records.evaluation import Array, Evaluation, Inputs
+from ..records.rows import LinkName, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Ask:
     (`records/cotangent.py`). `dtype`: what every float input and parameter is cast to, empty for as they are.
     `defined`: functions with a meaning of their own. `intended`: for custom rules that are meant to be no derivative of
     their forward, by rule or by its name, the text whose derivative they are. `longest`: how many steps of a loop are
-    heard.
+    heard. `constant`: inputs whose gradient is not asked for, where `wanted` is None.
     """
 
     wanted: tuple[str, ...] | None = None
@@ -70,6 +71,7 @@ class Ask:
     defined: tuple[Defined, ...] = ()
     intended: Mapping[Any, str] = field(default_factory=dict[Any, str])
     longest: int = 1000
+    constant: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class Heard:
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     plain: str = ""
 
+    def place_of(self, row: Row) -> Place:
+        """Where the link stands that a row names."""
+        link = row.node if isinstance(row.node, LinkName) else LinkName(row.quantity, row.name, row.use)
+        return self.places.get(link.use.consumer if link.use is not None else link.name, Place())
+
 
 # `hear(function, args, kwargs, ask)`. Raises Refused; what the user's function raises goes through as it is.
 Hear: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...], Mapping[str, Any], Ask], Heard]
@@ -103,7 +110,13 @@ Hear: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...], Mapping[str, An
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """How to hear functions of one framework. An entry point of the group `gradaccord.listeners`."""
+    """How to hear functions of one framework. An entry point of the group `gradaccord.listeners`.
+
+    `array` makes of NumPy's numbers what people hand to their functions; `seed` sets where the framework's own random
+    numbers begin.
+    """
 
     hear: Hear
     version: Callable[[], str] = lambda: ""
+    array: Callable[[Array], Any] = lambda array: array
+    seed: Callable[[int], Any] = lambda seed: None

@@ -90,3 +90,16 @@ def test_a_graph_too_large_for_its_truth_says_what_links_leave_open(monkeypatch:
     assert gradient.verdict == "not judged" and "other bits" in gradient.reason
     rows = certificate.rows(chain_of("relu(x)", [0.0, 1.0, -1.0]), "backprop")
     assert {row.verdict for row in rows if row.quantity == "gradient"} == {"convention"}
+
+
+def without_the_stopped_term(evaluation: Evaluation) -> Evaluation:
+    assert evaluation.terms is not None
+    shown = {use: term for use, term in evaluation.terms.items() if use.consumer != "h.1"}
+    return replace(evaluation, terms=shown)
+
+
+def test_a_term_that_nothing_hands_on_need_not_be_shown() -> None:
+    """As of JAX's softmax, which subtracts a maximum whose gradient is stopped: backwards, nothing comes there."""
+    chain = chain_of("exp(x - stop_gradient(max(x)))", ORDINARY, without_the_stopped_term)
+    assert any(node.name == "h.1" and node.op == "max" for node in chain.subject.graph.operations)
+    assert certificate.certified(chain)
