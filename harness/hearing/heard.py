@@ -81,8 +81,10 @@ class Heard:
     node of another precision than `dtype`, that of the run, says so in its `dtype`.
 
     `names` are the user's own names of inputs, such as `blocks.0.attn.weight` or `params['w'][0]`, by node; `places`
-    say where each node was called. `notes` say what was taken from the run and not judged: a branch, a random draw.
-    `seconds`: by stage, `plain`, `heard`, `compiled`. `plain` says how the plain program ran, where it was compiled.
+    say where each node was called. `outputs` are the nodes of the float outputs one by one, in the order in which the
+    function returns them; `graph.output` is the only one, or all of them joined. `notes` say what was taken from the
+    run and not judged: a branch, a random draw. `seconds`: by stage, `plain`, `heard`, `compiled`. `plain` says how the
+    plain program ran, where it was compiled.
     """
 
     graph: Graph
@@ -92,6 +94,7 @@ class Heard:
     dtype: str
     names: Mapping[str, str]
     places: Mapping[str, Place]
+    outputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     plain: str = ""
