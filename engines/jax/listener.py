@@ -28,6 +28,7 @@ from ...harness.records.evaluation import DTYPES, Array, Evaluation
 from ...harness.words import nearest
 from .defined import marking
 from .engine import version
+from .holding import arrays, holding, numbers_of, state, with_leaves, within
 from .leaves import Leaves, float_outputs, joined, joined_cotangent, leaves_of, needs_64_bits
 from .places import place_of_error
 from .precision import mode
@@ -228,4 +229,4 @@ def _again(x: Any) -> Any:
     return x if x.weak_type else jax.device_put(np.array(x))
 
 
-listener = Listener(hear, version)
+listener = Listener(hear, version, arrays, state, holding, numbers_of, with_leaves, within)

@@ -21,11 +21,14 @@ import torch
 
 from ...harness.hearing.heard import Ask, Heard, Listener, Place, Refused
 from ...harness.hearing.recording import Recording
+from ...harness.hearing.structure import leaves as leaves_of
+from ...harness.hearing.structure import with_leaves
 from ...harness.records.cotangent import default_cotangent
 from ...harness.records.evaluation import Array, Evaluation
 from .definitions import heard_definitions
 from .engine import version
 from .hearing import Hearing
+from .holding import arrays, holding, state, within
 from .nodes import array
 from .places import Places
 from .rules import heard_rules
@@ -240,4 +243,4 @@ def _hooks_watched(program: Program, inputs: Sequence[Any], hearing: Hearing) ->
             table.update(hooks)
 
 
-listener = Listener(hear, version)
+listener = Listener(hear, version, arrays, state, holding, leaves_of, with_leaves, within)

@@ -81,7 +81,7 @@ FILES = {
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
-    "hearing": "heard | recording",
+    "hearing": "heard structure | recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
     "| second sensitivity ties",
