@@ -89,8 +89,8 @@ FILES = {
     "| definitions indices | statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order",
-    "alignment": "content difference | side | matching wording | proposals exercised trail | library orders relations steps "
-    "| gradients operands proofs | align | compare",
+    "alignment": "content difference | side | matching wording | proposals exercised trail "
+    "| library orders relations steps | gradients operands proofs | align | compare",
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "ledger offered selection | loading | answers | inside memory | workers | unit | place schedule "
     "| cluster | pools | run | session",
