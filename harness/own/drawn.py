@@ -37,9 +37,10 @@ def drawn(name: str, array: Array, generator: np.random.Generator, spread: float
         return array
     wide = array.astype(np.float64)
     noise = generator.standard_normal(wide.shape)
-    least, most, std = wide.min(), wide.max(), wide.std()
+    least, most = wide.min(), wide.max()
     if not np.isfinite([least, most]).all() or least <= LEAST or (least == 0 and most == 1 and _is_choice(wide)):
         return array
+    std = wide.std()
     if least > 0 or (least == 0 and most <= 1 and std):
         factor = np.exp(spread * noise)
         new = wide**factor if most <= 1 and std else wide * factor
