@@ -91,9 +91,10 @@ def listened(
         np.random.seed(SEED)
         listens.seed(SEED)
         made = function_of(load(f"{function.file}:{function.name}"))
-        kwargs = {name: listens.array(array) for name, array in inputs.items()}
+        with listens.within(dtype):
+            kwargs = {name: listens.arrays(array) for name, array in inputs.items()}
+            weights = None if cotangent is None else listens.arrays(cotangent)
         check_inputs(made, (), kwargs, "It is called with the inputs of the case, by their names.")
-        weights = None if cotangent is None else listens.array(cotangent)
         ask = Ask(cotangent=weights, dtype=dtype, constant=tuple(constant), defined=known(framework))
         return listens.hear(made, (), kwargs, ask)
 

@@ -34,8 +34,8 @@ def imports(path: Path) -> Iterator[str]:
 # The rooms of `harness/` from the ground up; those between two bars may not import one another. A room imports only
 # rooms before the bar that stands before it.
 ORDER = (
-    "words errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | paths | running "
-    "| telling | own"
+    "words errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | alignment paths "
+    "| running | telling | own"
 )
 
 
@@ -81,7 +81,7 @@ FILES = {
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
-    "hearing": "heard | definitions recording",
+    "hearing": "heard structure | definitions recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
     "| second sensitivity ties",
@@ -89,10 +89,12 @@ FILES = {
     "| definitions indices | statements | known | case",
     "judging": "begins choices subject | classify | known | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
+    "alignment": "content difference | side | matching wording | proposals exercised trail "
+    "| library orders relations steps | gradients operands proofs | align | compare",
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "files ledger offered selection | listeners loading | answers | inside memory | workers | called "
     "| unit | place schedule | cluster | pools | run | session",
-    "own": "case_file frameworks shown | checked ran | check | trace | command",
+    "own": "case_file drawn frameworks shown | checked ran | check compared | take trace | compare | command",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 
