@@ -181,3 +181,20 @@ def test_autocast_shows_its_casts() -> None:
 def test_a_dtype_that_is_asked_for_is_that_of_every_float() -> None:
     run = heard(nn.Linear(3, 2), torch.ones(2, 3), ask=Ask(dtype="float64"))
     assert run.dtype == "float64" and not findings(run)
+
+
+def test_each_float_output_has_a_node_of_its_own() -> None:
+    def several(x: Tensor) -> Any:
+        part = x[0]
+        part.mul_(2)
+        return {"a": x, "b": (x.sum(), x.argmax()), "c": [torch.ones(2), x.detach(), part]}
+
+    run = heard(lambda x: several(x * 1), draw(2, 3))
+    shown = [run.evaluation.values[node] for node in run.outputs]
+    plain = several(draw(2, 3))
+    expected = [plain["a"], plain["b"][0], *plain["c"]]
+    assert [array.shape for array in shown] == [(2, 3), (), (2,), (2, 3), (3,)]
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(shown, expected, strict=True))
+    assert set(run.outputs) <= set(run.graph.by_name) and not findings(run) and same_bits(run)
+    alone = heard(torch.exp, draw(2))
+    assert alone.outputs == (alone.graph.output.name,)
