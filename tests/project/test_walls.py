@@ -83,11 +83,12 @@ FILES = {
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
-    "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
+    "| germs poles reference residuals shaken | adjoints beside sweeps together "
+    "| links | batches proof sides | radii "
     "| second sensitivity ties",
     "reading": "formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| definitions indices | statements | known | case",
-    "judging": "begins choices subject | classify | known | agreement allowance chain expectation unseen "
+    "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference | side | matching wording | proposals exercised trail "
     "| library orders relations steps | gradients operands proofs | align | compare",
