@@ -125,12 +125,12 @@ class KnownTrace(partial_eval.DynamicJaxprTrace):
 
 
 def traced(function: Callable[..., Any], numbers: Sequence[Any], asked: Callable[[Any, Place], None]) -> ClosedJaxpr:
-    """The jaxpr of one run of a function of arrays that gives one array, with these numbers."""
+    """The jaxpr of one run of a function of arrays that gives a list of them, with these numbers."""
     info = api_util.debug_info("gradaccord", function, tuple(numbers), {})
     trace = KnownTrace(info, asked)
     with source_info_util.reset_name_stack(), partial_eval.TracebackScope(), core.set_current_trace(trace):
         here = source_info_util.current()
         inputs = [trace.input(number, here) for number in numbers]
-        result = trace.to_jaxpr_tracer(function(*inputs), here)
-        jaxpr, constants = trace.to_jaxpr([result], info.set_result_paths(result), here)
+        results = [trace.to_jaxpr_tracer(made, here) for made in function(*inputs)]
+        jaxpr, constants = trace.to_jaxpr(results, info.set_result_paths(results), here)
     return ClosedJaxpr(jaxpr, constants)

@@ -42,6 +42,7 @@ KINDS: tuple[Kind, ...] = (
     library.recognised,
     steps.other_operation,
     orders.other_layout,
+    orders.by_elimination,
     steps.other_constants,
     relations.related,
 )
@@ -257,7 +258,7 @@ def _gained(question: Question, proposal: Proposal, made: dict[str, Array]) -> i
     ]
     for name in behind[:AHEAD]:
         x = made[name]
-        if x.dtype.kind != "f" or x.shape != here.numbers[name].shape:
+        if x.dtype.kind != "f" or name not in here.noise or x.shape != here.numbers[name].shape:
             continue
         if question.match.index.first(content(x, here.noise[name])):
             gained += 1

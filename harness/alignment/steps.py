@@ -20,6 +20,7 @@ def same_step(q: Question) -> Iterator[Proposal]:
             if other.op != node.op or len(other.args) != len(node.args):
                 continue
             yield from _constants(q, node, other)
+            yield from _numbers(q, node, other)
             if other.params != node.params:
                 yield from everywhere(
                     q,
@@ -49,6 +50,18 @@ def _constants(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
             yield from everywhere(
                 q, node, make, f"{name} is {_told(given)} at {{there}} and {_told(arg)} at {{here}}", other.name
             )
+
+
+def _numbers(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
+    """A number of the run on one side, and a constant on the other."""
+    for k, (arg, given) in enumerate(zip(node.args, other.args, strict=True)):
+        if isinstance(arg, str) and isinstance(given, Constant):
+
+            def make(n: Node, k: int = k, given: Constant = given) -> Change:
+                return replaced(q.here, n, args=(*n.args[:k], given, *n.args[k + 1 :]))
+
+            reason = f"{node.op} by {_told(given)} at {{there}} and by `{q.here.label(q.here.source(arg))}` at {{here}}"
+            yield from everywhere(q, node, make, reason, other.name)
 
 
 def _told(given: Constant) -> str:
@@ -122,6 +135,10 @@ def _left_out(q: Question, node: Node, kept: int) -> str:
     if not others:
         return f"{wording.what(q.here, node.name)} of {{here}} is left out at {{there}}"
     (other, *_) = others
+    if node.op == "subtract" and kept == 1 and isinstance(other, Constant) and other.exact == 1:
+        return (
+            f"`{q.here.label(q.here.source(str(node.args[1])))}` is inverted (1 - x) at {{here}} and not at {{there}}"
+        )
     label = q.here.label(q.here.source(other)) if isinstance(other, str) else wording.shown(float(other.exact or 0))
     given = isinstance(other, str) and q.here.graph[q.here.source(other)].op == "input"
     if (
