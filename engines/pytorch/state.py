@@ -87,6 +87,12 @@ class Program:
             for outer in self.modules.values()
             for m in outer.modules()
         ]
+        kept = [  # what a module remembers in a list or a dict of its own
+            (value, list(value.items() if isinstance(value, dict) else value))
+            for _, own, _ in attributes
+            for value in own.values()
+            if isinstance(value, dict | list | set)
+        ]
         held = [(name, t, t.data, t.requires_grad) for name, t in self.held.items()]
         generators = [(g, g.get_state()) for g in (*self.args, *self.kwargs.values()) if isinstance(g, torch.Generator)]
         found: list[Leaf] = []
@@ -115,6 +121,9 @@ class Program:
                 for name, entries in zip(("_parameters", "_buffers", "_modules"), inner, strict=True):
                     getattr(module, name).clear()
                     getattr(module, name).update(entries)
+            for container, entries in kept:
+                container.clear()
+                container.update(entries) if not isinstance(container, list) else container.extend(entries)
             for _, tensor, data, requires in held:
                 tensor.data = data
                 tensor.requires_grad_(requires)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,12 +21,14 @@ from .proposals import Proposal, Question
 from .side import Side
 from .trail import Pair, trail
 
+Kind: TypeAlias = Callable[[Question], Iterator[Proposal]]
+
 ROUNDS = 24  # divergences that are repaired one after another
 AHEAD = 12  # steps behind a repair that say whether it helped
 TRIED = 4000  # proposals in a round
 
 # The most telling first: the first that makes the outputs agree is the reason.
-KINDS: tuple[Callable[[Question], Iterator[Proposal]], ...] = (
+KINDS: tuple[Kind, ...] = (
     steps.same_step,
     library.other_call,
     operands.other_tables,
@@ -41,7 +44,6 @@ KINDS: tuple[Callable[[Question], Iterator[Proposal]], ...] = (
     orders.other_layout,
     steps.other_constants,
     relations.related,
-    relations.transplanted,
 )
 
 
@@ -192,14 +194,16 @@ def _permuted(x: Array, y: Array, axis: int, made: object) -> bool:
 
 
 def _chosen(question: Question) -> tuple[Proposal | None, bool]:
-    """The first proposal that makes the outputs agree, else the one that makes most of what follows known; and whether
-    it is of the other side."""
+    """The first proposal that makes the outputs agree, else the one that makes most of what follows known, else what
+    only says where; and whether it is of the other side."""
+    found = _best(question, KINDS)
+    return found if found[0] is not None else _best(question, (relations.transplanted,))
+
+
+def _best(question: Question, kinds: Sequence[Kind]) -> tuple[Proposal | None, bool]:
     best: tuple[Proposal | None, bool] = (None, False)
-    most, tried = 0, 0
-    for proposal, turned in _proposals(question):
-        tried += 1
-        if tried > TRIED:
-            break
+    most = 0
+    for proposal, turned in islice(_proposals(question, kinds), TRIED):
         asked = question.turned if turned else question
         try:
             made = asked.here.rerun(proposal.changes)
@@ -213,8 +217,8 @@ def _chosen(question: Question) -> tuple[Proposal | None, bool]:
     return best
 
 
-def _proposals(question: Question) -> Iterator[tuple[Proposal, bool]]:
-    for kind in KINDS:
+def _proposals(question: Question, kinds: Sequence[Kind]) -> Iterator[tuple[Proposal, bool]]:
+    for kind in kinds:
         pairs = zip_longest(_safe(kind, question), _safe(kind, question.turned))
         for first, second in pairs:
             if first is not None:
@@ -223,7 +227,7 @@ def _proposals(question: Question) -> Iterator[tuple[Proposal, bool]]:
                 yield second, True
 
 
-def _safe(kind: Callable[[Question], Iterator[Proposal]], question: Question) -> Iterator[Proposal]:
+def _safe(kind: Kind, question: Question) -> Iterator[Proposal]:
     """Proposals until one cannot even be made."""
     try:
         yield from kind(question)
