@@ -90,7 +90,7 @@ FILES = {
     "| definitions indices | statements | known | case",
     "judging": "choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order",
-    "alignment": "content difference | side | matching wording | proposals exercised trail "
+    "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| library orders relations steps | gradients operands proofs | align | compare",
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "ledger offered selection | loading | answers | inside memory | workers | unit | place schedule "
