@@ -12,7 +12,6 @@ from . import wording
 from .proposals import Proposal, Question, distinct, everywhere, needed, replaced
 from .side import MOVES, Change, Side, applied, number
 
-
 SWAPPED = frozenset(("subtract", "divide", "matmul", "where", "pow", "atan2"))
 
 
