@@ -1,0 +1,166 @@
+"""What a comparison found: a text that reads well in a test log, a table in a notebook, data for a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from math import isinf
+from typing import Any, Self
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from ..alignment.compare import Comparison
+from ..alignment.difference import Divergence
+from ..hearing.heard import Place
+from ..words import counted
+from .checked import Checked
+from .shown import Shown
+
+BEFORE = 6  # calls that are shown before the first divergence
+
+
+@dataclass(frozen=True)
+class Compared(Shown):
+    """Two functions, run at the same points: `divergences` in the order of `a`'s run, none where they are the same.
+
+    `checked` are the verdicts on either run, link by link, where both are the same computation: what is left of a
+    difference is rounding, a convention or a defect that a finding names.
+    """
+
+    a: str
+    b: str
+    comparison: Comparison
+    parameters: Any = None
+    checked: tuple[Checked, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def same(self) -> bool:
+        return self.comparison.same
+
+    @property
+    def divergences(self) -> tuple[Divergence, ...]:
+        return self.comparison.divergences
+
+    @property
+    def not_exercised(self) -> tuple[str, ...]:
+        return self.comparison.not_exercised
+
+    @property
+    def sound(self) -> bool:
+        """Whether both are the same computation, and neither run has a finding of its own."""
+        return self.same and all(not one.findings for one in self.checked)
+
+    def assert_same(self) -> Self:
+        """This, if both are the same computation. Raises AssertionError, which says where they part and why."""
+        __tracebackhide__ = True
+        if not self.same:
+            raise AssertionError(str(self))
+        return self
+
+    def record(self) -> dict[str, Any]:
+        """The comparison as plain data, for JSON."""
+        said = self.comparison
+        return {
+            "a": self.a,
+            "b": self.b,
+            "same": self.same,
+            "point": said.point,
+            "divergences": [
+                {**asdict(one), "a": _plain(one.a), "b": _plain(one.b)} for one in said.divergences
+            ],
+            "digits": None if isinf(said.digits) else round(said.digits, 1),
+            "layouts": list(said.layouts),
+            "not_exercised": list(said.not_exercised),
+            "not_compared": list(said.not_compared),
+            "findings": [row.reason for one in self.checked for row in one.findings],
+        }  # fmt: skip
+
+    # --- as people see it ---------------------------------------------------------------------------------------
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(self._headline(), style="bold")
+        if not self.same:
+            if self.comparison.trail:
+                yield Text("")
+                yield self._columns()
+            for number, one in enumerate(self.divergences, 1):
+                yield from _told(number, one)
+        yield from self._left()
+
+    def _headline(self) -> str:
+        said = self.comparison
+        if not said.same:
+            found = counted(len(said.divergences), "divergence")
+            return f"{self.a} and {self.b} are not the same computation: {found}, at {said.point}"
+        points = "your own numbers and random ones"
+        return f"{self.a} and {self.b} are the same computation: at {points}, to {said.digits:.1f} digits in float64"
+
+    def _columns(self) -> Table:
+        """The calls before the first divergence, and that."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for column in (self.a, self.b, "numbers"):
+            table.add_column(column, overflow="fold")
+        pairs = self.comparison.trail
+        if len(pairs) > BEFORE:
+            table.add_row(f"... {counted(len(pairs) - BEFORE, 'call')} alike", "", "")
+        for pair in pairs[-BEFORE:]:
+            table.add_row(f"{_at(pair.a)} {pair.call_a}", f"{_at(pair.b)} {pair.call_b}", Text(pair.value))
+        first = self.divergences[0]
+        table.add_row(
+            Text(f"{_at(first.a)} {first.call_a}", style="bold red"),
+            Text(f"{_at(first.b)} {first.call_b}", style="bold red"),
+            Text("they part here", style="bold red"),
+        )
+        return table
+
+    def _left(self) -> Iterator[Text]:
+        said = self.comparison
+        for one in said.layouts:
+            yield Text(f"layout: {one}")
+        for one in said.not_exercised:
+            yield Text(f"not exercised: {one}", style="yellow")
+        if said.not_compared:
+            names = ", ".join(f"`{name}`" for name in said.not_compared)
+            yield Text(f"gradients not compared: {names}: their numbers are not found one by one on the other side")
+        for one in self.checked:
+            for row in one.findings:
+                yield Text(
+                    f"finding in {one.name}: {row.verdict}, {row.quantity} of `{row.name}`: {row.reason}", style="red"
+                )
+        if self.same and self.checked and not any(one.findings for one in self.checked):
+            yield Text("every link of both runs is sound: what their numbers differ by is rounding", style="green")
+
+
+def _told(number: int, one: Divergence) -> Iterator[Text]:
+    yield Text("")
+    line = Text(f"{number}. ", style="bold")
+    line.append(str(one), style="bold red")
+    if one.times > 1:
+        line.append(f" ({one.times} times)")
+    yield line
+    if one.proof:
+        yield Text(f"   proof: {one.proof}")
+    for name, place in (("a", one.a), ("b", one.b)):
+        if place.file:
+            yield Text(
+                f'   {name}: File "{place.file}", line {place.line}'
+                + (f", in {place.function}" if place.function else "")
+            )
+            if len(place.chain) > 1:
+                yield Text(f"      called from {', '.join(_short(step) for step in place.chain[:-1])}", style="dim")
+
+
+def _at(place: Place) -> str:
+    name = place.file.replace("\\", "/").rpartition("/")[2]
+    return f"{name}:{place.line}" if name else ""
+
+
+def _short(step: str) -> str:
+    return step.replace("\\", "/").rpartition("/")[2]
+
+
+def _plain(place: Place) -> dict[str, Any]:
+    return {"file": place.file, "line": place.line, "function": place.function, "module": place.module}
