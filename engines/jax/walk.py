@@ -116,6 +116,8 @@ class Walk:
             return [replaced(value, out.aval) for value, out in zip(values, e.outvars, strict=False)]
         if name in ENTERED or name in inner.RULES:
             return inner.called(self, e, values)
+        if name == "custom_linear_solve":
+            return inner.solved(self, e, values)
         if any(jax.numpy.issubdtype(aval.dtype, jax.numpy.complexfloating) for aval in avals):
             remedy = "Compute with real and imaginary parts, or give the function a meaning: gradaccord.define"
             raise Refused(f"`{name}` gives complex numbers", self.place(e), remedy)

@@ -215,6 +215,22 @@ def root_by_steps(factor: float) -> Placed:
     return jax.vmap(root), (POSITIVE[0],), "root"
 
 
+def solve(backward: Callable[..., Any]) -> Placed:
+    """`backward(a, x, g)`."""
+
+    @jax.custom_vjp
+    def solve(a: Any, b: Any) -> Any:
+        return jnp.linalg.solve(a, b)
+
+    solve.defvjp(lambda a, b: ((x := solve(a, b)), (a, x)), lambda kept, g: backward(*kept, g))
+    return solve, (W, B), "solve"
+
+
+def solve_back(a: Any, x: Any, g: Any) -> tuple[Any, Any]:
+    w = jnp.linalg.solve(a.T, g)
+    return -jnp.outer(w, x), w
+
+
 RIGHT: dict[str, Placed] = {
     "static argument": power(lambda n, x, g: n * x ** (n - 1) * g),
     "pytree": dense(lambda p, x, g: ({"w": x.T @ g, "b": jnp.sum(g, 0)}, g @ p["w"].T)),
@@ -232,6 +248,8 @@ RIGHT: dict[str, Placed] = {
     "residual": unary(residual, lambda x, y, g: g + g * jnp.cos(x)),
     "of a constant outside": unary(reciprocal, lambda x, y, g: -g * y / x, x=POSITIVE),
     "attention": attend(attend_back),
+    "solution": solve(solve_back),
+    "root by steps": root_by_steps(1.0),
     "a rule for each": pair(lambda t, y, a, b: t * jnp.exp(b), lambda t, y, a, b: t * y),
 }
 WRONG: dict[str, Placed] = {
@@ -267,6 +285,9 @@ WRONG: dict[str, Placed] = {
     "attention without its scale": attend(partial(attend_back, scale=1.0)),
     "attention over the keys": attend(partial(attend_back, axis=0)),
     "attention, swapped": attend(lambda q, k, p, g: attend_back(q, k, p, g)[::-1]),
+    "solution, not transposed": solve(lambda a, x, g: solve_back(a.T, x, g)),
+    "solution by the other sign": solve(lambda a, x, g: (-(s := solve_back(a, x, g))[0], s[1])),
+    "root by steps, twice": root_by_steps(2.0),
     "a rule for one": pair(lambda t, y, a, b: t * jnp.exp(b), None),
     "a rule of the operand": pair(lambda t, y, a, b: t * jnp.exp(b), lambda t, y, a, b: t * jnp.exp(b)),
     "gradients clipped": unary(residual, lambda x, y, g: jnp.clip(g + g * jnp.cos(x), -0.5, 0.5)),

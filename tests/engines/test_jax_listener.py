@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.scipy.linalg import solve_triangular
+from jax.scipy.sparse.linalg import cg
 from jax.scipy.special import xlogy
 
 from gradaccord.engines.jax.listener import listener
@@ -105,6 +107,12 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
         lambda x, k: lax.conv_general_dilated(x, k, (1,), [(-1, 2)]),
         (np.tile(X, (2, 1, 1)), K[..., :2]),
     ),
+    "cholesky": (lambda a: jnp.linalg.cholesky(a @ a.T + jnp.eye(3)), (X,)),
+    "triangular": (lambda a, b: solve_triangular(a, b, trans=1) + solve_triangular(a, b, lower=True), (X.T @ X, V)),
+    "inverse": (lambda a: jnp.linalg.inv(a @ a.T + jnp.eye(3)), (X,)),
+    "solution": (jnp.linalg.solve, (X[:, :3], V[:3])),
+    "determinant": (lambda a: jnp.linalg.det(a) + jnp.linalg.slogdet(a)[1], (X.T @ X + np.eye(4),)),
+    "conjugate gradients": (lambda a, b: cg(lambda v: a @ (a.T @ v) + v, b)[0], (X, V[:3])),
     "empty part": (lambda x, y: jnp.concatenate([x, y]), (V, np.zeros(0))),
 }
 
@@ -280,12 +288,8 @@ def counting(x):
 
 SQUARE = X[:, :3]
 REFUSED: dict[str, tuple[Function, tuple[Any, ...], str]] = {
-    "cholesky": (
-        lambda a: jnp.linalg.cholesky(a @ a.T + jnp.eye(3)),
-        (SQUARE,),
-        "`cholesky`.*test_jax_listener.py:",
-    ),
-    "lu": (jnp.linalg.inv, (SQUARE,), "`lu`.*gradaccord.define"),
+    "cholesky of many rows": (jnp.linalg.cholesky, (np.eye(17),), "`cholesky` of 17 rows.*jnp.linalg.cholesky"),
+    "lu of a batch": (jnp.linalg.inv, (np.stack([SQUARE, SQUARE]),), "`lu` of a batch.*gradaccord.define"),
     "eigh": (lambda a: jnp.linalg.eigh(a + a.T)[0], (SQUARE,), "`eigh`.*jnp.linalg.eigh"),
     "svd": (lambda a: jnp.linalg.svd(a)[1], (SQUARE,), "`svd`"),
     "qr": (lambda a: jnp.linalg.qr(a)[1], (SQUARE,), "`(qr|geqrf)`"),
