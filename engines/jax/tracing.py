@@ -125,7 +125,7 @@ class KnownTrace(partial_eval.DynamicJaxprTrace):
 
 
 def traced(function: Callable[..., Any], numbers: Sequence[Any], asked: Callable[[Any, Place], None]) -> ClosedJaxpr:
-    """The jaxpr of one run of a function of arrays that gives several, with these numbers."""
+    """The jaxpr of one run of a function of arrays that gives a list of them, with these numbers."""
     info = api_util.debug_info("gradaccord", function, tuple(numbers), {})
     trace = KnownTrace(info, asked)
     with source_info_util.reset_name_stack(), partial_eval.TracebackScope(), core.set_current_trace(trace):

@@ -16,7 +16,7 @@ from ..records.evaluation import Array, Inputs
 from ..records.formats import FORMATS, Format
 from ..records.rows import LinkName, Quantity
 from ..truth import ties
-from ..truth.beside import contracted
+from ..truth.beside import around, contracted
 from ..truth.links import Step, step_of
 from ..truth.numbers import NAN
 from ..truth.precision import working
@@ -24,6 +24,8 @@ from ..truth.proof import Proof, prove
 from ..truth.reference import Number, Reference, reference, replaced
 from ..truth.sensitivity import Moved, Probe, Sensitivity
 from ..truth.sides import Index, Sides, agreed, approached, open_components, sides
+
+LARGEST = 200_000  # numbers of a graph whose choices are looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,18 @@ class Subject:
         # Nothing is beside an infinity.
         asked = {name: [i for i in some if np.isfinite(self.inputs[name][i])] for name, some in opened.items()}
         return sides(self.graph, self.inputs, self.cotangent, self.truth.values[self.graph.output.name], asked)
+
+    def limits(self, name: str, index: Index) -> tuple[float, float]:
+        """The least and the greatest derivative around the point, of one component; NaN where that is not known."""
+        low, high = self._around.get(name, (np.full(self.inputs[name].shape, np.nan),) * 2)
+        return float(low[index]), float(high[index])
+
+    @cached_property
+    def _around(self) -> Mapping[str, tuple[Array, Array]]:
+        graph = self.graph.pruned([self.graph.output.name])
+        size = sum(int(np.prod(node.shape)) for node in graph.nodes)
+        with working():
+            return around(graph, self.inputs, self.cotangent) if size <= LARGEST and not self.tangent_of else {}
 
     @cached_property
     def _open(self) -> Mapping[str, tuple[list[Index], int]]:
