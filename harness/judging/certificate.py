@@ -62,7 +62,8 @@ def _without_underflow(chain: Chain) -> bool:
                 continue
             operands = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)]
             g = Numerals((shown.adjoints or {}).get(node.name, np.zeros(node.shape)), form)
-            y, uses = chain.numerals[node.name].array, graph.uses_in[node.name]
+            y = chain.numerals[node.name].array
+            uses = [use for use in graph.uses_in[node.name] if use in terms]  # none where a stop_gradient lies behind
             if _fell(y, form) or any(_fell(terms[use], form) for use in uses):
                 return False
             exactly = [operand.exact for operand in operands]
