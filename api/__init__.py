@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
     from gradaccord.harness.hearing.heard import Refused
     from gradaccord.harness.own.check import check
+    from gradaccord.harness.own.compare import compare
     from gradaccord.harness.own.definitions import define
     from gradaccord.harness.own.ran import run
     from gradaccord.harness.own.trace import trace
@@ -25,6 +26,7 @@ _ROOMS = {
     "graph.emit": ("emit", "missing"),
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
     "own.check": ("check",),
+    "own.compare": ("compare",),
     "own.definitions": ("define",),
     "own.ran": ("run",),
     "own.trace": ("trace",),
@@ -47,6 +49,7 @@ __all__ = [
     "Variant",
     "__version__",
     "check",
+    "compare",
     "define",
     "emit",
     "missing",

@@ -19,9 +19,9 @@ WAYS_OUT: Mapping[str, str] = {
         cholesky cholesky_update eig eigh hessenberg householder_product lu lu_pivots_to_permutation qr geqrf schur svd
         symmetric_product triangular_solve tridiagonal tridiagonal_solve linear_solve custom_linear_solve fft
         erf_inv igamma igammac lgamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta
-        custom_call ffi_call tpu_custom_call pallas_call ragged_dot_general
+        custom_call ffi_call tpu_custom_call pallas_call random_gamma
     """,
     APART: "pure_callback io_callback python_callback",
-    ONE_DEVICE: "xla_pmap pmap shard_map psum all_gather all_to_all ppermute axis_index",
+    ONE_DEVICE: "xla_pmap pmap shard_map all_gather all_to_all ppermute axis_index",
 }
 REFUSED: Mapping[str, str] = {name: way for way, names in WAYS_OUT.items() for name in names.split()}

@@ -18,7 +18,6 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
-from jax._src import source_info_util
 from jax.extend.core import Literal
 
 from ...harness.graph.graph import Graph
@@ -28,7 +27,7 @@ from ...harness.hearing.recording import Call, Recording, number
 from ...harness.records.evaluation import Array
 from . import control, inner
 from .defined import Marked
-from .equation import Equation, Meaning, Parameters, read
+from .equation import Equation, Meaning, Parameters, bound, read
 from .places import names_of, place_of
 from .pointwise import STEPS
 from .primitives import DEFINE, REFUSED, ROWS
@@ -127,6 +126,8 @@ class Walk:
         if not any(map(is_float, avals)) and (is_cast or name not in ROWS):
             return self._noted(e, values)
         if not is_cast and name not in ROWS:
+            if (made := inner.foreign(self, e, values)) is not None:
+                return made
             raise Refused(f"`{name}` has no definition here", self.place(e), DEFINE)
         meanings = [Meaning("cast", [0])] if is_cast else self._meanings(e, values)
         several = e.primitive.multiple_results
@@ -145,6 +146,7 @@ class Walk:
             e.primitive.name,
             Parameters(e.params),
             [value.shape for value in values],
+            [np.dtype(value.aval.dtype).kind if hasattr(value.aval.dtype, "kind") else "" for value in values],
             [out.aval for out in e.outvars],
             lambda k: values[k].array,
             result,
@@ -341,14 +343,6 @@ def is_float(aval: Any) -> bool:
 def replaced(value: Value, aval: Any) -> Value:
     """The number under another type of the same shape, such as one that is no longer weak."""
     return Value(aval, lambda: value.array, value.node)
-
-
-def bound(e: Any, arrays: Sequence[Any]) -> Any:
-    """What the equation gives for these operands, under its own scopes (`jax.core.eval_jaxpr` does the same)."""
-    info = e.source_info
-    names = source_info_util.current_name_stack() + info.name_stack
-    with source_info_util.user_context(info.traceback, name_stack=names), e.ctx.manager:
-        return e.primitive.bind(*arrays, **e.primitive.get_bind_params(e.params))
 
 
 def _as_called(e: Any) -> Callable[..., Any]:

@@ -59,6 +59,13 @@ MOVES: set[str] = set()
 FLAT: set[str] = set()
 
 
+# Functions that may be told a `dtype` to compute in.
+CASTING: frozenset[str] = frozenset((
+    "sum", "mean", "prod", "nansum", "cumsum", "cumprod", "softmax", "special_softmax", "log_softmax",
+    "special_log_softmax", "norm", "linalg_vector_norm", "linalg_norm", "linalg_matrix_norm",
+))  # fmt: skip
+
+
 def row(*names: str) -> Callable[[Callable[..., Steps]], Callable[..., Steps]]:
     """Enter a row under torch's names."""
 
@@ -129,12 +136,6 @@ def axis_of(dim: Any) -> int | tuple[int, ...] | None:
     if dim is None or isinstance(dim, int):
         return dim
     return ints(dim) or None
-
-
-def no_wider(dtype: Any, x: Tensor) -> None:
-    """A `dtype` that a call computes in must hold what it reads."""
-    if dtype is not None and torch.promote_types(dtype, x.dtype) != dtype:
-        raise Unheard(f"dtype={dtype}, narrower than its operand", "Cast the result instead.")
 
 
 def index_map(function: Callable[..., Any], args: Any, kwargs: Any, result: Tensor) -> Step:

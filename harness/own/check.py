@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from ..errors import CommandError
 from ..hearing.heard import Ask, Heard
 from ..judging import certificate
 from ..judging.chain import Chain
@@ -85,6 +87,19 @@ def judged(function: Callable[..., Any], framework: str, heard: Heard, *, refere
         links=dict(Counter(link.verdict for link in chain.links.values())),
         seconds={**heard.seconds, "judged": perf_counter() - start},
     )
+
+
+def fits(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raises CommandError for a function that does not take such inputs."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # it has none, or is no function
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        found = f"`{name_of(function)}{signature}` does not take these inputs: {error}"
+        raise CommandError(f"{found}. From the command line `--inputs FILE.py:NAME` names what makes them.") from None
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..records.outcome import About, Asked, CaseSummary, Outcome
 from ..records.settings import Settings
 from ..running.selection import check_folder
 from ..running.session import Ended, Kept, Watcher, environment, open_reports, strictly
-from .check import asked, hear, judged, name_of
+from .check import asked, fits, hear, judged, name_of
 from .checked import Checked
 from .files import function_of, inputs_of, load
 from .trace import Traced
@@ -50,22 +49,9 @@ def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, 
     named = theirs(lambda: load(target))
     args, kwargs = theirs(lambda: inputs_of(load(made_by or target.rpartition(":")[0], "inputs")))
     function = theirs(lambda: function_of(named))  # behind the inputs: a seed that these set is that of a module
-    _fits(function, args, kwargs)
+    fits(function, args, kwargs)
     name, heard = theirs(lambda: hear(function, args, kwargs, ask, framework))
     return function, name, heard
-
-
-def _fits(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Raises CommandError for a function that does not take such inputs."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # it has none, or is no function
-        return
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as error:
-        found = f"`{name_of(function)}{signature}` does not take these inputs: {error}"
-        raise CommandError(f"{found}. What makes them: `--inputs FILE.py:NAME`, by default `inputs` there.") from None
 
 
 def check_command(

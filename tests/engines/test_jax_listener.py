@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad
 from jax.scipy.special import xlogy
 
 from gradaccord.engines.jax.listener import listener
@@ -55,6 +57,10 @@ def window(x, how, start):
     return lax.reduce_window(x, start, how, (2, 2), (1, 2), "SAME")
 
 
+def grouped(x, k):
+    return lax.conv_general_dilated(x, k, (1,), "SAME", feature_group_count=2)
+
+
 FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
     "mlp": (lambda w, x: jax.nn.gelu(x @ w["a"]).var(axis=1) / 0.07, ({"a": X.T @ X}, X)),
     "attention": (attend, ({"qkv": np.tile(X.T, (1, 2))}, X)),
@@ -78,6 +84,29 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
     "branch": (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), (X,)),
     "donated": (jax.jit(lambda x: 2 * x, donate_argnums=0), (X,)),
     "static": (jax.jit(lambda x, n: x**n, static_argnums=1), (X, 3)),
+    "stacked": (lambda x: jnp.stack([x, x * 2, jnp.sin(x)], 1), (X,)),
+    "columns first": (lambda x: jnp.reshape(x, (2, 6), order="F"), (X,)),
+    "two keys": (lambda x: x[0][jnp.lexsort((x[1], jnp.round(x[0])))] + lax.sort((x, -x), num_keys=2)[1], (X,)),
+    "reduced by a function": (lambda x: lax.reduce(x, 1.0, lambda a, b: a * b, (1,)), (X,)),
+    "axis of a vmap": (jax.vmap(lambda r: r - lax.pmean(r, "i"), axis_name="i"), (X,)),
+    "vmap of a branch": (jax.vmap(lambda r: lax.cond(r[0] > 0, jnp.sin, jnp.cos, r)), (X,)),
+    "pool inside": (
+        jax.grad(lambda x: (lax.reduce_window(x, -jnp.inf, lax.max, (2, 2), (1, 2), "SAME") ** 2).sum()),
+        (X,),
+    ),
+    "rows in groups": (lambda x, w: lax.ragged_dot(x, w, jnp.array([1, 2])), (X, np.tile(X.T, (2, 1, 1)))),
+    "three dimensions": (
+        lambda x, k: lax.conv_general_dilated(x, k, (1, 2, 1), "SAME", rhs_dilation=(2, 1, 1)),
+        (np.resize(X, (1, 2, 4, 3, 3)), np.resize(K, (3, 2, 2, 3, 2))),
+    ),
+    "kernel of groups": (
+        jax.grad(lambda k, x: (grouped(x, k) ** 2).sum()),
+        (np.resize(K, (4, 1, 3)), np.resize(X, (2, 2, 4))),
+    ),
+    "padding that takes away": (
+        lambda x, k: lax.conv_general_dilated(x, k, (1,), [(-1, 2)]),
+        (np.tile(X, (2, 1, 1)), K[..., :2]),
+    ),
     "empty part": (lambda x, y: jnp.concatenate([x, y]), (V, np.zeros(0))),
 }
 
@@ -144,6 +173,20 @@ def test_several_outputs_are_joined_in_the_order_in_which_they_are_returned() ->
         hear(several, X, ask=Ask(cotangent={"a": 3.0, "b": 1.0}))
 
 
+def test_each_float_output_has_a_node_of_its_own() -> None:
+    def several(x):
+        return {"a": x, "b": (x.sum(), jnp.argmax(x)), "c": [np.ones(2), 0.5, lax.stop_gradient(x) * 2]}
+
+    heard = hear(several, X)
+    shown = [heard.evaluation.values[node] for node in heard.outputs]
+    expected = [X, X.sum(), np.ones(2), np.asarray(0.5), X * 2]
+    assert [array.shape for array in shown] == [(3, 4), (), (2,), (), (3, 4)]
+    assert all(np.allclose(a, b, rtol=1e-15, atol=0) for a, b in zip(shown, expected, strict=True))
+    assert set(heard.outputs) <= set(heard.graph.by_name) and findings(heard) == []
+    alone = hear(jnp.exp, X)
+    assert alone.outputs == (alone.graph.output.name,)
+
+
 def test_wanted_names_what_has_a_gradient() -> None:
     heard = hear(lambda p, x: p["a"] * x + p["b"], {"a": X, "b": X}, X, ask=Ask(wanted=("p",)))
     assert {heard.names[name] for name in heard.evaluation.gradients} == {"p['a']", "p['b']"}
@@ -179,6 +222,21 @@ def test_a_wrong_rule_is_found_at_its_own_term(name: str) -> None:
         assert heard.places[use.consumer].rule.startswith(WRONG[name][0].__name__ + " at jax_rules.py:")
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.0001])
+def test_a_primitive_of_somebody_else_is_a_rule(factor: float) -> None:
+    def waved(x):
+        return jnp.sin(x) * x
+
+    primitive = Primitive("waved")
+    primitive.def_impl(waved)
+    primitive.def_abstract_eval(lambda x: x)
+    ad.defjvp(primitive, lambda t, x: factor * t * (jnp.sin(x) + x * jnp.cos(x)))
+    heard = hear(lambda x: primitive.bind(2 * x), X)
+    (node,) = (node for node in heard.graph.operations if node.op == "waved")
+    assert heard.places[node.name].rule == f"waved at test_jax_listener.py:{waved.__code__.co_firstlineno}"
+    assert [verdict for _, verdict in findings(heard)] == (["wrong"] if factor != 1 else [])
+
+
 def test_a_rule_that_is_meant_to_be_no_derivative_is_judged_by_its_surrogate() -> None:
     @jax.custom_vjp
     def through(z, bound):
@@ -207,6 +265,47 @@ def test_a_function_with_a_meaning_of_its_own_is_one_node() -> None:
     assert jax.scipy.special.xlogy is xlogy
 
 
+# --- what Python asks of an array --------------------------------------------------------------------------------
+
+
+def halved(x):
+    while jnp.abs(x).max() > 0.1:
+        x = jnp.sin(x) / 2
+    return x
+
+
+def by_derivative(x):
+    return x * jax.grad(lambda z: (z**3).sum() if z[0, 0] > 0 else z.sum())(x)
+
+
+ASKING: dict[str, tuple[Function, tuple[Any, ...], str]] = {
+    "if": (lambda x: x * 2 if x.sum() > 0 else x**2, (X,), "a choice in Python"),
+    "while": (halved, (X,), "a choice in Python"),
+    "mask": (lambda x: x[x > 0] ** 2, (X,), "a choice in Python"),
+    "NumPy of a mask": (lambda x: x * np.asarray(x > 0), (X,), "a choice in Python"),
+    "max": (lambda x: max(x[0]) * min(x[1]), (X,), "a choice in Python"),
+    "if in a derivative": (by_derivative, (X,), "a choice in Python"),
+    "int": (lambda x: x.ravel()[int(jnp.argmax(x))] ** 2, (X,), "an integer that Python reads"),
+    "where": (lambda x: x[jnp.where(x > 0)] ** 2, (X,), "an integer that Python reads"),
+    "list": (lambda x: sum(x[0, k] for k, yes in enumerate((x[0] > 0).tolist()) if yes), (X,), "a choice in Python"),
+    "count of turns": (lambda x: lax.fori_loop(0, int((x > 0).sum()), lambda i, z: jnp.sin(z), x), (X,), "an integer"),
+    "item": (lambda x: x * x.max().item(), (X,), "no gradient flows"),
+    "of no input": (lambda x, n: sum(x[k] for k in range(int(n.max()))), (X, np.array([1, 2])), ""),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_what_python_asks_of_an_array_is_answered_by_the_run(name: str) -> None:
+    function, inputs, said = ASKING[name]
+    heard = hear(function, *inputs)
+    ((node, gradient),) = heard.evaluation.gradients.items()
+    assert heard.evaluation.adjoints is not None
+    np.testing.assert_array_equal(heard.evaluation.adjoints[node], gradient)
+    assert findings(heard) == []
+    notes = [note for note in heard.notes if "Python" in note]
+    assert bool(notes) == bool(said) and all(said in note and "test_jax_listener.py:" in note for note in notes)
+
+
 # --- what cannot be heard ----------------------------------------------------------------------------------------
 
 
@@ -217,10 +316,6 @@ def callback(x):
 
     called.defjvp(lambda xs, ts: (called(*xs), jnp.cos(xs[0]) * ts[0]))
     return called(x)
-
-
-def branching(x):
-    return x * 2 if x.sum() > 0 else x
 
 
 class Counter:
@@ -245,11 +340,14 @@ REFUSED: dict[str, tuple[Function, tuple[Any, ...], str]] = {
     "qr": (lambda a: jnp.linalg.qr(a)[1], (SQUARE,), "`(qr|geqrf)`"),
     "fft": (lambda x: jnp.abs(jnp.fft.fft(x)), (V,), "complex.*jnp.fft.fft"),
     "erfinv": (lambda x: jax.scipy.special.erfinv(x / 9), (V,), "`erf_inv`.*erfinv"),
+    "random gamma": (lambda x: jax.random.gamma(jax.random.key(0), x), (V,), "`random_gamma`.*gradaccord.define"),
     "callback": (callback, (X,), "`pure_callback`.*hand what it gives"),
     "pmap": (lambda x: jax.pmap(lambda a: a * 2)(x[:1]), (X,), "`shard_map`.*one device"),
     "out of bounds": (lambda x: x.at[jnp.array([0, 7])].get(mode="fill"), (X,), "out of bounds.*NaN"),
     "two at one place": (lambda x: x.at[jnp.array([0, 0])].set(x[:2]), (X,), "two numbers at one place"),
-    "if": (branching, (X,), "choice in Python.*test_jax_listener.py:.*jnp.where"),
+    "float of an input": (lambda x: x * float(x[0, 0]), (X,), "does not differentiate.*test_jax_listener.py:.*jnp"),
+    "NumPy on an input": (lambda x: np.sin(x).sum(), (X,), "TracerArrayConversionError.*test_jax_listener.py:"),
+    "if in a vmap": (jax.vmap(lambda r: r if r[0] > 0 else -r), (X,), "Bool.*py:.*lax.cond"),
     "complex input": (lambda x: x.real, (X + 0j,), "`x` is complex"),
     "integer output": (jnp.argmax, (X,), "returns int64"),
     "no output": (lambda x: None, (X,), "returns nothing"),

@@ -99,6 +99,27 @@ def _filled(x: Tensor) -> Tensor:
     return out
 
 
+def _activated(x: Tensor) -> Tensor:
+    """An activation in place on a view, as image models have it: `CopySlices` of torch lays gradients out anew."""
+    y = F.layer_norm(x.permute(0, 2, 3, 1), (64,)).permute(0, 3, 1, 2)
+    return F.conv2d(F.silu(y, inplace=True), x[:1, :, :3, :3])
+
+
+def _residual(x: Tensor) -> Tensor:
+    """`rms_norm` reads x twice inside, and the sum reads it before."""
+    for _ in range(3):
+        x = x + torch.tanh(F.rms_norm(x, (4,)) @ x.T) @ x
+    return x
+
+
+def _clamped(x: Tensor) -> Tensor:
+    """As `gaussian_nll_loss` does: other numbers, and a gradient that goes straight through."""
+    y = 2 * x
+    with torch.no_grad():
+        y.clamp_(min=1)
+    return y.log() * x
+
+
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "in place on a view": (_written, (draw(3, 4),)),
     "buffer": (_filled, (draw(3, 4),)),
@@ -120,6 +141,10 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
     "without gradient": (_held, (draw(3, 4),)),
     "einsum": (lambda x: torch.einsum("...i,...j->...ij", x, x), (draw(3, 4),)),
+    "in place on a view of another layout": (_activated, (draw(1, 64, 16, 16),)),
+    "read twice inside": (_residual, (draw(6, 4),)),
+    "behind the tape": (_clamped, (draw(3, 4),)),
+    "a narrower dtype": (lambda x: F.softmax(x, -1, dtype=torch.float32).double() * x, (draw(3, 4),)),
 }
 
 
@@ -181,3 +206,53 @@ def test_autocast_shows_its_casts() -> None:
 def test_a_dtype_that_is_asked_for_is_that_of_every_float() -> None:
     run = heard(nn.Linear(3, 2), torch.ones(2, 3), ask=Ask(dtype="float64"))
     assert run.dtype == "float64" and not findings(run)
+
+
+def test_each_float_output_has_a_node_of_its_own() -> None:
+    def several(x: Tensor) -> Any:
+        part = x[0]
+        part.mul_(2)
+        return {"a": x, "b": (x.sum(), x.argmax()), "c": [torch.ones(2), x.detach(), part]}
+
+    run = heard(lambda x: several(x * 1), draw(2, 3))
+    shown = [run.evaluation.values[node] for node in run.outputs]
+    plain = several(draw(2, 3))
+    expected = [plain["a"], plain["b"][0], *plain["c"]]
+    assert [array.shape for array in shown] == [(2, 3), (), (2,), (2, 3), (3,)]
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(shown, expected, strict=True))
+    assert set(run.outputs) <= set(run.graph.by_name) and not findings(run) and same_bits(run)
+    alone = heard(torch.exp, draw(2))
+    assert alone.outputs == (alone.graph.output.name,)
+
+
+def test_what_a_call_reads_twice_has_a_term_of_its_own() -> None:
+    run = heard(_residual, draw(6, 4))
+    norms = {node.name for node in run.graph.operations if node.op == "rms_norm"}
+    terms = run.evaluation.terms
+    assert terms is not None and norms == {use.consumer for use in terms if use.consumer in norms} and len(norms) == 3
+    use = next(use for use in terms if use.consumer in norms)
+    terms[use][0, 0] *= 1 + 1e-9
+    assert ("term", use) in findings(run)
+
+
+def test_a_dtype_that_a_call_computes_in_is_a_cast() -> None:
+    run = heard(lambda x: torch.sum(input=x * x, dtype=torch.float32), draw(3))
+    assert [node.op for node in run.graph.operations] == ["multiply", "to_float32", "sum"] and same_bits(run)
+
+
+class Caching(nn.Module):
+    """Keeps in a dict what it has made of a parameter, as timm's LeViT does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias, self.made = nn.Parameter(torch.ones(3)), dict[str, Tensor]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.made.setdefault("bias", self.bias[torch.tensor([0, 2, 1])])
+        return x * self.made["bias"]
+
+
+def test_what_a_module_keeps_in_a_dict_is_forgotten_after_a_run() -> None:
+    module = Caching().double()
+    run = heard(module, draw(2, 3))
+    assert same_bits(run) and not findings(run) and not module.made
