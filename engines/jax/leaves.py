@@ -9,6 +9,7 @@ import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
@@ -46,7 +47,7 @@ class Leaves:
 
 def leaves_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Leaves:
     """The leaves of a call. A function that is a module, or a method of one, has leaves of its own."""
-    holder, attached = _held(function)
+    holder, attached = held(function)
     found, tree = jax.tree_util.tree_flatten_with_path((holder, args, dict(kwargs)))
     arguments = _argument_names(function, len(args))
     values, names = [value for _, value in found], dict[int, str]()
@@ -82,13 +83,16 @@ def needs_64_bits(leaves: Leaves) -> bool:
     )
 
 
-def _held(function: Callable[..., Any]) -> tuple[Tree, Callable[[Tree], Callable[..., Any]]]:
+def held(function: Callable[..., Any]) -> tuple[Tree, Callable[[Tree], Callable[..., Any]]]:
     """What of a function is a tree of numbers, and how the function is made of that again."""
     owner = getattr(function, "__self__", None)
     if isinstance(function, types.MethodType) and _is_module(owner):
         return owner, lambda owner: types.MethodType(function.__func__, owner)
     if _is_module(function):
         return function, lambda function: function
+    if isinstance(function, partial):
+        owner, attached = held(function.func)
+        return owner, lambda owner: partial(attached(owner), *function.args, **function.keywords)
     return None, lambda _: function
 
 
@@ -121,9 +125,14 @@ def _name(path: tuple[Any, ...], arguments: Sequence[str]) -> str:
         head, rest = str(arguments[rest[0].idx]), rest[1:]
     elif of == 2:
         head, rest = rest[0].key, rest[1:]
-    if rest and getattr(rest[-1], "name", "") == "value":  # the variables of Flax hold their array so
-        rest = rest[:-1]
-    return (head + jax.tree_util.keystr(rest)).removeprefix(".")
+    return key_of(head, rest)
+
+
+def key_of(head: str, path: tuple[Any, ...]) -> str:
+    """The name of a leaf below what is called `head`."""
+    if path and getattr(path[-1], "name", "") == "value":  # the variables of Flax hold their array so
+        path = path[:-1]
+    return (head + jax.tree_util.keystr(path)).removeprefix(".")
 
 
 def _copied(value: Any) -> Any:

@@ -28,7 +28,8 @@ from ...harness.records.evaluation import DTYPES, Array, Evaluation
 from ...harness.words import nearest
 from .defined import marking
 from .engine import version
-from .leaves import Leaves, joined, joined_cotangent, leaves_of, needs_64_bits
+from .holding import arrays, holding, numbers_of, state, with_leaves, within
+from .leaves import Leaves, float_outputs, joined, joined_cotangent, leaves_of, needs_64_bits
 from .places import place_of_error
 from .precision import mode
 from .replay import same_bits
@@ -104,8 +105,9 @@ class _Hearing:
         given = self.leaves.call({**others, **dict(zip(self.wanted, wanted, strict=True))})
         return joined(given), given
 
-    def _output(self, *wanted: Any) -> Any:
-        return self.output(*wanted)[0]
+    def _outputs(self, *wanted: Any) -> list[Any]:
+        output, given = self.output(*wanted)
+        return [output, *float_outputs(given)]
 
     # --- plain ---------------------------------------------------------------------------------------------------
 
@@ -145,8 +147,12 @@ class _Hearing:
         with marking(self.ask.defined) as marks:
             jaxpr = self._traced(numbers)
         walk = Walk(recording, self.ask, marks)
-        (result,) = walk.run(jaxpr.jaxpr, jaxpr.consts, values)
-        graph, dtype = recording.graph(self._reached(result), names.values())
+        result, *parts = walk.run(jaxpr.jaxpr, jaxpr.consts, values)
+        output_node = self._reached(result)
+        outputs = tuple(
+            part.node or recording.input("constant", np.asarray(part.array), constant=True) for part in parts
+        )
+        graph, dtype = recording.graph(output_node, [*names.values(), *outputs])
         terms, adjoints = walk.backward(graph, seed)
         evaluation = Evaluation(
             "ok",
@@ -167,6 +173,7 @@ class _Hearing:
             dtype,
             {node.name: recording.names[node.name] for node in graph.inputs},
             {node.name: recording.places[node.name] for node in graph.nodes},
+            tuple(outputs),
             (*walk.notes, *(f"`{name}` does not reach the output" for name in unused)),
             self.clock.seconds,
             "jit" if self.compiled else "",
@@ -174,7 +181,7 @@ class _Hearing:
 
     def _traced(self, numbers: Sequence[Any]) -> Any:
         try:
-            return jax.make_jaxpr(self._output)(*numbers)
+            return jax.make_jaxpr(self._outputs)(*numbers)
         except CONCRETE as error:
             said = str(error).splitlines()[0].rstrip(".")
             raise Refused(
@@ -222,4 +229,4 @@ def _again(x: Any) -> Any:
     return x if x.weak_type else jax.device_put(np.array(x))
 
 
-listener = Listener(hear, version)
+listener = Listener(hear, version, arrays, state, holding, numbers_of, with_leaves, within)

@@ -21,11 +21,14 @@ import torch
 
 from ...harness.hearing.heard import Ask, Heard, Listener, Place, Refused
 from ...harness.hearing.recording import Recording
+from ...harness.hearing.structure import leaves as leaves_of
+from ...harness.hearing.structure import with_leaves
 from ...harness.records.cotangent import default_cotangent
 from ...harness.records.evaluation import Array, Evaluation
 from .definitions import heard_definitions
 from .engine import version
 from .hearing import Hearing
+from .holding import arrays, holding, state, within
 from .nodes import array
 from .places import Places, raised_at
 from .rules import heard_rules
@@ -47,7 +50,7 @@ def hear(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
     middle = perf_counter()
     heard = _heard(program, seed)
     end = perf_counter()
-    graph, dtype, hearing, evaluation = heard
+    graph, dtype, hearing, evaluation, outputs = heard
     names = {node: name for node, name in hearing.recording.names.items() if node in graph.by_name}
     by_node = {node: gradients[name] for node, name in names.items() if name in gradients}
     kept = {node.name: by_node[node.name] for node in graph.wanted}
@@ -65,6 +68,7 @@ def hear(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
         dtype,
         names,
         {node.name: hearing.recording.places[node.name] for node in graph.nodes},
+        outputs,
         tuple(hearing.notes),
         {"plain": middle - start, "heard": end - middle},
         "compiled" if _compiled(function) else "",
@@ -75,7 +79,7 @@ def _plain(program: Program) -> tuple[Array, dict[str, Array], Tensor]:
     """Output and gradients by the user's own program, and the seed that they are pulled back with."""
     with program.fresh() as (inputs, call):
         try:
-            output = one_output(call())
+            output = joined(float_outputs(call()))
         except RuntimeError as error:
             if "a leaf Variable that requires grad" not in str(error):
                 raise
@@ -103,7 +107,7 @@ def _floats(program: Program) -> str:
     return f"Wanted are: {', '.join(sorted(program.wanted)) or 'none; no input or parameter is a float that trains'}."
 
 
-def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluation]:
+def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluation, tuple[str, ...]]:
     places = Places(program.paths)
     ask = program.ask
     hearing = Hearing(Recording("torch"), places, defined=ask.defined, intended=ask.intended)
@@ -112,7 +116,8 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
         wanted = [node for node, leaf in zip(made, inputs, strict=True) if leaf.wanted]
         places.outside = sys._getframe()
         with heard_definitions(ask.defined), heard_rules(), hearing:
-            output = one_output(call())
+            floats = float_outputs(call())
+            output = joined(floats)
         output = hearing.memory.current(output)
         if not hearing.nodes.depends(output):
             last = output.grad_fn.name() if output.grad_fn is not None else "nothing"
@@ -120,7 +125,8 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
                 f"an output made where no listener hears ({last}): TorchScript or C++",
                 remedy="`gradaccord.define` gives a function a meaning.",
             )
-        graph, dtype = hearing.recording.graph(hearing.nodes.node_of(output), wanted)
+        outputs = tuple(hearing.nodes.node_of(t) for t in floats)
+        graph, dtype = hearing.recording.graph(hearing.nodes.node_of(output), [*wanted, *outputs])
         tags = [(use, tag) for use, tag in hearing.nodes.tags if use.consumer in graph.by_name]
         active = [node.name for node in graph.nodes if node.name in graph.active]
         tensors = [*(tag for _, tag in tags), *(hearing.nodes.shown[name] for name in active)]
@@ -131,7 +137,8 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
             if use.consumer in graph.by_name:
                 (terms[use],) = torch.autograd.grad(out, [x], adjoints[use.consumer], retain_graph=True)
     shown = {use: array(term) for use, term in terms.items()}
-    return graph, dtype, hearing, Evaluation("ok", terms=shown, adjoints={n: array(g) for n, g in adjoints.items()})
+    evaluation = Evaluation("ok", terms=shown, adjoints={name: array(g) for name, g in adjoints.items()})
+    return graph, dtype, hearing, evaluation, outputs
 
 
 def _pulled_back(output: Tensor, tensors: Sequence[Tensor], seed: Tensor, *, keep: bool) -> list[Tensor]:
@@ -142,8 +149,8 @@ def _pulled_back(output: Tensor, tensors: Sequence[Tensor], seed: Tensor, *, kee
     return [seed if t is output else found[id(t)] if id(t) in found else torch.zeros_like(t) for t in tensors]
 
 
-def one_output(value: Any) -> Tensor:
-    """What the gradient is taken of: the one float tensor of an output, or all of them behind one another."""
+def float_outputs(value: Any) -> list[Tensor]:
+    """The float tensors that a function returned. Raises Refused where there is none, or a complex one."""
     found = [t for _, t in leaves(value)]
     floats = [t for t in found if t.is_floating_point() or t.is_complex()]
     if not floats:
@@ -151,6 +158,11 @@ def one_output(value: Any) -> Tensor:
         raise Refused(f"an output without a float: {kinds}", remedy="Return a float tensor, or several.")
     if any(t.is_complex() for t in floats):
         raise Refused("an output that is complex", remedy="Return its real and its imaginary part.")
+    return floats
+
+
+def joined(floats: Sequence[Tensor]) -> Tensor:
+    """What the gradient is taken of: the one float tensor of an output, or all of them behind one another."""
     if len(floats) == 1:
         return floats[0]
     widest = reduce(torch.promote_types, (t.dtype for t in floats))
@@ -245,4 +257,4 @@ def _hooks_watched(program: Program, inputs: Sequence[Any], hearing: Hearing) ->
             table.update(hooks)
 
 
-listener = Listener(hear, version)
+listener = Listener(hear, version, arrays, state, holding, leaves_of, with_leaves, within)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -81,8 +82,10 @@ class Heard:
     node of another precision than `dtype`, that of the run, says so in its `dtype`.
 
     `names` are the user's own names of inputs, such as `blocks.0.attn.weight` or `params['w'][0]`, by node; `places`
-    say where each node was called. `notes` say what was taken from the run and not judged: a branch, a random draw.
-    `seconds`: by stage, `plain`, `heard`, `compiled`. `plain` says how the plain program ran, where it was compiled.
+    say where each node was called. `outputs` are the nodes of the float outputs one by one, in the order in which the
+    function returns them; `graph.output` is the only one, or all of them joined. `notes` say what was taken from the
+    run and not judged: a branch, a random draw. `seconds`: by stage, `plain`, `heard`, `compiled`. `plain` says how the
+    plain program ran, where it was compiled.
     """
 
     graph: Graph
@@ -92,6 +95,7 @@ class Heard:
     dtype: str
     names: Mapping[str, str]
     places: Mapping[str, Place]
+    outputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     plain: str = ""
@@ -103,7 +107,23 @@ Hear: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...], Mapping[str, An
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """How to hear functions of one framework. An entry point of the group `gradaccord.listeners`."""
+    """How to hear functions of one framework, and how to handle what they hold. An entry point of the group
+    `gradaccord.listeners`.
+
+    `arrays(thing)`: a structure of any framework's arrays with this one's in their place; signed integers as its
+    widest. `state(function)`: what a function holds, as a user's `convert` takes it: a state dict, a module that is a
+    pytree; None where it holds nothing. `holding(function, state)`: within it, the function with that state in place of
+    its own; Refused names parameters that are missing, unexpected, or of another shape. `leaves(thing, name)`: the
+    arrays of a state, or of an argument of that name, as NumPy arrays under the names that `Heard.names` gives them.
+    `with_leaves(thing, numbers, name)`: the same structure with other numbers in these places. `within(dtype)`: how
+    arrays are made while a run of that precision is heard, so that none is rounded before.
+    """
 
     hear: Hear
-    version: Callable[[], str] = lambda: ""
+    version: Callable[[], str]
+    arrays: Callable[[Any], Any]
+    state: Callable[[Callable[..., Any]], Any]
+    holding: Callable[[Callable[..., Any], Any], AbstractContextManager[Callable[..., Any]]]
+    leaves: Callable[[Any, str], Mapping[str, Array]]
+    with_leaves: Callable[[Any, Mapping[str, Any], str], Any]
+    within: Callable[[str], AbstractContextManager[Any]]

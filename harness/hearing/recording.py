@@ -122,8 +122,8 @@ class Recording:
                 return free
 
     def graph(self, output: str, wanted: Iterable[str] = ()) -> tuple[Graph, str]:
-        """What the output needs, and its precision, which is that of the run: other nodes name theirs. Inputs that are
-        `wanted` stay where nothing reads them: their gradient is 0."""
+        """What the output needs, and its precision, which is that of the run: other nodes name theirs. Nodes that are
+        `wanted` stay where nothing reads them: the gradient of an input is 0 then."""
         dtype = self.builder.nodes[output].dtype
         graph = self.builder.graph([output])
         needed, kept = {output, *wanted}, list[Node]()

@@ -144,6 +144,20 @@ def test_several_outputs_are_joined_in_the_order_in_which_they_are_returned() ->
         hear(several, X, ask=Ask(cotangent={"a": 3.0, "b": 1.0}))
 
 
+def test_each_float_output_has_a_node_of_its_own() -> None:
+    def several(x):
+        return {"a": x, "b": (x.sum(), jnp.argmax(x)), "c": [np.ones(2), 0.5, lax.stop_gradient(x) * 2]}
+
+    heard = hear(several, X)
+    shown = [heard.evaluation.values[node] for node in heard.outputs]
+    expected = [X, X.sum(), np.ones(2), np.asarray(0.5), X * 2]
+    assert [array.shape for array in shown] == [(3, 4), (), (2,), (), (3, 4)]
+    assert all(np.allclose(a, b, rtol=1e-15, atol=0) for a, b in zip(shown, expected, strict=True))
+    assert set(heard.outputs) <= set(heard.graph.by_name) and findings(heard) == []
+    alone = hear(jnp.exp, X)
+    assert alone.outputs == (alone.graph.output.name,)
+
+
 def test_wanted_names_what_has_a_gradient() -> None:
     heard = hear(lambda p, x: p["a"] * x + p["b"], {"a": X, "b": X}, X, ask=Ask(wanted=("p",)))
     assert {heard.names[name] for name in heard.evaluation.gradients} == {"p['a']", "p['b']"}

@@ -239,3 +239,20 @@ def test_what_a_module_keeps_in_a_dict_is_forgotten_after_a_run() -> None:
     module = Caching().double()
     run = heard(module, draw(2, 3))
     assert same_bits(run) and not findings(run) and not module.made
+
+
+def test_each_float_output_has_a_node_of_its_own() -> None:
+    def several(x: Tensor) -> Any:
+        part = x[0]
+        part.mul_(2)
+        return {"a": x, "b": (x.sum(), x.argmax()), "c": [torch.ones(2), x.detach(), part]}
+
+    run = heard(lambda x: several(x * 1), draw(2, 3))
+    shown = [run.evaluation.values[node] for node in run.outputs]
+    plain = several(draw(2, 3))
+    expected = [plain["a"], plain["b"][0], *plain["c"]]
+    assert [array.shape for array in shown] == [(2, 3), (), (2,), (2, 3), (3,)]
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(shown, expected, strict=True))
+    assert set(run.outputs) <= set(run.graph.by_name) and not findings(run) and same_bits(run)
+    alone = heard(torch.exp, draw(2))
+    assert alone.outputs == (alone.graph.output.name,)

@@ -34,8 +34,8 @@ def imports(path: Path) -> Iterator[str]:
 # The rooms of `harness/` from the ground up; those between two bars may not import one another. A room imports only
 # rooms before the bar that stands before it.
 ORDER = (
-    "words errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | paths | running "
-    "| telling | own"
+    "words errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | alignment paths "
+    "| running | telling | own"
 )
 
 
@@ -81,7 +81,7 @@ FILES = {
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
-    "hearing": "heard | recording",
+    "hearing": "heard structure | recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
     "| second sensitivity ties",
@@ -89,6 +89,8 @@ FILES = {
     "| definitions indices | statements | known | case",
     "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order",
+    "alignment": "content difference | side | matching wording | proposals exercised trail "
+    "| library orders relations steps | gradients operands proofs | align | compare",
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "ledger offered selection | loading | answers | inside memory | workers | unit | place schedule "
     "| cluster | pools | run | session",

@@ -1,0 +1,200 @@
+"""Gradients of two runs whose values are the same: do they agree, and which stopped gradient makes the difference?
+
+Both are taken of the graphs, by the hand-written reverse mode and of one cotangent, so that rounding and defects of the
+frameworks are not in them: those are what the judge of each run is for. Whose gradient is whose is told by content:
+every number of a parameter of `a` is looked for among those of `b`, however it was transposed, cut or joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph.build import Builder
+from ..graph.gradient import gradient
+from ..graph.graph import Graph
+from ..graph.node import Constant, Node
+from ..hearing.heard import Place
+from ..records.evaluation import Array
+from . import wording
+from .content import spares, values
+from .difference import Divergence
+from .matching import Match
+from .side import Side
+
+Floats = NDArray[np.float64]
+TRIED = 24  # stopped gradients of a side
+NEAR = 1e-12  # of a number, how near its copy on the other side is
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """The gradient of every wanted input, and how far rounding may have moved it."""
+
+    gradients: Mapping[str, Floats]
+    spare: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Where the numbers of `a`'s wanted inputs are among those of `b`'s."""
+
+    a: Side
+    b: Side
+
+    @cached_property
+    def _sorted(self) -> Floats:
+        return np.sort(_joined(self.b, self.b.numbers))
+
+    @cached_property
+    def places(self) -> Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """For each input of `a` that `b` has whole, where in `b`'s sorted numbers the copies of each begin and end. An
+        input whose numbers are not told apart is none."""
+        mine, found = np.sort(_joined(self.a, self.a.numbers)), dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]()
+        for node in self.a.graph.wanted:
+            x = self.a.numbers[node.name].ravel()
+            low, high = x - NEAR * np.abs(x), x + NEAR * np.abs(x)
+            first, last = np.searchsorted(self._sorted, low), np.searchsorted(self._sorted, high, side="right")
+            alone = np.searchsorted(mine, high, side="right") - np.searchsorted(mine, low) == 1
+            if np.all(first < last) and np.all(alone):
+                found[node.name] = first, last
+        return found
+
+    @property
+    def missing(self) -> list[str]:
+        return [node.name for node in self.a.graph.wanted if node.name not in self.places]
+
+    def pulled(self, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
+        """What `b`'s inputs have, by the inputs of `a`: the sums over the copies of each number."""
+        order = np.argsort(_joined(self.b, self.b.numbers), kind="stable")
+        flat = _joined(self.b, numbers)[order]
+        made: dict[str, Floats] = {}
+        for name, (first, last) in self.places.items():
+            made[name] = flat[first]
+            for k in np.flatnonzero(last - first > 1):
+                made[name][k] = flat[first[k] : last[k]].sum()
+        return made
+
+    def apart(self, mine: Slopes, theirs: Slopes) -> list[str]:
+        """The inputs of `a` whose gradients differ by more than rounding."""
+        pulled, spare = self.pulled(theirs.gradients), self.pulled(theirs.spare)
+        return [name for name in self.places if not _near(mine, name, pulled[name], spare[name])]
+
+
+def _near(mine: Slopes, name: str, y: Floats, spare: Floats) -> bool:
+    x, room = mine.gradients[name].ravel(), mine.spare[name].ravel() + spare
+    room = np.maximum(room, np.max(room, initial=0.0) / 4)
+    return bool(np.all((np.abs(x - y) <= room) | (x == y) | (np.isnan(x) & np.isnan(y))))
+
+
+def _joined(side: Side, numbers: Mapping[str, Array]) -> Floats:
+    """The numbers of all wanted inputs behind one another."""
+    parts = [numbers[node.name].ravel().astype(np.float64) for node in side.graph.wanted]
+    return np.concatenate([np.zeros(0), *parts])
+
+
+def slopes(side: Side, graph: Graph, cotangent: Array) -> Slopes:
+    derived = gradient(graph, seeded=True)
+    inputs = {node.name: side.numbers[node.name] for node in graph.inputs}
+    if derived.seed:
+        inputs[derived.seed] = cotangent.reshape(graph.output.shape)
+    asked = [arg for node in graph.wanted if isinstance(arg := derived.adjoints[node.name], str)]
+    made = values(derived.graph, inputs, list(dict.fromkeys(asked))) if asked else None
+    found: dict[str, Floats] = {}
+    spare: dict[str, Floats] = {}
+    for node in graph.wanted:
+        arg = derived.adjoints[node.name]
+        if isinstance(arg, Constant) or made is None:
+            flat = float(arg.exact or 0) if isinstance(arg, Constant) else 0.0
+            found[node.name], spare[node.name] = np.full(node.shape, flat), np.zeros(node.shape)
+            continue
+        found[node.name] = np.broadcast_to(made.numbers[arg], node.shape)
+        noise = np.broadcast_to(made.noise[arg], node.shape)
+        spare[node.name] = spares(found[node.name].ravel(), noise.ravel()).reshape(node.shape)
+    return Slopes(found, spare)
+
+
+def compared(a: Side, b: Side) -> tuple[list[Divergence], list[str]]:
+    """Where gradients part, and the inputs of `a` whose gradients have no like in `b`, which were not compared."""
+    copies = Copies(a, b)
+    weights = a.heard.cotangent.astype(np.float64).reshape(-1)
+    other = _laid_like(a, b, weights)
+    if not copies.places or other is None:
+        return [], [node.name for node in a.graph.wanted]
+    mine, theirs = slopes(a, a.graph, weights), slopes(b, b.graph, other)
+    apart = copies.apart(mine, theirs)
+    if not apart:
+        return [], copies.missing
+    shown = _shown(a, apart[0], mine, copies.pulled(theirs.gradients)[apart[0]])
+    found = next(_stopped(copies, (weights, other), mine, theirs), None)
+    if found is None:
+        names = ", ".join(f"`{a.label(name)}`" for name in apart[:3])
+        reason = f"values agree and the gradients of {names} do not, and no stopped gradient explains it"
+        found = Divergence("gradient", a.place(apart[0]), Place(), "", "", reason, "")
+    return [replace(found, proof=shown)], copies.missing
+
+
+def _laid_like(a: Side, b: Side, weights: Floats) -> Floats | None:
+    """The cotangent of `b` that weighs each number as `a`'s does: outputs may have their axes in another order."""
+    parts: list[Floats] = []
+    at = 0
+    for name, other in zip(a.heard.outputs, b.heard.outputs, strict=True):
+        x, y = a.numbers[name], b.numbers[other]
+        part, at = weights[at : at + x.size], at + x.size
+        if x.shape != y.shape:
+            laid = np.empty(y.size)
+            laid[np.argsort(y, axis=None)] = part[np.argsort(x, axis=None)]
+            part = laid
+        parts.append(part)
+    made = np.concatenate(parts)
+    return made if made.size == int(np.prod(b.graph.output.shape)) else None
+
+
+def _shown(a: Side, name: str, mine: Slopes, pulled: Floats) -> str:
+    x = mine.gradients[name].ravel()
+    k = int(np.argmax(np.nan_to_num(np.abs(x - pulled))))
+    index = ", ".join(str(int(one)) for one in np.unravel_index(k, mine.gradients[name].shape))
+    where = f" at [{index}]" if index else ""
+    return f"the gradient of `{a.label(name)}`{where} is {x[k]:.10g} on one side and {pulled[k]:.10g} on the other"
+
+
+def _stopped(copies: Copies, cotangents: tuple[Floats, Floats], mine: Slopes, theirs: Slopes) -> Iterator[Divergence]:
+    """Stopped gradients of one side without which gradients agree, one by one and then all of a side together."""
+    a, b = copies.a, copies.b
+    for side, opposite, cotangent in ((a, b, cotangents[0]), (b, a, cotangents[1])):
+        stops = [node for node in side.graph.operations if _stops(side, node)][:TRIED]
+        for group in [*([node] for node in stops), *([stops] if len(stops) > 1 else [])]:
+            made = slopes(side, without(side.graph, {node.name for node in group}), cotangent)
+            if not copies.apart(*((made, theirs) if side is a else (mine, made))):
+                yield _divergence(side, opposite, group[0], turned=side is b)
+
+
+def _stops(side: Side, node: Node) -> bool:
+    return node.op == "stop_gradient" and ":" not in node.name and node.args[0] in side.graph.active
+
+
+def _divergence(side: Side, opposite: Side, node: Node, *, turned: bool) -> Divergence:
+    place, call = side.place(node.name), wording.what(side, node.name)
+    like = Match(side, opposite).counterpart(side.source(node.name))
+    there = opposite.place(like) if like in opposite.order else Place()
+    where = f"at {wording.short(there)}" if there.file else "on the other side"
+    reason = f"the gradient is stopped by `{call}` at {wording.short(place)} and goes on {where}"
+    spots, calls = ((there, place), ("", call)) if turned else ((place, there), (call, ""))
+    return Divergence("gradient", *spots, *calls, reason, "")
+
+
+def without(graph: Graph, names: set[str]) -> Graph:
+    """The graph with these stopped gradients going on."""
+    builder = Builder(graph.definitions)
+    for node in graph.nodes:
+        if node.op == "input":
+            builder.add(node)
+        elif node.name in names:
+            builder.apply("copy", node.args, {}, node.name)
+        else:
+            builder.apply(node.op, node.args, dict(node.params), node.name)
+    return builder.graph(graph.outputs)

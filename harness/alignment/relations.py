@@ -1,0 +1,139 @@
+"""What two nodes may have to do with one another where no small change of a step is known: a factor, an addend; and
+what is off lies in one step, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..graph.node import Constant
+from ..records.evaluation import Array
+from . import wording
+from .content import content
+from .matching import laid_out
+from .proposals import Proposal, Question
+from .side import Side
+
+MOST = 16  # nodes of either side that are held against one another
+LONGEST = 2**22
+
+
+def related(q: Question) -> Iterator[Proposal]:
+    """A factor or an addend makes a node of this side one of the other's."""
+    for name, other, x, y in _pairs(q):
+        with np.errstate(all="ignore"):
+            share, apart = y / x, y - x
+        if (r := _one(share, x)) is not None and r != 1:
+            yield Proposal({name: lambda known, y=y: y}, _scaled(q, r), name, other)
+        elif (d := _one(apart, x)) is not None and d != 0:
+            said = f"{{there}} is {wording.shown(abs(d))} {'more' if d > 0 else 'less'} than {{here}}"
+            yield Proposal({name: lambda known, y=y: y}, said, name, other)
+        else:
+            for sign, gap in ((1, apart), (-1, -apart)):
+                added = _addend(q.there if sign > 0 else q.here, q, sign, gap)
+                if added:
+                    yield Proposal({name: lambda known, y=y: y}, added, name, other)
+
+
+def _one(x: Array, beside: Array) -> float | None:
+    """The one number that an array is made of, where what it comes from is no zero."""
+    told = np.isfinite(x) & (np.abs(beside) > 1e-12)
+    if np.count_nonzero(told) < max(1, x.size // 2):
+        return None
+    found = x[told]
+    middle = float(np.median(found))
+    spread = float(np.max(np.abs(found - middle)))
+    return middle if x.size > 1 and spread <= 1e-9 * abs(middle) else None
+
+
+def _scaled(q: Question, r: float) -> str:
+    """A factor, with the numbers of either side that make it."""
+    mine, theirs = _constants(q.here, q.blamed), _constants(q.there, q.others)
+    for p, node in theirs.items():
+        for m, own in mine.items():
+            if m and np.isclose(p / m, r, rtol=1e-9):
+                del node, own
+                return f"scaled by {wording.factor(p)} at {{there}} and by {wording.factor(m)} at {{here}}"
+    for m in mine:
+        if m and np.isclose(1 / m, r, rtol=1e-9):
+            return f"the scale {wording.factor(m)} of {{here}} is left out at {{there}}"
+        if np.isclose(m, r, rtol=1e-9):
+            return f"the division by {wording.factor(m)} at {{here}} is left out at {{there}}"
+    told = wording.factor(r)
+    if "/" in told and "sqrt" not in told:
+        top, _, bottom = told.partition("/")
+        if top.lstrip("-").isdigit() and abs(int(top) - int(bottom)) == 1 and abs(r) > 0.5:
+            n = max(abs(int(top)), int(bottom))
+            kind = "unbiased (n - 1)" if abs(r) > 1 else "biased (n)"
+            return f"the variance is {kind} at {{there}}, with n = {n}: {told} times that of {{here}}"
+    if told.startswith("-") and told == "-1":
+        return "the sign is another at {there} than at {here}"
+    if (abs(r) > 1 and told.lstrip("-").isdigit()) or told.startswith("1/"):
+        kind = "sum at {there} for mean at {here}" if abs(r) > 1 else "mean at {there} for sum at {here}"
+        return f"scaled by {told} at {{there}} beside {{here}}, as if {kind}"
+    return f"scaled by {told} at {{there}} beside {{here}}"
+
+
+def _constants(side: Side, names: tuple[str, ...]) -> dict[float, str]:
+    found: dict[float, str] = {}
+    for name in names:
+        for arg in side.graph[name].args:
+            if isinstance(arg, Constant) and arg.exact is not None:
+                found.setdefault(float(arg.exact), name)
+            elif isinstance(arg, str) and arg not in side.live and side.numbers[arg].dtype.kind == "f":
+                x = side.numbers[arg]
+                if x.size and np.ptp(x) == 0 and np.isfinite(x.flat[0]):
+                    found.setdefault(float(x.flat[0]), name)
+    return found
+
+
+def _addend(side: Side, q: Question, sign: int, gap: Array) -> str:
+    """What is added on one side alone: the other's where `sign` is 1, this one's where it is -1."""
+    more, less = ("{there}", "{here}") if sign > 0 else ("{here}", "{there}")
+    if not np.isfinite(gap).all():
+        return ""
+    for node in side.floats():
+        x = side.numbers[node.name]
+        if x.size != gap.size or node.name not in side.live:
+            continue
+        if any(np.allclose(y, gap, rtol=1e-7, atol=1e-9 * float(np.abs(gap).max())) for y in laid_out(x, gap.shape)):
+            return f"`{side.label(side.source(node.name))}` is added at {more}, and left out at {less} (a residual)"
+    kept = _vector(gap)
+    if kept is None:
+        return ""
+    made = content(kept, np.abs(kept) * 1e-9 + 1e-12)
+    for node in side.graph.inputs:
+        x = side.numbers[node.name]
+        if x.dtype.kind == "f" and x.size == kept.size and content(x, np.zeros(x.shape)).same(made):
+            return f"no bias at {less}: `{side.label(node.name)}`, added at {more}, is left out"
+    return f"no bias at {less}: {kept.size} numbers are added along one axis at {more}"
+
+
+def _vector(x: Array) -> Array | None:
+    """The numbers along the one axis that an array changes along."""
+    if x.ndim < 2:
+        return None
+    for axis in range(x.ndim):
+        first = np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
+        if len(first) > 1 and np.allclose(first, first[:1], rtol=1e-7, atol=1e-9 * float(np.abs(x).max(initial=0))):
+            return first[0]
+    return None
+
+
+def transplanted(q: Question) -> Iterator[Proposal]:
+    """The other side's number of one step in place of this side's: it says where, and not why."""
+    for name, other, _, y in _pairs(q):
+        yield Proposal({name: lambda known, y=y: y}, "", name, other)
+
+
+def _pairs(q: Question) -> Iterator[tuple[str, str, Array, Array]]:
+    """Nodes to blame of either side, of one size, with their numbers in the layout of this one."""
+    others = [name for name in q.others if q.there.numbers[name].dtype.kind == "f"][:MOST]
+    for node in q.targets[:MOST]:
+        x = q.here.numbers[node.name]
+        if x.dtype.kind != "f" or x.size > LONGEST:
+            continue
+        for other in others:
+            for y in laid_out(q.there.numbers[other], x.shape):
+                yield node.name, other, x, y

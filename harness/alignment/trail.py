@@ -1,0 +1,52 @@
+"""The calls that both sides made alike before they part, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..hearing.heard import Place
+from . import wording
+from .matching import Match
+
+SHOWN = 8  # digits
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A call of `a`, that of `b` with the same numbers, and the first of these; `b` is nowhere where it has none."""
+
+    a: Place
+    b: Place
+    call_a: str
+    call_b: str
+    value: str
+
+
+def trail(match: Match, until: str = "") -> Iterator[Pair]:
+    """The calls of this side, in the order of its run, that the other side made too; up to one of its calls."""
+    seen = set[str]()
+    for node in match.here.heard.graph.operations:
+        if node.name == match.here.owner(until):
+            return
+        place = match.here.place(node.name)
+        if not place.file or node.name not in match.here.live or node.name not in match.here.order:
+            continue
+        found = match.counterpart(node.name)
+        if not found or found in seen or found not in match.there.order:
+            continue
+        seen.add(found)
+        other = match.there.place(found)
+        if other.file:
+            yield Pair(
+                place, other, wording.what(match.here, node.name), wording.what(match.there, found),
+                first_of(match.here.numbers[node.name]),
+            )  # fmt: skip
+
+
+def first_of(x: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
+    """The first numbers of an array, and its shape."""
+    numbers = ", ".join(f"{float(one):.4g}" for one in x.ravel()[:3])
+    return f"{list(x.shape)} {numbers}{', ...' if x.size > 3 else ''}" if x.ndim else numbers
