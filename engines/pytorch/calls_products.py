@@ -182,3 +182,25 @@ def _(
         "dilation": pair(dilation), "groups": groups,
     }  # fmt: skip
     return Step("conv_transpose", [x, weight, *given(bias)], params)
+
+
+@row("conv_transpose3d")
+def _(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
+    groups: int = 1, dilation: Any = 1, *, result: Any,
+) -> Step:  # fmt: skip
+    """Each element times the weights, added where the windows of `conv3d` would read."""
+    if x.ndim != 5:
+        raise Unheard("a transposed convolution without a batch", "Give it a batch of one.")
+    n, c, o, kernel = x.shape[0], x.shape[1] // groups, weight.shape[1], list(weight.shape[2:])
+    s, p, d = (settings(3, value) for value in (stride, padding, dilation))
+    where, inside = windows(result.shape[2:], x.shape[2:], kernel, s, p, d)
+    text = (
+        f"a = reshape(x0, shape=[{n}, {groups}, {c}, -1]); w = reshape(x1, shape=[{groups}, {c}, {o}, -1]); "
+        f'y = reshape(einsum("ngcp,gcok->ngopk", a, w), shape=[{n}, {groups}, {o}, -1]); '
+        f"y = scatter_add(where(x3, y, 0), x2, axis=3, size={prod(result.shape[2:])}); "
+        f"reshape(y, shape={listed(result.shape)})"
+    )
+    shape = [weight.shape[1] * groups, 1, 1, 1]
+    return Step("conv_transpose", [x, weight, where.reshape(-1), inside.reshape(-1), *given(bias)],
+                text=text + (f" + reshape(x4, shape={shape})" if bias is not None else ""))  # fmt: skip

@@ -13,6 +13,7 @@ from torch import nn
 
 from gradaccord.engines.pytorch.listener import hear
 from gradaccord.harness.graph.define import define
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.hearing.heard import Ask, Defined, Heard
 from gradaccord.harness.judging.chain import Chain
 from gradaccord.harness.judging.subject import Subject
@@ -120,6 +121,15 @@ def _clamped(x: Tensor) -> Tensor:
     return y.log() * x
 
 
+def _unpooled(x: Tensor) -> Tensor:
+    y, where = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(y * y, where, 2)
+
+
+def _bags(x: Tensor) -> Tensor:
+    return F.embedding_bag(torch.tensor([1, 2, 2, 0]), x, torch.tensor([0, 3]), mode="max")
+
+
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "in place on a view": (_written, (draw(3, 4),)),
     "buffer": (_filled, (draw(3, 4),)),
@@ -141,6 +151,16 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
     "without gradient": (_held, (draw(3, 4),)),
     "einsum": (lambda x: torch.einsum("...i,...j->...ij", x, x), (draw(3, 4),)),
+    "unpooled": (_unpooled, (draw(1, 2, 4, 4),)),
+    "pooled at random": (lambda x: F.fractional_max_pool2d(x, (3, 2), (3, 4)), (draw(2, 2, 7, 8),)),
+    "transposed convolution": (
+        lambda x, w: F.conv_transpose3d(x, w, stride=2, padding=1, output_padding=1, groups=2),
+        (draw(1, 4, 2, 3, 2), draw(4, 1, 2, 3, 2)),
+    ),
+    "reduced with antialias": (lambda x: F.interpolate(x, (3, 5), mode="bicubic", antialias=True), (draw(1, 2, 7, 8),)),
+    "bags": (_bags, (draw(3, 4),)),
+    "a number of a higher precision": (lambda x, a: (x * a + a).exp(), (draw(3, 4).float(), draw(1)[0])),
+    "bounds that meet": (lambda x: F.softshrink(F.hardtanh(x.float(), -0.1, 0.1), 0.1), (draw(3, 4),)),
     "in place on a view of another layout": (_activated, (draw(1, 64, 16, 16),)),
     "read twice inside": (_residual, (draw(6, 4),)),
     "behind the tape": (_clamped, (draw(3, 4),)),
@@ -206,6 +226,14 @@ def test_autocast_shows_its_casts() -> None:
 def test_a_dtype_that_is_asked_for_is_that_of_every_float() -> None:
     run = heard(nn.Linear(3, 2), torch.ones(2, 3), ask=Ask(dtype="float64"))
     assert run.dtype == "float64" and not findings(run)
+
+
+def test_the_term_of_a_number_of_a_higher_precision_is_of_the_lower_one() -> None:
+    run = heard(lambda x, a: (x * a).sum(), draw(3).float(), draw(1)[0])
+    use, terms = Use("multiply", 1), run.evaluation.terms
+    assert terms is not None and not findings(run)
+    terms[use] = terms[use] * (1 + 1e-5)
+    assert findings(run) == [("term", use), ("adjoint", "a")]
 
 
 def test_what_a_call_reads_twice_has_a_term_of_its_own() -> None:
