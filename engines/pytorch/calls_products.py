@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, log2, prod
 from string import ascii_letters as LETTERS
 from typing import Any
+
+import torch
 
 from .calls import Step, Unheard, decimal, given, ints, listed, row
 from .windows import settings, windows
@@ -79,6 +81,18 @@ def _(a: Any, b: Any, result: Any) -> Step:
     if a.ndim != 2 or b.ndim != 2:
         raise Unheard("`kron` of other than matrices")
     return Step("kron", [a, b], text=f'reshape(einsum("ij,kl->ikjl", x0, x1), shape={listed(result.shape)})')
+
+
+@row("matrix_exp", "linalg_matrix_exp")
+def _(x: Any) -> Step:
+    """The series up to its 18th term, of x halved until its norm is below 1/4, then squared as often: it is right to
+    2^-90 of e^|x|."""
+    size = float(x.detach().abs().sum(-1).max()) if x.numel() else 0.0
+    halvings = max(ceil(log2(size)) + 2, 0) if size else 0
+    series = "; ".join(f"e = x1 + (b @ e) / {k}" for k in range(17, 0, -1))
+    squares = "".join("; e = e @ e" for _ in range(halvings))
+    one = torch.eye(x.shape[-1], dtype=x.dtype)
+    return Step("matrix_exp", [x, one], text=f"b = x0 / {2**halvings}; e = x1 + b / 18; {series}{squares}; e")
 
 
 @row("einsum")

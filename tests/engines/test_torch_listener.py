@@ -126,6 +126,24 @@ def _unpooled(x: Tensor) -> Tensor:
     return F.max_unpool2d(y * y, where, 2)
 
 
+PACKED: dict[str, nn.Module] = {
+    "lstm": nn.LSTM(4, 3, 2, bidirectional=True, batch_first=True),
+    "gru": nn.GRU(4, 3, bidirectional=True, batch_first=True),
+}
+
+
+def _packed(kind: str) -> Callable[[Tensor], Tensor]:
+    net = PACKED[kind].double()
+
+    def run(x: Tensor) -> Tensor:
+        lengths = torch.tensor([2, 4, 4])
+        y, last = net(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        ended = last[1] if kind == "lstm" else last
+        return nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0].sum(0) * ended.mean()
+
+    return run
+
+
 def _bags(x: Tensor) -> Tensor:
     return F.embedding_bag(torch.tensor([1, 2, 2, 0]), x, torch.tensor([0, 3]), mode="max")
 
@@ -142,6 +160,13 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "where as a method": (lambda x: x.where(x > 0, 2 * x), (draw(3, 4),)),
     "several results": (lambda x: torch.var_mean(x, 1)[0] * x.max(1).values, (draw(3, 4),)),
     "recurrent": (lambda x: nn.LSTM(4, 2, 2, bidirectional=True).double()(x)[1][0], (draw(3, 2, 4),)),
+    "recurrent without biases": (lambda x: nn.GRU(4, 2, bias=False).double()(x)[0], (draw(3, 2, 4),)),
+    "packed lstm": (_packed("lstm"), (draw(3, 4, 4),)),
+    "packed gru": (_packed("gru"), (draw(3, 4, 4),)),
+    "exponential of a matrix": (
+        lambda x: torch.matrix_exp(2 * x) @ torch.linalg.matrix_exp(x[0] * 0),
+        (draw(2, 3, 3),),
+    ),
     "pooled": (lambda x: F.max_pool2d(x, 2, ceil_mode=True) + F.adaptive_avg_pool2d(x, 2), (draw(1, 3, 3),)),
     "enlarged": (lambda x: F.interpolate(x, size=(5, 4), mode="bilinear"), (draw(1, 2, 3, 3),)),
     "added by index": (lambda x: torch.zeros_like(x).index_add(0, torch.tensor([0, 0, 1]), x.exp()), (draw(3, 4),)),
