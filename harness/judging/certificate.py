@@ -83,7 +83,8 @@ def _without_underflow(chain: Chain) -> bool:
                 return False
             if any((terms[use] == 0).any() for use in uses) and not _no_product_falls(step, [*operands, g], form):
                 exact = step.term_program(None)(*exactly, g.exact)
-                if not all(_exactly_zero(terms[use], ball) for use, ball in zip(uses, exact, strict=True)):
+                balls = dict(zip(graph.uses_in[node.name], exact, strict=True))
+                if not all(_exactly_zero(terms[use], balls[use]) for use in uses):
                     return False
     return True
 
