@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax._src import api_util, core, source_info_util
+from jax._src import api_util, core, dtypes, source_info_util
 from jax._src.interpreters import partial_eval
 from jax.extend.core import ClosedJaxpr, Literal
 
@@ -125,12 +125,12 @@ class KnownTrace(partial_eval.DynamicJaxprTrace):
 
 
 def traced(function: Callable[..., Any], numbers: Sequence[Any], asked: Callable[[Any, Place], None]) -> ClosedJaxpr:
-    """The jaxpr of one run of a function of arrays that gives one array, with these numbers."""
+    """The jaxpr of one run of a function of arrays that gives a list of them, with these numbers."""
     info = api_util.debug_info("gradaccord", function, tuple(numbers), {})
     trace = KnownTrace(info, asked)
     with source_info_util.reset_name_stack(), partial_eval.TracebackScope(), core.set_current_trace(trace):
         here = source_info_util.current()
-        inputs = [trace.input(number, here) for number in numbers]
-        result = trace.to_jaxpr_tracer(function(*inputs), here)
-        jaxpr, constants = trace.to_jaxpr([result], info.set_result_paths(result), here)
+        results = function(*(trace.input(number, here) for number in numbers))
+        traced = [trace.to_jaxpr_tracer(dtypes.canonicalize_value(result), here) for result in results]
+        jaxpr, constants = trace.to_jaxpr(traced, info.set_result_paths(results), here)
     return ClosedJaxpr(jaxpr, constants)

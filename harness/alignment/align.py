@@ -38,10 +38,12 @@ KINDS: tuple[Kind, ...] = (
     library.other_argument,
     operands.other_operand,
     library.other_statistics,
+    steps.swapped,
     steps.exchanged,
     library.recognised,
     steps.other_operation,
     orders.other_layout,
+    orders.by_elimination,
     steps.other_constants,
     relations.related,
 )
@@ -211,7 +213,7 @@ def _best(question: Question, kinds: Sequence[Kind]) -> tuple[Proposal | None, b
             continue
         if _agrees(question, made, turned=turned):
             return proposal, turned
-        score = _gained(asked, proposal, made)
+        score = 0 if proposal.whole else _gained(asked, proposal, made)
         if score > most:
             best, most = (proposal, turned), score
     return best
@@ -257,7 +259,7 @@ def _gained(question: Question, proposal: Proposal, made: dict[str, Array]) -> i
     ]
     for name in behind[:AHEAD]:
         x = made[name]
-        if x.dtype.kind != "f" or x.shape != here.numbers[name].shape:
+        if x.dtype.kind != "f" or name not in here.noise or x.shape != here.numbers[name].shape:
             continue
         if question.match.index.first(content(x, here.noise[name])):
             gained += 1

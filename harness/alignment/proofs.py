@@ -54,7 +54,8 @@ def _pair(question: Question, chosen: Proposal) -> tuple[str, str]:
         return chosen.here, chosen.there
     here = question.here
     bad = set(question.blamed)
-    made = ((name, x) for name, x in here.rerun(chosen.changes).items() if name in bad)
+    rerun = here.rerun(chosen.changes).items()
+    made = ((name, x) for name, x in rerun if name in bad and name in here.noise)
     for name, x in islice(made, AHEAD):
         if x.dtype.kind == "f" and x.shape == here.numbers[name].shape and not question.match.counterpart(name):
             found = next(

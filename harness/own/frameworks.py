@@ -69,12 +69,13 @@ def _read(function: Any) -> Iterator[Any]:
 
 
 def _only(things: Iterable[Any]) -> str:
-    """The framework of modules and functions; empty where there is none, or more than one."""
-    modules = {str(x.__name__ if isinstance(x, ModuleType) else getattr(x, "__module__", ""))
-               for x in things if isinstance(x, ModuleType) or callable(x)}  # fmt: skip
-    roots = {module.partition(".")[0] for module in modules}
-    found = [name for name, packages in PACKAGES.items() if not roots.isdisjoint(packages)]
-    return found[0] if len(found) == 1 else ""
+    """The framework of modules, functions and objects; empty where there is none, or more than one."""
+    things = list(things)
+    roots = {str(getattr(x, "__name__" if isinstance(x, ModuleType) else "__module__", "")).partition(".")[0]
+             for x in things if isinstance(x, ModuleType) or callable(x)}  # fmt: skip
+    found = {name for name, packages in PACKAGES.items() if not roots.isdisjoint(packages)}
+    found |= {name for x in things if (name := _by_type(x))}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _unwrapped(function: Any) -> Iterator[Any]:

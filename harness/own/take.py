@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..alignment.parameters import Matching, matching
 from ..errors import CommandError
 from ..hearing.definitions import known
 from ..hearing.heard import Ask, Heard, Listener
@@ -86,7 +87,8 @@ def take_like(
 
     `convert` takes what the other one holds, or its first input where it holds nothing, and gives the port's
     parameters: they are put in place of what the port holds, or are its first argument. It runs where nothing is
-    rounded, and what it raises goes through. Raises Refused where they do not fit, CommandError.
+    rounded, and what it raises goes through. Without it, where both hold parameters, those with the same numbers are
+    the same. Raises Refused where they do not fit, CommandError.
     """
     start = original.points[0]
     hears = _Hears(function, ask, framework, start.inputs, start.kwargs)
@@ -103,6 +105,7 @@ class _Hears:
         self.framework = framework or _framework_of(function, [*inputs, *kwargs.values()])
         self.listener = listener(self.framework)
         self.ask = replace(ask, defined=known(self.framework))
+        self._matching: Matching | None = None
 
     def take(self, points: tuple[Point, ...]) -> Take:
         return Take(name_of(self.function), self.framework, self.listener.version(), points)
@@ -122,21 +125,24 @@ class _Hears:
         theirs = listener(original.framework)
         holds = listens.state(self.function) is not None
         with theirs.within(self.ask.dtype), listens.within(self.ask.dtype):
-            if convert is None:
-                if point.held is not None and not holds:
+            if convert is None and not (holds and point.held is not None):
+                if point.held is not None:
                     raise CommandError(
                         f"`{original.name}` holds parameters, and `{name_of(self.function)}` holds none. "
                         "Give parameters=convert: what it makes of them is the first argument."
                     )
                 heard = self._heard(self.function, inputs, kwargs)
                 return Point(heard, inputs, kwargs, listens.leaves(listens.state(self.function), ""))
-            if point.held is None:
-                source, inputs = inputs[:1], inputs[1:]
-                if not source:
-                    raise CommandError(f"`{original.name}` holds no parameters and has no input: nothing to convert")
+            if convert is None:
+                made, source = self._carried(original, point), point.held
             else:
-                source = (point.held,)
-            made = convert(*theirs.arrays(source))
+                if point.held is None:
+                    source, inputs = (inputs[0] if inputs else None), inputs[1:]
+                else:
+                    source = point.held
+                if source is None:
+                    raise CommandError(f"`{original.name}` holds no parameters and has no input: nothing to convert")
+                made = convert(theirs.arrays(source))
             if made is None:
                 raise CommandError("`convert` returned None, expected the parameters of the port. Has it a `return`?")
             if holds:
@@ -144,9 +150,30 @@ class _Hears:
                     state = listens.leaves(listens.state(function), "")
                     return Point(self._heard(function, inputs, kwargs), inputs, kwargs, state)
             made = listens.arrays(made)
-            heard = self._heard(self.function, (made, *inputs), kwargs)
-        state = listens.leaves(made, argument_names(self.function, 1)[0])
+            state = listens.leaves(made, argument_names(self.function, 1)[0])
+            try:
+                heard = self._heard(self.function, (made, *inputs), kwargs)
+            except Exception as error:
+                if left := matching(theirs.leaves(source, ""), state).missing:
+                    error.add_note(f"`convert` leaves out {', '.join(left)}")
+                raise
         return Point(heard, inputs, kwargs, state)
+
+    def _carried(self, original: Take, point: Point) -> Any:
+        """What the port holds with the numbers of the other function at a point, matched at the user's own numbers."""
+        state = self.listener.state(self.function)
+        own = self.listener.leaves(state, "")
+        if self._matching is None:
+            theirs = original.points[0].state
+            self._matching = matching(theirs, {name: _cast(x, self.ask.dtype) for name, x in own.items()})
+            if theirs and len(self._matching.missing) == len(theirs):
+                raise CommandError(
+                    f"`{original.name}` and `{name_of(self.function)}` hold different numbers: "
+                    "load the same weights into both, or give parameters=convert."
+                )
+        carried = self._matching.carry(point.state)
+        numbers = {name: x.astype(self.ask.dtype or own[name].dtype) for name, x in carried.items()}
+        return self.listener.with_leaves(state, numbers, "")
 
     def _heard(self, function: Callable[..., Any], inputs: Sequence[Any], kwargs: dict[str, Any]) -> Heard:
         remedy = "From the command line `--inputs FILE.py:NAME` names what makes them."

@@ -178,3 +178,20 @@ def test_what_convert_leaves_out_or_gets_wrong_is_named() -> None:
     of_module = take(Layer(), (X,), {}, DOUBLE)
     with pytest.raises(CommandError, match="`Layer` holds parameters, and `port` holds none"):
         take_like(of_module, port, None, DOUBLE)
+
+
+def test_without_convert_parameters_of_the_same_numbers_are_the_same() -> None:
+    layer = Layer()
+    original = take(layer, (X,), {}, DOUBLE)
+    same = Module(**convert({name: x.detach() for name, x in layer.state_dict().items()}))
+    other = take_like(original, same, None, DOUBLE)
+    assert alike(original, other) and not np.array_equal(same.lin[0], other.points[1].state["lin[0]"])
+    with pytest.raises(CommandError, match="hold different numbers"):
+        take_like(take(nn.Linear(4, 3), (X,), {}, DOUBLE), nn.Linear(4, 3), None, DOUBLE)
+
+
+def test_a_port_that_fails_says_what_convert_leaves_out() -> None:
+    original = take(Layer(), (X,), {}, DOUBLE)
+    with pytest.raises(KeyError, match="lin") as caught:
+        take_like(original, port, lambda state: {"norm": convert(state)["norm"]}, DOUBLE)
+    assert caught.value.__notes__[-1] == "`convert` leaves out lin.weight, lin.bias"

@@ -90,12 +90,12 @@ FILES = {
     "| definitions indices | statements | known | case",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
-    "alignment": "content difference | side | matching wording | proposals exercised trail "
+    "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| library orders relations steps | gradients operands proofs | align | compare",
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "files ledger offered selection | listeners loading | answers | inside memory | workers | called "
     "| unit | place schedule | cluster | pools | run | session",
-    "own": "case_file drawn frameworks shown | checked ran | check compared | take trace | compare | command",
+    "own": "case_file drawn frameworks shown | checked ran | check compared | take trace | command compare | comparing",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 
