@@ -273,13 +273,15 @@ class Outer(torch.nn.Module):
 
     def __init__(self, how: str, backend: Any) -> None:
         super().__init__()
-        self.inner: Any = Inner()
+        inner = Inner()
+        self.inner: Any
         if how == "the module itself":
-            self.inner.compile(backend=backend)
+            self.inner = inner
+            inner.compile(backend=backend)
         elif how == "a module around it":
-            self.inner = torch.compile(self.inner, backend=backend)
+            self.inner = torch.compile(inner, backend=backend)
         else:
-            self.inner = torch.compile(self.inner.forward, backend=backend)
+            self.inner = torch.compile(inner.forward, backend=backend)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.inner(x).exp().sum()
