@@ -1,8 +1,9 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
-`python benchmarks suite` does so with the last table alone, that of the shipped cases, which takes the longest: some 25
-minutes. Each row is kept once it is measured, so that a run which stopped goes on with those that are named: `suite jax
-run`. With paths of cases behind it, it measures those, and keeps nothing.
+`python benchmarks heard` does so with the table of a model that is heard, `python benchmarks suite` with the last table
+alone, that of the shipped cases, which takes the longest: some 25 minutes. Each row is kept once it is measured, so
+that a run which stopped goes on with those that are named: `suite jax run`. With paths of cases behind it, it measures
+those, and keeps nothing.
 
 Everything is measured in turns within one process, on one thread, and stated as a ratio. Every contestant's
 numbers are compared first: a wrong answer is not a fast one. Nothing here asserts a time.
@@ -23,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import heard
 import links
 import networks
 import numpy as np
@@ -146,6 +148,13 @@ def product_table() -> Table:
     return "Links of a product of matrices", head, list(links.product_rows())
 
 
+HEARD = "A GPT of 109,312 parameters in float32, heard and judged by `gradaccord.check`"
+
+
+def heard_table() -> Table:
+    return HEARD, heard.HEAD, list(heard.heard_rows())
+
+
 SUITE = "The shipped suite, one engine at a time, and `run`, all of them by the clock; paths included"
 SUITE_HEAD = "engine | nothing compiled before | compiled before | of that the harness's own part | share"
 
@@ -186,8 +195,8 @@ def _markdown(table: Table) -> str:
 
 PREFACE = """# Benchmarks
 
-Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with the word `suite`, the last table
-alone. Contestants take turns
+Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with the word `heard` that of models
+alone, with `suite` the last one alone. Contestants take turns
 within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
 that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
 for just this computation.
@@ -201,10 +210,18 @@ def main() -> None:
     match sys.argv[1:]:
         case []:
             all_tables()
+        case ["heard"]:
+            table = _markdown(heard_table())
+            print(table)
+            before, _, rest = KEPT.read_text(encoding="utf-8").partition(f"## {HEARD}")
+            after = rest[rest.index("## ") :] if "## " in rest else ""
+            KEPT.write_text(before.rstrip() + "\n\n" + table + "\n" + after, encoding="utf-8")
         case ["suite", *words]:
             suite_rows(words)
         case words:
-            raise SystemExit(f"`{' '.join(words)}`: expected nothing, or `suite` with rows of it or paths of cases")
+            raise SystemExit(
+                f"`{' '.join(words)}`: expected nothing, `heard`, or `suite` with rows of it or paths of cases"
+            )
 
 
 def all_tables() -> None:
@@ -216,6 +233,7 @@ def all_tables() -> None:
         network_table,
         link_table,
         product_table,
+        heard_table,
     ):
         parts.append(_markdown(make()))
         print(parts[-1], flush=True)
