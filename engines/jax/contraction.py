@@ -39,7 +39,7 @@ def dot_general(e: Equation) -> Meaning:
 def _precise(e: Equation) -> None:
     """Raises Refused for a product that is asked to be computed in fewer digits than its factors have."""
     if "DEFAULT" not in (said := str(e.params["precision"])) and "HIGH" not in said and said != "None":
-        raise Refused(f"`{e.primitive}` with precision={said}")
+        raise Refused(f"`{e.primitive}` with precision={said}", remedy="Judge it without that: precision=None")
 
 
 def convolution(e: Equation) -> Meaning:

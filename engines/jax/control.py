@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def branch(walk: Walk, e: Any, values: Sequence[Value]) -> Sequence[Value]:
     chosen = min(max(int(np.asarray(values[0].array)), 0), len(e.params["branches"]) - 1)
-    walk.note("`cond`:", f"branch {chosen} of {len(e.params['branches'])}", walk.place(e))
+    if not e.params.get("branches_platforms"):  # JAX's own choice by the machine
+        walk.note("`cond`:", f"branch {chosen} of {len(e.params['branches'])}", walk.place(e))
     taken = e.params["branches"][chosen]
     return walk.run(taken.jaxpr, taken.consts, values[1:])
 

@@ -33,6 +33,7 @@ from .places import is_of_jax, names_of
 if TYPE_CHECKING:
     from .walk import Value, Walk
 
+UNKNOWNS = 256  # of a linear system: its matrix is inverted
 RULES = {"custom_jvp_call", "custom_vjp_call"}
 
 
@@ -81,6 +82,38 @@ def foreign(walk: Walk, e: Any, values: list[Value]) -> Sequence[Value] | None:
         return _entered(walk, e, closed.jaxpr, closed.consts, values, of_jax=True)
     where = f"{impl.__code__.co_filename}:{impl.__code__.co_firstlineno}"
     return _one_node(walk, e, values, Inside(closed.jaxpr, closed.consts, e.primitive.name, where, True))
+
+
+def solved(walk: Walk, e: Any, values: list[Value]) -> Sequence[Value]:
+    """`lax.custom_linear_solve`: the solution x of A x = b, whose derivative is that of A and b, however it was found.
+
+    It means the run's own y refined: y + S (b - A y), where S is applied as t + S0 (r - A0 t), t = S0 r. A0, the
+    matrix at this point, and its inverse S0 are constants. Both refinements double the digits of S0, and give every
+    residual the rounding that a stable solver may have (Higham 2002, section 12.1).
+    """
+    lengths, matvec = e.params["const_lengths"], jaxpr_as_fun(e.params["jaxprs"].matvec)
+    y = bound(e, [value.array for value in values])
+    if len(y) != 1 or y[0].size > UNKNOWNS:
+        counts = " and ".join(str(part.size) for part in y)
+        raise Refused(
+            f"a linear system of {counts} unknowns: at most {UNKNOWNS}, in one array, are heard", walk.place(e)
+        )
+    shape, basis = y[0].shape, np.eye(y[0].size, dtype=y[0].dtype).reshape(-1, *y[0].shape)
+    consts = [value.array for value in values[: lengths.matvec]]
+    columns = jax.vmap(lambda column: matvec(*consts, column)[0])(basis)
+    matrix = np.asarray(columns).reshape(len(basis), -1).T
+    try:
+        inverse = np.linalg.inv(matrix.astype(np.float64)).astype(matrix.dtype)
+    except np.linalg.LinAlgError:
+        raise Refused("a linear system without a solution: its matrix is singular", walk.place(e)) from None
+
+    def refined(*given: Any) -> Any:
+        left = (given[-1] - matvec(*given[: lengths.matvec], y[0])[0]).reshape(-1)
+        step = inverse @ left
+        return [y[0] + (step + inverse @ (left - matrix @ step)).reshape(shape)]
+
+    closed = jax.make_jaxpr(refined)(*(value.aval for value in values))
+    return _one_node(walk, e, values, Inside(closed.jaxpr, closed.consts, "linear_solve", "", False))
 
 
 def _one_node(walk: Walk, e: Any, values: list[Value], inside: Inside) -> Sequence[Value]:

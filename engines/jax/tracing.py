@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax._src import api_util, core, source_info_util
+from jax._src import api_util, core, dtypes, source_info_util
 from jax._src.interpreters import partial_eval
 from jax.extend.core import ClosedJaxpr, Literal
 
@@ -130,7 +130,7 @@ def traced(function: Callable[..., Any], numbers: Sequence[Any], asked: Callable
     trace = KnownTrace(info, asked)
     with source_info_util.reset_name_stack(), partial_eval.TracebackScope(), core.set_current_trace(trace):
         here = source_info_util.current()
-        inputs = [trace.input(number, here) for number in numbers]
-        results = [trace.to_jaxpr_tracer(made, here) for made in function(*inputs)]
-        jaxpr, constants = trace.to_jaxpr(results, info.set_result_paths(results), here)
+        results = function(*(trace.input(number, here) for number in numbers))
+        traced = [trace.to_jaxpr_tracer(dtypes.canonicalize_value(result), here) for result in results]
+        jaxpr, constants = trace.to_jaxpr(traced, info.set_result_paths(results), here)
     return ClosedJaxpr(jaxpr, constants)

@@ -27,6 +27,7 @@ from ...harness.hearing.recording import Call, Recording, number
 from ...harness.records.evaluation import Array
 from . import control, inner
 from .defined import Marked
+from .digits import lost_digits
 from .equation import Equation, Meaning, Parameters, bound, read
 from .places import names_of, place_of
 from .pointwise import STEPS
@@ -103,6 +104,8 @@ class Walk:
 
     def equation(self, e: Any, values: list[Value]) -> Sequence[Value]:
         name, avals = e.primitive.name, [out.aval for out in e.outvars]
+        if self.derivatives and (lost := lost_digits(e, values)):
+            self.note(*lost, self.place(e))
         if not any(value.node for value in values):
             return self.folded(e, values)
         if name in SAID:
@@ -113,6 +116,8 @@ class Walk:
             return [replaced(value, out.aval) for value, out in zip(values, e.outvars, strict=False)]
         if name in ENTERED or name in inner.RULES:
             return inner.called(self, e, values)
+        if name == "custom_linear_solve":
+            return inner.solved(self, e, values)
         if any(jax.numpy.issubdtype(aval.dtype, jax.numpy.complexfloating) for aval in avals):
             remedy = "Compute with real and imaginary parts, or give the function a meaning: gradaccord.define"
             raise Refused(f"`{name}` gives complex numbers", self.place(e), remedy)
