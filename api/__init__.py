@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradaccord.harness.graph.emit import emit, missing
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
+    from gradaccord.harness.hearing.definitions import define
     from gradaccord.harness.hearing.heard import Refused
     from gradaccord.harness.own.check import check
     from gradaccord.harness.own.compare import compare
-    from gradaccord.harness.own.definitions import define
     from gradaccord.harness.own.ran import run
     from gradaccord.harness.own.trace import trace
     from gradaccord.harness.records.evaluation import DTYPES, Engine, Evaluation, Moved, Unsupported, Variant
@@ -27,9 +27,9 @@ _ROOMS = {
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
     "own.check": ("check",),
     "own.compare": ("compare",),
-    "own.definitions": ("define",),
     "own.ran": ("run",),
     "own.trace": ("trace",),
+    "hearing.definitions": ("define",),
     "hearing.heard": ("Refused",),
     "records.evaluation": ("DTYPES", "Engine", "Evaluation", "Moved", "Unsupported", "Variant"),
 }

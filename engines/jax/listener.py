@@ -209,7 +209,7 @@ def _wanted(leaves: Leaves, ask: Ask) -> list[int]:
     if not leaves.names:
         raise Refused("there is no float among the inputs", remedy="Hand the function an array of floats")
     if ask.wanted is None:
-        return leaves.floats
+        return [k for k in leaves.floats if leaves.names[k] not in ask.constant]
     chosen = set[int]()
     for asked in ask.wanted:
         below = {k for k, name in leaves.names.items() if name == asked or name.startswith((f"{asked}[", f"{asked}."))}

@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 
 import torch
 
+from .arguments import tensors_of
+
 Tensor: TypeAlias = torch.Tensor
 
 
@@ -157,8 +159,8 @@ def index_map(function: Callable[..., Any], args: Any, kwargs: Any, result: Tens
         return x
 
     with torch.no_grad():
-        found = function(*positions(tuple(args)), **{key: positions(value) for key, value in kwargs.items()})
-        places = found.to(torch.int64)
+        made = function(*positions(tuple(args)), **{key: positions(value) for key, value in kwargs.items()})
+        places = next(t for t in tensors_of(made) if t.is_floating_point()).to(torch.int64)
         whole = torch.cat([result.new_zeros(1), *(x.detach().reshape(-1).to(result.dtype) for x in operands)])
         filled = bool((places == 0).any())
         same = places.shape == result.shape and places.numel() == result.numel()

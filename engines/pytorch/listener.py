@@ -137,8 +137,8 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
             if use.consumer in graph.by_name:
                 (terms[use],) = torch.autograd.grad(out, [x], adjoints[use.consumer], retain_graph=True)
     shown = {use: array(term) for use, term in terms.items()}
-    pulled_back = Evaluation("ok", terms=shown, adjoints={name: array(g) for name, g in adjoints.items()})
-    return graph, dtype, hearing, pulled_back, outputs
+    evaluation = Evaluation("ok", terms=shown, adjoints={name: array(g) for name, g in adjoints.items()})
+    return graph, dtype, hearing, evaluation, outputs
 
 
 def _pulled_back(output: Tensor, tensors: Sequence[Tensor], seed: Tensor, *, keep: bool) -> list[Tensor]:
@@ -257,4 +257,4 @@ def _hooks_watched(program: Program, inputs: Sequence[Any], hearing: Hearing) ->
             table.update(hooks)
 
 
-listener = Listener(hear, version, arrays, state, holding, leaves_of, with_leaves, within)
+listener = Listener(hear, version, arrays, state, holding, leaves_of, with_leaves, within, torch.manual_seed)

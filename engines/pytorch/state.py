@@ -69,7 +69,7 @@ class Program:
         trained = [name for name in floats if name in self.given or self._trains(self.held[name])]
         asked = self.ask.wanted
         if asked is None:
-            return frozenset(trained)
+            return frozenset(trained).difference(self.ask.constant)
         unknown = [name for name in asked if name not in floats]
         if unknown:
             raise Refused(f"wanted={unknown[0]!r}", remedy=f"The inputs and parameters are: {', '.join(floats)}.")

@@ -92,7 +92,8 @@ class Side:
     def _made(self, name: str) -> Content:
         if name in self._contents:
             return self._contents[name]
-        return content(self.numbers[name], self.noise[name])
+        x = self.numbers[name]
+        return content(x, self.noise.get(name, np.zeros(x.shape)))
 
     def floats(self) -> Iterator[Node]:
         return (node for node in self.graph.nodes if self.numbers[node.name].dtype.kind == "f")

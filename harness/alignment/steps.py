@@ -127,7 +127,8 @@ def left_out(q: Question) -> Iterator[Proposal]:
             if arg in q.here.numbers and q.here.numbers[arg].shape == node.shape and arg in q.here.live:
                 reason = f"{wording.what(q.here, call)} of {{here}} is left out at {{there}}"
                 there = next(iter(q.turned.match.first(q.others)), "")
-                yield Proposal({call: lambda known, arg=arg: known[arg]}, reason, call, there)
+                whole = not {*node.args}.difference({arg}).isdisjoint(q.blamed)
+                yield Proposal({call: lambda known, arg=arg: known[arg]}, reason, call, there, whole)
 
 
 def _left_out(q: Question, node: Node, kept: int) -> str:

@@ -324,7 +324,7 @@ class Chain:
     ) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
-        form = self.subject.form_of(name)
+        form = self.subject.form_of(name) if use is None else self._form_of_term(name, use)
         judgement, text = classify(read, form), self.subject.texts.get(where, "")
         if matter is not None and self.knowledge.entries:
             judgement = explained(judgement, matter, self.knowledge, form)
@@ -339,6 +339,14 @@ class Chain:
             judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, judgement.off,
             judgement.known, where=link, order=self.order,
         )  # fmt: skip
+
+    def _form_of_term(self, name: str, use: Use) -> Format:
+        """The precision of a term: where a step of several operands gives a lower one than it reads, that is what it
+        computes in, as a number without axes times a tensor of a lower precision. A cast, which has one, loses nothing
+        on the way back."""
+        node, form = self.subject.graph[use.consumer], self.subject.form_of(name)
+        alone = node.kind != "float" or len(node.args) == 1
+        return form if alone else max(form, self.subject.form_of(node.name), key=lambda one: one.unit)
 
 
 def judge_together(chains: Sequence[Chain]) -> None:

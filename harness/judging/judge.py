@@ -247,10 +247,11 @@ def _last_word(row: Row, engine: Array, chain: Chain, name: str, link: Link) -> 
     subject = chain.subject
     if row.verdict == "undefined" and not subject.exists and not subject.sides[name]:
         return row
-    asked, sides, settled = subject.asked("gradient", name), subject.sides[name], frozenset(subject.settling[name])
-    signed = bool(sides) and _signed(chain)
-    given = Given(asked, sides, settled, lambda index: subject.limits(name, index), signed)
-    row, truth = last_word(row, engine, given, link), subject.gradients[name]
+    asked, settled, signed = subject.asked("gradient", name), frozenset(subject.settling[name]), _signed(chain)
+    chosen, truth = subject.by_equality(name, engine), subject.gradients[name]
+    sides = {index: pair for index, pair in subject.sides[name].items() if not chosen[index]}
+    given = Given(asked, sides, settled, lambda index: subject.limits(name, index), bool(sides) and signed)
+    row = last_word(row, np.where(chosen & ~np.isnan(truth.high), truth.high, engine), given, link)
     if row.verdict not in FINDINGS and (count := subject.overlooked(name)):
         reason = f"{count:,} components have a derivative, if any, that was not looked for"
         return replace(row, verdict="not judged", reason=reason)

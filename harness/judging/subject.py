@@ -11,7 +11,7 @@ import numpy as np
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.language.printing import text_of
-from ..graph.node import Constant, Use
+from ..graph.node import Constant, Node, Use
 from ..records.evaluation import Array, Inputs
 from ..records.formats import FORMATS, Format
 from ..records.rows import LinkName, Quantity
@@ -88,6 +88,22 @@ class Subject:
         """The least and the greatest derivative around the point, of one component; NaN where that is not known."""
         low, high = self._around.get(name, (np.full(self.inputs[name].shape, np.nan),) * 2)
         return float(low[index]), float(high[index])
+
+    def by_equality(self, name: str, engine: Array) -> Array:
+        """Where a gradient at a tie is that of the branch which `==` chose inside a definition, as the program says: it
+        lies on neither side, and need not be a derivative of what is around."""
+        nowhere = np.zeros(engine.shape, dtype=bool)
+        if not self.sides[name] or not any(self.steps[node.name].at_equality for node in self._defined):
+            return nowhere
+        decided, numbers = self._decided.adjoints[name].high, engine.astype(np.float64)
+        with np.errstate(all="ignore"):
+            near = np.abs(numbers - decided) <= self.form.unit**0.5 * np.abs(decided) + self.form.smallest
+        nowhere[tuple(np.transpose(list(self.sides[name])))] = True
+        return nowhere & near
+
+    @property
+    def _defined(self) -> list[Node]:
+        return [node for node in self.graph.operations if self.graph.definitions_of(node)]
 
     @cached_property
     def _around(self) -> Mapping[str, tuple[Array, Array]]:

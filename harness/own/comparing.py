@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..running.files import function_of, inputs_of, load
 from .command import theirs
 from .compare import compare
 from .compared import Compared
-from .files import function_of, inputs_of, load
 
 
 def compare_command(

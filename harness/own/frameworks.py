@@ -1,19 +1,14 @@
-"""Which framework a function is of, told without importing any; and its listener."""
+"""Which framework a function is of, told without importing any."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
 
-from ..errors import CommandError, raised
-from ..hearing.heard import Listener
-from ..running.offered import entries
-from ..words import nearest
+from ..errors import CommandError
 
-LISTENERS = "gradaccord.listeners"
 # Packages whose functions, modules and arrays are a framework's.
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "torch": ("torch", "torchvision", "timm", "transformers", "torchdiffeq"),
@@ -38,20 +33,6 @@ def framework_of(function: Any, inputs: Iterable[Any]) -> str:
         f"no framework of {_name(function)} can be told: none of its inputs is a tensor or an array of one. "
         f"Pass them as such, or say which: framework={' or '.join(map(repr, PACKAGES))}."
     )
-
-
-@cache
-def listener(name: str) -> Listener:
-    """The listener of a framework, imported now. Raises CommandError for one that is not there."""
-    known = entries(LISTENERS)
-    if name not in known:
-        hint = " ".join(filter(None, [nearest(name, known), f"Known: {', '.join(known)}."]))
-        raise CommandError(f"unknown framework `{name}`. {hint}")
-    try:
-        return cast(Listener, known[name].load())
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        raise CommandError(f"{missing} is not installed: pip install 'gradaccord[{name}]'. {raised(error)}") from None
 
 
 def _by_type(thing: object) -> str:

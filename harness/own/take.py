@@ -11,13 +11,14 @@ import numpy as np
 
 from ..alignment.parameters import Matching, matching
 from ..errors import CommandError
+from ..hearing.definitions import known
 from ..hearing.heard import Ask, Heard, Listener
 from ..hearing.structure import argument_names
 from ..records.evaluation import DTYPES, Array
-from .check import fits, name_of
-from .definitions import known
+from ..running.files import check_inputs, name_of
+from ..running.listeners import listener
 from .drawn import SPREAD, drawn, each, is_float
-from .frameworks import framework_of, listener
+from .frameworks import framework_of
 
 Convert = Callable[[Any], Any]
 
@@ -175,7 +176,8 @@ class _Hears:
         return self.listener.with_leaves(state, numbers, "")
 
     def _heard(self, function: Callable[..., Any], inputs: Sequence[Any], kwargs: dict[str, Any]) -> Heard:
-        fits(function, inputs, kwargs)
+        remedy = "From the command line `--inputs FILE.py:NAME` names what makes them."
+        check_inputs(function, inputs, kwargs, remedy)
         return self.listener.hear(function, self.listener.arrays(tuple(inputs)), self.listener.arrays(kwargs), self.ask)
 
 

@@ -50,9 +50,10 @@ from .series import (
     maximum,
     moving,
     polygamma,
+    seen_through,
     tied,
     tied_equal,
-)
+)  # fmt: skip
 
 Array: TypeAlias = NDArray[Any]
 AtTies: TypeAlias = Literal["zero", "ahead", "open"]
@@ -147,9 +148,11 @@ def _split(x: Array) -> list[Array]:
 @cache
 def germs(ties: AtTies = "zero") -> Namespace:
     """Every primitive operation on arrays of germs; a ball among them is a germ that stands still."""
-    ahead, unary, binary, compared = ties == "ahead", UNARY, BINARY, comparisons(less, equal, "decide")
+    ahead, divide, compared = ties == "ahead", quotient, comparisons(less, equal, "decide")
+    unary, binary = UNARY, BINARY
     if ties == "open":
-        unary, binary = {**UNARY, **OPEN_UNARY}, {**BINARY, **OPEN_BINARY}
+        unary, binary = ({name: seen_through(f) for name, f in table.items()} for table in (UNARY, BINARY))
+        unary, binary, divide = {**unary, **OPEN_UNARY}, {**binary, **OPEN_BINARY}, seen_through(quotient)
         compared = comparisons(tied, tied_equal, "hull")
     larger = binary["maximum"]
     largest = cast(np.ufunc, np.frompyfunc(lambda a, b: larger(moving(a), moving(b)), 2, 1))
@@ -161,7 +164,7 @@ def germs(ties: AtTies = "zero") -> Namespace:
         **{name: _elementwise(step, 1) if ahead else _constant_terms(still[name]) for name, step in STEPS.items()},
         **compared,
         "multiply": np.frompyfunc(_times, 2, 1),
-        "divide": _elementwise(_far_out("divide", quotient, truediv), 2),
+        "divide": _elementwise(_far_out("divide", divide, truediv), 2),
         "polygamma": lambda x, *, n: _elementwise(lambda s: polygamma(s, n), 1)(x),
         "where": choice(chosen),
         "max": lambda x, *, axis, keepdims: reduced(largest, x, axis, keepdims),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial, reduce
 from math import prod
 from typing import Any, NamedTuple
 
@@ -85,6 +85,12 @@ class Step:
         self.value_estimate = cache(partial(value_estimate, self.graph))
         self.open_germs = cache(lambda: mover(self.graph, power=2, length=LENGTH, ties="open"))
         self.term_estimates = cache(partial(term_estimates, self.graph, self.active))
+
+    @cached_property
+    def at_equality(self) -> Sequence[Ties]:
+        """How a tie is decided beside from both sides, where the step's own formula asks whether numbers are equal."""
+        asks = {"equal", "not_equal"} & {node.op for node in expanded(self.graph, stable=False).operations}
+        return ("decide",) if asks else ()
 
     @cached_property
     def size(self) -> int:
@@ -211,8 +217,9 @@ class Step:
         kinks = [at_kink(floats(hull.exact), radii(hull.exact)) for hull in hulls]
         if not any(np.any(kink) for kink in kinks):
             return hulls
-        # A hull opens each comparison by itself. Those of one step look at one number, and open together.
-        return [*map(_opened_together, hulls, at("above"), at("below"), kinks)]
+        # A hull opens each comparison by itself. Those of one step look at one number, and open together; what `==`
+        # chooses lies on neither side.
+        return [*map(_opened_together, hulls, kinks, *(at(ties) for ties in ("above", "below", *self.at_equality)))]
 
     def terms(
         self,
@@ -275,11 +282,11 @@ class Step:
         return balls[0], balls[1]
 
 
-def _opened_together(hull: Enclosed, above: Enclosed, below: Enclosed, kink: NDArray[np.bool_]) -> Enclosed:
-    """The hull with what both sides span at its kinks."""
+def _opened_together(hull: Enclosed, kink: NDArray[np.bool_], *chosen: Enclosed) -> Enclosed:
+    """The hull with what all choices span at its kinks."""
     return Enclosed(
-        np.where(kink, union(above.ball, below.ball), hull.ball),
-        np.where(kink, union(above.exact, below.exact), hull.exact),
+        np.where(kink, reduce(union, [choice.ball for choice in chosen]), hull.ball),
+        np.where(kink, reduce(union, [choice.exact for choice in chosen]), hull.exact),
     )
 
 

@@ -256,7 +256,7 @@ def _vanishes(s: Germ) -> bool:
 
 
 def _root(s: Germ) -> Germ:
-    return _either_sign(sqrt(s), _vanishes(s))
+    return _either_sign(_sqrt(s), _vanishes(s))
 
 
 def tied(a: Any, b: Any, at_tie: Any) -> Any:
@@ -270,11 +270,29 @@ def tied_equal(a: Any, b: Any, at_tie: Any) -> Any:
     return equal(a, b, at_tie) if isinstance(a, Laurent) or isinstance(b, Laurent) else same(a[0], b[0], at_tie)
 
 
+def seen_through(function: Callable[..., Germ]) -> Callable[..., Germ]:
+    """The function; NaN where it has no derivative somewhere in a hull that it reads. FLINT may not tell so of a series
+    whose first coefficients are 0: the root of what is anything from 0 to 1."""
+
+    def guarded(*xs: Germ) -> Germ:
+        wide = [isinstance(x, arb_series) and x[0].is_finite() and x[0].rad() > abs(x[0].mid()) * HULL for x in xs]
+        if any(wide):
+            slope = function(*(arb_series([x[0], 1], prec=2) if w else x for w, x in zip(wide, xs, strict=True)))
+            if not (isinstance(slope, arb_series) and slope[1].is_finite()):
+                return NOWHERE
+        return function(*xs)
+
+    return guarded
+
+
+HULL = arb(2) ** -40  # a ball that is so wide for its size is no rounding of one number
+
 # At a tie these are what any choice of derivatives makes of a direction, and not what comes for small t > 0.
+_sqrt, _power = seen_through(sqrt), seen_through(power)
 OPEN_UNARY: Mapping[str, Callable[[Germ], Germ]] = {"abs": lambda s: _either(s, -s), "sqrt": _root}
 OPEN_BINARY: Mapping[str, Callable[[Germ, Germ], Germ]] = {
     "hypot": lambda a, b: _root(a * a + b * b),
-    "pow": lambda a, b: _either_sign(power(a, b), _vanishes(a) and not b[0].is_integer()),
+    "pow": lambda a, b: _either_sign(_power(a, b), _vanishes(a) and not b[0].is_integer()),
     "maximum": _either,
     "minimum": lambda a, b: -_either(-a, -b),
 }

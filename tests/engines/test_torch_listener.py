@@ -13,6 +13,7 @@ from torch import nn
 
 from gradaccord.engines.pytorch.listener import hear
 from gradaccord.harness.graph.define import define
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.hearing.heard import Ask, Defined, Heard
 from gradaccord.harness.judging.chain import Chain
 from gradaccord.harness.judging.subject import Subject
@@ -120,6 +121,33 @@ def _clamped(x: Tensor) -> Tensor:
     return y.log() * x
 
 
+def _unpooled(x: Tensor) -> Tensor:
+    y, where = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(y * y, where, 2)
+
+
+PACKED: dict[str, nn.Module] = {
+    "lstm": nn.LSTM(4, 3, 2, bidirectional=True, batch_first=True),
+    "gru": nn.GRU(4, 3, bidirectional=True, batch_first=True),
+}
+
+
+def _packed(kind: str) -> Callable[[Tensor], Tensor]:
+    net = PACKED[kind].double()
+
+    def run(x: Tensor) -> Tensor:
+        lengths = torch.tensor([2, 4, 4])
+        y, last = net(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        ended = last[1] if kind == "lstm" else last
+        return nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0].sum(0) * ended.mean()
+
+    return run
+
+
+def _bags(x: Tensor) -> Tensor:
+    return F.embedding_bag(torch.tensor([1, 2, 2, 0]), x, torch.tensor([0, 3]), mode="max")
+
+
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "in place on a view": (_written, (draw(3, 4),)),
     "buffer": (_filled, (draw(3, 4),)),
@@ -132,6 +160,13 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "where as a method": (lambda x: x.where(x > 0, 2 * x), (draw(3, 4),)),
     "several results": (lambda x: torch.var_mean(x, 1)[0] * x.max(1).values, (draw(3, 4),)),
     "recurrent": (lambda x: nn.LSTM(4, 2, 2, bidirectional=True).double()(x)[1][0], (draw(3, 2, 4),)),
+    "recurrent without biases": (lambda x: nn.GRU(4, 2, bias=False).double()(x)[0], (draw(3, 2, 4),)),
+    "packed lstm": (_packed("lstm"), (draw(3, 4, 4),)),
+    "packed gru": (_packed("gru"), (draw(3, 4, 4),)),
+    "exponential of a matrix": (
+        lambda x: torch.matrix_exp(2 * x) @ torch.linalg.matrix_exp(x[0] * 0),
+        (draw(2, 3, 3),),
+    ),
     "pooled": (lambda x: F.max_pool2d(x, 2, ceil_mode=True) + F.adaptive_avg_pool2d(x, 2), (draw(1, 3, 3),)),
     "enlarged": (lambda x: F.interpolate(x, size=(5, 4), mode="bilinear"), (draw(1, 2, 3, 3),)),
     "added by index": (lambda x: torch.zeros_like(x).index_add(0, torch.tensor([0, 0, 1]), x.exp()), (draw(3, 4),)),
@@ -141,6 +176,16 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
     "without gradient": (_held, (draw(3, 4),)),
     "einsum": (lambda x: torch.einsum("...i,...j->...ij", x, x), (draw(3, 4),)),
+    "unpooled": (_unpooled, (draw(1, 2, 4, 4),)),
+    "pooled at random": (lambda x: F.fractional_max_pool2d(x, (3, 2), (3, 4)), (draw(2, 2, 7, 8),)),
+    "transposed convolution": (
+        lambda x, w: F.conv_transpose3d(x, w, stride=2, padding=1, output_padding=1, groups=2),
+        (draw(1, 4, 2, 3, 2), draw(4, 1, 2, 3, 2)),
+    ),
+    "reduced with antialias": (lambda x: F.interpolate(x, (3, 5), mode="bicubic", antialias=True), (draw(1, 2, 7, 8),)),
+    "bags": (_bags, (draw(3, 4),)),
+    "a number of a higher precision": (lambda x, a: (x * a + a).exp(), (draw(3, 4).float(), draw(1)[0])),
+    "bounds that meet": (lambda x: F.softshrink(F.hardtanh(x.float(), -0.1, 0.1), 0.1), (draw(3, 4),)),
     "in place on a view of another layout": (_activated, (draw(1, 64, 16, 16),)),
     "read twice inside": (_residual, (draw(6, 4),)),
     "behind the tape": (_clamped, (draw(3, 4),)),
@@ -208,21 +253,12 @@ def test_a_dtype_that_is_asked_for_is_that_of_every_float() -> None:
     assert run.dtype == "float64" and not findings(run)
 
 
-def test_each_float_output_has_a_node_of_its_own() -> None:
-    def several(x: Tensor) -> Any:
-        part = x[0]
-        part.mul_(2)
-        return {"a": x, "b": (x.sum(), x.argmax()), "c": [torch.ones(2), x.detach(), part]}
-
-    run = heard(lambda x: several(x * 1), draw(2, 3))
-    shown = [run.evaluation.values[node] for node in run.outputs]
-    plain = several(draw(2, 3))
-    expected = [plain["a"], plain["b"][0], *plain["c"]]
-    assert [array.shape for array in shown] == [(2, 3), (), (2,), (2, 3), (3,)]
-    assert all(np.array_equal(a, b.numpy()) for a, b in zip(shown, expected, strict=True))
-    assert set(run.outputs) <= set(run.graph.by_name) and not findings(run) and same_bits(run)
-    alone = heard(torch.exp, draw(2))
-    assert alone.outputs == (alone.graph.output.name,)
+def test_the_term_of_a_number_of_a_higher_precision_is_of_the_lower_one() -> None:
+    run = heard(lambda x, a: (x * a).sum(), draw(3).float(), draw(1)[0])
+    use, terms = Use("multiply", 1), run.evaluation.terms
+    assert terms is not None and not findings(run)
+    terms[use] = terms[use] * (1 + 1e-5)
+    assert findings(run) == [("term", use), ("adjoint", "a")]
 
 
 def test_what_a_call_reads_twice_has_a_term_of_its_own() -> None:
@@ -256,3 +292,20 @@ def test_what_a_module_keeps_in_a_dict_is_forgotten_after_a_run() -> None:
     module = Caching().double()
     run = heard(module, draw(2, 3))
     assert same_bits(run) and not findings(run) and not module.made
+
+
+def test_each_float_output_has_a_node_of_its_own() -> None:
+    def several(x: Tensor) -> Any:
+        part = x[0]
+        part.mul_(2)
+        return {"a": x, "b": (x.sum(), x.argmax()), "c": [torch.ones(2), x.detach(), part]}
+
+    run = heard(lambda x: several(x * 1), draw(2, 3))
+    shown = [run.evaluation.values[node] for node in run.outputs]
+    plain = several(draw(2, 3))
+    expected = [plain["a"], plain["b"][0], *plain["c"]]
+    assert [array.shape for array in shown] == [(2, 3), (), (2,), (2, 3), (3,)]
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(shown, expected, strict=True))
+    assert set(run.outputs) <= set(run.graph.by_name) and not findings(run) and same_bits(run)
+    alone = heard(torch.exp, draw(2))
+    assert alone.outputs == (alone.graph.output.name,)

@@ -110,3 +110,34 @@ def test_of_jax_as_well(shares: float, sound: bool) -> None:
 
     largest.defvjp(forwards, lambda x, g: (shares * g * (x == jnp.max(x)),))
     assert gradaccord.check(largest, jnp.array([1.0, 3.0, 3.0])).sound == sound
+
+
+def bent(x: Tensor) -> Tensor:
+    """x^2 + 29, but for a line at 1 that crosses it."""
+    return torch.where(x == 1, 30 * x, x * x + 29)
+
+
+def entropy(x: Tensor) -> Tensor:
+    return torch.where(x == 0, torch.zeros_like(x), x * torch.log(torch.where(x == 0, torch.ones_like(x), x)))
+
+
+def entropy_rule(at_0: float) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda g, x: g * torch.where(x == 0, torch.full_like(x, at_0), torch.log(torch.where(x == 0, 1, x)) + 1)
+
+
+@pytest.mark.parametrize(
+    "forward, backward, at, sound",
+    [
+        (bent, lambda g, x: g * torch.where(x == 1, torch.full_like(x, 30.0), 2 * x), 1.0, True),
+        (bent, lambda g, x: g * 2 * x, 1.0, True),
+        (bent, lambda g, x: g * torch.where(x == 1, torch.full_like(x, 17.0), 2 * x), 1.0, False),
+        (bent, lambda g, x: g * torch.where(x == 1, torch.full_like(x, 37.0), 2 * x), 1.0, False),
+        (entropy, entropy_rule(0.0), 0.0, True),
+        (entropy, entropy_rule(5.0), 0.0, False),
+    ],
+)
+def test_the_branch_that_an_equality_chose_is_a_choice(
+    forward: Callable[..., Any], backward: Callable[..., Any], at: float, *, sound: bool
+) -> None:
+    x = torch.tensor([at, 1.5], requires_grad=True)
+    assert gradaccord.check(custom(forward, backward), x).sound == sound
