@@ -1,7 +1,8 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
-`python benchmarks suite` does so with the last table alone, that of the shipped cases, which takes the longest; with
-paths behind it, it measures those cases, and keeps nothing.
+`python benchmarks suite` does so with the last table alone, that of the shipped cases, which takes the longest: some 25
+minutes. Each row is kept once it is measured, so that a run which stopped goes on with those that are named: `suite jax
+run`. With paths of cases behind it, it measures those, and keeps nothing.
 
 Everything is measured in turns within one process, on one thread, and stated as a ratio. Every contestant's
 numbers are compared first: a wrong answer is not a fast one. Nothing here asserts a time.
@@ -145,12 +146,30 @@ def product_table() -> Table:
     return "Links of a product of matrices", head, list(links.product_rows())
 
 
-SUITE = "The shipped suite, one engine at a time, paths included"
+SUITE = "The shipped suite, one engine at a time, and `run`, all of them by the clock; paths included"
+SUITE_HEAD = "engine | nothing compiled before | compiled before | of that the harness's own part | share"
 
 
-def suite_table(paths: Sequence[str] = ()) -> Table:
-    head = "engine | nothing compiled before | compiled before | of that the harness's own part | share"
-    return SUITE, head, list(suite.suite_rows(paths))
+def suite_rows(words: Sequence[str]) -> None:
+    """The rows of the suite that the words name, all if none does; kept unless other words, paths, are among them."""
+    named = [word for word in words if word in suite.ROWS]
+    paths = [word for word in words if word not in suite.ROWS]
+    for name in named or suite.ROWS:
+        cells = suite.row(name, paths)
+        print(" | ".join(cells), flush=True)
+        if not paths:
+            KEPT.write_text(with_suite_row(KEPT.read_text(encoding="utf-8"), cells), encoding="utf-8")
+
+
+def with_suite_row(page: str, cells: list[str]) -> str:
+    """The page with this row in its last table, in place of what the row was."""
+    before, title, table = page.partition(f"## {SUITE}\n")
+    if not title:  # none yet, or one with other columns
+        before = page.partition("## The shipped suite")[0]
+    lines = [line for line in table.splitlines() if line.startswith("|")][2:]
+    found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    rows = {row[0]: row for row in found} | {cells[0]: cells}
+    return before + _markdown((SUITE, SUITE_HEAD, [rows[name] for name in suite.ROWS if name in rows]))
 
 
 def _time(seconds: float) -> str:
@@ -182,15 +201,10 @@ def main() -> None:
     match sys.argv[1:]:
         case []:
             all_tables()
-        case ["suite"]:
-            table = _markdown(suite_table())
-            print(table)
-            before = KEPT.read_text(encoding="utf-8").partition("## The shipped suite")[0]
-            KEPT.write_text(before + table, encoding="utf-8")
-        case ["suite", *paths]:
-            print(_markdown(suite_table(paths)))
+        case ["suite", *words]:
+            suite_rows(words)
         case words:
-            raise SystemExit(f"`{' '.join(words)}`: expected nothing, or `suite` and perhaps paths of cases")
+            raise SystemExit(f"`{' '.join(words)}`: expected nothing, or `suite` with rows of it or paths of cases")
 
 
 def all_tables() -> None:
@@ -202,11 +216,11 @@ def all_tables() -> None:
         network_table,
         link_table,
         product_table,
-        suite_table,
     ):
         parts.append(_markdown(make()))
         print(parts[-1], flush=True)
-    KEPT.write_text("\n".join(parts), encoding="utf-8")
+    KEPT.write_text("\n".join([*parts, ""]), encoding="utf-8")
+    suite_rows([])
 
 
 if __name__ == "__main__":

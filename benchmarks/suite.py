@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from tempfile import TemporaryDirectory
@@ -23,7 +23,8 @@ from gradaccord.harness.running.loading import load
 from gradaccord.harness.running.run import run, units
 from gradaccord.harness.running.selection import select
 
-ENGINES = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
+RUN = "run"
+ROWS = ("backprop", "torch", "jax", "jax:jit", "finite_difference", RUN)
 
 
 @contextmanager
@@ -64,16 +65,15 @@ def alone(engine: str, paths: Sequence[str]) -> tuple[float, float]:
     return seconds, seconds - spent.get(engine, 0.0)
 
 
-def suite_rows(paths: Sequence[str] = ()) -> Iterator[list[str]]:
-    """Each engine by processor time; at the end the whole run as a user has it, by the clock. All shipped cases where
-    no path is given."""
-    for engine in ENGINES:
-        with TemporaryDirectory() as cache:
-            (cold, _), (warm, own) = (_measured(cache, engine, paths) for _ in range(2))
-        yield [engine, *map(_seconds, (cold, warm, own)), f"{own / warm:.0%}"]
+def row(name: str, paths: Sequence[str] = ()) -> list[str]:
+    """An engine by processor time; `run`, the whole run as a user has it, by the clock. Of all shipped cases where no
+    path is given."""
     with TemporaryDirectory() as cache:
-        cold, warm = (_by_the_clock(cache, paths) for _ in range(2))
-    yield ["`gradaccord run`, all engines, by the clock", _seconds(cold), _seconds(warm), "", ""]
+        if name == RUN:
+            cold, warm = (_by_the_clock(cache, paths) for _ in range(2))
+            return [name, _seconds(cold), _seconds(warm), "", ""]
+        (cold, _), (warm, own) = (_measured(cache, name, paths) for _ in range(2))
+    return [name, *map(_seconds, (cold, warm, own)), f"{own / warm:.0%}"]
 
 
 def _seconds(seconds: float) -> str:

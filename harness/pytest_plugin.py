@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gradaccord-strict", action="store_true", default=None,
         help="a gradient, tangent or Hessian-vector product that a case wants and that is not judged fails",
     )  # fmt: skip
+    parser.addini(
+        "gradaccord_allow_code", "cases may run the functions that they name by `call`", type="bool", default=False
+    )
     parser.addini("gradaccord_strict", "what a case wants and nobody can judge fails", type="bool", default=False)
     parser.addini("gradaccord_cases", "folders that hold case files", type="paths", default=None)
     parser.addini(
@@ -108,16 +112,22 @@ class CaseFile(pytest.File):
         from .reading.case import CaseErrors, load
         from .running.offered import installed, variants
         from .running.run import units
+        from .running.selection import Selected, refuse_code
 
         try:
             case = load(self.path)
+            if not self.config.getini("gradaccord_allow_code"):
+                refuse_code([Selected(case, "")], "the ini key `gradaccord_allow_code = true` runs it")
         except CaseErrors as error:
             raise self.CollectError(str(error)) from None
         engines = _chosen(self.config, "engine") or list(installed())
         engines = [engine for engine in engines if case.derivatives or engine not in variants()]
+        if case.call is not None:
+            theirs = [function.framework for function in case.call.functions]
+            engines = [engine for engine in engines if engine in theirs] or engines
         work = units([case], _chosen(self.config, "dtype"))
         for unit in work:
-            if unit.expectations and case.expect[unit.point]:
+            if unit.expectations and case.expect[unit.point] and case.call is None:
                 yield CaseItem.from_parent(self, name=f"point{unit.point}-expected", unit=unit, engine="truth")
             for engine in engines:
                 name = f"point{unit.point}-{unit.dtype}-{engine}"
@@ -148,7 +158,7 @@ class CaseItem(_CaseItem):
         self.unit, self.engine = unit, engine
 
     def runtest(self) -> None:
-        result = outcome_of(self.session, self.unit, self.engine)
+        result = outcome_of(self.session, self.unit)
         # What is wrong with the case or its reference concerns every engine.
         rows = [
             row for row in result.rows if row.engine == self.engine or (row.engine, row.quantity) == ("truth", "run")
@@ -178,7 +188,7 @@ class CaseItem(_CaseItem):
                 account.also and f"also off: {account.also:,} more",
                 account.nodes,
             )
-            lines += [f"  {text}" for text in shown if text]
+            lines += [indent(text, "  ") for text in shown if text]
         lines += paths
         # A choice at a kink is off beside the choices of the other engines alone.
         alone = not any(row.verdict == "convention" for row in rows)
@@ -196,7 +206,8 @@ class CaseItem(_CaseItem):
         case = self.unit.case
         engines, dtypes = (tuple(_chosen(self.config, what)) for what in ("engine", "dtype"))
         shown = summary_of(Selected(case, address(case.name, self.path)))
-        settings = Settings(engines, dtypes=dtypes, strict=_strict(self.config))
+        code = case.call is not None
+        settings = Settings(engines, dtypes=dtypes, strict=_strict(self.config), allow_code=code)
         return Asked(settings=settings, cases=(shown,))
 
 
@@ -207,14 +218,18 @@ class LedgerItem(_CaseItem):
         super().__init__(**kwargs)
         self.case, self.work, self.engines = case, work, engines
 
-    def runtest(self) -> None:
-        from .records.settings import Settings
-        from .running.run import run
+    def named(self) -> list[str]:
+        """The engines that entries are about."""
+        return [one for one in self.engines if any(entry.matches(one) for entry in self.case.accept)]
 
-        engines = tuple(one for one in self.engines if any(entry.matches(one) for entry in self.case.accept))
-        told = [
-            row for outcome in run(self.work, Settings(engines)) for row in outcome.rows if row.engine == "ledger"
-        ]  # fmt: skip
+    def runtest(self) -> None:
+        from .running.ledger import Ledger
+        from .running.offered import installed
+
+        ledger = Ledger(self.case)
+        for unit in self.work:
+            ledger.explain(answered(self.session, unit))
+        told = [*ledger.stale(), *ledger.idle({**installed(), **dict.fromkeys(self.engines)})]
         stale = [row.reason for row in told if row.finding]
         if stale:
             raise CaseFailure("\n".join(stale))
@@ -231,18 +246,24 @@ def _key(unit: Unit) -> tuple[str, int, str]:
     return str(unit.case.path), unit.point, unit.dtype
 
 
-def outcome_of(session: pytest.Session, unit: Unit, engine: str) -> Outcome:
-    """The outcome of the whole unit, on all of its engines that are selected; kept for the tests beside."""
+def outcome_of(session: pytest.Session, unit: Unit) -> Outcome:
+    """The outcome of the whole unit, what is known explained."""
     from .running.ledger import Ledger
     from .running.session import strictly
+
+    result = Ledger(unit.case).explain(answered(session, unit))
+    return strictly(result) if _strict(session.config) else result
+
+
+def answered(session: pytest.Session, unit: Unit) -> Outcome:
+    """The outcome of the whole unit, on all of its engines that are selected; kept for the tests beside."""
     from .running.unit import outcome
 
     key = _key(unit)
     kept = session.stash.setdefault(_OUTCOMES, OrderedDict())
     if key not in kept:
-        engines = [name for name in _selected(session).get(key, [engine]) if name != "truth"]
-        result = Ledger(unit.case).explain(outcome(unit, engines, _host(session)))
-        kept[key] = strictly(result) if _strict(session.config) else result
+        chosen = [name for name in _selected(session)[key] if name != "truth"]
+        kept[key] = outcome(unit, chosen, _host(session))
         if len(kept) > KEPT:
             kept.popitem(last=False)
     return kept[key]
@@ -259,11 +280,14 @@ def _host(session: pytest.Session) -> Host:
 
 
 def _selected(session: pytest.Session) -> dict[tuple[str, int, str], list[str]]:
-    """For each unit the engines that `-k`, `--lf` and the like left."""
+    """For each unit the engines that `-k`, `--lf` and the like left, those of a ledger that is left included."""
     if _SELECTED not in session.stash:
-        engines: dict[tuple[str, int, str], list[str]] = {}
+        engines: dict[tuple[str, int, str], dict[str, None]] = {}
         for item in session.items:
             if isinstance(item, CaseItem):
-                engines.setdefault(_key(item.unit), []).append(item.engine)
-        session.stash[_SELECTED] = engines
+                engines.setdefault(_key(item.unit), {})[item.engine] = None
+            elif isinstance(item, LedgerItem):
+                for unit in item.work:
+                    engines.setdefault(_key(unit), {}).update(dict.fromkeys(item.named()))
+        session.stash[_SELECTED] = {key: list(names) for key, names in engines.items()}
     return session.stash[_SELECTED]

@@ -257,4 +257,4 @@ def _hooks_watched(program: Program, inputs: Sequence[Any], hearing: Hearing) ->
             table.update(hooks)
 
 
-listener = Listener(hear, version, arrays, state, holding, leaves_of, with_leaves, within)
+listener = Listener(hear, version, arrays, state, holding, leaves_of, with_leaves, within, torch.manual_seed)

@@ -73,7 +73,8 @@ def _without_underflow(chain: Chain) -> bool:
                 continue
             operands = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)]
             g = Numerals((shown.adjoints or {}).get(node.name, np.zeros(node.shape)), form)
-            y, uses = chain.numerals[node.name].array, graph.uses_in[node.name]
+            y = chain.numerals[node.name].array
+            uses = [use for use in graph.uses_in[node.name] if use in terms]  # none where a stop_gradient lies behind
             if _fell(y, form) or any(_fell(terms[use], form) for use in uses):
                 return False
             exactly = [operand.exact for operand in operands]
@@ -82,7 +83,8 @@ def _without_underflow(chain: Chain) -> bool:
                 return False
             if any((terms[use] == 0).any() for use in uses) and not _no_product_falls(step, [*operands, g], form):
                 exact = step.term_program(None)(*exactly, g.exact)
-                if not all(_exactly_zero(terms[use], ball) for use, ball in zip(uses, exact, strict=True)):
+                balls = dict(zip(graph.uses_in[node.name], exact, strict=True))
+                if not all(_exactly_zero(terms[use], balls[use]) for use in uses):
                     return False
     return True
 

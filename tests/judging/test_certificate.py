@@ -118,3 +118,16 @@ def test_kinks_alone_of_a_large_graph_are_told_by_their_links(monkeypatch: pytes
     assert any(row.verdict == "not finite" and row.finding for row in rows)
     rows = certificate.rows(chain_of("relu(x) * 2", [0.0, 1.0, -1.0], off), "backprop")
     assert any(row.quantity == "gradient" and row.finding for row in rows)
+
+
+def without_the_stopped_term(evaluation: Evaluation) -> Evaluation:
+    assert evaluation.terms is not None
+    shown = {use: term for use, term in evaluation.terms.items() if use.consumer != "h.1"}
+    return replace(evaluation, terms=shown)
+
+
+def test_a_term_that_nothing_hands_on_need_not_be_shown() -> None:
+    """As of JAX's softmax, which subtracts a maximum whose gradient is stopped: backwards, nothing comes there."""
+    chain = chain_of("exp(x - stop_gradient(max(x)))", ORDINARY, without_the_stopped_term)
+    assert any(node.name == "h.1" and node.op == "max" for node in chain.subject.graph.operations)
+    assert certificate.certified(chain)

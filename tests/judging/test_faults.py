@@ -11,6 +11,7 @@ import csv
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
@@ -59,21 +60,24 @@ class Ran:
 Run: TypeAlias = Callable[[str, str], Ran]
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a case of the folder, from another folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs a case of the folder, from another folder; what has run before is not run again."""
 
+    @cache
     def command(case: str, options: str) -> Ran:
         for framework in ("torch", "jax"):
             if framework in options or "behind_ledger" in options:
                 pytest.importorskip(framework)
         words = [f"{FAULTS}/{word}" if word.startswith("engines.py") else word for word in options.split()]
-        done = CliRunner().invoke(main, ["run", str(FAULTS / f"{case}.yaml"), *words, "--out", "out"])
+        folder = tmp_path_factory.mktemp("run")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setattr(sys, "path", list(sys.path))
+            done = CliRunner().invoke(main, ["run", str(FAULTS / f"{case}.yaml"), *words, "--out", "out"])
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        reports = [tmp_path / "out" / f"{name}.csv" for name in ("results", "trajectories")]
+        reports = [folder / "out" / f"{name}.csv" for name in ("results", "trajectories")]
         return Ran(done.exit_code, done.output, *(lines(path) if path.exists() else [] for path in reports))
 
     return command

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,10 @@ def test_so_is_the_exit_status(
     engines: tuple[str, ...], status: int, cases: list[Selected], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = [one for one in cases if one.case.name != "split"]
-    spoken = session(known, Settings(engines, dtypes=("float64",), out=str(tmp_path / "spoken")), "command")
+    settings = Settings(engines, dtypes=("float64",), jobs=1)  # in this process: others are not silenced
+    spoken = session(known, replace(settings, out=str(tmp_path / "spoken")), "command")
     silence(monkeypatch)
-    quiet = session(known, Settings(engines, dtypes=("float64",), out=str(tmp_path / "silent")), "command")
+    quiet = session(known, replace(settings, out=str(tmp_path / "silent")), "command")
+    assert not any(row.reason for row in quiet.kept.open)
     assert (spoken.status, quiet.status) == (status, status)
     assert spoken.kept.tally.verdicts == quiet.kept.tally.verdicts

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from gradaccord.harness.graph.operations import OPERATIONS
-from gradaccord.harness.reading.case import Case, find, half_unit, load, shipped
+from gradaccord.harness.reading.case import Case, find, half_unit, shipped
 from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.running.offered import installed
 from gradaccord.harness.running.run import run, units
 
-from ..shipped import covering, themes
+from ..shipped import cases, covering, themes
 
 FILES = find([shipped()])
 THEMES = sorted({path.parent for path in FILES})
@@ -27,8 +28,12 @@ def label(path: Path) -> str:
 
 
 @cache
+def by_path() -> Mapping[Path, Case]:
+    return {case.path: case for case in cases()}
+
+
 def case(path: Path) -> Case:
-    return load(path)
+    return by_path()[path]
 
 
 @pytest.mark.parametrize("path", FILES, ids=label)

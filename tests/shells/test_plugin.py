@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import walk_packages
+
 import pytest
+
+from gradaccord import harness
 
 from ..conftest import PRODUCT, engine_file
 
@@ -19,12 +24,32 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
+@pytest.fixture(scope="module", autouse=True)
+def loaded() -> None:
+    """What the plugin may import: pytester forgets what a run within this process was the first to import."""
+    for module in walk_packages(harness.__path__, f"{harness.__name__}."):
+        if "." in module.name.removeprefix(f"{harness.__name__}."):  # not the shells, which others import first
+            import_module(module.name)
+    for engine in ("backprop", "finite_difference.engine"):
+        import_module(f"gradaccord.engines.{engine}")
+
+
+# A session within another one must leave alone what plugins hold in their modules.
+ALONE = ("-p", "no:cacheprovider", "-p", "no:syrupy", "-p", "no:hypothesispytest")
+
+
 def run(project: pytest.Pytester, *words: str) -> pytest.RunResult:
+    """pytest within this process: a process of its own takes two seconds to start."""
+    return project.runpytest_inprocess(*ALONE, *words)
+
+
+def run_apart(project: pytest.Pytester, *words: str) -> pytest.RunResult:
+    """pytest as users start it."""
     return project.runpytest_subprocess("-p", "no:cacheprovider", *words)
 
 
 def test_there_is_a_test_for_each_point_dtype_and_engine(project: pytest.Pytester) -> None:
-    result = run(project, "-v")
+    result = run_apart(project, "-v")
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines_random(
         [
@@ -132,7 +157,7 @@ def test_errors_of_a_case_file_are_collection_errors_with_line_and_column(projec
 
 
 def test_it_works_in_two_processes(project: pytest.Pytester) -> None:
-    run(project, "-n", "2").assert_outcomes(passed=3)
+    run_apart(project, "-n", "2").assert_outcomes(passed=3)
 
 
 def test_k_selects_engines(project: pytest.Pytester) -> None:
@@ -141,8 +166,8 @@ def test_k_selects_engines(project: pytest.Pytester) -> None:
 
 def test_lf_runs_only_what_failed(project: pytest.Pytester) -> None:
     words = (f"--gradaccord-engine={SPOILT}", "--gradaccord-engine", "backprop", "--gradaccord-dtype", "float64")
-    project.runpytest_subprocess(*words).assert_outcomes(passed=2, failed=1)
-    project.runpytest_subprocess("--lf", *words).assert_outcomes(failed=1)
+    project.runpytest_inprocess(*ALONE[2:], *words).assert_outcomes(passed=2, failed=1)
+    project.runpytest_inprocess(*ALONE[2:], "--lf", *words).assert_outcomes(failed=1)
 
 
 LEDGER = """\
@@ -167,8 +192,21 @@ def test_a_ledger_entry_of_an_engine_that_is_not_installed_is_told(project: pyte
     result.stdout.fnmatch_lines(["*is for an engine that is not installed, `trch`*Did you mean `torch`?*"])
 
 
+def test_a_ledger_is_read_off_the_runs_of_the_tests_beside_it(project: pytest.Pytester) -> None:
+    """Each engine is prepared once in each dtype, or runs would be done twice."""
+    engine = project.path / "counted.py"
+    engine.write_text(
+        "from pathlib import Path\nfrom gradaccord.engines import backprop\n\n"
+        "def prepare(graph, dtype):\n    with Path(__file__).with_suffix('.txt').open('a') as told:\n"
+        "        print(dtype, file=told)\n    return backprop.prepare(graph, dtype)\n"
+    )
+    (project.path / "cases" / "product.yaml").write_text(PRODUCT + LEDGER.replace("ENGINE", f"{engine}:prepare"))
+    run(project, f"--gradaccord-engine={engine}:prepare").assert_outcomes(passed=3, failed=1)
+    assert engine.with_suffix(".txt").read_text().split() == ["float64", "float32"]
+
+
 def test_pytest_starts_without_loading_the_core(project: pytest.Pytester) -> None:
     project.makepyfile(
         "import sys\n\ndef test_modules():\n    assert 'gradaccord.harness.running.run' not in sys.modules\n"
     )
-    run(project, "test_pytest_starts_without_loading_the_core.py").assert_outcomes(passed=1)
+    run_apart(project, "test_pytest_starts_without_loading_the_core.py").assert_outcomes(passed=1)
