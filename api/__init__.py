@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradaccord.harness.graph.emit import emit, missing
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
+    from gradaccord.harness.hearing.definitions import define
     from gradaccord.harness.hearing.heard import Refused
     from gradaccord.harness.own.check import check
-    from gradaccord.harness.own.definitions import define
+    from gradaccord.harness.own.compare import compare
     from gradaccord.harness.own.ran import run
     from gradaccord.harness.own.trace import trace
     from gradaccord.harness.records.evaluation import DTYPES, Engine, Evaluation, Moved, Unsupported, Variant
@@ -25,9 +26,10 @@ _ROOMS = {
     "graph.emit": ("emit", "missing"),
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
     "own.check": ("check",),
-    "own.definitions": ("define",),
+    "own.compare": ("compare",),
     "own.ran": ("run",),
     "own.trace": ("trace",),
+    "hearing.definitions": ("define",),
     "hearing.heard": ("Refused",),
     "records.evaluation": ("DTYPES", "Engine", "Evaluation", "Moved", "Unsupported", "Variant"),
 }
@@ -47,6 +49,7 @@ __all__ = [
     "Variant",
     "__version__",
     "check",
+    "compare",
     "define",
     "emit",
     "missing",

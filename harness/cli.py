@@ -1,5 +1,5 @@
 """The command line: `gradaccord run`, `list`, `validate`, `show`, `prove`, `ops`, `engines`, `schema`,
-`check`, `trace`.
+`check`, `compare`, `trace`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from . import options
-from .cli_own import check, trace
+from .cli_own import check, compare, trace
 
 DEFAULT_FOLDER = "gradaccord-report"
 
@@ -82,6 +82,7 @@ def main() -> None:
     help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
 )
 @click.option("--no-cache", is_flag=True, help="Compile everything anew, and keep nothing of it for later runs.")
+@click.option("--allow-code", is_flag=True, help="Run the functions that cases name by `call`.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first finding that no ledger entry explains.")
 @click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
@@ -98,6 +99,7 @@ def run(
     cluster: str,
     timeout: float | None,
     no_cache: bool,
+    allow_code: bool,
     fail_fast: bool,
     strict: bool,
     verbose: bool,
@@ -111,13 +113,15 @@ def run(
     """
     from .running.loading import checked
     from .running.offered import installed
-    from .running.selection import check_dtypes, check_folder, select
+    from .running.selection import check_dtypes, check_folder, refuse_code, select
 
     options.exclude(quiet=quiet, verbose=verbose)
     engines = checked(engine) or tuple(installed())
     dtypes = check_dtypes(dtype)
     check_folder(Path(out))
     selected = select(path, tag)
+    if not allow_code:
+        refuse_code(selected, "`gradaccord run --allow-code` runs it")
     from .records.evaluation import CACHE
     from .records.settings import Settings
     from .running.session import session
@@ -128,7 +132,7 @@ def run(
         os.environ[CACHE] = ""  # processes that are spawned inherit it
     settings = Settings(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
-        cluster=cluster, fail_fast=fail_fast, strict=strict,
+        cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code,
     )  # fmt: skip
     with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
         end = session(selected, settings, command, watchers)
@@ -208,7 +212,7 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
 
     CASE is a file or the name of a shipped case.
     """
-    from .running.selection import check_dtypes, select
+    from .running.selection import check_dtypes, graph_is_data, select
     from .telling import mermaid as diagrams
     from .telling.showing import case_text
 
@@ -219,9 +223,9 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
             from .telling.script import script
 
             check_dtypes([dtype])
-            click.echo(script(entry.case, engine, point, dtype), nl=False)
+            click.echo(script(graph_is_data(entry.case), engine, point, dtype), nl=False)
         elif mermaid:
-            click.echo(diagrams.mermaid(entry.case.graph))
+            click.echo(diagrams.mermaid(graph_is_data(entry.case).graph))
         else:
             click.echo(case_text(entry.case))
 
@@ -248,12 +252,12 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
     CASE is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing contradicts the
     reference, 1 the reference is unreliable, 2 the input or the command is wrong.
     """
-    from .running.selection import select
+    from .running.selection import graph_is_data, select
     from .telling.proving import proved
 
     reliable, between = True, ""
     for entry in select(case):
-        count = len(entry.case.points)
+        count = len(graph_is_data(entry.case).points)
         if point is not None and point >= count:
             options.stop(f"{entry.case.name} has no point {point}: it has {count}, counted from 0")
         for k in range(count) if point is None else (point,):
@@ -315,4 +319,5 @@ def schema() -> None:
 
 
 main.add_command(check)
+main.add_command(compare)
 main.add_command(trace)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gradaccord-strict", action="store_true", default=None,
         help="a gradient, tangent or Hessian-vector product that a case wants and that is not judged fails",
     )  # fmt: skip
+    parser.addini(
+        "gradaccord_allow_code", "cases may run the functions that they name by `call`", type="bool", default=False
+    )
     parser.addini("gradaccord_strict", "what a case wants and nobody can judge fails", type="bool", default=False)
     parser.addini("gradaccord_cases", "folders that hold case files", type="paths", default=None)
     parser.addini(
@@ -108,16 +112,22 @@ class CaseFile(pytest.File):
         from .reading.case import CaseErrors, load
         from .running.offered import installed, variants
         from .running.run import units
+        from .running.selection import Selected, refuse_code
 
         try:
             case = load(self.path)
+            if not self.config.getini("gradaccord_allow_code"):
+                refuse_code([Selected(case, "")], "the ini key `gradaccord_allow_code = true` runs it")
         except CaseErrors as error:
             raise self.CollectError(str(error)) from None
         engines = _chosen(self.config, "engine") or list(installed())
         engines = [engine for engine in engines if case.derivatives or engine not in variants()]
+        if case.call is not None:
+            theirs = [function.framework for function in case.call.functions]
+            engines = [engine for engine in engines if engine in theirs] or engines
         work = units([case], _chosen(self.config, "dtype"))
         for unit in work:
-            if unit.expectations and case.expect[unit.point]:
+            if unit.expectations and case.expect[unit.point] and case.call is None:
                 yield CaseItem.from_parent(self, name=f"point{unit.point}-expected", unit=unit, engine="truth")
             for engine in engines:
                 name = f"point{unit.point}-{unit.dtype}-{engine}"
@@ -178,7 +188,7 @@ class CaseItem(_CaseItem):
                 account.also and f"also off: {account.also:,} more",
                 account.nodes,
             )
-            lines += [f"  {text}" for text in shown if text]
+            lines += [indent(text, "  ") for text in shown if text]
         lines += paths
         # A choice at a kink is off beside the choices of the other engines alone.
         alone = not any(row.verdict == "convention" for row in rows)
@@ -196,7 +206,8 @@ class CaseItem(_CaseItem):
         case = self.unit.case
         engines, dtypes = (tuple(_chosen(self.config, what)) for what in ("engine", "dtype"))
         shown = summary_of(Selected(case, address(case.name, self.path)))
-        settings = Settings(engines, dtypes=dtypes, strict=_strict(self.config))
+        code = case.call is not None
+        settings = Settings(engines, dtypes=dtypes, strict=_strict(self.config), allow_code=code)
         return Asked(settings=settings, cases=(shown,))
 
 

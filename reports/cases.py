@@ -8,7 +8,7 @@ from ..harness.graph.language.printing import text_of
 from ..harness.records.outcome import About, CaseSummary, Outcome
 from ..harness.telling.mermaid import LARGEST, boxes, mermaid
 from ..harness.words import counted
-from .layout import escaped
+from .layout import escaped, listed
 from .whole import Whole
 
 STATEMENTS = 200  # lines of a graph's text; the case file has them all
@@ -34,6 +34,8 @@ def _case(case: CaseSummary) -> str:
     lines = [f"## {case.name}", "", escaped(case.about) or "", ""]
     if case.source:
         lines += [f"Source: {escaped(case.source)}", ""]
+    if case.code:
+        return "\n".join([*lines, f"Computed by code: {listed(case.code)}."])
     statements = text_of(case.graph)
     shown = [f"{name}: {text}" for name, text in list(statements.items())[:STATEMENTS]]
     if len(statements) > STATEMENTS:

@@ -12,7 +12,7 @@ from ..harness.records.verdicts import VERDICTS
 from ..harness.telling.causes import Cause
 from ..harness.telling.findings import Told, told
 from ..harness.words import counted
-from .layout import case_link, escaped, listed, shortened, table, told_table
+from .layout import case_link, escaped, listed, paragraph, shortened, table, told_table
 
 
 def overview(found: Iterable[Cause]) -> str:
@@ -41,7 +41,7 @@ def in_full(cause: Cause, asked: Asked) -> str:
     lines[0] += f"; {counted(cause.rows, 'number')} in {', '.join(cause.dtypes)}" if cause.dtypes else ""
     lines += [f"The smallest: {there}"] if len(cause.cases) > 1 else []
     lines += [f"first link that is off: {escaped(account.link)}"] if account.link and account.who else []
-    lines += [*map(escaped, account.reasons), *_numbers(account)]
+    lines += [*map(paragraph, account.reasons), *_numbers(account)]
     lines += [f"also off there: {account.also:,} more"] if account.also else []
     lines += [f"where {escaped(account.nodes)}"] if account.nodes else []
     lines.append(f"repeat: `{account.again}`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:
@@ -27,6 +28,11 @@ def escaped(text: str) -> str:
         for sign in "\\*_<[|":
             parts[k] = parts[k].replace(sign, "\\" + sign)
     return "`".join(parts)
+
+
+def paragraph(text: str) -> str:
+    """Plain text of a finding; lines, as of a traceback, stay lines."""
+    return f"<pre>{escape(text)}</pre>" if "\n" in text else escaped(text)
 
 
 def shortened(text: str, limit: int = 240) -> str:

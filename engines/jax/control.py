@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def branch(walk: Walk, e: Any, values: Sequence[Value]) -> Sequence[Value]:
     chosen = min(max(int(np.asarray(values[0].array)), 0), len(e.params["branches"]) - 1)
-    walk.note("`cond`:", f"branch {chosen} of {len(e.params['branches'])}", walk.place(e))
+    if not e.params.get("branches_platforms"):  # JAX's own choice by the machine
+        walk.note("`cond`:", f"branch {chosen} of {len(e.params['branches'])}", walk.place(e))
     taken = e.params["branches"][chosen]
     return walk.run(taken.jaxpr, taken.consts, values[1:])
 
@@ -35,13 +36,23 @@ def repeat(walk: Walk, e: Any, values: Sequence[Value]) -> Sequence[Value]:
     test, body = p["cond_jaxpr"], p["body_jaxpr"]
     for_test, for_body = values[:of_test], values[of_test : of_test + of_body]
     carry, turns = list(values[of_test + of_body :]), 0
-    while bool(np.asarray(walk.run(test.jaxpr, test.consts, [*for_test, *carry])[0].array)):
+    while (going := np.asarray(walk.run(test.jaxpr, test.consts, [*for_test, *carry])[0].array)).any():
         if turns == walk.ask.longest:
             raise _too_long("`while`", f"more than {turns}", walk, e)
-        carry = walk.run(body.jaxpr, body.consts, [*for_body, *carry])
+        new = walk.run(body.jaxpr, body.consts, [*for_body, *carry])
+        carry = new if going.all() else [_going(walk, e, going, *pair) for pair in zip(new, carry, strict=True)]
         turns += 1
     walk.note("`while`:", f"{counted(turns, 'turn')} of the run", walk.place(e))
     return carry
+
+
+def _going(walk: Walk, e: Any, going: Any, new: Value, old: Value) -> Value:
+    """Of loops that run side by side those that have ended keep what they have."""
+    mask = np.broadcast_to(going.reshape(*going.shape, *[1] * (len(new.shape) - going.ndim)), new.shape)
+    choose = partial(lax.select, mask)
+    if not (new.node or old.node) or not new.is_float:
+        return walk.constant(new.aval, lambda: choose(new.array, old.array))
+    return walk.record(choose, [new, old], [new.aval], [Meaning("where", [mask, 0, 1])], walk.place(e))[0]
 
 
 def scan(walk: Walk, e: Any, values: Sequence[Value]) -> Sequence[Value]:

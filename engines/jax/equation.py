@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
+from jax._src import source_info_util
 
 from ...harness.graph.node import Constant
 from ...harness.graph.operations.operation import Operation
@@ -73,6 +74,14 @@ HARMLESS = {
 }
 
 
+def bound(e: Any, arrays: Sequence[Any]) -> Any:
+    """What an equation of JAX gives for these operands, under its own scopes (`jax.core.eval_jaxpr` does the same)."""
+    info = e.source_info
+    names = source_info_util.current_name_stack() + info.name_stack
+    with source_info_util.user_context(info.traceback, name_stack=names), e.ctx.manager:
+        return e.primitive.bind(*arrays, **e.primitive.get_bind_params(e.params))
+
+
 @dataclass(frozen=True)
 class Equation:
     """An equation with the numbers of its operands and results; `operand(k)` is computed when a row asks for it.
@@ -83,6 +92,7 @@ class Equation:
     primitive: str
     params: Parameters
     shapes: Sequence[tuple[int, ...]]
+    kinds: Sequence[str]  # of NumPy's dtypes of the operands: "f", "i", "b"
     results: Sequence[Any]  # what has a shape and a dtype
     operand: Callable[[int], Any]
     result: Callable[[int], Any]

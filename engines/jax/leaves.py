@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...harness.hearing.heard import Refused
+from ...harness.hearing.structure import argument_names
 from ...harness.records.evaluation import Array
 
 Tree: TypeAlias = Any
@@ -49,7 +49,7 @@ def leaves_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mappi
     """The leaves of a call. A function that is a module, or a method of one, has leaves of its own."""
     holder, attached = held(function)
     found, tree = jax.tree_util.tree_flatten_with_path((holder, args, dict(kwargs)))
-    arguments = _argument_names(function, len(args))
+    arguments = argument_names(function, len(args))
     values, names = [value for _, value in found], dict[int, str]()
     for k, (path, value) in enumerate(found):
         name = _name(path, arguments)
@@ -99,22 +99,6 @@ def held(function: Callable[..., Any]) -> tuple[Tree, Callable[[Tree], Callable[
 def _is_module(x: Any) -> bool:
     leaves = jax.tree_util.tree_leaves(x)
     return not (len(leaves) == 1 and leaves[0] is x) and not isinstance(x, type)
-
-
-def _argument_names(function: Callable[..., Any], count: int) -> list[str]:
-    """What the function calls its first arguments."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return [f"x{k}" for k in range(count)]
-    names = list[str]()
-    for parameter in parameters:
-        if parameter.kind == parameter.VAR_POSITIONAL:
-            rest = count - len(names)
-            names += [f"{parameter.name}[{k}]" for k in range(rest)]
-        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            names.append(parameter.name)
-    return [*names, *(f"x{k}" for k in range(len(names), count))]
 
 
 def _name(path: tuple[Any, ...], arguments: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Hear a JAX function: its plain run, its jaxpr walked with the same numbers, and where every call stands.
 
 The function may take and return pytrees, and be a module of Flax or Equinox. It is run plain twice, as the user
-differentiates it; then `jax.make_jaxpr` traces it, and `walk.py` runs the equations.
+differentiates it; then `tracing.py` traces it, and `walk.py` runs the equations.
 """
 
 # jax is annotated in part.
@@ -21,7 +21,7 @@ import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
 
-from ...harness.hearing.heard import Ask, Heard, Listener, Refused
+from ...harness.hearing.heard import Ask, Heard, Listener, Place, Refused
 from ...harness.hearing.recording import Recording
 from ...harness.records.cotangent import default_cotangent
 from ...harness.records.evaluation import DTYPES, Array, Evaluation
@@ -33,9 +33,10 @@ from .leaves import Leaves, float_outputs, joined, joined_cotangent, leaves_of, 
 from .places import place_of_error
 from .precision import mode
 from .replay import same_bits
+from .tracing import traced
 from .walk import Value, Walk, settled
 
-# What tracing says of a function that asks a number for its value.
+# What JAX says of a function that asks a number for its value where there is none.
 CONCRETE = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -91,6 +92,7 @@ class _Hearing:
         self.compiled = isinstance(function, type(jax.jit(lambda x: x)))  # pyright: ignore[reportUnknownLambdaType]
         self.floats = {k: _as_jax(leaves.values[k], ask.dtype) for k in leaves.floats}
         self.clock = Clock()
+        self.asked: dict[str, None] = {}  # what Python has asked of arrays, as notes
 
     def heard(self) -> Heard:
         with self.clock.compiling():
@@ -125,7 +127,15 @@ class _Hearing:
 
     def _differentiated(self) -> tuple[Array, list[Array], Array]:
         numbers = [_again(self.floats[k]) for k in self.wanted]
-        output, pull, given = jax.vjp(self.output, *numbers, has_aux=True)
+        try:
+            output, pull, given = jax.vjp(self.output, *numbers, has_aux=True)
+        except CONCRETE as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            raise Refused(
+                f"JAX does not differentiate this function: {type(error).__name__}, {said}",
+                place_of_error(error.__traceback__),
+                "Write it with jax.numpy, a choice as jnp.where or lax.cond, or leave that input out of `wanted`",
+            ) from None
         if not output.size:
             raise Refused("the function returns no number: its output is empty")
         seed = self._cotangent(output, given)
@@ -145,7 +155,7 @@ class _Hearing:
         names = {k: recording.input(self.leaves.names[k], np.asarray(self.floats[k])) for k in self.wanted}
         values = [settled(self.floats[k], names[k]) for k in self.wanted]
         with marking(self.ask.defined) as marks:
-            jaxpr = self._traced(numbers)
+            jaxpr = traced(self._outputs, numbers, self._asked)
         walk = Walk(recording, self.ask, marks)
         result, *parts = walk.run(jaxpr.jaxpr, jaxpr.consts, values)
         output_node = self._reached(result)
@@ -174,21 +184,15 @@ class _Hearing:
             {node.name: recording.names[node.name] for node in graph.inputs},
             {node.name: recording.places[node.name] for node in graph.nodes},
             tuple(outputs),
-            (*walk.notes, *(f"`{name}` does not reach the output" for name in unused)),
+            (*self.asked, *walk.notes, *(f"`{name}` does not reach the output" for name in unused)),
             self.clock.seconds,
             "jit" if self.compiled else "",
         )
 
-    def _traced(self, numbers: Sequence[Any]) -> Any:
-        try:
-            return jax.make_jaxpr(self._outputs)(*numbers)
-        except CONCRETE as error:
-            said = str(error).splitlines()[0].rstrip(".")
-            raise Refused(
-                f"a choice in Python by the value of an array ({type(error).__name__}: {said})",
-                place_of_error(error.__traceback__),
-                "Write it as jnp.where or lax.cond, or leave that input out of `wanted`",
-            ) from None
+    def _asked(self, number: Any, place: Place) -> None:
+        kinds = {"b": "a choice in Python", "i": "an integer that Python reads", "u": "an integer that Python reads"}
+        said = kinds.get(np.asarray(number).dtype.kind, "a number that Python reads, through which no gradient flows")
+        self.asked[f"{said}, taken from the run" + (f" at {place}" if str(place) else "")] = None
 
     def _reached(self, result: Value) -> str:
         if not result.node:
@@ -205,7 +209,7 @@ def _wanted(leaves: Leaves, ask: Ask) -> list[int]:
     if not leaves.names:
         raise Refused("there is no float among the inputs", remedy="Hand the function an array of floats")
     if ask.wanted is None:
-        return leaves.floats
+        return [k for k in leaves.floats if leaves.names[k] not in ask.constant]
     chosen = set[int]()
     for asked in ask.wanted:
         below = {k for k, name in leaves.names.items() if name == asked or name.startswith((f"{asked}[", f"{asked}."))}

@@ -18,9 +18,10 @@ from .equation import Equation, Meaning, Operand, Row
 
 
 def reshaped(e: Equation) -> Meaning:
-    if e.primitive == "reshape" and e.params["dimensions"] is not None:
-        raise Refused("`reshape` in another order of the axes")
-    _ = [e.params[name] for name in ("new_sizes", "dimensions") if name in e.params]
+    order, _ = e.params["dimensions"], e.params["new_sizes"]
+    if order is not None:
+        text = f"reshape(permute_dims(x0, axes={list(map(int, order))}), shape={list(e.shape)})"
+        return Meaning("reshape", [0], text=text)
     return Meaning("reshape", [0], {"shape": e.shape})
 
 
@@ -274,9 +275,7 @@ def ordered(e: Equation) -> list[Meaning | None]:
     """Sorted numbers, at the places where the run found them."""
     axis, keys = e.params["dimension"] % len(e.shapes[0]), e.params["num_keys"]
     _ = e.params["is_stable"]
-    if keys != 1:
-        raise Refused("`sort` by several keys")
-    order = np.argsort(np.asarray(e.operand(0)), axis=axis, kind="stable")
+    order = np.lexsort([np.asarray(e.operand(k)) for k in reversed(range(keys))], axis=axis)
     return [_sorted(e, k, order, axis) for k in range(len(e.shapes))]
 
 
@@ -306,6 +305,7 @@ ROWS: Mapping[str, Row] = {
     "broadcast_in_dim": broadcast,
     "transpose": transpose,
     "concatenate": concatenate,
+    "stack": lambda e: Meaning("stack", range(len(e.shapes)), {"axis": int(e.params["axis"])}),
     "slice": sliced,
     "split": split,
     "unstack": unstack,

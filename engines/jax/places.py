@@ -70,6 +70,14 @@ def place_of(equation: Any, scope: tuple[str, ...] = ()) -> Place:
     return Place(frame.file_name, frame.line_num, frame.function_name, module, call, chain=chain)
 
 
+def place_of_traceback(traceback: Any) -> Place:
+    """The innermost of the user's frames in a traceback that JAX has recorded."""
+    for frame in traceback.frames if traceback is not None else ():
+        if not is_installed(frame.file_name) and not is_ours(frame.file_name):
+            return Place(frame.file_name, frame.line_num, frame.function_name)
+    return Place()
+
+
 def names_of(equation: Any) -> tuple[str, ...]:
     """The scopes that an equation stands in, as Flax and `jax.named_scope` name them."""
     stack = equation.source_info.name_stack.stack

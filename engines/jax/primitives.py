@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import contraction, movement, pointwise, reduction
+from . import contraction, linear_algebra, movement, pointwise, reduction
 from .equation import Row
 
-ROWS: Mapping[str, Row] = {**pointwise.ROWS, **movement.ROWS, **reduction.ROWS, **contraction.ROWS}
+ROWS: Mapping[str, Row] = {
+    **pointwise.ROWS,
+    **movement.ROWS,
+    **reduction.ROWS,
+    **contraction.ROWS,
+    **linear_algebra.ROWS,
+}
 
 DEFINE = 'Give the function that calls it a meaning: gradaccord.define("f(x)", "text", jax=f)'
 APART = "Move it out of the function, and hand what it gives to the function as an input"
@@ -16,12 +22,12 @@ ONE_DEVICE = "Run the function on one device, without it"
 # What is refused where a wanted float reaches it: the way out, and JAX's names.
 WAYS_OUT: Mapping[str, str] = {
     DEFINE: """
-        cholesky cholesky_update eig eigh hessenberg householder_product lu lu_pivots_to_permutation qr geqrf schur svd
-        symmetric_product triangular_solve tridiagonal tridiagonal_solve linear_solve custom_linear_solve fft
+        cholesky_update eig eigh hessenberg householder_product lu_pivots_to_permutation qr geqrf schur svd
+        symmetric_product tridiagonal tridiagonal_solve fft
         erf_inv igamma igammac lgamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta
-        custom_call ffi_call tpu_custom_call pallas_call ragged_dot_general
+        custom_call ffi_call tpu_custom_call pallas_call random_gamma
     """,
     APART: "pure_callback io_callback python_callback",
-    ONE_DEVICE: "xla_pmap pmap shard_map psum all_gather all_to_all ppermute axis_index",
+    ONE_DEVICE: "xla_pmap pmap shard_map all_gather all_to_all ppermute axis_index",
 }
 REFUSED: Mapping[str, str] = {name: way for way, names in WAYS_OUT.items() for name in names.split()}

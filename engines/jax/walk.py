@@ -18,7 +18,6 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
-from jax._src import source_info_util
 from jax.extend.core import Literal
 
 from ...harness.graph.graph import Graph
@@ -28,7 +27,8 @@ from ...harness.hearing.recording import Call, Recording, number
 from ...harness.records.evaluation import Array
 from . import control, inner
 from .defined import Marked
-from .equation import Equation, Meaning, Parameters, read
+from .digits import lost_digits
+from .equation import Equation, Meaning, Parameters, bound, read
 from .places import names_of, place_of
 from .pointwise import STEPS
 from .primitives import DEFINE, REFUSED, ROWS
@@ -104,6 +104,8 @@ class Walk:
 
     def equation(self, e: Any, values: list[Value]) -> Sequence[Value]:
         name, avals = e.primitive.name, [out.aval for out in e.outvars]
+        if self.derivatives and (lost := lost_digits(e, values)):
+            self.note(*lost, self.place(e))
         if not any(value.node for value in values):
             return self.folded(e, values)
         if name in SAID:
@@ -114,6 +116,8 @@ class Walk:
             return [replaced(value, out.aval) for value, out in zip(values, e.outvars, strict=False)]
         if name in ENTERED or name in inner.RULES:
             return inner.called(self, e, values)
+        if name == "custom_linear_solve":
+            return inner.solved(self, e, values)
         if any(jax.numpy.issubdtype(aval.dtype, jax.numpy.complexfloating) for aval in avals):
             remedy = "Compute with real and imaginary parts, or give the function a meaning: gradaccord.define"
             raise Refused(f"`{name}` gives complex numbers", self.place(e), remedy)
@@ -127,6 +131,8 @@ class Walk:
         if not any(map(is_float, avals)) and (is_cast or name not in ROWS):
             return self._noted(e, values)
         if not is_cast and name not in ROWS:
+            if (made := inner.foreign(self, e, values)) is not None:
+                return made
             raise Refused(f"`{name}` has no definition here", self.place(e), DEFINE)
         meanings = [Meaning("cast", [0])] if is_cast else self._meanings(e, values)
         several = e.primitive.multiple_results
@@ -145,6 +151,7 @@ class Walk:
             e.primitive.name,
             Parameters(e.params),
             [value.shape for value in values],
+            [np.dtype(value.aval.dtype).kind if hasattr(value.aval.dtype, "kind") else "" for value in values],
             [out.aval for out in e.outvars],
             lambda k: values[k].array,
             result,
@@ -341,14 +348,6 @@ def is_float(aval: Any) -> bool:
 def replaced(value: Value, aval: Any) -> Value:
     """The number under another type of the same shape, such as one that is no longer weak."""
     return Value(aval, lambda: value.array, value.node)
-
-
-def bound(e: Any, arrays: Sequence[Any]) -> Any:
-    """What the equation gives for these operands, under its own scopes (`jax.core.eval_jaxpr` does the same)."""
-    info = e.source_info
-    names = source_info_util.current_name_stack() + info.name_stack
-    with source_info_util.user_context(info.traceback, name_stack=names), e.ctx.manager:
-        return e.primitive.bind(*arrays, **e.primitive.get_bind_params(e.params))
 
 
 def _as_called(e: Any) -> Callable[..., Any]:

@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 
 import torch
 
+from .arguments import tensors_of
+
 Tensor: TypeAlias = torch.Tensor
 
 
@@ -57,6 +59,13 @@ ROWS: dict[str, Row] = {}
 MOVES: set[str] = set()
 # Functions whose derivative is zero: their results are taken from the run.
 FLAT: set[str] = set()
+
+
+# Functions that may be told a `dtype` to compute in.
+CASTING: frozenset[str] = frozenset((
+    "sum", "mean", "prod", "nansum", "cumsum", "cumprod", "softmax", "special_softmax", "log_softmax",
+    "special_log_softmax", "norm", "linalg_vector_norm", "linalg_norm", "linalg_matrix_norm",
+))  # fmt: skip
 
 
 def row(*names: str) -> Callable[[Callable[..., Steps]], Callable[..., Steps]]:
@@ -131,12 +140,6 @@ def axis_of(dim: Any) -> int | tuple[int, ...] | None:
     return ints(dim) or None
 
 
-def no_wider(dtype: Any, x: Tensor) -> None:
-    """A `dtype` that a call computes in must hold what it reads."""
-    if dtype is not None and torch.promote_types(dtype, x.dtype) != dtype:
-        raise Unheard(f"dtype={dtype}, narrower than its operand", "Cast the result instead.")
-
-
 def index_map(function: Callable[..., Any], args: Any, kwargs: Any, result: Tensor) -> Step:
     """What a call that only moves numbers does, found by running it on positions: a `take` of its operands."""
     operands: list[Tensor] = []
@@ -156,8 +159,8 @@ def index_map(function: Callable[..., Any], args: Any, kwargs: Any, result: Tens
         return x
 
     with torch.no_grad():
-        found = function(*positions(tuple(args)), **{key: positions(value) for key, value in kwargs.items()})
-        places = found.to(torch.int64)
+        made = function(*positions(tuple(args)), **{key: positions(value) for key, value in kwargs.items()})
+        places = next(t for t in tensors_of(made) if t.is_floating_point()).to(torch.int64)
         whole = torch.cat([result.new_zeros(1), *(x.detach().reshape(-1).to(result.dtype) for x in operands)])
         filled = bool((places == 0).any())
         same = places.shape == result.shape and places.numel() == result.numel()

@@ -123,7 +123,25 @@ def _(x: Any, min: Any = None, max: Any = None) -> Step:  # noqa: A002 torch's o
 
 row("clamp_min")(lambda x, min: Step("maximum", [x, min]))  # noqa: A006
 row("clamp_max")(lambda x, max: Step("minimum", [x, max]))  # noqa: A006
-row("hardtanh")(lambda x, min_val=-1, max_val=1: Step("hardtanh", [x], {"min_val": min_val, "max_val": max_val}))
+
+
+@row("hardtanh")
+def _(x: Any, min_val: float = -1, max_val: float = 1) -> Step:
+    low, high = met(min_val, x.dtype), met(max_val, x.dtype)
+    if is_met(low, min_val) and is_met(high, max_val):
+        return Step("hardtanh", [x], {"min_val": min_val, "max_val": max_val})
+    return Step("hardtanh", [x], text=f"clip(x0, {low}, {high})")
+
+
+def met(bound: float, dtype: Any) -> str:
+    """A bound as the run has it, to the last digit: a number that a bound of its own gave may meet it."""
+    text = str(Decimal(torch.tensor(bound, dtype=dtype).item())).lower()
+    return f"({text})" if text.startswith("-") or "inf" in text else text
+
+
+def is_met(text: str, bound: float) -> bool:
+    """Whether a bound is what its decimal says."""
+    return Decimal(text.strip("()")) == Decimal(repr(float(bound)))
 
 
 @row("where")
@@ -204,19 +222,24 @@ def _(x: Any, weight: Any) -> Step:
 
 @row("threshold")
 def _(x: Any, threshold: float, value: float) -> Step:
-    wide = torch.promote_types(x.dtype, torch.float32)  # compared there, to the last digit
-    bound = Decimal(torch.tensor(threshold, dtype=wide).item())
-    return Step("threshold", [x], text=f"where(x0 > ({str(bound).lower()}), x0, {decimal(value)})")
+    bound = met(threshold, torch.promote_types(x.dtype, torch.float32))  # compared there
+    return Step("threshold", [x], text=f"where(x0 > {bound}, x0, {decimal(value)})")
 
 
 @row("hardshrink")
 def _(x: Any, lambd: float = 0.5) -> Step:
-    return Step("hardshrink", [x], {"lambd": float(lambd)})
+    bound = met(lambd, torch.promote_types(x.dtype, torch.float32))
+    if is_met(bound, lambd):
+        return Step("hardshrink", [x], {"lambd": float(lambd)})
+    return Step("hardshrink", [x], text=f"where(abs(x0) > {bound}, x0, 0)")
 
 
 @row("softshrink")
 def _(x: Any, lambd: float = 0.5) -> Step:
-    return Step("softshrink", [x], {"lambd": float(lambd)})
+    b = met(lambd, torch.promote_types(x.dtype, torch.float32))
+    if is_met(b, lambd):
+        return Step("softshrink", [x], {"lambd": float(lambd)})
+    return Step("softshrink", [x], text=f"where(x0 > {b}, x0 - {b}, where(x0 < -{b}, x0 + {b}, 0))")
 
 
 @row("glu")

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from .calls import Step, Unheard, decimal, given, ints, listed, row
+from .calls import Step, Unheard, decimal, flat, given, ints, listed, row
 from .calls_products import pair
-from .windows import adaptive, padded_count, settings, windows
+from .windows import adaptive, fractional, padded_count, settings, windows
 
 
 def affine(weight: Any, bias: Any, first: int, shape: str = "") -> str:
@@ -142,8 +142,8 @@ def _(
         params = {"kernel": pair(k), "stride": pair(s), "padding": pair(p), "dilation": pair(d)}
         return Step("max_pool", [x], params)
     where, inside = windows(x.shape[-rank:], result.shape[-rank:], k, s, p, d)
-    flat = f"reshape(x0, shape={[*x.shape[:-rank], -1]})"
-    chosen = f"take({flat}, x1, axis=-1)"
+    planes = f"reshape(x0, shape={[*x.shape[:-rank], -1]})"
+    chosen = f"take({planes}, x1, axis=-1)"
     return Step("max_pool", [x, where, inside], text=f"max(where(x2, {chosen}, -inf), axis=-1)")
 
 
@@ -174,8 +174,8 @@ def _(
 
 
 def averaged(name: str, x: Any, where: Any, inside: Any, count: Any, rank: int) -> Step:
-    flat = f"reshape(x0, shape={[*x.shape[:-rank], -1]})"
-    text = f"sum(where(x2, take({flat}, x1, axis=-1), 0), axis=-1) / x3"
+    planes = f"reshape(x0, shape={[*x.shape[:-rank], -1]})"
+    text = f"sum(where(x2, take({planes}, x1, axis=-1), 0), axis=-1) / x3"
     return Step(name, [x, where, inside, count], text=text)
 
 
@@ -193,30 +193,45 @@ def _(x: Any, output_size: Any, *, name: str, result: Any) -> Step:
 def _(x: Any, output_size: Any, *, name: str, result: Any) -> Step:
     rank = int(name[17])
     where, inside = adaptive(x.shape[-rank:], result.shape[-rank:])
-    flat = f"reshape(x0, shape={[*x.shape[:-rank], -1]})"
+    planes = f"reshape(x0, shape={[*x.shape[:-rank], -1]})"
     return Step(
-        "adaptive_max_pool", [x, where, inside], text=f"max(where(x2, take({flat}, x1, axis=-1), -inf), axis=-1)"
+        "adaptive_max_pool", [x, where, inside], text=f"max(where(x2, take({planes}, x1, axis=-1), -inf), axis=-1)"
     )
+
+
+@row("fractional_max_pool2d")
+def _(x: Any, kernel_size: Any, output_size: Any, samples: Any, *, result: Any) -> Step:
+    """Windows of random places, the same for all rows and columns of a plane (Graham 2014)."""
+    places = fractional(x.shape[-2:], result.shape[-2:], settings(2, kernel_size), samples.detach())
+    if not torch.equal(x.detach().reshape(-1)[places].amax(-1).reshape(result.shape), result.detach()):
+        raise Unheard("`fractional_max_pool2d` whose windows are others than known here")
+    text = f"reshape(max(take({flat('x0')}, x1, axis=0), axis=-1), shape={listed(result.shape)})"
+    return Step("fractional_max_pool", [x, places], text=text)
 
 
 # --- interpolation ------------------------------------------------------------------------------------------------
 
 
-@row("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d")
+@row(
+    "upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d",
+    "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa",
+)  # fmt: skip
 def _(x: Any, output_size: Any, align_corners: bool, *scales: Any, name: str, result: Any, again: Any) -> Step:
     """Linear along each axis: the matrix of an axis is what the call makes of the unit vectors along it."""
-    rank = int(name[-2])
+    rank = x.ndim - 2
     factors = scales[0] if len(scales) == 1 else scales
+    other = 3 if name.endswith("aa") else 1  # with antialias torch mistakes the axes of an image of width 1
     matrices: list[Any] = []
     for axis in range(rank):
-        n = x.shape[2 + axis]
+        n, m = x.shape[2 + axis], result.shape[2 + axis]
         unit = torch.eye(n, dtype=x.dtype).reshape([n, 1, *[n if k == axis else 1 for k in range(rank)]])
+        unit = unit.expand(n, 1, *[n if k == axis else other for k in range(rank)]).contiguous()
         if output_size is None:  # by factors alone
             own = (None, align_corners, [factors[k] if k == axis else 1.0 for k in range(rank)])
         else:
-            size = [result.shape[2 + k] if k == axis else 1 for k in range(rank)]
-            own = (size, align_corners, *scales)
-        matrices.append(again(unit, *own).reshape(n, -1))
+            own = ([m if k == axis else other for k in range(rank)], align_corners, *scales)
+        made = again(unit, *own).movedim(2 + axis, -1)
+        matrices.append(made.reshape(n, -1, m)[:, 0])
     into, out = "xyz"[:rank], "uvw"[:rank]
     subscripts = ",".join([f"nc{into}", *(a + b for a, b in zip(into, out, strict=True))]) + f"->nc{out}"
     names = ", ".join(f"x{k + 1}" for k in range(rank))
@@ -238,9 +253,16 @@ def _(
     weight: Any, indices: Any, offsets: Any, scale_grad_by_freq: bool = False, mode: int = 0, sparse: bool = False,
     per_sample_weights: Any = None, include_last_offset: bool = False, padding_idx: int | None = None,
 ) -> Step:  # fmt: skip
-    if mode == 2 or scale_grad_by_freq or sparse or per_sample_weights is not None or padding_idx is not None:
-        raise Unheard("`embedding_bag` with maxima, weights, padding or sparse gradients")
+    if scale_grad_by_freq or sparse or per_sample_weights is not None or (padding_idx or -1) >= 0:
+        raise Unheard("`embedding_bag` with weights, padding or sparse gradients")
     ends = [*offsets.tolist(), len(indices)][: len(offsets) + (not include_last_offset)]
+    if mode == 2:
+        bags = [indices[a:b].unique() for a, b in pairwise(ends)]
+        if not all(len(bag) for bag in bags):
+            raise Unheard("`embedding_bag` with the maximum of an empty bag")
+        rows = torch.stack([bag[torch.arange(max(map(len, bags))).clamp(max=len(bag) - 1)] for bag in bags])
+        inside = torch.stack([torch.arange(rows.shape[1]) < len(bag) for bag in bags])[..., None]
+        return Step("embedding_bag", [weight, rows, inside], text="max(where(x2, take(x0, x1, axis=0), -inf), axis=1)")
     counts = torch.zeros(len(ends) - 1, len(weight), dtype=weight.dtype)
     for k, (a, b) in enumerate(pairwise(ends)):
         counts[k].index_add_(0, indices[a:b], torch.ones(b - a, dtype=weight.dtype))

@@ -24,6 +24,7 @@ MOVES.update({
     "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "upsample_nearest1d",
     "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
     "narrow_copy", "select_copy", "vec", "gather", "scatter", "pad_sequence", "unfold_copy", "expand_copy",
+    "max_unpool2d", "max_unpool3d", "_pack_padded_sequence", "_pad_packed_sequence",
 })  # fmt: skip
 FLAT.update({
     "unique", "_unique2", "unique_dim", "unique_consecutive", "_unique", "histc", "bincount", "searchsorted",

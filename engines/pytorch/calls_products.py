@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, log2, prod
 from string import ascii_letters as LETTERS
 from typing import Any
+
+import torch
 
 from .calls import Step, Unheard, decimal, given, ints, listed, row
 from .windows import settings, windows
@@ -79,6 +81,18 @@ def _(a: Any, b: Any, result: Any) -> Step:
     if a.ndim != 2 or b.ndim != 2:
         raise Unheard("`kron` of other than matrices")
     return Step("kron", [a, b], text=f'reshape(einsum("ij,kl->ikjl", x0, x1), shape={listed(result.shape)})')
+
+
+@row("matrix_exp", "linalg_matrix_exp")
+def _(x: Any) -> Step:
+    """The series up to its 18th term, of x halved until its norm is below 1/4, then squared as often: it is right to
+    2^-90 of e^|x|."""
+    size = float(x.detach().abs().sum(-1).max()) if x.numel() else 0.0
+    halvings = max(ceil(log2(size)) + 2, 0) if size else 0
+    series = "; ".join(f"e = x1 + (b @ e) / {k}" for k in range(17, 0, -1))
+    squares = "".join("; e = e @ e" for _ in range(halvings))
+    one = torch.eye(x.shape[-1], dtype=x.dtype)
+    return Step("matrix_exp", [x, one], text=f"b = x0 / {2**halvings}; e = x1 + b / 18; {series}{squares}; e")
 
 
 @row("einsum")
@@ -182,3 +196,25 @@ def _(
         "dilation": pair(dilation), "groups": groups,
     }  # fmt: skip
     return Step("conv_transpose", [x, weight, *given(bias)], params)
+
+
+@row("conv_transpose3d")
+def _(
+    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
+    groups: int = 1, dilation: Any = 1, *, result: Any,
+) -> Step:  # fmt: skip
+    """Each element times the weights, added where the windows of `conv3d` would read."""
+    if x.ndim != 5:
+        raise Unheard("a transposed convolution without a batch", "Give it a batch of one.")
+    n, c, o, kernel = x.shape[0], x.shape[1] // groups, weight.shape[1], list(weight.shape[2:])
+    s, p, d = (settings(3, value) for value in (stride, padding, dilation))
+    where, inside = windows(result.shape[2:], x.shape[2:], kernel, s, p, d)
+    text = (
+        f"a = reshape(x0, shape=[{n}, {groups}, {c}, -1]); w = reshape(x1, shape=[{groups}, {c}, {o}, -1]); "
+        f'y = reshape(einsum("ngcp,gcok->ngopk", a, w), shape=[{n}, {groups}, {o}, -1]); '
+        f"y = scatter_add(where(x3, y, 0), x2, axis=3, size={prod(result.shape[2:])}); "
+        f"reshape(y, shape={listed(result.shape)})"
+    )
+    shape = [weight.shape[1] * groups, 1, 1, 1]
+    return Step("conv_transpose", [x, weight, where.reshape(-1), inside.reshape(-1), *given(bias)],
+                text=text + (f" + reshape(x4, shape={shape})" if bias is not None else ""))  # fmt: skip

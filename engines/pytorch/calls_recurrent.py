@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -59,48 +60,76 @@ class _Text:
             case _:
                 return self.name(f"tanh({a} + {b})"), c
 
+    def along(
+        self, xs: Sequence[tuple[str, int]], states: Sequence[str], weights: Sequence[str], size: int
+    ) -> tuple[list[str], list[str]]:
+        """One layer in one direction: the outputs of all steps, and the last states. Each step has so many rows of the
+        batch, which come and go at its end."""
+        rows, found, gone = xs[0][1], list[str](), list[list[str]]()
+        whole = rows == max(count for _, count in xs)
+        now = list(states) if whole else [self.rows(state, 0, rows) for state in states]
+        for x, count in xs:
+            if count < rows:
+                gone.insert(0, [self.rows(state, count, rows) for state in now])
+                now = [self.rows(state, 0, count) for state in now]
+            elif count > rows:
+                come = [self.rows(state, rows, count) for state in states]
+                now = [self.name(f"concat([{a}, {b}])") for a, b in zip(now, come, strict=True)]
+            rows = count
+            h, c = self.cell(x, now[0], now[-1], weights, size)
+            now = [h, c][: len(now)]
+            found.append(h)
+        for rest in gone:
+            now = [self.name(f"concat([{a}, {b}])") for a, b in zip(now, rest, strict=True)]
+        return found, now
+
+    def rows(self, state: str, start: int, stop: int) -> str:
+        return self.name(f"{state}[{start}:{stop}]")
+
 
 @row("lstm", "gru", "rnn_tanh", "rnn_relu")
-def _(
-    x: Any, hx: Any, weights: Any, has_biases: bool, layers: int, dropout: float, train: bool, bidirectional: bool,
-    batch_first: bool = False, *, name: str,
-) -> Step:  # fmt: skip
-    if not isinstance(weights, list | tuple):
-        raise Unheard(f"`{name}` of a packed sequence", "Give it padded sequences.")
-    if dropout and train and layers > 1:
-        raise Unheard(f"`{name}` with dropout between its layers", "Call `.eval()`, or set dropout=0.")
+def _(x: Any, hx: Any, weights: Any, *settings: Any, name: str) -> Step:
+    if isinstance(hx, torch.Tensor) and not hx.is_floating_point():  # a packed sequence: the rows of each step
+        weights_packed, *settings_packed = settings
+        ends = [0, *hx.cumsum(0).tolist()]
+        xs = [(f"x0[{a}:{b}]", b - a) for a, b in pairwise(ends)]
+        return _layers(name, x, xs, weights, weights_packed, settings_packed, "concat([{}])")
     if x.ndim != 3:
         raise Unheard(f"`{name}` without a batch", "Give it a batch of one.")
-    states = list(hx) if isinstance(hx, list | tuple) else [hx]
-    steps, ways = x.shape[1 if batch_first else 0], 2 if bidirectional else 1
-    if steps * layers * ways > LONGEST:
+    axis = int(bool(settings[5]))  # batch_first
+    xs = [(f"x0[:, {t}]" if axis else f"x0[{t}]", x.shape[1 - axis]) for t in range(x.shape[axis])]
+    return _layers(name, x, xs, hx, weights, settings[:5], f"stack([{{}}], axis={axis})")
+
+
+def _layers(
+    name: str, x: Any, xs: list[tuple[str, int]], hx: Any, weights: Any, settings: Sequence[Any], together: str
+) -> Step:
+    """All layers: `xs` are what each step reads and how many rows, `together` makes one of the outputs of the last."""
+    _has_biases, layers, dropout, train, bidirectional = settings
+    ways, states = 2 if bidirectional else 1, list(hx) if isinstance(hx, list | tuple) else [hx]
+    if dropout and train and layers > 1:
+        raise Unheard(f"`{name}` with dropout between its layers", "Call `.eval()`, or set dropout=0.")
+    if len(xs) * layers * ways > LONGEST:
         raise Unheard(
-            f"`{name}` of {steps} steps in {layers * ways} layers and directions", "Check it with a shorter sequence."
+            f"`{name}` of {len(xs)} steps in {layers * ways} layers and directions", "Check it with a shorter sequence."
         )
-    first = 1 + len(states)
-    each = len(weights) // (layers * ways)
-    size = states[-1].shape[-1]
-    text = _Text(name)
-    at = (lambda t: f"x0[:, {t}]") if batch_first else (lambda t: f"x0[{t}]")
-    outputs = [at(t) for t in range(steps)]
-    last: list[tuple[str, str]] = []
+    each, size, text = len(weights) // (layers * ways), states[-1].shape[-1], _Text(name)
+    last: list[list[str]] = []
     for layer in range(layers):
         sides: list[list[str]] = []
         for way in range(ways):
             k = layer * ways + way
-            own = [f"x{first + k * each + j}" for j in range(each)]
-            h, c = f"x1[{k}]", f"x2[{k}]" if len(states) > 1 else ""
-            found: list[str] = []
-            for x_t in outputs if way == 0 else reversed(outputs):
-                h, c = text.cell(x_t, h, c, own, size)
-                found.append(h)
-            last.append((h, c))
+            own = [f"x{1 + len(states) + k * each + j}" for j in range(each)]
+            begun = [f"x{1 + j}[{k}]" for j in range(len(states))]
+            found, ended = text.along(xs if way == 0 else xs[::-1], begun, own, size)
+            last.append(ended)
             sides.append(found if way == 0 else found[::-1])
         outputs = (
             sides[0] if ways == 1 else [text.name(f"concat([{a}, {b}], axis=-1)") for a, b in zip(*sides, strict=True)]
         )
-    results = [f"stack([{', '.join(outputs)}], axis={1 if batch_first else 0})"]
-    results += [f"stack([{', '.join(pair[k] for pair in last)}])" for k in range(len(states))]
+        xs = [(output, count) for output, (_, count) in zip(outputs, xs, strict=True)]
+    results = [together.format(", ".join(output for output, _ in xs))]
+    results += [f"stack([{', '.join(ended[k] for ended in last)}])" for k in range(len(states))]
     return Step(name, [x, *states, *weights], text="; ".join([*text.lines, joined(*results)]))
 
 

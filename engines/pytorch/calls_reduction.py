@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .calls import Step, Unheard, axis_of, decimal, joined, no_wider, row
+from .calls import Step, Unheard, axis_of, decimal, joined, row
 
 
 def reduced(op: str, x: Any, dim: Any, keepdim: Any) -> Step:
@@ -21,7 +21,6 @@ def reduced(op: str, x: Any, dim: Any, keepdim: Any) -> Step:
 
 @row("sum", "mean", "prod", "amax", "amin", "logsumexp", "special_logsumexp", "nansum")
 def _(x: Any, dim: Any = None, keepdim: Any = False, *, dtype: Any = None, name: str) -> Step:
-    no_wider(dtype, x)
     if name == "nansum" and bool(torch.isnan(x.detach()).any()):
         raise Unheard("`nansum` of what has a NaN")
     op = {"amax": "max", "amin": "min", "special_logsumexp": "logsumexp", "nansum": "sum"}.get(name, name)
@@ -69,7 +68,6 @@ def _(
     ord: Any = None,  # noqa: A002
     name: str,
 ) -> Step:
-    no_wider(dtype, x)
     p = ord if ord is not None else p
     if name in ("linalg_norm", "linalg_matrix_norm"):
         matrix = name == "linalg_matrix_norm" or (x.ndim == 2 and dim is None) or isinstance(dim, tuple)
@@ -115,19 +113,16 @@ def _(x: Any, y: Any, dim: int = 1, eps: float = 1e-8) -> Step:
 
 @row("softmax", "_softmax", "special_softmax", "log_softmax", "_log_softmax", "special_log_softmax")
 def _(x: Any, dim: int, dtype: Any = None, *, name: str) -> Step:
-    no_wider(dtype if isinstance(dtype, torch.dtype) else None, x)
     return Step("log_softmax" if "log" in name else "softmax", [x], {"axis": dim} if x.ndim else {})
 
 
 @row("cumsum")
 def _(x: Any, dim: int, *, dtype: Any = None) -> Step:
-    no_wider(dtype, x)
     return Step("cumsum", [x], {"axis": dim})
 
 
 @row("cumprod")
 def _(x: Any, dim: int, *, dtype: Any = None) -> Step:
-    no_wider(dtype, x)
     return Step("cumprod", [x], {"axis": dim})
 
 

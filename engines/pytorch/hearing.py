@@ -34,10 +34,10 @@ from . import (
     calls_reduction,
 )
 from .arguments import tensors_of, walk
-from .calls import FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
-from .functions import CHANGES, LEAVES, PIECES, REFUSED, RESHAPES, Named, inside_of, named, out_of_place, same_function
-from .memory import indexed
-from .nodes import Nodes, array, unusual
+from .calls import CASTING, FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
+from .changes import change
+from .functions import LEAVES, PIECES, REFUSED, Named, inside_of, named, same_function
+from .nodes import Nodes, Tags, array, unusual
 from .places import Places
 from .tensors import PLAIN
 
@@ -66,7 +66,7 @@ class Hearing(TorchFunctionMode):
         super().__init__()
         self.recording, self.places, self.taped, self.outer = recording, places, taped, outer
         self.defined, self.intended = defined, intended or {}
-        self.nodes = Nodes(recording, places, self._moved, taped=taped)
+        self.nodes = Nodes(recording, places, self.moved, taped=taped)
         self.memory = self.nodes.memory
         self.casts = autocast.Casts()
         self.notes: dict[str, None] = {}
@@ -96,9 +96,9 @@ class Hearing(TorchFunctionMode):
             finally:
                 self._inside.pop()
         if what.name == "setitem" or what.in_place:
-            return self._change(func, what, args, named_args)
-        args, named_args = self._current(args), self._current(named_args)
-        moving = [t for t in tensors_of((args, named_args)) if self._reached(t, what)]
+            return change(self, func, what, args, named_args)
+        args, named_args = self.current(args), self.current(named_args)
+        moving = [t for t in tensors_of((args, named_args)) if self.reached(t, what)]
         if not moving:
             return self.nodes.folded((args, named_args), func(*args, **named_args))
         if what.name in LEAVES:
@@ -109,7 +109,7 @@ class Hearing(TorchFunctionMode):
             return self.own(definition, func, args, named_args)
         return self._heard(func, what, args, named_args)
 
-    def _reached(self, tensor: Tensor, what: Named) -> bool:
+    def reached(self, tensor: Tensor, what: Named) -> bool:
         """Whether a wanted float reaches an operand. Raises Refused for what was made behind the listener's back."""
         if self.nodes.depends(tensor):
             return True
@@ -130,16 +130,16 @@ class Hearing(TorchFunctionMode):
     def _heard(self, func: Any, what: Named, args: Any, kwargs: Any) -> Any:
         """A call that a wanted float reaches."""
         name = what.name
-        args, kwargs = self._current(args), self._current(kwargs)  # what was just held constant
+        args, kwargs = self.current(args), self.current(kwargs)  # what was just held constant
         if self.taped and torch.is_autocast_enabled("cpu"):
             args, kwargs = self.casts.cast(name, args, kwargs, self.under)
         if name in FLAT or not (name in ROWS or name in MOVES):
             return self._without_row(func, what, args, kwargs)
         if name in PIECES:
             return self._pieces(func, what, args, kwargs)
-        state = torch.get_rng_state() if ROWS.get(name) and "again" in ROWS[name].asks else None
-        args, kwargs, tags = self.nodes.tagged(args, kwargs)
-        out = func(*args, **kwargs)
+        args, kwargs = self._cast_first(name, args, kwargs)
+        state = torch.get_rng_state()
+        args, kwargs, tags, out, bare = self._tagged_run(func, args, kwargs, state)
         if isinstance(out, Tensor) and id(out) in tags:  # it gave its operand back
             return tags[id(out)][1]
         place = self.place(what)
@@ -154,7 +154,7 @@ class Hearing(TorchFunctionMode):
             else:
                 step = told(name, args, kwargs, extra)
             assert isinstance(step, Step)
-            self.nodes.record(step, whole, place, tags)
+            self.nodes.record(step, whole, place, tags, bare)
         except (Unheard, Refused) as error:
             flows = (
                 whole.requires_grad if self.taped else any(t.is_floating_point() for t in tensors_of((args, kwargs)))
@@ -165,10 +165,34 @@ class Hearing(TorchFunctionMode):
             raise self._placed(error, place) from None
         return self.parts_of(out, whole, outs)
 
+    def _tagged_run(self, func: Any, args: Any, kwargs: Any, state: Tensor) -> tuple[Any, Any, Tags, Any, list[Tensor]]:
+        """A call with its operands tagged; once more with those bare that it reads several times inside."""
+        tagged, named_args, tags = self.nodes.tagged(args, kwargs)
+        out = func(*tagged, **named_args)
+        bare = self.nodes.read_often(out, tags) if isinstance(out, Tensor) and id(out) not in tags else []
+        if bare:
+            tagged, named_args, tags = self.nodes.tagged(args, kwargs, bare)
+            torch.set_rng_state(state)
+            out = func(*tagged, **named_args)
+        return tagged, named_args, tags, out, bare
+
+    def _cast_first(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """A `dtype` that a call computes in is a cast of its own, as it is inside of torch."""
+        asked = next((x for x in (*args, *kwargs.values()) if isinstance(x, torch.dtype)), None)
+        first = args[0] if args else kwargs.get("input")
+        if name not in CASTING or asked is None or not isinstance(first, Tensor) or first.dtype == asked:
+            return args, kwargs
+        cast = self.under(first.to, asked)
+
+        def swapped(x: Any) -> Any:
+            return cast if x is first else None if isinstance(x, torch.dtype) else x
+
+        return tuple(map(swapped, args)), {key: swapped(value) for key, value in kwargs.items()}
+
     def own(self, definition: Defined, func: Any, args: Any, kwargs: Any) -> Any:
         """A call of a function that somebody has defined, as one node."""
         place = self.place(named(func))
-        args, kwargs, tags = self.nodes.tagged(self._current(args), self._current(kwargs))
+        args, kwargs, tags = self.nodes.tagged(self.current(args), self.current(kwargs))
         out = func(*args, **kwargs)
         operation = definition.operation
         names = [operand.name for operand in operation.operands] + list(operation.parameters)
@@ -229,57 +253,6 @@ class Hearing(TorchFunctionMode):
         self.note("a branch" if what.name == "__bool__" else "numbers that leave torch, taken from the run", what)
         return func(*args, **kwargs)
 
-    def _change(self, func: Any, what: Named, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """A call that changes its first operand in place."""
-        if not args:  # by name, as in `nn.init.uniform_(tensor=w)`
-            kwargs = dict(kwargs)
-            args = (kwargs.pop(next(key for key, value in kwargs.items() if isinstance(value, Tensor))),)
-        target, rest = args[0], self._current(tuple(args[1:]))
-        kwargs = self._current(kwargs)
-        now = self.memory.current(target)
-        reached = [t for t in (now, *tensors_of((rest, kwargs))) if self._reached(t, what)]
-        behind = self.taped and not (now.requires_grad and torch.is_grad_enabled())
-        if behind and target.untyped_storage().data_ptr() in self.nodes.taped_memory:
-            changed = now.detach().clone()
-            func(changed, *rest, **kwargs)
-            if torch.equal(changed, now.detach()):  # such as a clamp that meets nothing
-                return target
-            raise self.refused("a change, behind the tape, of numbers that are on it", what, "Change a clone.")
-        if not reached and not self.memory.changed(target) and now is target:
-            return func(target, *rest, **kwargs)
-        if what.name == "setitem":
-            new = self._assigned(now, rest[0], rest[1])
-        elif what.name in RESHAPES:
-            self.memory.replace(target, self.under(out_of_place(what), now, *rest, **kwargs))
-            return target
-        elif what.name in CHANGES:
-            new = now.detach().clone()
-            func(new, *rest, **kwargs)
-            if what.name == "copy":
-                new = self.under(lambda: rest[0].to(now.dtype).expand(now.shape))
-        else:
-            new = self.under(out_of_place(what), now, *rest, **kwargs)
-            if new.dtype != now.dtype:
-                new = self.under(new.to, now.dtype)
-        self.memory.write(target, new)
-        return target if what.name != "setitem" else None
-
-    def _assigned(self, now: Tensor, index: Any, value: Any) -> Tensor:
-        """`now[index] = value`, out of place."""
-        places = indexed(now.shape, index)
-        value = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=now.dtype)
-        lead = value.shape[: max(value.ndim - places.ndim, 0)]
-
-        def fitted() -> Tensor:
-            given = value.reshape(value.shape[len(lead) :]) if lead else value
-            given = given.to(now.dtype) if given.dtype != now.dtype else given
-            return given.expand(places.shape) if given.shape != places.shape else given
-
-        new = self.under(fitted)
-        into = torch.arange(now.numel())
-        into[places.reshape(-1)] = now.numel() + torch.arange(new.numel())
-        return self._moved("write", [now, new], into.reshape(now.shape))
-
     def _set(self, func: Any, what: Named, args: Sequence[Any]) -> Any:
         target = args[0]
         if what.name == "data" and isinstance(target, Tensor) and self.nodes.depends(self.memory.current(target)):
@@ -288,7 +261,7 @@ class Hearing(TorchFunctionMode):
             self.memory.forget(target)
         return func(*args)
 
-    def _moved(self, name: str, operands: list[Tensor], places: Tensor) -> Tensor:
+    def moved(self, name: str, operands: list[Tensor], places: Tensor) -> Tensor:
         """Elements of the operands, counted through, at the places, as a heard call."""
         tagged, _, tags = self.nodes.tagged(tuple(operands), {})
         flats = [t.reshape(-1) for t in tagged]
@@ -331,8 +304,7 @@ class Hearing(TorchFunctionMode):
         except Unheard as error:
             raise self._placed(error, place) from None
 
-    def _again(self, func: Any, state: Tensor | None, args: Sequence[Any]) -> Any:
-        assert state is not None
+    def _again(self, func: Any, state: Tensor, args: Sequence[Any]) -> Any:
         after = torch.get_rng_state()
         torch.set_rng_state(state)
         try:
@@ -341,7 +313,7 @@ class Hearing(TorchFunctionMode):
         finally:
             torch.set_rng_state(after)
 
-    def _current(self, value: Any) -> Any:
+    def current(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {key: walk(one, self.memory.current) for key, one in value.items()}
         return walk(value, self.memory.current)

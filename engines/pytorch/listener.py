@@ -30,7 +30,7 @@ from .engine import version
 from .hearing import Hearing
 from .holding import arrays, holding, state, within
 from .nodes import array
-from .places import Places
+from .places import Places, raised_at
 from .rules import heard_rules
 from .state import Program, leaves
 from .tensors import to_torch
@@ -78,7 +78,16 @@ def hear(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
 def _plain(program: Program) -> tuple[Array, dict[str, Array], Tensor]:
     """Output and gradients by the user's own program, and the seed that they are pulled back with."""
     with program.fresh() as (inputs, call):
-        output = joined(float_outputs(call()))
+        try:
+            output = joined(float_outputs(call()))
+        except RuntimeError as error:
+            if "a leaf Variable that requires grad" not in str(error):
+                raise
+            raise Refused(
+                "a change in place of an input or parameter whose gradient is wanted: autograd forbids it",
+                raised_at(error),
+                "Change a clone, or name in `wanted` those whose gradient counts.",
+            ) from None
         if not output.requires_grad:
             raise Refused("no float among the outputs that depends on a wanted input", remedy=_floats(program))
         seed = _seed(output, program.ask.cotangent)
@@ -121,18 +130,23 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
         tags = [(use, tag) for use, tag in hearing.nodes.tags if use.consumer in graph.by_name]
         active = [node.name for node in graph.nodes if node.name in graph.active]
         tensors = [*(tag for _, tag in tags), *(hearing.nodes.shown[name] for name in active)]
-        pulled = _pulled_back(output, tensors, seed)
+        pulled = _pulled_back(output, tensors, seed, keep=bool(hearing.nodes.bare))
         terms = dict(zip((use for use, _ in tags), pulled[: len(tags)], strict=True))
         adjoints = dict(zip(active, pulled[len(tags) :], strict=True))
-    return graph, dtype, hearing, Evaluation("ok", terms=terms, adjoints=adjoints), outputs
+        for use, out, x in hearing.nodes.bare:  # what comes of one call alone
+            if use.consumer in graph.by_name:
+                (terms[use],) = torch.autograd.grad(out, [x], adjoints[use.consumer], retain_graph=True)
+    shown = {use: array(term) for use, term in terms.items()}
+    evaluation = Evaluation("ok", terms=shown, adjoints={name: array(g) for name, g in adjoints.items()})
+    return graph, dtype, hearing, evaluation, outputs
 
 
-def _pulled_back(output: Tensor, tensors: Sequence[Tensor], seed: Tensor) -> list[Array]:
+def _pulled_back(output: Tensor, tensors: Sequence[Tensor], seed: Tensor, *, keep: bool) -> list[Tensor]:
     asked = [t for t in tensors if t is not output and t.requires_grad]
     seeded = _as_users_do(output, seed)
-    got = torch.autograd.grad(output, asked, seeded, allow_unused=True, materialize_grads=True) if asked else ()
+    got = torch.autograd.grad(output, asked, seeded, keep, allow_unused=True, materialize_grads=True) if asked else ()
     found = {id(t): g for t, g in zip(asked, got, strict=True)}
-    return [array(seed if t is output else found[id(t)] if id(t) in found else torch.zeros_like(t)) for t in tensors]
+    return [seed if t is output else found[id(t)] if id(t) in found else torch.zeros_like(t) for t in tensors]
 
 
 def float_outputs(value: Any) -> list[Tensor]:
@@ -243,4 +257,4 @@ def _hooks_watched(program: Program, inputs: Sequence[Any], hearing: Hearing) ->
             table.update(hooks)
 
 
-listener = Listener(hear, version, arrays, state, holding, leaves_of, with_leaves, within)
+listener = Listener(hear, version, arrays, state, holding, leaves_of, with_leaves, within, torch.manual_seed)

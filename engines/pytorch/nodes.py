@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -47,6 +48,7 @@ class Nodes:
         self.known: dict[int, Known] = {}
         self.shown: dict[str, Tensor] = {}  # node -> its tensor
         self.tags: list[tuple[Use, Tensor]] = []
+        self.bare: list[tuple[Use, Tensor, Tensor]] = []  # uses without a tag: the result, and the operand
         self.taped_memory: set[int] = set()  # where numbers lie that the tape counts on
         self._kept: list[Tensor] = []  # so that no other tensor gets their identity
         self._stopped: dict[str, str] = {}
@@ -102,22 +104,54 @@ class Nodes:
     def is_flat(self, tensor: Tensor) -> bool:
         return id(tensor) in self._flat
 
-    def tagged(self, args: Any, kwargs: Any) -> tuple[Any, Any, Tags]:
-        """Every moving operand behind an identity. autograd runs the youngest first: that of the first operand, so that
-        where one call reads a tensor twice its terms are added in the plain run's order."""
-        found = [t for t in tensors_of((args, kwargs)) if self.moves(t)]
+    def tagged(self, args: Any, kwargs: Any, bare: Sequence[Tensor] = ()) -> tuple[Any, Any, Tags]:
+        """Every moving operand behind an identity, but those that stay bare. autograd runs the youngest first: that of
+        the first operand, so that where one call reads a tensor twice its terms are added in the plain run's order."""
+        bared = {id(t) for t in bare}
+        found = [t for t in tensors_of((args, kwargs)) if self.moves(t) and id(t) not in bared]
         if not self.taped:
             return args, kwargs, {}
         fresh = [torch.ops.aten.alias.default(t) for t in reversed(found)][::-1]
         waiting = iter(fresh)
 
         def tag(t: Tensor) -> Tensor:
-            return next(waiting) if self.moves(t) else t
+            return next(waiting) if self.moves(t) and id(t) not in bared else t
 
         tagged = walk(args, tag), {key: walk(value, tag) for key, value in kwargs.items()}
         return *tagged, {id(u): (u, t) for u, t in zip(fresh, found, strict=True)}
 
-    def record(self, step: Step, out: Tensor, place: Place, tags: Tags) -> str:
+    def read_often(self, out: Tensor, tags: Tags) -> list[Tensor]:
+        """The operands that a call reads more than once inside, such as x in x / sqrt(mean(x^2)). A tag would add up
+        what comes of it before anything else is added: (a + b) + c would become a + (b + c)."""
+        ends = {t.grad_fn: original for t, original in tags.values() if t.grad_fn is not None}
+        read, ahead, seen = Counter[Any](), [out.grad_fn], set[Any]()
+        while ahead:
+            node = ahead.pop()
+            if node is None or node in seen or node in ends:
+                continue
+            seen.add(node)
+            ahead += (inner := [fed for fed, _ in node.next_functions])
+            read.update(fed for fed in inner if fed in ends)
+        held = Counter(id(original) for _, original in tags.values())
+        return [original for end, original in ends.items() if read[end] > 1 and held[id(original)] == 1]
+
+    def laid_out(self, now: Tensor, view: Tensor) -> Tensor:
+        """What a view holds that is changed in place, with a gradient that lies in memory as the view does: torch takes
+        it from that of the base. Kernels that read it go through memory in another order, and so have other bits."""
+        known = self.known_as(now)
+        if known is None or view._base is None or not self.moves(now):
+            return now
+        with torch.no_grad():
+            strides = torch.empty_like(view).stride()  # those of a copy
+
+        def lay(g: Tensor) -> Tensor:
+            return torch.empty_strided(g.shape, strides, dtype=g.dtype).copy_(g)
+
+        laid = torch.ops.aten.alias.default(now)
+        laid.register_hook(lay)
+        return self.keep(laid, known.node, moves=True).tensor
+
+    def record(self, step: Step, out: Tensor, place: Place, tags: Tags, bare: Sequence[Tensor] = ()) -> str:
         """The node of a step that gave `out`. `tags` are those that stand for its operands."""
         if out.is_complex() or out.is_quantized or out.layout != torch.strided or out.device.type != "cpu":
             raise Refused(f"a result that is {unusual(out)}", place, "Only dense floats on the CPU are heard.")
@@ -148,7 +182,9 @@ class Nodes:
         call = Call(step.op, names, step.params, step.text, step.stable)
         node = self.recording.call(call, array(out), place, base)
         self.keep(out, node, moves=any(self.depends(t) for t in originals(step, tags)))
-        self.tags += [(Use(node, k), x) for k, x in enumerate(step.args) if isinstance(x, Tensor) and id(x) in tags]
+        uses = [(Use(node, k), x) for k, x in enumerate(step.args) if isinstance(x, Tensor)]
+        self.tags += [(use, x) for use, x in uses if id(x) in tags]
+        self.bare += [(use, out, x) for use, x in uses if any(x is other for other in bare)]
         return node
 
     def _converted(self, tensor: Tensor, out: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import sysconfig
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from traceback import extract_tb
 from types import FrameType
 from typing import Any
 
@@ -28,6 +29,13 @@ def _whose(file: str) -> str:
     if any(file.startswith(f"{PROJECT}/{room}/") for room in ("engines", "harness", "api")):
         return ""
     return "package" if file.startswith(INSTALLED) or "site-packages" in file else "user"
+
+
+def raised_at(error: BaseException) -> Place:
+    """Where a user's run has raised an error."""
+    frames = [(_whose(frame.filename), frame) for frame in reversed(extract_tb(error.__traceback__))]
+    shown = next((frame for kind in ("user", "package") for whose, frame in frames if whose == kind), None)
+    return Place() if shown is None else Place(shown.filename, shown.lineno or 0, shown.name)
 
 
 class Places:

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from ...harness.hearing.heard import Ask, Refused
+from ...harness.hearing.structure import argument_names
 from .tensors import DTYPES, PLAIN
 
 Tensor: TypeAlias = torch.Tensor
@@ -68,7 +69,7 @@ class Program:
         trained = [name for name in floats if name in self.given or self._trains(self.held[name])]
         asked = self.ask.wanted
         if asked is None:
-            return frozenset(trained)
+            return frozenset(trained).difference(self.ask.constant)
         unknown = [name for name in asked if name not in floats]
         if unknown:
             raise Refused(f"wanted={unknown[0]!r}", remedy=f"The inputs and parameters are: {', '.join(floats)}.")
@@ -85,6 +86,12 @@ class Program:
             (m, dict(vars(m)), [dict(getattr(m, name)) for name in ("_parameters", "_buffers", "_modules")])
             for outer in self.modules.values()
             for m in outer.modules()
+        ]
+        kept = [  # what a module remembers in a list or a dict of its own
+            (value, list(value.items() if isinstance(value, dict) else value))
+            for _, own, _ in attributes
+            for value in own.values()
+            if isinstance(value, dict | list | set)
         ]
         held = [(name, t, t.data, t.requires_grad) for name, t in self.held.items()]
         generators = [(g, g.get_state()) for g in (*self.args, *self.kwargs.values()) if isinstance(g, torch.Generator)]
@@ -114,6 +121,9 @@ class Program:
                 for name, entries in zip(("_parameters", "_buffers", "_modules"), inner, strict=True):
                     getattr(module, name).clear()
                     getattr(module, name).update(entries)
+            for container, entries in kept:
+                container.clear()
+                container.update(entries) if not isinstance(container, list) else container.extend(entries)
             for _, tensor, data, requires in held:
                 tensor.data = data
                 tensor.requires_grad_(requires)
@@ -161,21 +171,6 @@ def surroundings(function: Callable[..., Any]) -> Iterator[tuple[str, nn.Module]
         value = function.__globals__.get(name)
         if isinstance(value, nn.Module):
             yield name, value
-
-
-def argument_names(function: Any, count: int) -> list[str]:
-    """What the signature calls the first arguments."""
-    try:
-        parameters = inspect.signature(function.forward if isinstance(function, nn.Module) else function).parameters
-    except (TypeError, ValueError):
-        return [f"x{k}" for k in range(count)]
-    names: list[str] = []
-    for parameter in parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            names += [f"{parameter.name}[{k}]" for k in range(count - len(names))]
-        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            names.append(parameter.name)
-    return (names + [f"x{k}" for k in range(len(names), count)])[:count]
 
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -55,3 +55,22 @@ def adaptive(sizes: Any, counts: Any) -> tuple[Any, Any]:
         ok = at < stop[:, None]
         where, inside = joined(where * n, at.clamp(max=n - 1), torch.add), joined(inside, ok, torch.logical_and)
     return where.flatten(len(counts)), inside.flatten(len(counts))
+
+
+def _starts(sample: Any, size: int, count: int, kernel: int) -> Any:
+    """For each of `count` windows along an axis, the elements within it."""
+    step = torch.full_like(sample, size - kernel) / torch.full_like(sample, max(count - 1, 1))
+    first = ((torch.arange(count).to(sample) + sample) * step).to(torch.int64) - (sample * step).to(torch.int64)
+    first[-1] = size - kernel
+    return first[:, None] + torch.arange(kernel)
+
+
+def fractional(sizes: Any, counts: Any, kernel: list[int], samples: Any) -> Any:
+    """The windows of fractional pooling, in elements of all planes counted through: a row for each, in order. `samples`
+    has two numbers for each plane, that of the columns first (aten/src/ATen/native/FractionalMaxPooling.h)."""
+    height, width = sizes
+    planes: list[Any] = []
+    for k, (u, v) in enumerate(samples.reshape(-1, 2)):
+        down, right = _starts(v, height, counts[0], kernel[0]), _starts(u, width, counts[1], kernel[1])
+        planes.append(k * height * width + joined(down * width, right, torch.add))
+    return torch.stack(planes).reshape(-1, kernel[0] * kernel[1])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,12 +21,14 @@ from .proposals import Proposal, Question
 from .side import Side
 from .trail import Pair, trail
 
+Kind: TypeAlias = Callable[[Question], Iterator[Proposal]]
+
 ROUNDS = 24  # divergences that are repaired one after another
 AHEAD = 12  # steps behind a repair that say whether it helped
 TRIED = 4000  # proposals in a round
 
 # The most telling first: the first that makes the outputs agree is the reason.
-KINDS: tuple[Callable[[Question], Iterator[Proposal]], ...] = (
+KINDS: tuple[Kind, ...] = (
     steps.same_step,
     library.other_call,
     operands.other_tables,
@@ -35,13 +38,14 @@ KINDS: tuple[Callable[[Question], Iterator[Proposal]], ...] = (
     library.other_argument,
     operands.other_operand,
     library.other_statistics,
+    steps.swapped,
     steps.exchanged,
     library.recognised,
     steps.other_operation,
     orders.other_layout,
+    orders.by_elimination,
     steps.other_constants,
     relations.related,
-    relations.transplanted,
 )
 
 
@@ -192,14 +196,16 @@ def _permuted(x: Array, y: Array, axis: int, made: object) -> bool:
 
 
 def _chosen(question: Question) -> tuple[Proposal | None, bool]:
-    """The first proposal that makes the outputs agree, else the one that makes most of what follows known; and whether
-    it is of the other side."""
+    """The first proposal that makes the outputs agree, else the one that makes most of what follows known, else what
+    only says where; and whether it is of the other side."""
+    found = _best(question, KINDS)
+    return found if found[0] is not None else _best(question, (relations.transplanted,))
+
+
+def _best(question: Question, kinds: Sequence[Kind]) -> tuple[Proposal | None, bool]:
     best: tuple[Proposal | None, bool] = (None, False)
-    most, tried = 0, 0
-    for proposal, turned in _proposals(question):
-        tried += 1
-        if tried > TRIED:
-            break
+    most = 0
+    for proposal, turned in islice(_proposals(question, kinds), TRIED):
         asked = question.turned if turned else question
         try:
             made = asked.here.rerun(proposal.changes)
@@ -207,14 +213,14 @@ def _chosen(question: Question) -> tuple[Proposal | None, bool]:
             continue
         if _agrees(question, made, turned=turned):
             return proposal, turned
-        score = _gained(asked, proposal, made)
+        score = 0 if proposal.whole else _gained(asked, proposal, made)
         if score > most:
             best, most = (proposal, turned), score
     return best
 
 
-def _proposals(question: Question) -> Iterator[tuple[Proposal, bool]]:
-    for kind in KINDS:
+def _proposals(question: Question, kinds: Sequence[Kind]) -> Iterator[tuple[Proposal, bool]]:
+    for kind in kinds:
         pairs = zip_longest(_safe(kind, question), _safe(kind, question.turned))
         for first, second in pairs:
             if first is not None:
@@ -223,7 +229,7 @@ def _proposals(question: Question) -> Iterator[tuple[Proposal, bool]]:
                 yield second, True
 
 
-def _safe(kind: Callable[[Question], Iterator[Proposal]], question: Question) -> Iterator[Proposal]:
+def _safe(kind: Kind, question: Question) -> Iterator[Proposal]:
     """Proposals until one cannot even be made."""
     try:
         yield from kind(question)
@@ -253,7 +259,7 @@ def _gained(question: Question, proposal: Proposal, made: dict[str, Array]) -> i
     ]
     for name in behind[:AHEAD]:
         x = made[name]
-        if x.dtype.kind != "f" or x.shape != here.numbers[name].shape:
+        if x.dtype.kind != "f" or name not in here.noise or x.shape != here.numbers[name].shape:
             continue
         if question.match.index.first(content(x, here.noise[name])):
             gained += 1

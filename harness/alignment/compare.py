@@ -41,7 +41,8 @@ def compare(a: Sequence[Heard], b: Sequence[Heard]) -> Comparison:
     """Two functions by their runs at the same points, the user's own numbers first. The last point, of random numbers,
     tells most: it is looked at first."""
     idle: list[set[str]] = []
-    digits, layouts, left = inf, tuple[str, ...](), tuple[str, ...]()
+    digits, layouts = inf, tuple[str, ...]()
+    left: tuple[str, ...] | None = None
     for k in reversed(range(len(a))):
         point = POINTS[min(k, 1)]
         found = align(a[k], b[k])
@@ -51,12 +52,12 @@ def compare(a: Sequence[Heard], b: Sequence[Heard]) -> Comparison:
         apart, missing = gradients.compared(found.a, found.b)
         if apart:
             return Comparison(tuple(apart), point, tuple(trail(match)), found.layouts, 0.0, (), ())
-        if not layouts and not left:
-            layouts, left = found.layouts, tuple(found.a.label(name) for name in missing)
+        names = tuple(found.a.label(name) for name in missing)
+        layouts, left = layouts or found.layouts, names if left is None else tuple(one for one in left if one in names)
         idle.append(set(not_exercised(match)))
         digits = min(digits, _digits(found))
     kept = [said for said in sorted(idle[0]) if all(said in one for one in idle)]
-    return Comparison((), "", (), layouts, digits, tuple(kept), left)
+    return Comparison((), "", (), layouts, digits, tuple(kept), left or ())
 
 
 def _digits(found: Alignment) -> float:

@@ -12,6 +12,12 @@ from .content import LEAST
 from .matching import Match
 from .side import Side
 
+# What a user calls to bound, to choose or to add; what stands inside of other calls is theirs.
+CHOICES = frozenset(
+    ("clip", "clamp", "clamp_min", "clamp_max", "hardtanh", "relu6", "where", "masked_fill", "maximum", "minimum",
+     "max", "min", "add", "sub", "subtract", "select_n")
+)  # fmt: skip
+
 
 def not_exercised(match: Match) -> Iterator[str]:
     """Bounds that nothing reaches, choices that never fall otherwise, what is added and too small to matter: on one
@@ -19,9 +25,14 @@ def not_exercised(match: Match) -> Iterator[str]:
     for one in (match, match.back):
         for node in one.here.graph.operations:
             kept = _idle(one.here, node)
-            if kept is None or not one.here.place(node.name).file or _shared(one, node, kept):
-                continue
             place = one.here.place(node.name)
+            if (
+                kept is None
+                or not place.file
+                or wording.what(one.here, node.name) not in CHOICES
+                or _shared(one, node, kept)
+            ):
+                continue
             file = place.file.replace("\\", "/").rpartition("/")[2]
             yield f"{_words(one.here, node)} at {file}:{place.line} changes nothing here"
 

@@ -84,12 +84,29 @@ def other_argument(q: Question) -> Iterator[Proposal]:
             alike = [
                 one.name for one in before if one.name != arg and one.shape == graph[arg].shape and one.kind == "float"
             ]
+            yield from _other_module(q, node, operation, first)
             for other in alike[-EARLIER:]:
                 if q.match.known(other) and other in q.here.live and q.here.source(other) != q.here.source(arg):
                     args = [*node.args[:k], other, *node.args[k + 1 :]]
                     theirs, mine = q.here.label(other), q.here.label(arg)
                     said = f"{wording.what(q.here, name)} reads `{theirs}` at {{there}} and `{mine}` at {{here}}"
                     yield _called(q, node, operation, args, dict(node.params), said, first)
+
+
+def _other_module(q: Question, node: Node, operation: Operation, there: str) -> Iterator[Proposal]:
+    """The same call with the parameters of another one of its kind."""
+    graph = q.here.heard.graph
+    given = [arg for arg in node.args if isinstance(arg, str) and graph[arg].op == "input"]
+    for other in graph.operations:
+        if other.op != node.op or len(other.args) != len(node.args) or other.name == node.name or len(given) < 2:
+            continue
+        args = [new if arg in given else arg for arg, new in zip(node.args, other.args, strict=True)]
+        named = [q.here.label(arg) for arg in args if isinstance(arg, str) and graph[arg].op == "input"]
+        if args != list(node.args) and len(named) == len(given):
+            mine = ", ".join(f"`{q.here.label(arg)}`" for arg in given)
+            theirs, what = ", ".join(f"`{one}`" for one in named), wording.what(q.here, node.name)
+            said = f"{what} reads {theirs} at {{there}} and {mine} at {{here}}"
+            yield _called(q, node, operation, args, dict(node.params), said, there)
 
 
 def other_statistics(q: Question) -> Iterator[Proposal]:

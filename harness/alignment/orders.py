@@ -14,6 +14,7 @@ from .matching import laid_out
 from .proposals import Proposal, Question, everywhere, replaced
 from .side import MOVES, Change, Side
 
+PRODUCTS = frozenset(("matmul", "einsum", "correlate2d"))
 REACH = 5  # steps from a part to what is to blame
 LAYOUTS = 128  # of several operands together, that are tried
 PARTS = 4  # of one array at most, whose order is tried
@@ -88,7 +89,7 @@ def other_layout(q: Question) -> Iterator[Proposal]:
             for name, other in _same_numbers(q, node, arg):
                 laid = [y for y in laid_out(q.there.numbers[name], x.shape) if not np.allclose(y, x, rtol=1e-9, atol=0)]
                 if laid and not any(np.allclose(y, x, rtol=1e-9) for y in laid_out(q.there.numbers[name], x.shape)):
-                    key = tuple((step.op, step.params) for step in _moves(q.here, arg))
+                    key = tuple((step.op, step.params) for step in moves(q.here, arg))
                     chains.setdefault(key, []).append((arg, laid, q.there.graph[name]))
                     del other
                     break
@@ -103,30 +104,59 @@ def other_layout(q: Question) -> Iterator[Proposal]:
             yield Proposal(changes, layout_words(q.here, arg, theirs.name, q.there), here, there)
 
 
+def by_elimination(q: Question) -> Iterator[Proposal]:
+    """The same product of the same numbers that comes out otherwise: then those of an operand are in another order."""
+    for node in q.targets:
+        for other in q.partners[node.name]:
+            pairs = _operands(q, node, other)
+            if not pairs or node.op not in PRODUCTS or other.op not in PRODUCTS:
+                continue
+            arg, theirs = max(pairs, key=lambda pair: len(moves(q.here, pair[0])) + len(moves(q.there, pair[1])))
+            if not moves(q.here, arg) and not moves(q.there, theirs):
+                continue
+            here, there = last_move(q.here, arg), last_move(q.there, theirs)
+            for y in laid_out(q.there.numbers[other.name], q.here.numbers[node.name].shape):
+                change: Change = lambda known, y=y: y  # noqa: E731
+                yield Proposal({node.name: change}, layout_words(q.here, arg, theirs, q.there), here, there)
+
+
+def _operands(q: Question, node: Node, other: Node) -> list[tuple[str, str]]:
+    """The operands of two steps with the same numbers, those that are computed; none where any has other numbers."""
+    mine = [arg for arg in node.args if isinstance(arg, str) and q.here.numbers[arg].dtype.kind == "f"]
+    theirs = [arg for arg in other.args if isinstance(arg, str) and q.there.numbers[arg].dtype.kind == "f"]
+    pairs: list[tuple[str, str]] = []
+    for arg in mine:
+        like = next((one for one in theirs if q.there.content(one).same(q.here.content(arg))), "")
+        if not like:
+            return []
+        pairs.append((arg, like))
+    return [(arg, like) for arg, like in pairs if q.here.graph[q.here.source(arg)].op != "input"] or pairs
+
+
 def layout_words(side: Side, arg: str, name: str, other: Side | None = None) -> str:
-    mine = " then ".join(wording.moved(node) for node in _moves(side, arg)) or "as it is"
-    theirs = " then ".join(wording.moved(node) for node in _moves(other or side, name)) or "as it is"
+    mine = " then ".join(wording.moved(node) for node in moves(side, arg)) or "as it is"
+    theirs = " then ".join(wording.moved(node) for node in moves(other or side, name)) or "as it is"
     label = side.label(side.source(arg))
-    split = any(len(node.shape) > 3 and node.op == "reshape" for node in _moves(side, arg))
+    split = any(len(node.shape) > 3 and node.op == "reshape" for node in moves(side, arg))
     kind = "the heads are split in another order" if split else "the numbers are in another order"
     return f"{kind} at {{there}}: `{label}` by {theirs}, at {{here}} by {mine}"
 
 
-def _moves(side: Side, name: str) -> list[Node]:
+def moves(side: Side, name: str) -> list[Node]:
     """The steps that brought a number here from where it was computed, the first one first."""
-    node, moves = side.graph[name], list[Node]()
+    node, found = side.graph[name], list[Node]()
     while node.op in MOVES and isinstance(node.args[0], str):
         if node.op not in ("copy", "stop_gradient"):
-            moves.append(node)
+            found.append(node)
         node = side.graph[node.args[0]]
-    return moves[::-1]
+    return found[::-1]
 
 
 def last_move(side: Side, name: str) -> str:
     """The last of these that permutes, or else reshapes."""
-    moves = _moves(side, name)
+    found = moves(side, name)
     for kinds in (("permute_dims", "matrix_transpose", "flip"), ("reshape",)):
-        for node in reversed(moves):
+        for node in reversed(found):
             if node.op in kinds and side.place(node.name).file:
                 return node.name
     return name

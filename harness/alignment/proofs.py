@@ -9,6 +9,7 @@ an array of balls lies between the k-th smallest of the lower and of the upper e
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,10 @@ def _pair(question: Question, chosen: Proposal) -> tuple[str, str]:
     if not chosen.changes:
         return chosen.here, chosen.there
     here = question.here
-    for name, x in list(here.rerun(chosen.changes).items())[:AHEAD]:
+    bad = set(question.blamed)
+    rerun = here.rerun(chosen.changes).items()
+    made = ((name, x) for name, x in rerun if name in bad and name in here.noise)
+    for name, x in islice(made, AHEAD):
         if x.dtype.kind == "f" and x.shape == here.numbers[name].shape and not question.match.counterpart(name):
             found = next(
                 (m for m in question.match.index.find(content(x, here.noise[name])) if m in question.there.order), ""

@@ -11,7 +11,7 @@ from ..graph.node import Constant
 from ..records.evaluation import Array
 from . import wording
 from .content import content
-from .matching import laid_out
+from .matching import Match, laid_out
 from .proposals import Proposal, Question
 from .side import Side
 
@@ -24,14 +24,14 @@ def related(q: Question) -> Iterator[Proposal]:
     for name, other, x, y in _pairs(q):
         with np.errstate(all="ignore"):
             share, apart = y / x, y - x
-        if (r := _one(share, x)) is not None and r != 1:
+        if (r := _one(share, x)) is not None and r not in (0, 1):
             yield Proposal({name: lambda known, y=y: y}, _scaled(q, r), name, other)
         elif (d := _one(apart, x)) is not None and d != 0:
             said = f"{{there}} is {wording.shown(abs(d))} {'more' if d > 0 else 'less'} than {{here}}"
             yield Proposal({name: lambda known, y=y: y}, said, name, other)
         else:
             for sign, gap in ((1, apart), (-1, -apart)):
-                added = _addend(q.there if sign > 0 else q.here, q, sign, gap)
+                added = _addend(q.match.back if sign > 0 else q.match, sign, gap)
                 if added:
                     yield Proposal({name: lambda known, y=y: y}, added, name, other)
 
@@ -88,14 +88,16 @@ def _constants(side: Side, names: tuple[str, ...]) -> dict[float, str]:
     return found
 
 
-def _addend(side: Side, q: Question, sign: int, gap: Array) -> str:
-    """What is added on one side alone: the other's where `sign` is 1, this one's where it is -1."""
+def _addend(match: Match, sign: int, gap: Array) -> str:
+    """What is added on one side alone, that of the match, though both have it: the other's where `sign` is 1, this
+    one's where it is -1."""
+    side = match.here
     more, less = ("{there}", "{here}") if sign > 0 else ("{here}", "{there}")
     if not np.isfinite(gap).all():
         return ""
     for node in side.floats():
         x = side.numbers[node.name]
-        if x.size != gap.size or node.name not in side.live:
+        if x.size != gap.size or node.name not in side.live or not match.known(node.name):
             continue
         if any(np.allclose(y, gap, rtol=1e-7, atol=1e-9 * float(np.abs(gap).max())) for y in laid_out(x, gap.shape)):
             return f"`{side.label(side.source(node.name))}` is added at {more}, and left out at {less} (a residual)"

@@ -92,7 +92,8 @@ class Side:
     def _made(self, name: str) -> Content:
         if name in self._contents:
             return self._contents[name]
-        return content(self.numbers[name], self.noise[name])
+        x = self.numbers[name]
+        return content(x, self.noise.get(name, np.zeros(x.shape)))
 
     def floats(self) -> Iterator[Node]:
         return (node for node in self.graph.nodes if self.numbers[node.name].dtype.kind == "f")
@@ -107,13 +108,14 @@ class Side:
     # --- runs with something changed -----------------------------------------------------------------------------
 
     def rerun(self, changes: Mapping[str, Change]) -> dict[str, Array]:
-        """The numbers of the nodes that come out otherwise with these changes."""
-        changes, made = {**self.changed, **changes}, dict[str, Array]()
-        known = _Both(made, self.numbers)
+        """The numbers of the nodes that come out otherwise with these changes. Raises ValueError, IndexError, TypeError
+        or GraphError where what is changed does not fit."""
+        known, both = _Both(made := dict[str, Array](), self.numbers), {**self.changed, **changes}
+        start = min((self.order[name] for name in changes), default=len(self.graph.nodes))
         with np.errstate(all="ignore"):
-            for node in self.graph.nodes[min((self.order[name] for name in changes), default=0) :]:
-                if node.name in changes:
-                    made[node.name] = np.asarray(changes[node.name](known))
+            for node in self.graph.nodes[start:]:
+                if node.name in both:
+                    made[node.name] = np.asarray(both[node.name](known))
                 elif not made.keys().isdisjoint(node.args):
                     made[node.name] = np.asarray(self.step(node, known))
         return made

@@ -12,6 +12,8 @@ from . import wording
 from .proposals import Proposal, Question, distinct, everywhere, needed, replaced
 from .side import MOVES, Change, Side, applied, number
 
+SWAPPED = frozenset(("subtract", "divide", "matmul", "where", "pow", "atan2"))
+
 
 def same_step(q: Question) -> Iterator[Proposal]:
     """The other side makes this step with another number, or with other parameters."""
@@ -20,6 +22,7 @@ def same_step(q: Question) -> Iterator[Proposal]:
             if other.op != node.op or len(other.args) != len(node.args):
                 continue
             yield from _constants(q, node, other)
+            yield from _numbers(q, node, other)
             if other.params != node.params:
                 yield from everywhere(
                     q,
@@ -49,6 +52,18 @@ def _constants(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
             yield from everywhere(
                 q, node, make, f"{name} is {_told(given)} at {{there}} and {_told(arg)} at {{here}}", other.name
             )
+
+
+def _numbers(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
+    """A number of the run on one side, and a constant on the other."""
+    for k, (arg, given) in enumerate(zip(node.args, other.args, strict=True)):
+        if isinstance(arg, str) and isinstance(given, Constant):
+
+            def make(n: Node, k: int = k, given: Constant = given) -> Change:
+                return replaced(q.here, n, args=(*n.args[:k], given, *n.args[k + 1 :]))
+
+            reason = f"{node.op} by {_told(given)} at {{there}} and by `{q.here.label(q.here.source(arg))}` at {{here}}"
+            yield from everywhere(q, node, make, reason, other.name)
 
 
 def _told(given: Constant) -> str:
@@ -102,7 +117,8 @@ def left_out(q: Question) -> Iterator[Proposal]:
                 return lambda known: known[kept].reshape(shape)
 
             there = next((o.name for o in q.partners[node.name]), "")
-            yield from everywhere(q, node, make, _left_out(q, node, k), there)
+            dropped = {arg for j, arg in enumerate(node.args) if j != k}
+            yield from everywhere(q, node, make, _left_out(q, node, k), there, whole=not dropped.isdisjoint(q.blamed))
     for call in distinct(q.here.owner(node.name) for node in q.targets):
         node = q.here.heard.graph.by_name.get(call)
         if node is None or node.op == "input" or call not in q.here.order:
@@ -111,7 +127,8 @@ def left_out(q: Question) -> Iterator[Proposal]:
             if arg in q.here.numbers and q.here.numbers[arg].shape == node.shape and arg in q.here.live:
                 reason = f"{wording.what(q.here, call)} of {{here}} is left out at {{there}}"
                 there = next(iter(q.turned.match.first(q.others)), "")
-                yield Proposal({call: lambda known, arg=arg: known[arg]}, reason, call, there)
+                whole = not {*node.args}.difference({arg}).isdisjoint(q.blamed)
+                yield Proposal({call: lambda known, arg=arg: known[arg]}, reason, call, there, whole)
 
 
 def _left_out(q: Question, node: Node, kept: int) -> str:
@@ -122,6 +139,10 @@ def _left_out(q: Question, node: Node, kept: int) -> str:
     if not others:
         return f"{wording.what(q.here, node.name)} of {{here}} is left out at {{there}}"
     (other, *_) = others
+    if node.op == "subtract" and kept == 1 and isinstance(other, Constant) and other.exact == 1:
+        return (
+            f"`{q.here.label(q.here.source(str(node.args[1])))}` is inverted (1 - x) at {{here}} and not at {{there}}"
+        )
     label = q.here.label(q.here.source(other)) if isinstance(other, str) else wording.shown(float(other.exact or 0))
     given = isinstance(other, str) and q.here.graph[q.here.source(other)].op == "input"
     if (
@@ -146,6 +167,27 @@ def _left_out(q: Question, node: Node, kept: int) -> str:
 
 def _is_sum(side: Side, arg: Arg) -> bool:
     return isinstance(arg, str) and side.graph[side.source(arg)].op in ("sum", "einsum", "matmul")
+
+
+def swapped(q: Question) -> Iterator[Proposal]:
+    """Two operands in each other's place: the sign of a difference, the branches of a choice."""
+    for node in q.targets:
+        if node.op not in SWAPPED:
+            continue
+        first, second = (1, 2) if node.op == "where" else (0, 1)
+
+        def make(n: Node, first: int = first, second: int = second) -> Change:
+            args = list(n.args)
+            args[first], args[second] = args[second], args[first]
+            return replaced(q.here, n, args=tuple(args))
+
+        reason = f"the operands of `{wording.what(q.here, node.name)}` are exchanged at {{there}} beside {{here}}"
+        if node.op == "where":
+            reason = "the branches of the choice are exchanged (its condition is inverted) at {there} beside {here}"
+        elif node.op == "subtract":
+            reason = "the sign of a difference is another at {there} than at {here}: its operands are exchanged"
+        there = next((o.name for o in q.partners[node.name] if o.op == node.op), "")
+        yield from everywhere(q, node, make, reason, there)
 
 
 def exchanged(q: Question) -> Iterator[Proposal]:

@@ -86,8 +86,9 @@ def tables(mine: Array, other: Array) -> str:
             return f"it is {shown(abs(by))} {'higher' if by > 0 else 'lower'}"
         share = other / mine
         told = np.isfinite(share)
-        if mine.dtype.kind == "f" and told.any() and np.allclose(share[told], share[told].flat[0], rtol=1e-12):
-            return f"it is {factor(float(share[told].flat[0]))} times that"
+        first = float(share[told].flat[0]) if told.any() else 0.0
+        if mine.dtype.kind == "f" and first and np.allclose(share[told], first, rtol=1e-12):
+            return f"it is {factor(first)} times that"
     for axis in range(mine.ndim):
         if np.array_equal(np.flip(mine, axis), other):
             return f"it is reversed along axis {axis}"

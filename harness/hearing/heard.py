@@ -11,6 +11,7 @@ from ..errors import CommandError
 from ..graph.graph import Graph
 from ..graph.operations.operation import Operation
 from ..records.evaluation import Array, Evaluation, Inputs
+from ..records.rows import LinkName, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Ask:
     (`records/cotangent.py`). `dtype`: what every float input and parameter is cast to, empty for as they are.
     `defined`: functions with a meaning of their own. `intended`: for custom rules that are meant to be no derivative of
     their forward, by rule or by its name, the text whose derivative they are. `longest`: how many steps of a loop are
-    heard.
+    heard. `constant`: inputs whose gradient is not asked for, where `wanted` is None.
     """
 
     wanted: tuple[str, ...] | None = None
@@ -71,6 +72,7 @@ class Ask:
     defined: tuple[Defined, ...] = ()
     intended: Mapping[Any, str] = field(default_factory=dict[Any, str])
     longest: int = 1000
+    constant: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class Heard:
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     plain: str = ""
 
+    def place_of(self, row: Row) -> Place:
+        """Where the link stands that a row names."""
+        link = row.node if isinstance(row.node, LinkName) else LinkName(row.quantity, row.name, row.use)
+        return self.places.get(link.use.consumer if link.use is not None else link.name, Place())
+
 
 # `hear(function, args, kwargs, ask)`. Raises Refused; what the user's function raises goes through as it is.
 Hear: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...], Mapping[str, Any], Ask], Heard]
@@ -116,7 +123,8 @@ class Listener:
     its own; Refused names parameters that are missing, unexpected, or of another shape. `leaves(thing, name)`: the
     arrays of a state, or of an argument of that name, as NumPy arrays under the names that `Heard.names` gives them.
     `with_leaves(thing, numbers, name)`: the same structure with other numbers in these places. `within(dtype)`: how
-    arrays are made while a run of that precision is heard, so that none is rounded before.
+    arrays are made while a run of that precision is heard, so that none is rounded before. `seed`: where the
+    framework's own random numbers begin.
     """
 
     hear: Hear
@@ -127,3 +135,4 @@ class Listener:
     leaves: Callable[[Any, str], Mapping[str, Array]]
     with_leaves: Callable[[Any, Mapping[str, Any], str], Any]
     within: Callable[[str], AbstractContextManager[Any]]
+    seed: Callable[[int], Any] = lambda seed: None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import fields, is_dataclass
@@ -76,3 +77,20 @@ def leaves(thing: Any, name: str = "") -> dict[str, Array]:
 def with_leaves(thing: Any, numbers: Mapping[str, Any], name: str = "") -> Any:
     """The same structure with other numbers, by name."""
     return rebuilt(thing, numbers.get, name)
+
+
+def argument_names(function: Any, count: int) -> list[str]:
+    """What a function calls its first arguments; of a torch module, what its `forward` does."""
+    try:
+        parameters = [*inspect.signature(function).parameters.values()]
+        if hasattr(function, "forward") and parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
+            parameters = [*inspect.signature(function.forward).parameters.values()]
+    except (TypeError, ValueError):
+        return [f"x{k}" for k in range(count)]
+    names: list[str] = []
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            names += [f"{parameter.name}[{k}]" for k in range(count - len(names))]
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            names.append(parameter.name)
+    return (names + [f"x{k}" for k in range(len(names), count)])[:count]

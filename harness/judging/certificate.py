@@ -17,8 +17,8 @@ from ..graph.expand import expanded
 from ..graph.node import Constant
 from ..records.evaluation import Array
 from ..records.formats import Format
-from ..records.rows import LinkName, Row
-from ..records.verdicts import FINDINGS
+from ..records.rows import LinkName, Quantity, Row
+from ..records.verdicts import FINDINGS, Verdict
 from ..truth.links import Step
 from ..truth.precision import working
 from ..truth.residuals import Numerals
@@ -27,28 +27,39 @@ from .chain import Chain
 from .classify import Link
 from .judge import blank_row, judged_whole
 from .range import all_finite
+from .unseen import of_plain
 
 LARGEST = 500_000  # numbers of a graph whose truth is still computed
+# As many where kinks alone leave something open: each open component takes two runs of the whole graph in germs.
+LARGEST_AT_KINKS = 20_000
+SOUND: frozenset[Verdict] = frozenset(("agree", "lossy"))
+SOUND_OR_KINK: frozenset[Verdict] = frozenset((*SOUND, "convention"))
 
 
 def certified(chain: Chain) -> bool:
     """Whether the links of an evaluation that have been judged prove all of it."""
-    return all(link.verdict in ("agree", "lossy") for link in chain.links.values()) and _whole(chain)
+    return _proved(chain, SOUND) and _same(chain)
 
 
-def _whole(chain: Chain) -> bool:
-    """Whether all is shown, the plain program's numbers are those of the run, and none has left the range."""
-    graph, evaluation = chain.subject.graph, chain.evaluation
-    shown, output = evaluation.adjoints or {}, graph.output.name
-    if not all(
-        node.name in shown and same_bits(evaluation.gradients[node.name], shown[node.name]) for node in graph.wanted
-    ):
-        return False
-    if output not in chain.values or (
-        evaluation.output is not None and not same_bits(evaluation.output, evaluation.values[output])
-    ):
-        return False
-    return all_finite(chain) and _without_underflow(chain)
+def _proved(chain: Chain, passing: frozenset[Verdict]) -> bool:
+    """Whether all links pass and all is shown, and no number of the run has left the range."""
+    shown, graph = chain.evaluation.adjoints or {}, chain.subject.graph
+    return (
+        all(link.verdict in passing for link in chain.links.values())
+        and graph.output.name in chain.values
+        and all(node.name in shown for node in graph.wanted)
+        and all_finite(chain)
+        and _without_underflow(chain)
+    )
+
+
+def _same(chain: Chain) -> bool:
+    """Whether the plain program's numbers are those of the run."""
+    evaluation, output = chain.evaluation, chain.subject.graph.output.name
+    shown = evaluation.adjoints or {}
+    return (evaluation.output is None or same_bits(evaluation.output, evaluation.values[output])) and all(
+        same_bits(gradient, shown[name]) for name, gradient in evaluation.gradients.items()
+    )
 
 
 def _without_underflow(chain: Chain) -> bool:
@@ -62,7 +73,8 @@ def _without_underflow(chain: Chain) -> bool:
                 continue
             operands = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)]
             g = Numerals((shown.adjoints or {}).get(node.name, np.zeros(node.shape)), form)
-            y, uses = chain.numerals[node.name].array, graph.uses_in[node.name]
+            y = chain.numerals[node.name].array
+            uses = [use for use in graph.uses_in[node.name] if use in terms]  # none where a stop_gradient lies behind
             if _fell(y, form) or any(_fell(terms[use], form) for use in uses):
                 return False
             exactly = [operand.exact for operand in operands]
@@ -71,7 +83,8 @@ def _without_underflow(chain: Chain) -> bool:
                 return False
             if any((terms[use] == 0).any() for use in uses) and not _no_product_falls(step, [*operands, g], form):
                 exact = step.term_program(None)(*exactly, g.exact)
-                if not all(_exactly_zero(terms[use], ball) for use, ball in zip(uses, exact, strict=True)):
+                balls = dict(zip(graph.uses_in[node.name], exact, strict=True))
+                if not all(_exactly_zero(terms[use], balls[use]) for use in uses):
                     return False
     return True
 
@@ -114,26 +127,50 @@ def _ordinary(constant: Constant) -> bool:
 
 def rows(chain: Chain, engine: str, *, truth: bool = False) -> list[Row]:
     """The rows of one evaluation whose links have been judged: by these alone where they prove it, else with the truth,
-    unless the graph is too large. With `truth` always, for its reference and digits."""
-    small = _size(chain) <= LARGEST
-    if (truth and small) or not (certified(chain) or not small):
+    unless the graph is too large. With `truth` always, for its reference and digits.
+
+    Where the links prove the run, R is asked for those numbers alone that the plain program has with other bits.
+    """
+    size, blank = _size(chain), blank_row(chain.subject, engine)
+    if truth and size <= LARGEST:
         return judged_whole(chain, engine)
-    return list(_by_links(chain, blank_row(chain.subject, engine)))
+    proved = _proved(chain, SOUND)
+    at_kinks = size > LARGEST_AT_KINKS and _same(chain) and _proved(chain, SOUND_OR_KINK)
+    if not (proved or at_kinks or size > LARGEST):
+        return judged_whole(chain, engine)
+    return [_at_kink(row) for row in _by_links(chain, blank, held=proved and size <= LARGEST)]
+
+
+def _at_kink(row: Row) -> Row:
+    if row.verdict != "convention":
+        return row
+    reason = "the graph is too large to hold what such choices add up to against one-sided derivatives"
+    return replace(row, reason=f"{row.reason}; {reason}")
 
 
 def _size(chain: Chain) -> int:
     return sum(int(np.prod(node.shape)) for node in chain.subject.graph.nodes)
 
 
-def _by_links(chain: Chain, blank: Row) -> Iterator[Row]:
-    """Gradients and the output, and every link that is off."""
+def _by_links(chain: Chain, blank: Row, *, held: bool = False) -> Iterator[Row]:
+    """Gradients and the output, and every link that is off. What the plain program has with other bits is `held`
+    against the truth, or not judged."""
     subject, evaluation = chain.subject, chain.evaluation
     graph, shown = subject.graph, evaluation.adjoints or {}
+
+    def other(row: Row, quantity: Quantity, plain: Array, heard: Array) -> Row:
+        if same_bits(plain, heard) or row.verdict in FINDINGS:
+            return row
+        if held:
+            return of_plain(row, subject.asked(quantity, row.name), plain, heard)
+        reason = "the plain program has other bits than the heard one, and the graph is too large to say whether by"
+        return replace(row, verdict="not judged", reason=f"{reason} rounding")
+
     output = graph.output.name
     if output in chain.values:
         plain = evaluation.values[output] if evaluation.output is None else evaluation.output
         row = _row(blank, LinkName("value", output), chain.values[output], plain)
-        yield row if same_bits(plain, evaluation.values[output]) else _other_bits(row)
+        yield other(row, "value", plain, evaluation.values[output])
     for node in graph.wanted:
         gradient = evaluation.gradients[node.name]
         if node.name not in chain.adjoints:
@@ -141,22 +178,13 @@ def _by_links(chain: Chain, blank: Row) -> Iterator[Row]:
             yield replace(blank, quantity="gradient", name=node.name, verdict="not judged", reason=reason)
             continue
         row = _row(blank, LinkName("gradient", node.name), chain.adjoints[node.name], gradient)
-        yield row if same_bits(gradient, shown[node.name]) else _other_bits(row)
+        yield other(row, "gradient", gradient, shown[node.name])
     for link in chain.links.values():
         if link.verdict in FINDINGS and link.where != LinkName("value", output):
             quantity, name, use, _ = link.where
             numbers = {"value": evaluation.values, "adjoint": shown}.get(quantity, {}).get(name)
             terms = evaluation.terms or {}
             yield _row(blank, link.where, link, terms.get(use, numbers) if use is not None else numbers)
-
-
-def _other_bits(row: Row) -> Row:
-    if row.verdict in FINDINGS:
-        return row
-    reason = (
-        "the plain program has other bits than the heard one, and the graph is too large to say whether by rounding"
-    )
-    return replace(row, verdict="not judged", reason=reason)
 
 
 def _row(blank: Row, what: LinkName, link: Link, numbers: Array | None) -> Row:

@@ -27,6 +27,7 @@ from ..truth.residuals import Numerals, Residual
 from .classify import Link, Score, classify, place, plainly_sound, worse
 from .known import Matter, explained
 from .subject import Subject
+from .together import of_step
 
 
 @dataclass
@@ -184,6 +185,7 @@ class Chain:
         read = self._term_residuals(node, operands, y, g, shown)
         read_from = [operand.array for operand in operands]
         lost = shares(graph.operation(node), node.params, read_from, shown, g.array, g.form)
+        found = list[Link]()
         for which, use in enumerate(uses):
             link = self._batched("term", graph.argument(use), use)
             if link is None:
@@ -196,8 +198,34 @@ class Chain:
                 index = place(np.argmax(lost), lost.shape)
                 reason = f"{link.where.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
                 link = replace(link, verdict="wrong", score=np.inf, reason=reason)
+            found.append(link)
+        if any(link.verdict in ("convention", "not judged") for link in found):
+            found = self._together(node, operands, g, read, found)
+        for use, link in zip(uses, found, strict=True):
             self.links["term", use] = link
             self.terms[use] = worse([link, self.values[node.name], self.adjoints[node.name]])
+
+    def _together(
+        self,
+        node: Node,
+        operands: Sequence[Numerals],
+        g: Numerals,
+        read: Callable[[Format], Sequence[Residual]],
+        links: list[Link],
+    ) -> list[Link]:
+        """The links of all terms of a step; wrong, where they are of no choice together at a kink."""
+        if any(link.verdict in FINDINGS for link in links):
+            return links
+        outside = of_step(self.subject.steps[node.name], operands, g, read(g.form))
+        if outside is None:
+            return links
+        said, index = outside
+
+        def off(link: Link) -> Link:
+            reason = f"the terms of `{node.name}`{component(index)}: {said}"
+            return replace(link, verdict="wrong", score=np.inf, index=index or link.index, reason=reason, choice=())
+
+        return [off(link) if link.verdict in ("convention", "not judged") else link for link in links]
 
     def _of_constant(
         self,
@@ -296,7 +324,7 @@ class Chain:
     ) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
-        form = self.subject.form_of(name)
+        form = self.subject.form_of(name) if use is None else self._form_of_term(name, use)
         judgement, text = classify(read, form), self.subject.texts.get(where, "")
         if matter is not None and self.knowledge.entries:
             judgement = explained(judgement, matter, self.knowledge, form)
@@ -311,6 +339,14 @@ class Chain:
             judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, judgement.off,
             judgement.known, where=link, order=self.order,
         )  # fmt: skip
+
+    def _form_of_term(self, name: str, use: Use) -> Format:
+        """The precision of a term: where a step of several operands gives a lower one than it reads, that is what it
+        computes in, as a number without axes times a tensor of a lower precision. A cast, which has one, loses nothing
+        on the way back."""
+        node, form = self.subject.graph[use.consumer], self.subject.form_of(name)
+        alone = node.kind != "float" or len(node.args) == 1
+        return form if alone else max(form, self.subject.form_of(node.name), key=lambda one: one.unit)
 
 
 def judge_together(chains: Sequence[Chain]) -> None:

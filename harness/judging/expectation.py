@@ -7,10 +7,14 @@ decimal to within half a unit of its last digit.
 from __future__ import annotations
 
 from fractions import Fraction
+from math import isfinite
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..hearing.heard import Heard
 from ..reading.case import Case, Expectation, half_unit
+from ..records.evaluation import Array
 from ..records.rows import Row
 from ..truth.reference import Number, reference
 from .classify import place
@@ -36,7 +40,51 @@ def expectations(case: Case, point: int) -> list[Row]:
     ]
 
 
-def _row(case: Case, point: int, expected: Expectation, truth: Number) -> Row:
+def expectations_of_code(case: Case, point: int, engine: str, heard: Heard) -> list[Row]:
+    """One row for each number or array that the case expects of a person's own code, of which a run was heard: the
+    truth is that of what it computes, at the decimals of the file and at its own parameters."""
+    expected, graph = case.expect[point], heard.graph
+    if not expected:
+        return []
+    given = case.exact_inputs(point)
+    theirs = {heard.names[node.name]: node.name for node in graph.inputs}
+    inputs = {node: given.get(name, _exactly(heard.inputs[node])) for name, node in theirs.items()}
+    weights = case.call.cotangent if case.call is not None else None
+    seed = _exactly(heard.cotangent) if weights is None else weights.exact().reshape(graph.output.shape)
+    truth = reference(graph, inputs, seed)
+    rows = list[Row]()
+    for expectation in expected:
+        value = expectation.quantity == "value"
+        node = graph.output.name if value else theirs.get(expectation.name)
+        if node is None:
+            rows.append(_unlike(case, point, engine, expectation, "it has no gradient there"))
+        elif graph[node].shape != expectation.values.shape:
+            found = f"the result has shape {graph[node].shape}, expected {expectation.values.shape}"
+            rows.append(_unlike(case, point, engine, expectation, found))
+        else:
+            rows.append(_row(case, point, expectation, (truth.values if value else truth.adjoints)[node], engine))
+    return rows
+
+
+def _exactly(array: Array) -> NDArray[np.object_]:
+    exact = np.empty(array.size, dtype=object)
+    exact[:] = [Fraction(float(x)) if isfinite(x) and array.dtype.kind not in "bi" else x for x in array.ravel()]
+    return exact.reshape(array.shape)
+
+
+def _unlike(case: Case, point: int, engine: str, expected: Expectation, reason: str) -> Row:
+    """The row of an expectation that fits nothing."""
+    return Row(
+        case=case.name, point=point, dtype=DTYPE, engine=engine, quantity="expectation", name=expected.name,
+        verdict="wrong", node=_written_at(case, expected, 0), reason=reason, finding=True,
+    )  # fmt: skip
+
+
+def _written_at(case: Case, expected: Expectation, flat: int) -> str:
+    return ":".join(map(str, (case.path.name, *expected.places[flat])))
+
+
+def _row(case: Case, point: int, expected: Expectation, truth: Number, engine: str = ENGINE) -> Row:
     worst = (Fraction(-1), 0, (), "")
     for flat, text in enumerate(expected.values.ravel()):
         index = place(flat, expected.values.shape)
@@ -51,7 +99,7 @@ def _row(case: Case, point: int, expected: Expectation, truth: Number) -> Row:
         case=case.name,
         point=point,
         dtype=DTYPE,
-        engine=ENGINE,
+        engine=engine,
         quantity="expectation",
         name=expected.name,
         index=index,
@@ -59,7 +107,7 @@ def _row(case: Case, point: int, expected: Expectation, truth: Number) -> Row:
         reference=exact,
         error=None if written is None or exact is None else written - exact,
         verdict="wrong" if wrong else "agree",
-        node=":".join(map(str, (case.path.name, *expected.places[flat]))) if wrong else "",
+        node=_written_at(case, expected, flat) if wrong else "",
         reason=problem,
         finding=wrong,
     )

@@ -21,6 +21,7 @@ from .estimates import by_estimate
 from .last_word import Given, last_word, nearby
 from .range import birth, in_range, left
 from .subject import Asked, Subject
+from .together import of_gradients
 from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen, with_numbers
 
 __all__ = ["Subject", "conventions", "judge", "judged"]
@@ -65,7 +66,7 @@ def judged(
             return [replace(blank, verdict="unstable", reason=reason, finding=True)], {}
     chain = Chain(subject, evaluation, knowledge=knowledge)
     chain.judge()
-    return list(_rows(chain, blank, quantities)), chain.links
+    return _rows(chain, blank, quantities), chain.links
 
 
 def no_truth(subject: Subject) -> bool:
@@ -96,7 +97,7 @@ def told_by_links(chain: Chain) -> Mapping[str, Link]:
 
 def judged_whole(chain: Chain, engine: str) -> list[Row]:
     """The rows of an evaluation whose links have been judged."""
-    return list(_rows(chain, blank_row(chain.subject, engine), frozenset(("value", "gradient", "adjoint", "term"))))
+    return _rows(chain, blank_row(chain.subject, engine), frozenset(("value", "gradient", "adjoint", "term")))
 
 
 def output_told_by_links(chain: Chain) -> Link | None:
@@ -136,7 +137,11 @@ class _Entry:
     own_link: Link
 
 
-def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:
+def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> list[Row]:
+    return of_gradients(list(_each(chain, blank, quantities)), chain.subject, chain.evaluation.gradients)
+
+
+def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:
     entries = [entry for entry in _entries(chain) if entry.quantity in quantities]
     subject, evaluation = chain.subject, chain.evaluation
     for entry, (errors, relative) in zip(entries, _measured(entries), strict=True):
@@ -242,9 +247,11 @@ def _last_word(row: Row, engine: Array, chain: Chain, name: str, link: Link) -> 
     subject = chain.subject
     if row.verdict == "undefined" and not subject.exists and not subject.sides[name]:
         return row
-    asked, sides, settled = subject.asked("gradient", name), subject.sides[name], frozenset(subject.settling[name])
-    given = Given(asked, sides, settled, signed=bool(sides) and _signed(chain))
-    row, truth = last_word(row, engine, given, link), subject.gradients[name]
+    asked, settled, signed = subject.asked("gradient", name), frozenset(subject.settling[name]), _signed(chain)
+    chosen, truth = subject.by_equality(name, engine), subject.gradients[name]
+    sides = {index: pair for index, pair in subject.sides[name].items() if not chosen[index]}
+    given = Given(asked, sides, settled, lambda index: subject.limits(name, index), bool(sides) and signed)
+    row = last_word(row, np.where(chosen & ~np.isnan(truth.high), truth.high, engine), given, link)
     if row.verdict not in FINDINGS and (count := subject.overlooked(name)):
         reason = f"{count:,} components have a derivative, if any, that was not looked for"
         return replace(row, verdict="not judged", reason=reason)

@@ -8,7 +8,7 @@ conventions combined.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite, isinf, isnan, nan
 
@@ -31,11 +31,13 @@ LOOKED_AT = 64  # components that are far from the truth, the furthest first
 @dataclass(frozen=True, slots=True)
 class Given:
     """What the truth says of an array: `asked`, whose truth is a single number wherever there is one, the sides of its
-    open components, and those of them that settle. `signed`: the engine read a negative 0, which balls do not know."""
+    open components, and those of them that settle. `limits`: the least and the greatest derivative around the point.
+    `signed`: the engine read a negative 0, which balls do not know."""
 
     asked: Asked
     sides: Mapping[Index, Sides] = field(default_factory=dict[Index, Sides])
     settled: frozenset[Index] = frozenset()
+    limits: Callable[[Index], tuple[float, float]] = lambda _: (nan, nan)
     signed: bool = False
 
 
@@ -189,6 +191,11 @@ def _at_kinks(row: Row, engine: Array, given: Given, link: Link) -> Row:
 def _choices(engine: Array, known: Mapping[Index, Sides]) -> tuple[Choice, str]:
     """Which of both sides the engine took, wherever they differ."""
     open_ones = {index: pair for index, pair in known.items() if pair.left != pair.right}
+    if not open_ones:
+        return (
+            (),
+            "each axis alone has one derivative, there are others around the point: the engine took one of these",
+        )
     first = next(iter(open_ones.values()))
     choice = in_turn([pair.choice(float(engine[index])) for index, pair in open_ones.items()])
     sides = f"the one-sided derivatives are {first.left:.6g} and {first.right:.6g}"
@@ -210,11 +217,21 @@ def _found(number: float, pair: Sides, index: Index, given: Given) -> tuple[Verd
         return "not finite", f"the engine gave {show(number)}, the derivative is {there}"
     outside = 0.0 if isinf(number) else Sides(left, right).outside(number)
     if outside > form.smallest / form.unit and not outside <= _slack(index, pair, left, right, given):
+        if _around(number, index, left, right, given):
+            return "convention", ""
         return "kink artefact", (
             f"the engine gave {show(number)}, outside the one-sided derivatives {left:.6g} and {right:.6g}: "
             "conventions combined into what no choice of side gives"
         )
     return ("agree", "") if left == right else ("convention", "")
+
+
+def _around(number: float, index: Index, left: float, right: float, given: Given) -> bool:
+    """Whether a number outside of both sides lies among the derivatives around the point: where several choices meet,
+    one that moves along with the others gives what none gives along the axis alone."""
+    ends = [end for end in given.limits(index) if isfinite(end)]
+    around = Sides(min(left, right, *ends), max(left, right, *ends))
+    return bool(ends) and around.outside(number) <= _slack(index, around, around.left, around.right, given)
 
 
 def _slack(index: Index, pair: Sides, left: float, right: float, given: Given) -> float:

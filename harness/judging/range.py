@@ -6,6 +6,7 @@ NaN spreads by multiplication with 0, so the first step that made an infinity is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import isinf
 
 import numpy as np
 
@@ -113,6 +114,8 @@ def _handed_on(chain: Chain, node: Node, numbers: Array) -> bool:
     if np.isnan(numbers.astype(np.float64)).any():
         return False
     if any(isinstance(arg, Constant) and "inf" in arg.text for arg in node.args):
+        return True
+    if any(isinstance(value, float) and isinf(value) for _, value in node.params):  # a border of -inf
         return True
     operands = [chain.known[arg] for arg in node.args if isinstance(arg, str) and arg in chain.known]
     lost = [~np.isfinite(x.astype(np.float64)) for x in operands if x.dtype.kind not in "bi"]

@@ -11,12 +11,12 @@ import numpy as np
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.language.printing import text_of
-from ..graph.node import Constant, Use
+from ..graph.node import Constant, Node, Use
 from ..records.evaluation import Array, Inputs
 from ..records.formats import FORMATS, Format
 from ..records.rows import LinkName, Quantity
 from ..truth import ties
-from ..truth.beside import contracted
+from ..truth.beside import around, contracted
 from ..truth.links import Step, step_of
 from ..truth.numbers import NAN
 from ..truth.precision import working
@@ -24,6 +24,8 @@ from ..truth.proof import Proof, prove
 from ..truth.reference import Number, Reference, reference, replaced
 from ..truth.sensitivity import Moved, Probe, Sensitivity
 from ..truth.sides import Index, Sides, agreed, approached, open_components, sides
+
+LARGEST = 200_000  # numbers of a graph whose choices are looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,34 @@ class Subject:
         # Nothing is beside an infinity.
         asked = {name: [i for i in some if np.isfinite(self.inputs[name][i])] for name, some in opened.items()}
         return sides(self.graph, self.inputs, self.cotangent, self.truth.values[self.graph.output.name], asked)
+
+    def limits(self, name: str, index: Index) -> tuple[float, float]:
+        """The least and the greatest derivative around the point, of one component; NaN where that is not known."""
+        low, high = self._around.get(name, (np.full(self.inputs[name].shape, np.nan),) * 2)
+        return float(low[index]), float(high[index])
+
+    def by_equality(self, name: str, engine: Array) -> Array:
+        """Where a gradient at a tie is that of the branch which `==` chose inside a definition, as the program says: it
+        lies on neither side, and need not be a derivative of what is around."""
+        nowhere = np.zeros(engine.shape, dtype=bool)
+        if not self.sides[name] or not any(self.steps[node.name].at_equality for node in self._defined):
+            return nowhere
+        decided, numbers = self._decided.adjoints[name].high, engine.astype(np.float64)
+        with np.errstate(all="ignore"):
+            near = np.abs(numbers - decided) <= self.form.unit**0.5 * np.abs(decided) + self.form.smallest
+        nowhere[tuple(np.transpose(list(self.sides[name])))] = True
+        return nowhere & near
+
+    @property
+    def _defined(self) -> list[Node]:
+        return [node for node in self.graph.operations if self.graph.definitions_of(node)]
+
+    @cached_property
+    def _around(self) -> Mapping[str, tuple[Array, Array]]:
+        graph = self.graph.pruned([self.graph.output.name])
+        size = sum(int(np.prod(node.shape)) for node in graph.nodes)
+        with working():
+            return around(graph, self.inputs, self.cotangent) if size <= LARGEST and not self.tangent_of else {}
 
     @cached_property
     def _open(self) -> Mapping[str, tuple[list[Index], int]]:

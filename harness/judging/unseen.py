@@ -177,12 +177,17 @@ class _Alone:
         """Where the truth is one number."""
         return self.truth.tight & np.isfinite(self.truth.high)
 
+    @property
+    def few(self) -> bool:
+        """Whether each component is swept: few of a graph in which a sweep costs little."""
+        return self.engine.size <= WHOLE and not self.asked.sensitivity.large
+
     @cached_property
     def standing_out(self) -> Sequence[Index]:
         """The single numbers that are swept for R: all where they are few, else those further from the truth than
         shaken runs are, the furthest first."""
-        asked, size = self.asked, self.engine.size
-        if size <= WHOLE:
+        asked = self.asked
+        if self.few:
             return [place(flat, self.known.shape) for flat in np.flatnonzero(self.known)]
         spread = asked.sensitivity.spread(asked.name, asked.moved)
         with np.errstate(all="ignore"):
@@ -215,7 +220,7 @@ class _Alone:
     @property
     def looked_at(self) -> str:
         """How a large array was looked at."""
-        if self.engine.size <= WHOLE:
+        if self.few:
             return ""
         stood = counted(len(self.standing_out), "component")
         return f"{stood} of {self.engine.size:,} further from the truth than shaken runs"
@@ -309,7 +314,7 @@ def _sound(alone: _Alone) -> Row:
     index = alone.worst
     score = 0.0 if index is None else alone.scores[index]
     row = replace(alone.at(alone.furthest if index is None else index), score=score, reason=alone.looked_at)
-    probes = [alone.asked.probe(i) for i in alone.swept] if alone.engine.size <= WHOLE else []
+    probes = [alone.asked.probe(i) for i in alone.swept] if alone.few else []
     return conditioned(row, alone.what, alone.truth, probes, alone.form)
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from ..hearing.definitions import known
 from ..hearing.heard import Ask, Heard
-from ..judging import certificate
-from ..judging.chain import Chain
-from ..judging.subject import Subject
-from ..records.rows import LinkName, Row
+from ..judging.heard import judged_run
+from ..running.files import name_of
+from ..running.listeners import listener
 from ..running.loading import knowledge
 from ..running.selection import check_dtypes
 from .checked import Checked
-from .definitions import known
-from .frameworks import framework_of, listener
+from .frameworks import framework_of
 
 
 def check(
@@ -71,32 +69,7 @@ def hear(
 
 def judged(function: Callable[..., Any], framework: str, heard: Heard, *, reference: bool = False) -> Checked:
     """A run that was heard, with its verdicts."""
-    start = perf_counter()
-    name = name_of(function)
-    subject = Subject(name, 0, heard.dtype, heard.graph, heard.inputs, heard.cotangent)
-    chain = Chain(subject, heard.evaluation, knowledge=knowledge(framework))
-    chain.judge()
-    rows = certificate.rows(chain, framework, truth=reference)
-    return Checked(
-        name=name,
-        version=listener(framework).version(),
-        heard=heard,
-        rows=tuple(_in_their_words(row, heard) for row in rows),
-        links=dict(Counter(link.verdict for link in chain.links.values())),
-        seconds={**heard.seconds, "judged": perf_counter() - start},
-    )
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """What people call a function: a method with its class, a module by its class."""
-    return getattr(function, "__qualname__", "") or type(function).__qualname__
-
-
-def _in_their_words(row: Row, heard: Heard) -> Row:
-    """The row with the user's own name of an input."""
-    theirs = heard.names.get(row.name, row.name)
-    node = row.node
-    if isinstance(node, LinkName) and node.name in heard.names:
-        node = node._replace(name=heard.names[node.name])
-    reason = row.reason.replace(f"`{row.name}`", f"`{theirs}`") if theirs != row.name else row.reason
-    return replace(row, name=theirs, node=node, reason=reason)
+    start, name = perf_counter(), name_of(function)
+    run = judged_run(heard, name, framework, knowledge=knowledge(framework), truth=reference)
+    seconds = {**heard.seconds, "judged": perf_counter() - start}
+    return Checked(name, listener(framework).version(), heard, run.rows, run.links, seconds)

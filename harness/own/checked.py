@@ -62,9 +62,7 @@ class Checked(Shown):
 
     def place(self, row: Row) -> Place:
         """Where the link stands that a row names, in the user's own code."""
-        link = row.node if isinstance(row.node, LinkName) else LinkName(row.quantity, row.name, row.use)
-        node = link.use.consumer if link.use is not None else link.name
-        return self.heard.places.get(node, Place())
+        return self.heard.place_of(row)
 
     def frame(self) -> pd.DataFrame:
         """The rows as a table, with the user's file and line."""

@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import CommandError
 from ..hearing.heard import Ask
-from ..records.outcome import About, Asked, CaseSummary, Outcome
+from ..records.outcome import Asked, CaseSummary, Outcome
 from ..records.settings import Settings
+from ..running.files import check_inputs, function_of, inputs_of, load, name_of, theirs
 from ..running.selection import check_folder
-from ..running.session import Ended, Kept, Watcher, environment, open_reports, strictly
-from .check import asked, hear, judged, name_of
+from ..running.session import Began, Ended, Kept, Watcher, about_run, open_reports, strictly
+from .check import asked, hear, judged
 from .checked import Checked
-from .files import function_of, inputs_of, load
 from .trace import Traced
-
-T = TypeVar("T")
-OURS = Path(__file__).parent.parent.parent
-
-
-class UsersError(CommandError):
-    """What the user's own code raised: its traceback, without the frames of this project."""
-
-
-def theirs(call: Callable[[], T]) -> T:
-    """A call of a user's code. Raises UsersError for what that raises."""
-    try:
-        return call()
-    except CommandError:
-        raise
-    except Exception as error:
-        told = traceback.TracebackException.from_exception(error)
-        kept = [frame for frame in told.stack if not Path(frame.filename).is_relative_to(OURS)]
-        if not any(Path(frame.filename).is_file() for frame in kept):
-            raise  # a defect of this project
-        told.stack[:] = kept
-        raise UsersError("".join(told.format()).rstrip()) from error
 
 
 def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, str, Any]:
@@ -50,22 +24,9 @@ def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, 
     named = theirs(lambda: load(target))
     args, kwargs = theirs(lambda: inputs_of(load(made_by or target.rpartition(":")[0], "inputs")))
     function = theirs(lambda: function_of(named))  # behind the inputs: a seed that these set is that of a module
-    _fits(function, args, kwargs)
+    check_inputs(function, args, kwargs, "What makes them: `--inputs FILE.py:NAME`, by default `inputs` there.")
     name, heard = theirs(lambda: hear(function, args, kwargs, ask, framework))
     return function, name, heard
-
-
-def _fits(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Raises CommandError for a function that does not take such inputs."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # it has none, or is no function
-        return
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as error:
-        found = f"`{name_of(function)}{signature}` does not take these inputs: {error}"
-        raise CommandError(f"{found}. What makes them: `--inputs FILE.py:NAME`, by default `inputs` there.") from None
 
 
 def check_command(
@@ -81,7 +42,7 @@ def check_command(
 ) -> tuple[Checked, Ended]:
     """Judge a function, tell the watchers, write the reports. Raises CommandError."""
     check_folder(Path(settings.out))
-    started, start = datetime.now().astimezone(), perf_counter()
+    began = Began()
     function, framework, heard = heard_of(target, made_by, ask, framework)
     settings = replace(settings, engines=(framework,))
     checked = judged(function, framework, heard, reference=reference)
@@ -103,17 +64,7 @@ def check_command(
     kept.add(outcome)
     for report in reports:
         report.add(outcome)
-    about = About(
-        command=command,
-        settings=settings,
-        cases=asked.cases,
-        versions=kept.versions,
-        platform=environment(),
-        seeds={},
-        started=started.isoformat(timespec="seconds"),
-        seconds=perf_counter() - start,
-        units=1,
-    )
+    about = about_run(asked, kept, command, began, units=1)
     for report in reports:
         report.close(about)
     bad = bool(kept.open) or not kept.tally.compared

@@ -1,19 +1,14 @@
-"""Which framework a function is of, told without importing any; and its listener."""
+"""Which framework a function is of, told without importing any."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
 
-from ..errors import CommandError, raised
-from ..hearing.heard import Listener
-from ..running.offered import entries
-from ..words import nearest
+from ..errors import CommandError
 
-LISTENERS = "gradaccord.listeners"
 # Packages whose functions, modules and arrays are a framework's.
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "torch": ("torch", "torchvision", "timm", "transformers", "torchdiffeq"),
@@ -25,14 +20,14 @@ DEEPEST = 8  # levels of nested arguments that are looked at
 
 def framework_of(function: Any, inputs: Iterable[Any]) -> str:
     """The framework that a function and its inputs belong to: by the types of the inputs, else by what the function is,
-    else by what its module imports. Raises CommandError where none can be told."""
+    else by what its code reads, else by what its module imports. Raises CommandError where none can be told."""
     for things in (inputs, (function,)):
         for thing in things:
             for leaf in _leaves(thing, DEEPEST):
                 if name := _by_type(leaf):
                     return name
     for inner in _unwrapped(function):
-        if name := _by_type(inner) or _by_globals(getattr(inner, "__globals__", {})):
+        if name := _by_type(inner) or _by_code(inner) or _only(getattr(inner, "__globals__", {}).values()):
             return name
     raise CommandError(
         f"no framework of {_name(function)} can be told: none of its inputs is a tensor or an array of one. "
@@ -40,30 +35,47 @@ def framework_of(function: Any, inputs: Iterable[Any]) -> str:
     )
 
 
-@cache
-def listener(name: str) -> Listener:
-    """The listener of a framework, imported now. Raises CommandError for one that is not there."""
-    known = entries(LISTENERS)
-    if name not in known:
-        hint = " ".join(filter(None, [nearest(name, known), f"Known: {', '.join(known)}."]))
-        raise CommandError(f"unknown framework `{name}`. {hint}")
-    try:
-        return cast(Listener, known[name].load())
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        raise CommandError(f"{missing} is not installed: pip install 'gradaccord[{name}]'. {raised(error)}") from None
-
-
 def _by_type(thing: object) -> str:
     roots = {base.__module__.partition(".")[0] for base in type(thing).__mro__}
     return next((name for name, packages in PACKAGES.items() if not roots.isdisjoint(packages)), "")
 
 
-def _by_globals(names: Mapping[str, Any]) -> str:
-    modules = {x.__name__.partition(".")[0] for x in names.values() if isinstance(x, ModuleType)}
-    modules |= {str(getattr(x, "__module__", "")).partition(".")[0] for x in names.values() if callable(x)}
-    found = [name for name, packages in PACKAGES.items() if not modules.isdisjoint(packages)]
-    return found[0] if len(found) == 1 else ""
+def _by_code(function: Any) -> str:
+    """By the first modules and functions of a framework that its code reads, or that of functions which it calls."""
+    waiting, seen = [function], set[int]()
+    while waiting:
+        read = [x for inner in waiting for x in _read(inner)]
+        if name := _only(read):
+            return name
+        seen |= {*map(id, waiting)}
+        waiting = [x for x in read if isinstance(x, FunctionType) and id(x) not in seen]
+    return ""
+
+
+def _read(function: Any) -> Iterator[Any]:
+    """What a function's code reads by name, from around it and from its module."""
+    names: Mapping[str, Any] = getattr(function, "__globals__", {})
+    codes = [getattr(function, "__code__", None)]
+    while codes:
+        code = codes.pop()
+        if isinstance(code, CodeType):
+            yield from (names[name] for name in code.co_names if name in names)
+            codes += code.co_consts
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+
+
+def _only(things: Iterable[Any]) -> str:
+    """The framework of modules, functions and objects; empty where there is none, or more than one."""
+    things = list(things)
+    roots = {str(getattr(x, "__name__" if isinstance(x, ModuleType) else "__module__", "")).partition(".")[0]
+             for x in things if isinstance(x, ModuleType) or callable(x)}  # fmt: skip
+    found = {name for name, packages in PACKAGES.items() if not roots.isdisjoint(packages)}
+    found |= {name for x in things if (name := _by_type(x))}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _unwrapped(function: Any) -> Iterator[Any]:

@@ -22,7 +22,7 @@ from ..running.offered import installed
 from ..running.pools import executor
 from ..running.run import run as outcomes_of
 from ..running.run import units
-from ..running.selection import check_dtypes, select
+from ..running.selection import check_dtypes, refuse_code, select
 from ..running.session import strictly, summary_of
 from ..telling.causes import causes
 from ..telling.findings import told
@@ -93,23 +93,27 @@ def run(
     jobs: int = 1,
     timeout: float | None = None,
     strict: bool = False,
+    allow_code: bool = False,
 ) -> Ran:
     """Run cases on engines and judge every number, as the command does.
 
     A case is a file, a folder, the name of a shipped case, or the text of a case file, which has a line break; all
     shipped cases for none. `engines` and `dtypes`: all, and those of each case, for none. `jobs` units at once, each in
     a process of its own; 1 is this process. `timeout`: seconds an engine may take for a unit. `strict`: a wanted
-    derivative that is `not judged` is a finding.
+    derivative that is `not judged` is a finding. `allow_code`: the functions that cases name by `call` are run.
 
     Raises CommandError or CaseErrors for what is wrong, before anything is computed.
     """
     names = checked(engines) or tuple(installed())
     settings = Settings(
-        names, jobs, timeout, dtypes=check_dtypes(dtypes), named=names != tuple(installed()), strict=strict
-    )
+        names, jobs, timeout, dtypes=check_dtypes(dtypes), named=names != tuple(installed()), strict=strict,
+        allow_code=allow_code,
+    )  # fmt: skip
     with TemporaryDirectory(prefix="gradaccord-") as folder:
         words = [_file(case, Path(folder), k) for k, case in enumerate(cases)]
         selected = select(words, tags)
+        if not allow_code:
+            refuse_code(selected, "allow_code=True runs it")
         work = units([pick.case for pick in selected], settings.dtypes)
         if not work:
             raise CommandError(f"none of {counted(len(selected), 'case')} has a dtype of: {', '.join(dtypes)}")

@@ -10,8 +10,9 @@ from typing import Any
 from ..graph.graph import Graph
 from ..graph.language.printing import text_of
 from ..hearing.heard import Heard
+from ..running.files import name_of
 from . import case_file
-from .check import asked, hear, name_of
+from .check import asked, hear
 
 
 @dataclass(frozen=True)

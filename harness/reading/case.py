@@ -20,10 +20,11 @@ from ..records.cotangent import default_cotangent, weights
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
 from ..rules.update import RULES, Update, check, faults
 from ..words import nearest
+from .code import Function, functions
 from .definitions import Natives, Statements
 from .indices import check_indices
 from .inputs import Array, Input, build
-from .keys import CASE, schema, text_in
+from .keys import CASE, DATA_ALONE, KEYS, schema, text_in
 from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
 from .names import shipped
 from .statements import Assembly
@@ -56,8 +57,24 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A computation that is a person's own code, in place of a graph: a function for each framework, called with the
+    inputs by their names. `output` is what expectations call its result, and `cotangent` what weighs it, if that is
+    given. `line` and `column`, from 1, are where the file says so."""
+
+    functions: tuple[Function, ...]
+    output: str
+    cotangent: Input | None
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """A computation with its inputs, the answers that are known and the disagreements that are."""
+    """A computation with its inputs, the answers that are known and the disagreements that are.
+
+    Where it is code, `call`, the graph has the inputs alone.
+    """
 
     name: str
     path: Path
@@ -71,6 +88,7 @@ class Case:
     accept: tuple[Acceptance, ...]
     weights: Input  # of the output: what contracts it
     derivatives: tuple[Derivative, ...] = ()  # asked for beside the gradient
+    call: Call | None = None
 
     @property
     def expect(self) -> tuple[tuple[Expectation, ...], ...]:
@@ -119,16 +137,8 @@ def find(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             below = sorted(p for p in path.rglob("*") if _is_case(p.relative_to(path)) and p.is_file())
             if not below:
-                errors.append(
-                    CaseError(
-                        path,
-                        1,
-                        1,
-                        "the folder holds no case",
-                        "files that end in .yaml",
-                        "copy one of the shipped cases to begin with",
-                    )
-                )
+                remedy = "copy one of the shipped cases to begin with"
+                errors.append(CaseError(path, 1, 1, "the folder holds no case", "files that end in .yaml", remedy))
             files.update(dict.fromkeys(below))
         elif path.exists():
             files[path] = None
@@ -157,15 +167,8 @@ def load_all(paths: Sequence[Path]) -> list[Case]:
             errors.extend(error.errors)
             continue
         if case.name in names:
-            errors.append(
-                CaseError(
-                    path,
-                    1,
-                    1,
-                    f"the name `{case.name}` is that of {names[case.name]} too",
-                    "a name of its own for each case",
-                )
-            )
+            found = f"the name `{case.name}` is that of {names[case.name]} too"
+            errors.append(CaseError(path, 1, 1, found, "a name of its own for each case"))
         names.setdefault(case.name, path)
         cases.append(case)
     if errors:
@@ -192,41 +195,83 @@ class _Loader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.assembly = Assembly(source)
+        self.result = ""  # of code: what expectations call it
 
     def case(self, root: Map) -> Case | None:
         source, contents = self.source, cast("dict[str, Any]", CASE.read(self.source, root))
+        if "graph" not in contents and "call" not in contents:
+            source.error(root, "no key `graph`", f"`graph`: {KEYS['graph'].about}; or `call`")
         inputs = self._inputs(contents.get("inputs") or {})
         graph: Statements = contents.get("graph") or {}
-        complete = contents.get("inputs") is not None and contents.get("graph") is not None
+        complete = contents.get("inputs") is not None and None not in (
+            contents.get("graph", 0),
+            contents.get("call", 0),
+        )
         define: Statements = contents.get("define") or {}
         natives: Natives = contents.get("native") or {}
         self.assembly.read(inputs, graph, define, natives, complete=complete)
-        output = self._output(contents, graph)
+        call = self._call(contents)
+        output = self._output(contents, graph) if call is None else None
         good = {name: value for name, (_, value) in inputs.items() if value is not None}
-        points = [Point(good, expectations(self.source, self.assembly, contents.get("expect")))]
+        points = [Point(good, self._expectations(contents.get("expect")))]
         further: list[tuple[Value, Pairs]] = contents.get("points") or []
         points += [self._point(values, good) for _, values in further]
         weights = self._weights(contents.get("cotangent"), output)
-        accept = acceptances(self.source, self.assembly, contents.get("accept") or [], len(points))
+        accept = acceptances(
+            self.source, self.assembly, contents.get("accept") or [], len(points), any_name=call is not None
+        )
         update = self._update(contents.get("update"))
         dtypes = tuple(self._distinct(contents.get("dtypes")) or DEFAULT_DTYPES)
         derivatives = cast("list[Any]", self._distinct(contents.get("derivatives")))
         asked = [e.name for point in points for e in point.expect if e.quantity == "value"]
         self._unused(contents, graph, asked)
-        if source.errors or output is None or weights is None:
+        if source.errors:
             return None
-        built = self.assembly.graph(dict.fromkeys([output.name, *asked]))
-        self._indices(built, contents["inputs"], [values for _, values in further], points)
-        if not built.wanted:
-            source.error(root, "no input has a gradient", "an input of floats that is not `constant`")
-        needed = {node.name for node in built.pruned([output.name]).nodes}
-        outputs = [output.name, *(name for name in dict.fromkeys(asked) if name not in needed)]
+        if call is not None:
+            whole, weights = self.assembly.graph(()), Input(default_cotangent(()))
+        elif output is None or weights is None:
+            return None
+        else:
+            built = self.assembly.graph(dict.fromkeys([output.name, *asked]))
+            self._indices(built, contents["inputs"], [values for _, values in further], points)
+            if not built.wanted:
+                source.error(root, "no input has a gradient", "an input of floats that is not `constant`")
+            needed = {node.name for node in built.pruned([output.name]).nodes}
+            outputs = [output.name, *(name for name in dict.fromkeys(asked) if name not in needed)]
+            whole = self.assembly.graph(outputs).pruned(outputs)
         tags = tuple(cast("list[str]", contents.get("tags") or []))
         return Case(
             contents["name"][1], source.path, text_in(contents.get("about")), text_in(contents.get("source")), tags,
-            self.assembly.graph(outputs).pruned(outputs), tuple(points), dtypes, update, accept, weights,
-            tuple(name for name in derivatives if name != "gradient"),
+            whole, tuple(points), dtypes, update, accept, weights,
+            tuple(name for name in derivatives if name != "gradient"), call,
         )  # fmt: skip
+
+    def _call(self, contents: Mapping[str, Any]) -> Call | None:
+        """The code that the case names; what a case of data alone may have is noted."""
+        if contents.get("call") is None:
+            return None
+        place, named = contents["call"]
+        if "graph" in contents:
+            self.source.error(place, "`graph` and `call`", "one of them: a computation, or code that computes it")
+        for key in DATA_ALONE:
+            if contents.get(key):
+                self.source.error(place, f"`{key}` beside `call`", "a case with a `graph`", f"remove `{key}`")
+        output = contents.get("output")
+        self.result = "output" if output is None else output[1].text
+        if self.result in self.assembly.names.declared:
+            remedy = "name the result by `output: NAME`"
+            self.source.error(place, f"`{self.result}` is an input and the result", "names that differ", remedy)
+        weights = None
+        if (cotangent := contents.get("cotangent")) is not None:
+            self.source.key = "cotangent"
+            weights = build(self.source, cotangent)
+            if weights is not None and weights.kind != "float":
+                self.source.error(cotangent[0], f"a cotangent of kind {weights.kind}", "floats")
+        found = functions(self.source, named)
+        return Call(found, self.result, weights, place.line + 1, place.column + 1)
+
+    def _expectations(self, expect: Pairs | None) -> tuple[Expectation, ...]:
+        return expectations(self.source, self.assembly, expect, self.result)
 
     def _inputs(self, pairs: Pairs) -> dict[str, tuple[Scalar, Input | None]]:
         inputs: dict[str, tuple[Scalar, Input | None]] = {}
@@ -284,7 +329,7 @@ class _Loader:
                         "another shape is another case",
                     )
                 inputs[name] = made
-        return Point(inputs, expectations(self.source, self.assembly, expect[1] if expect else None))
+        return Point(inputs, self._expectations(expect[1] if expect else None))
 
     def _weights(self, cotangent: tuple[Value, Any] | None, output: Node | None) -> Input | None:
         if output is None:

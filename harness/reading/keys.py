@@ -91,6 +91,7 @@ NATIVE = mapping_of(
     mapping_of(EXPRESSION, "a mapping such as {torch: torch.special.logit, jax: jax.scipy.special.logit}", least=1),
     "a mapping such as {logit: {torch: torch.special.logit}}",
 )
+CALL = located(mapping_of(EXPRESSION, "a mapping such as {torch: model.py:Block, jax: port.py:block}", least=1))
 TAGS = list_of(pattern("a word", r"[A-Za-z0-9][A-Za-z0-9._-]*"), "a list of words")
 POINTS = list_of(located(POINT), "a list of mappings from inputs to numbers", whole=False)
 DERIVATIVES = list_of(
@@ -106,8 +107,11 @@ KEYS = {
     "inputs": Key(INPUTS, "the inputs", required=True),
     "define": Key(DEFINE, "composites of this file's own"),
     "native": Key(NATIVE, "functions of frameworks that run in place of definitions, judged by their texts"),
-    "graph": Key(GRAPH, "the computation, in evaluation order", required=True),
-    "output": Key(located(TEXT), "the node that the gradient is taken of; the last one unless given"),
+    "graph": Key(GRAPH, "the computation, in evaluation order"),
+    "call": Key(CALL, "in place of `graph` a function of one's own for each framework, which only --allow-code runs"),
+    "output": Key(
+        located(TEXT), "the node that is differentiated: the last one unless given; a name for what `call` gives"
+    ),
     "cotangent": Key(INPUT, "weights that contract an output which is no scalar"),
     "points": Key(POINTS, "further inputs for the same graph"),
     "dtypes": Key(DTYPES_LIST, "precisions to run in; float64 and float32 unless given"),
@@ -117,6 +121,7 @@ KEYS = {
     "accept": Key(list_of(ACCEPTANCE, "a list of mappings", whole=False), "the ledger of known disagreements"),
 }
 CASE = record(KEYS, "a mapping with `name`, `inputs` and `graph`")
+DATA_ALONE = ("define", "native", "update", "derivatives")  # what a case whose computation is code has not
 
 
 def schema() -> dict[str, Any]:
@@ -126,6 +131,10 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "a case of gradaccord",
         **CASE.schema,
+        "oneOf": [
+            {"required": ["graph"]},
+            {"required": ["call"], "not": {"anyOf": [{"required": [name]} for name in DATA_ALONE]}},
+        ],
         "$defs": {"numbers": number, "description": dict(DESCRIPTION_FORM.schema)},
     }
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..graph.node import Node
 from ..records.known import covers
 from ..records.rows import Quantity
 from ..records.verdicts import Verdict
@@ -91,28 +92,36 @@ class Acceptance:
 Pairs: TypeAlias = Mapping[str, tuple[Scalar, Any]]  # name -> (key, what was read)
 
 
-def expectations(source: Source, assembly: Assembly, expect: Pairs | None) -> tuple[Expectation, ...]:
-    """What `expect` says, of names and shapes that the graph has."""
+def expectations(source: Source, assembly: Assembly, expect: Pairs | None, result: str = "") -> tuple[Expectation, ...]:
+    """What `expect` says, of names and shapes that the graph has; or of the `result` of code, whose shape nobody knows
+    before it runs."""
     entries: list[Expectation | None] = []
     for name, (key, form) in (expect or {}).items():
         if name == "gradient":
             gradients: Pairs = form or {}
             entries += [_expectation(source, assembly, "gradient", k, f) for k, f in gradients.values()]
+        elif name == result and form is not None:
+            entries.append(_written(source, "value", name, form[0]))
         else:
-            entries.append(_expectation(source, assembly, "value", key, form))
+            entries.append(_expectation(source, assembly, "value", key, form, result))
     return tuple(e for e in entries if e is not None)
 
 
 def _expectation(
-    source: Source, assembly: Assembly, quantity: Quantity, key: Scalar, form: tuple[Value, Value] | None
+    source: Source,
+    assembly: Assembly,
+    quantity: Quantity,
+    key: Scalar,
+    form: tuple[Value, Value] | None,
+    result: str = "",
 ) -> Expectation | None:
     name, names = key.text, assembly.names
-    source.key = name
     node = assembly.node(name)
     if node is None:
         if not names.excused(name):
-            known = [n for n in names.ready if n not in names.failed]
-            source.error(key, f"undefined name `{name}`", "an input or a node of the graph", nearest(name, known))
+            known = [n for n in (*names.ready, result) if n and n not in names.failed]
+            expected = f"an input, or the result `{result}`" if result else "an input or a node of the graph"
+            source.error(key, f"undefined name `{name}`", expected, nearest(name, known))
         return None
     if form is None:
         return None
@@ -122,8 +131,16 @@ def _expectation(
             key, f"the gradient of `{name}`, which is {what}", "a float that depends on an input with a gradient"
         )
         return None
-    value = form[0]
-    meaning, expected = (_truth, "true or false") if node.kind == "bool" else (_finite, "a finite number")
+    return _written(source, quantity, name, form[0], node)
+
+
+def _written(
+    source: Source, quantity: Quantity, name: str, value: Value, node: Node | None = None
+) -> Expectation | None:
+    """The numbers of an expectation, in the shape of the node if there is one."""
+    source.key = name
+    truths = node is not None and node.kind == "bool"
+    meaning, expected = (_truth, "true or false") if truths else (_finite, "a finite number")
     places: list[tuple[int, int]] = []
 
     def noted(scalar: Scalar) -> str | None:
@@ -134,7 +151,7 @@ def _expectation(
     if read_numbers is None:
         return None
     shape, texts = read_numbers
-    if shape != node.shape:
+    if node is not None and shape != node.shape:
         source.error(value, f"numbers of shape {shape} for the {quantity} of `{name}`", f"shape {node.shape}")
         return None
     values = np.empty(len(texts), dtype=object)
@@ -152,14 +169,20 @@ def _truth(scalar: Scalar) -> str | None:
 
 
 def acceptances(
-    source: Source, assembly: Assembly, ledger: Sequence[tuple[Value, Mapping[str, Any]]], points: int
+    source: Source,
+    assembly: Assembly,
+    ledger: Sequence[tuple[Value, Mapping[str, Any]]],
+    points: int,
+    *,
+    any_name: bool = False,
 ) -> tuple[Acceptance, ...]:
-    """The ledger's entries, of names and points that the case has."""
+    """The ledger's entries, of points and names that the case has; of `any_name` where code has others."""
     entries: list[Acceptance] = []
     for place, form in ledger:
         name = form.get("name")
         point = form.get("point")
-        if name is not None and assembly.node(name[1].text) is None and not assembly.names.excused(name[1].text):
+        known_name = any_name or name is None or assembly.node(name[1].text) or assembly.names.excused(name[1].text)
+        if name is not None and not known_name:
             known = list(assembly.names.declared)
             source.error(
                 name[0],

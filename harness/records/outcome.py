@@ -50,7 +50,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class CaseSummary:
-    """What a report tells about a case: `address` is what a command names it by."""
+    """What a report tells about a case: `address` is what a command names it by; `code` are the functions that compute
+    it in place of a graph, which then has its inputs alone."""
 
     name: str
     address: str
@@ -59,6 +60,7 @@ class CaseSummary:
     tags: tuple[str, ...]
     points: int
     graph: Graph
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,8 +48,10 @@ class Row:
     component; `engine_value`, `reference` and `error` (engine minus reference) belong to that
     component; `score` is the worst link upstream, sound up to 1; `digits` those in agreement with
     the truth; `node` the first link that is off, or for what is no link its place as text; `finding` whether it
-    counts as a disagreement and `accepted` why it is one that is known. `choice` is no column; nor is `off`: how far
-    the link that is off is off at most, as a part of what its own numbers give.
+    counts as a disagreement and `accepted` why it is one that is known; `place` where in a person's own code the link
+    stands, as in `model.py:57, blocks.0.attn, torch.nn.functional.linear`. `choice` is no column; nor is `off`: how far
+    the link that is off is off at most, as a part of what its own numbers give; nor `begins`: of a person's own code
+    the operation that the link belongs to, and what of it the link is.
     """
 
     case: str
@@ -71,8 +73,10 @@ class Row:
     seconds: float = 0.0
     finding: bool = False
     accepted: str = ""
+    place: str = ""
     choice: Choice = field(default=(), metadata={"column": False})
     off: float = field(default=inf, metadata={"column": False})
+    begins: tuple[str, str] = field(default=("", ""), metadata={"column": False})
 
     @property
     def unexplained(self) -> bool:

@@ -16,7 +16,8 @@ class Settings:
     for each step; `apart`: each engine in a process of its own; `dtypes`: those that were asked for, empty for those
     of each case; `out`: the folder of the reports; `named`: the engines are those that the command named, and not all
     that there are; `fail_fast`: stop at the first unexplained finding; `strict`: what a case wants and nobody could
-    judge is a finding; `words`: the command and its arguments that judge a person's own function.
+    judge is a finding; `allow_code`: cases may run people's own functions; `words`: the command and its arguments that
+    judge a person's own function.
     """
 
     engines: tuple[str, ...]
@@ -29,6 +30,7 @@ class Settings:
     cluster: str = ""
     fail_fast: bool = False
     strict: bool = False
+    allow_code: bool = False
     words: tuple[str, ...] = ()
 
     @property
@@ -41,6 +43,7 @@ class Settings:
             "timeout": self.timeout,
             "fail_fast": self.fail_fast,
             "strict": self.strict,
+            "allow_code": self.allow_code,
             "out": self.out,
         }
 
@@ -56,4 +59,5 @@ class Settings:
         words += [word for name in dtypes for word in ("--dtype", name)]
         words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
         words += ["--strict"] if self.strict else []
+        words += ["--allow-code"] if self.allow_code else []
         return shlex.join(words)

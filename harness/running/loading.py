@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import CommandError, LoadingError, engine_folders, raised, raised_at
+from ..reading.code import assigned
 from ..records.evaluation import Engine, Prepare, Unsupported, Variant
 from ..records.known import NOTHING, Knowledge, covers
 from ..words import nearest
@@ -62,27 +63,11 @@ def _check_file(name: str) -> None:
         raise CommandError(f"{path}:{error.lineno}:{error.offset}: {error.msg}") from None
     except ValueError as error:
         raise CommandError(f"{path}: {error}") from None
-    names = sorted(_assigned(tree))
+    names = sorted(assigned(tree))
     if function not in names and "*" not in names:
         raise CommandError(
             f"{path} has no `{function}`. {_hint(function, names)}It has: {', '.join(names) or 'nothing'}."
         )
-
-
-def _assigned(tree: ast.Module) -> set[str]:
-    """Names that a module's statements bind; `*` where it imports all of another's."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                names.add(name)
-            case ast.Name(id=name, ctx=ast.Store()):
-                names.add(name)
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                names.update(alias.asname or alias.name for alias in aliases)
-            case _:
-                pass
-    return names
 
 
 def load(name: str) -> Engine:

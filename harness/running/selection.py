@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CommandError
-from ..reading.case import Case, find, load_all
+from ..reading.case import Case, CaseError, CaseErrors, find, load_all
 from ..reading.names import shipped, shipped_names
 from ..records.evaluation import DTYPES
 from ..words import counted, nearest
@@ -35,6 +35,29 @@ def select(words: Sequence[str], tags: Sequence[str] = ()) -> list[Selected]:
     cases = load_all(paths)
     _check_tags(tags, cases)
     return [Selected(case, address(case.name, case.path)) for case in cases if not tags or {*tags} & {*case.tags}]
+
+
+def refuse_code(selected: Sequence[Selected], remedy: str) -> None:
+    """Raises CaseErrors for cases that would run people's own code; the remedy allows it."""
+    errors: list[CaseError] = []
+    for case in (entry.case for entry in selected):
+        if case.call is not None:
+            named = " and ".join(f"{function.file.name}:{function.name}" for function in case.call.functions)
+            found = f"`call` runs the code of {named}"
+            expected = "a case that is data, unless code is allowed"
+            errors.append(CaseError(case.path, case.call.line, case.call.column, found, expected, remedy))
+    if errors:
+        raise CaseErrors(errors)
+
+
+def graph_is_data(case: Case) -> Case:
+    """The case, if its computation stands in the file. Raises CommandError where that is code."""
+    if case.call is None:
+        return case
+    raise CommandError(
+        f"the computation of {case.name} is code ({', '.join(map(str, case.call.functions))}), and no graph before it "
+        "runs. `gradaccord trace` writes a function as a case."
+    )
 
 
 def _check_tags(tags: Sequence[str], cases: Sequence[Case]) -> None:

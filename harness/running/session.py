@@ -78,7 +78,7 @@ class Kept:
             if row.engine == "ledger" and not row.finding:
                 self.notices[f"{row.case}: {row.reason}"] = None
             elif row.quantity == "run":
-                self.reasons[f"{row.engine}: {row.reason}"] = None
+                self.reasons[f"{row.engine}: {row.reason.splitlines()[-1] if row.reason else row.verdict}"] = None
         self.paths += outcome.summaries
         self.partings += outcome.partings
         self.versions |= outcome.versions
@@ -120,30 +120,46 @@ def session(selected: Sequence[Selected], settings: Settings, command: str, watc
     asked = Asked(settings=settings, cases=tuple(map(summary_of, selected)))
     for watcher in watchers:
         watcher.begins(asked, work)
-    started, start = datetime.now().astimezone(), perf_counter()
+    began = Began()
     with _Interrupts() as interrupts:
         under_way = _UnderWay(settings, work, watchers, reports, interrupts)
         stop = under_way.run(pool)
         kept = under_way.kept
         left = len(work) - kept.tally.units
-        about = About(
-            command=command,
-            settings=settings,
-            cases=asked.cases,
-            versions=kept.versions,
-            platform=environment(),
-            seeds={},
-            started=started.isoformat(timespec="seconds"),
-            seconds=perf_counter() - start,
-            units=len(work),
-            left=left,
-            messages=_messages(kept, left, stop),
-        )
+        messages = _messages(kept, left, stop)
+        about = about_run(asked, kept, command, began, units=len(work), left=left, messages=messages)
         with interrupts.held(quietly=True):
             for report in reports:
                 report.close(about)
     bad = bool(kept.open) or bool(kept.paths_off) or not kept.tally.compared
     return Ended(INTERRUPTED if stop == "interrupted" else int(bad), kept, about, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """When a run began: by the calendar, and by the clock that its length is measured with."""
+
+    at: datetime = field(default_factory=lambda: datetime.now().astimezone())
+    clock: float = field(default_factory=perf_counter)
+
+
+def about_run(
+    asked: Asked, kept: Kept, command: str, began: Began, *, units: int, left: int = 0, messages: tuple[str, ...] = ()
+) -> About:
+    """What reports tell of a run that is over, or stopped with so many units left."""
+    return About(
+        command=command,
+        settings=asked.settings,
+        cases=asked.cases,
+        versions=kept.versions,
+        platform=environment(),
+        seeds={},
+        started=began.at.isoformat(timespec="seconds"),
+        seconds=perf_counter() - began.clock,
+        units=units,
+        left=left,
+        messages=messages,
+    )
 
 
 class _FoundError(Exception):
@@ -239,7 +255,8 @@ def open_reports(folder: Path) -> list[Report]:
 def summary_of(pick: Selected) -> CaseSummary:
     """What a report tells about a case."""
     case = pick.case
-    return CaseSummary(case.name, pick.address, case.about, case.source, case.tags, len(case.points), case.graph)
+    code = () if case.call is None else tuple(map(str, case.call.functions))
+    return CaseSummary(case.name, pick.address, case.about, case.source, case.tags, len(case.points), case.graph, code)
 
 
 def environment() -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from ..judging.subject import Subject
 from ..paths.parting import partings
 from ..paths.summary import summary
 from ..paths.trajectory import Path
-from ..reading.case import Case
+from ..reading.case import Call, Case
 from ..records.evaluation import Array, Evaluation
 from ..records.outcome import Outcome
 from ..records.paths import Parting, Summary
@@ -30,6 +30,7 @@ from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.verdicts import Verdict
 from ..rules.update import Update
 from .answers import Answer, answer, answer_along, walk
+from .called import rows_of
 from .inside import looked_into
 from .offered import variants
 from .workers import Host, StoppedError
@@ -50,6 +51,8 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     start, case = perf_counter(), unit.case
     blank = Row(case=case.name, point=unit.point, dtype=unit.dtype, engine="truth")
     empty = Outcome(case=case.name, point=unit.point, dtype=unit.dtype, rows=())
+    if case.call is not None:
+        return _of_code(unit, case.call, engines, host, empty)
     try:
         inputs, cotangent = case.inputs(unit.point, unit.dtype), case.cotangent(unit.dtype)
         subject = Subject(case.name, unit.point, unit.dtype, case.graph, inputs, cotangent)
@@ -75,6 +78,16 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         seconds=perf_counter() - start,
         used=first.scores,
     )
+
+
+def _of_code(unit: Unit, call: Call, engines: Sequence[str], host: Host, empty: Outcome) -> Outcome:
+    start, case = perf_counter(), unit.case
+    try:
+        rows, versions = rows_of(case, call, unit.point, unit.dtype, engines, host, expected=unit.expectations)
+    except Exception as error:  # noqa: BLE001 see _judged
+        blank = Row(case=case.name, point=unit.point, dtype=unit.dtype, engine="truth")
+        rows, versions = [_failed(blank, "the judge itself failed, not the code", error)], {}
+    return replace(empty, rows=tuple(conventions(rows)), versions=versions, seconds=perf_counter() - start)
 
 
 @dataclass(frozen=True, slots=True)

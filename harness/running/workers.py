@@ -35,9 +35,12 @@ class StoppedError(Exception):
 
 
 class Host(Protocol):
-    """Calls `function(engine, *args)`, which asks the engine so many `times`, where it lives. Raises StoppedError."""
+    """Calls `function(engine, *args)`, which asks the engine so many `times`, where it lives. Raises StoppedError.
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T: ...
+    What runs people's own code names the `folder` of that: code of one folder shares modules, and so a process.
+    """
+
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T: ...
 
     def close(self) -> None: ...
 
@@ -45,7 +48,7 @@ class Host(Protocol):
 class Here:
     """Engines in this process."""
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
         return function(engine, *args)
 
     def close(self) -> None:
@@ -59,9 +62,9 @@ class Announcing:
         self._host = host
         self._asks = asks
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
         self._asks(engine)
-        return self._host.call(engine, function, *args, times=times)
+        return self._host.call(engine, function, *args, times=times, folder=folder)
 
     def close(self) -> None:
         self._host.close()
@@ -72,19 +75,20 @@ class Apart:
 
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
-        self._workers: dict[str, _Process] = {}
+        self._workers: dict[tuple[str, str], _Process] = {}
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
-        if engine not in self._workers:
-            self._workers[engine] = _Process()
-            self._ask(engine, _ready, (function,), SECONDS_TO_LOAD)
-        return self._ask(engine, function, args, None if self.timeout is None else self.timeout * times)
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
+        key = engine, folder
+        if key not in self._workers:
+            self._workers[key] = _Process()
+            self._ask(key, _ready, (function,), SECONDS_TO_LOAD)
+        return self._ask(key, function, args, None if self.timeout is None else self.timeout * times)
 
-    def _ask(self, engine: str, function: Callable[..., T], args: tuple[Any, ...], limit: float | None) -> T:
+    def _ask(self, key: tuple[str, str], function: Callable[..., T], args: tuple[Any, ...], limit: float | None) -> T:
         try:
-            return self._workers[engine].ask(function, (engine, *args), limit)
+            return self._workers[key].ask(function, (key[0], *args), limit)
         except StoppedError:
-            del self._workers[engine]
+            del self._workers[key]
             raise
 
     def close(self) -> None:
@@ -93,15 +97,15 @@ class Apart:
 
 
 class Beside:
-    """Installed engines in this process, and each from a file in one of its own: whatever that does to its process, end
-    it or change its folder, costs no other engine a row, and the run no report."""
+    """Installed engines in this process, and each from a file, and people's own code, in one of its own: whatever that
+    does to its process, end it or change its folder, costs no other engine a row, and the run no report."""
 
     def __init__(self) -> None:
         self._here, self._apart = Here(), Apart(None)
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
-        host = self._apart if is_file(engine) else self._here
-        return host.call(engine, function, *args, times=times)
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
+        host = self._apart if folder or is_file(engine) else self._here
+        return host.call(engine, function, *args, times=times, folder=folder)
 
     def close(self) -> None:
         self._apart.close()

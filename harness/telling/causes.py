@@ -9,16 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..graph.directional import directional
-from ..graph.graph import Graph
 from ..judging import choices
+from ..judging.begins import WORDS, began, only
 from ..records.outcome import Asked
 from ..records.paths import Summary
-from ..records.rows import NOT_ENGINES, LinkName, Row
+from ..records.rows import NOT_ENGINES, Row
 from ..records.verdicts import VERDICTS, Verdict
 from .findings import Entry, Split, entries, split
 
-WORDS = {"hessian_product": "Hessian-vector product", "term": "derivative", "run": ""}
 GRAVITY = {verdict: place for place, verdict in enumerate(VERDICTS)}
 
 # What a step of an engine's own may be. Whatever else is found is a property of the graph as it is written, which
@@ -178,8 +176,8 @@ def _key(entry: Entry, asked: Asked) -> Key:
         return Key("", quantity, row.verdict, row.engine, known, apart)
     if row.verdict in RUN:
         apart = () if row.verdict in ("unstable", "timed out") else (row.reason,)
-        return Key(_only(graph), quantity, row.verdict, family_of(row.engine), known, apart)
-    operation, what = begins(row.node, graph)
+        return Key(only(graph), quantity, row.verdict, family_of(row.engine), known, apart)
+    operation, what = began(row, graph)
     apart = (row.node,) if isinstance(row.node, str) else ()
     if not row.finding:
         # What passes is told by operation alone, or by its reason where that is about the engine.
@@ -200,7 +198,7 @@ def _key_of_path(path: Summary, asked: Asked) -> Key:
     assert path.first is not None
     first, family = path.first, family_of(path.engine)
     if first.verdict in RUN:
-        return Key(_only(asked.graphs.get(path.case)), "path", first.verdict, family, False, (first.cause,))
+        return Key(only(asked.graphs.get(path.case)), "path", first.verdict, family, False, (first.cause,))
     if first.node:
         return _key(Entry(row_of(path)), asked)
     if first.verdict in ("wrong", "imprecise"):
@@ -221,28 +219,3 @@ def row_of(path: Summary) -> Row:
 def family_of(engine: str) -> str:
     """Whose code it is: `jax` of `jax` and `jax:jit`; an engine from a file is its own."""
     return engine if ".py:" in engine else engine.partition(":")[0]
-
-
-def begins(node: LinkName | str, graph: Graph | None) -> tuple[str, str]:
-    """The operation that a link belongs to and what of it the link is; empty where the link does not say."""
-    if graph is None or isinstance(node, str):
-        return "", ""
-    if node.second:
-        operation, what = begins(node._replace(second=False), directional(graph).graph)
-        return operation, f"second-order {what}" if what else ""
-    if node.quantity == "value" and node.name in graph.by_name:
-        return graph[node.name].op, "value"
-    if node.use is not None and node.use.consumer in graph.by_name:
-        return graph[node.use.consumer].op, "derivative"
-    uses = graph.uses_of.get(node.name, ())
-    if node.quantity == "adjoint" and len(uses) == 1:
-        return graph[uses[0].consumer].op, "derivative"
-    if node.quantity == "adjoint":
-        return "sum of terms", "adjoint"
-    return _only(graph), WORDS.get(node.quantity, node.quantity)
-
-
-def _only(graph: Graph | None) -> str:
-    """The operation of a graph that has no other: what is wrong with the whole is wrong with it."""
-    names = {node.op for node in graph.operations} if graph is not None else set[str]()
-    return names.pop() if len(names) == 1 else ""

@@ -140,7 +140,7 @@ def told(finding: Entry | Split, asked: Asked) -> Told:
         what=what + component(row.index),
         also=finding.rows - 1,
         link=link,
-        reasons=(row.reason,) if row.reason else (),
+        reasons=tuple(filter(None, (row.place, row.reason))),
         nodes=inner(asked, row.case, named, link, row.reason),
         again=again(asked, row.case, row.engine, row.dtype),
     )

@@ -28,13 +28,21 @@ STATEMENTS = 400  # lines of one graph; the case file has them all
 def case_text(case: Case) -> str:
     """The computation, the gradient written out as another one, and the source that the hand-written engine runs.
 
-    Beyond the gradient, as far as the case asks for it, the graph of the tangent and that graph's own gradient.
+    Beyond the gradient, as far as the case asks for it, the graph of the tangent and that graph's own gradient. Of a
+    case that is code, which code.
     """
-    graph, derived = case.graph, gradient(case.graph)
-    parts = [
+    graph = case.graph
+    head = [
         f"{case.name}: {case.about}" if case.about else case.name,
         f"Source: {case.source}" if case.source else "",
         "inputs:\n" + "\n".join(_input(graph, node.name) for node in graph.inputs),
+    ]
+    if case.call is not None:
+        named = [f"  {function}" for function in case.call.functions]
+        return "\n\n".join(filter(None, [*head, "\n".join(["computed by code:", *named])]))
+    derived = gradient(graph)
+    parts = [
+        *head,
         _definitions_of(graph),
         "graph:\n" + _statements(text_of(graph)),
         _block(

@@ -13,11 +13,12 @@ from math import isfinite
 
 import click
 
+from ..judging.begins import began
 from ..records.outcome import Asked, Outcome
 from ..records.paths import Summary
 from ..running.session import Ended, Watcher
 from ..running.unit import Unit
-from .causes import begins, row_of
+from .causes import row_of
 from .findings import Entry, again, entries
 
 
@@ -88,7 +89,8 @@ def of_entry(entry: Entry, asked: Asked) -> Mapping[str, object]:
         "score": number(row.score),
         "digits": number(row.digits),
         "link": str(row.node),
-        "operation": begins(row.node, asked.graphs.get(row.case))[0] or None,
+        "operation": began(row, asked.graphs.get(row.case))[0] or None,
+        "place": row.place or None,
         "reason": row.reason,
         "rows": entry.rows,
         "repeat": again(asked, row.case, row.engine, row.dtype),

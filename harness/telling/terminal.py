@@ -90,8 +90,10 @@ def _style(row: Row) -> str:
 
 
 def _paragraphs(screen: Console, *texts: str) -> None:
-    for text in filter(None, texts):
-        lines = wrap(text, max(screen.width - 2, 20), break_long_words=False, break_on_hyphens=False)
+    width = max(screen.width - 2, 20)
+    for line in (line for text in texts for line in text.splitlines()):
+        margin = line[: len(line) - len(line.lstrip())]
+        lines = wrap(line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False)
         screen.print(Text(indent("\n".join(lines), "  ")), soft_wrap=True)
 
 

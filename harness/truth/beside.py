@@ -22,7 +22,7 @@ from ..graph.graph import Graph
 from ..graph.node import Constant
 from .arrays import ZERO, array
 from .numbers import balls, constant, to_balls
-from .poles import BEYOND, BITS
+from .poles import BEYOND, BITS, HAIR
 from .precision import is_tight
 
 Array: TypeAlias = NDArray[Any]
@@ -30,6 +30,7 @@ Array: TypeAlias = NDArray[Any]
 Beside: TypeAlias = Callable[[Mapping[str, Array], arb], "tuple[Any, dict[str, Array]]"]
 
 THINNER = arb(2) ** -4500
+AT_RANDOM = 8  # ways to move all inputs
 NOTHING = arb(2) ** -1100  # below every format, and above what a hair adds to a limit
 SHRUNK = arb(2) ** -100  # what is so small, and by as much smaller with a thinner hair, tends to 0
 
@@ -69,6 +70,29 @@ def beside(graph: Graph, inputs: Mapping[str, Array], cotangent: Array) -> Besid
     return there
 
 
+def around(graph: Graph, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, tuple[Array, Array]]:
+    """The least and the greatest that each component of the gradient tends to around the point, NaN where nothing is
+    known: choices that fit together are the derivative there, where all inputs have moved and none is tied.
+
+    Looked at where ties break in the order of the elements and against it, upwards and downwards, and at random.
+    """
+    there, random = beside(graph, inputs, cotangent), np.random.default_rng(1)
+    sizes = {node.name: int(np.prod(np.shape(inputs[node.name]))) for node in graph.wanted}
+    whole = sum(sizes.values())
+    ranks = np.arange(1, whole + 1)
+    shuffled = [random.permutation(ranks) * random.choice((-1, 1), whole) for _ in range(AT_RANDOM)]
+    ends: dict[str, tuple[Array, Array]] = {}
+    for way in (ranks, ranks[::-1], -ranks, -ranks[::-1], *shuffled):
+        cuts = np.split(way, np.cumsum(list(sizes.values()))[:-1])
+        directions = {name: cut.reshape(np.shape(inputs[name])) for name, cut in zip(sizes, cuts, strict=True)}
+        (_, slopes), (_, closer) = (there(directions, hair) for hair in (HAIR, THINNER))
+        for name in sizes:
+            tends = np.asarray(_limit(slopes[name], closer[name]), dtype=np.float64)
+            low, high = ends.get(name, (tends, tends))
+            ends[name] = np.fmin(low, tends), np.fmax(high, tends)
+    return ends
+
+
 def limit(at: Any, closer: Any) -> float:
     """What a number tends to that is `at` a hair beside a point and `closer` a thinner one.
 
@@ -89,3 +113,6 @@ def near(a: Any, b: Any) -> bool:
     if not (a.is_finite() and b.is_finite()):
         return False
     return bool(a.overlaps(b) or abs(a - b) < abs(a) * arb(2) ** -64 or abs(a - b) < NOTHING)
+
+
+_limit = np.frompyfunc(limit, 2, 1)

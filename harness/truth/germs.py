@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from operator import truediv
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from flint import arb_series
@@ -35,9 +35,28 @@ from .numbers import BINARY as OF_BALLS_TWO
 from .numbers import INFINITY, Namespace, balls, constant, to_balls
 from .numbers import UNARY as OF_BALLS
 from .numbers import product as of_balls
-from .series import BINARY, NOWHERE, STEPS, UNARY, Germ, chosen, equal, infinite, less, maximum, moving, polygamma
+from .series import (
+    BINARY,
+    NOWHERE,
+    OPEN_BINARY,
+    OPEN_UNARY,
+    STEPS,
+    UNARY,
+    Germ,
+    chosen,
+    equal,
+    infinite,
+    less,
+    maximum,
+    moving,
+    polygamma,
+    seen_through,
+    tied,
+    tied_equal,
+)  # fmt: skip
 
 Array: TypeAlias = NDArray[Any]
+AtTies: TypeAlias = Literal["zero", "ahead", "open"]
 Motion: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], "dict[str, Array]"]
 Push: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], "tuple[dict[str, Array], dict[str, Array]]"]
 
@@ -65,14 +84,15 @@ def pusher(graph: Graph) -> Push:
     return pushed
 
 
-def mover(graph: Graph, power: int = 1, length: int = 2, *, ahead: bool = False) -> Motion:
+def mover(graph: Graph, power: int = 1, length: int = 2, *, ties: AtTies = "zero") -> Motion:
     """The germs of the outputs where each input moves as x + dx t^power, to `length` coefficients at most.
 
-    With t^2 in place of t square roots of what moves are power series too. `ahead`: step functions are what they are
-    for small t > 0, and not at t = 0.
+    With t^2 in place of t square roots of what moves are power series too. At ties, step functions are what they are
+    at t = 0 ("zero"), or for small t > 0 ("ahead"); "open": each choice by itself takes all that any choice of
+    derivatives makes of the direction.
     """
     outputs = graph.outputs
-    program = emit(expanded(graph, stable=False), germs(ahead=ahead), outputs, operators=False)
+    program = emit(expanded(graph, stable=False), germs(ties), outputs, operators=False)
     begin = np.frompyfunc(lambda x, dx: arb_series([x, *[0] * (power - 1), dx], prec=length), 2, 1)
 
     def moved(inputs: Mapping[str, Any], directions: Mapping[str, Any]) -> dict[str, Array]:
@@ -126,26 +146,33 @@ def _split(x: Array) -> list[Array]:
 
 
 @cache
-def germs(*, ahead: bool = False) -> Namespace:
+def germs(ties: AtTies = "zero") -> Namespace:
     """Every primitive operation on arrays of germs; a ball among them is a germ that stands still."""
-    largest = cast(np.ufunc, np.frompyfunc(lambda a, b: maximum(moving(a), moving(b)), 2, 1))
-    decided = balls(ties="decide")
+    ahead, divide, compared = ties == "ahead", quotient, comparisons(less, equal, "decide")
+    unary, binary = UNARY, BINARY
+    if ties == "open":
+        unary, binary = ({name: seen_through(f) for name, f in table.items()} for table in (UNARY, BINARY))
+        unary, binary, divide = {**unary, **OPEN_UNARY}, {**binary, **OPEN_BINARY}, seen_through(quotient)
+        compared = comparisons(tied, tied_equal, "hull")
+    larger = binary["maximum"]
+    largest = cast(np.ufunc, np.frompyfunc(lambda a, b: larger(moving(a), moving(b)), 2, 1))
+    still = balls(ties="hull" if ties == "open" else "decide")
     table: dict[str, Callable[..., Any]] = {
         **structural(product),
-        **{name: _elementwise(_far_out(name, function, OF_BALLS.get(name)), 1) for name, function in UNARY.items()},
-        **{name: _elementwise(_far_out(name, function, OF_BALLS_TWO[name]), 2) for name, function in BINARY.items()},
-        **{name: _elementwise(step, 1) if ahead else _constant_terms(decided[name]) for name, step in STEPS.items()},
-        **comparisons(less, equal, "decide"),
+        **{name: _elementwise(_far_out(name, function, OF_BALLS.get(name)), 1) for name, function in unary.items()},
+        **{name: _elementwise(_far_out(name, function, OF_BALLS_TWO[name]), 2) for name, function in binary.items()},
+        **{name: _elementwise(step, 1) if ahead else _constant_terms(still[name]) for name, step in STEPS.items()},
+        **compared,
         "multiply": np.frompyfunc(_times, 2, 1),
-        "divide": _elementwise(_far_out("divide", quotient, truediv), 2),
+        "divide": _elementwise(_far_out("divide", divide, truediv), 2),
         "polygamma": lambda x, *, n: _elementwise(lambda s: polygamma(s, n), 1)(x),
         "where": choice(chosen),
         "max": lambda x, *, axis, keepdims: reduced(largest, x, axis, keepdims),
         "max_share": (lambda x, *, axis: max_share(x, axis, _shares_ahead))
         if ahead
-        else (lambda x, *, axis: max_share(coefficient(x, 0), axis, lambda row: shares(row, decide=True))),
+        else (lambda x, *, axis: max_share(coefficient(x, 0), axis, lambda row: shares(row, decide=ties != "open"))),
         "pad": lambda x, *, widths, value: pad(x, widths=widths, value=constant(repr(value))),
-        "astype": decided["astype"],
+        "astype": still["astype"],
     }
     return {"constant": constant, **{name: _kept_in_arrays(function) for name, function in table.items()}}
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial, reduce
+from math import prod
 from typing import Any, NamedTuple
 
 import flint
@@ -26,12 +27,14 @@ from ..graph.node import Arg, Constant, Kind, Node, Params, Shape, Use
 from ..graph.operations.operation import Operation
 from ..records.formats import Format
 from .choice import NO_NUMBER, Ties
+from .germs import mover
 from .numbers import balls, to_balls
 from .poles import jumps, limits
 from .precision import once, refined
 from .products import in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
 from .rounding import EITHER_WAY, entered, floats, log_of_sum_read, radii, rounded, underflow, unless_infinite
+from .together import LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,19 @@ class Step:
         self.term_program = cache(self._term_program)
         self.has_kinks = cache(self._has_kinks)
         self.value_estimate = cache(partial(value_estimate, self.graph))
+        self.open_germs = cache(lambda: mover(self.graph, power=2, length=LENGTH, ties="open"))
         self.term_estimates = cache(partial(term_estimates, self.graph, self.active))
+
+    @cached_property
+    def at_equality(self) -> Sequence[Ties]:
+        """How a tie is decided beside from both sides, where the step's own formula asks whether numbers are equal."""
+        asks = {"equal", "not_equal"} & {node.op for node in expanded(self.graph, stable=False).operations}
+        return ("decide",) if asks else ()
+
+    @cached_property
+    def size(self) -> int:
+        """How many numbers its textbook formula goes through."""
+        return sum(prod(node.shape) for node in expanded(self.graph, stable=False).nodes)
 
     def _value_program(self, form: Format | None, stable: bool | None = None) -> Program:
         """`program(x...) -> (y,)`; exact by the textbook formula, or rounded step by step by the stable one.
@@ -202,8 +217,9 @@ class Step:
         kinks = [at_kink(floats(hull.exact), radii(hull.exact)) for hull in hulls]
         if not any(np.any(kink) for kink in kinks):
             return hulls
-        # A hull opens each comparison by itself. Those of one step look at one number, and open together.
-        return [*map(_opened_together, hulls, at("above"), at("below"), kinks)]
+        # A hull opens each comparison by itself. Those of one step look at one number, and open together; what `==`
+        # chooses lies on neither side.
+        return [*map(_opened_together, hulls, kinks, *(at(ties) for ties in ("above", "below", *self.at_equality)))]
 
     def terms(
         self,
@@ -266,11 +282,11 @@ class Step:
         return balls[0], balls[1]
 
 
-def _opened_together(hull: Enclosed, above: Enclosed, below: Enclosed, kink: NDArray[np.bool_]) -> Enclosed:
-    """The hull with what both sides span at its kinks."""
+def _opened_together(hull: Enclosed, kink: NDArray[np.bool_], *chosen: Enclosed) -> Enclosed:
+    """The hull with what all choices span at its kinks."""
     return Enclosed(
-        np.where(kink, union(above.ball, below.ball), hull.ball),
-        np.where(kink, union(above.exact, below.exact), hull.exact),
+        np.where(kink, reduce(union, [choice.ball for choice in chosen]), hull.ball),
+        np.where(kink, reduce(union, [choice.exact for choice in chosen]), hull.exact),
     )
 
 

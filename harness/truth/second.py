@@ -103,7 +103,7 @@ class _Change:
         """The germs of the gradient, as far as it is no constant, and all inputs of its graph."""
         derived = gradient(self.graph, stable=False, seeded=True)
         names = [arg for arg in map(derived.adjoints.get, self.gradients) if isinstance(arg, str)]
-        motion = mover(derived.graph.pruned(list(dict.fromkeys(names))), power=2, length=LENGTH, ahead=True)
+        motion = mover(derived.graph.pruned(list(dict.fromkeys(names))), power=2, length=LENGTH, ties="ahead")
         germs = {**self.inputs, derived.seed: self.cotangent}
 
         def moved(inputs: Mapping[str, Array], direction: Direction) -> dict[str, Array]:

@@ -41,6 +41,9 @@ Floats: TypeAlias = NDArray[np.float64]
 WHOLE = 64  # gradients of up to so many components in all have one sweep for each
 SAMPLED = 4  # components of each input of a larger one that are asked how much the problem itself loses
 LARGEST = 20_000  # operations of a graph whose gradient is still differentiated again
+# Numbers of a graph up to which each component of a small gradient is swept by itself. A sweep of a larger one costs
+# tens of milliseconds, and it has many gradients: there shaken runs choose, whatever the size of each.
+SWEPT_WHOLE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,11 @@ class Sensitivity:
     @property
     def too_large(self) -> bool:
         return len(self.graph.operations) > LARGEST
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether shaken runs choose the components that are swept, of small gradients too."""
+        return sum(int(np.prod(node.shape)) for node in self.graph.nodes) > SWEPT_WHOLE
 
     def _some(self, node: Node) -> Iterator[Index]:
         size = int(np.prod(node.shape))

@@ -14,7 +14,7 @@ from typing import Any
 from flint import arb, arb_series
 
 from .arrays import ONE, ZERO
-from .choice import FALSE, NAN, STRICTLY, TRUE, ordered, same
+from .choice import EITHER, FALSE, NAN, STRICTLY, TRUE, ordered, same
 from .laurent import LONGEST, Germ, Laurent, germ_of, known, quotient
 
 # --- functions of one germ ----------------------------------------------------------------------------
@@ -231,6 +231,70 @@ BINARY: Mapping[str, Callable[[Germ, Germ], Germ]] = {
     "atan2": atan2,
     "maximum": maximum,
     "minimum": minimum,
+}
+
+
+# --- every choice of derivatives ------------------------------------------------------------------------------
+
+
+def _either(a: Germ, b: Germ) -> Germ:
+    """Both germs at a tie of their constant terms, whatever comes behind these: the hull."""
+    if isinstance(a, Laurent) or isinstance(b, Laurent) or not (infinite(a) or infinite(b) or a[0] == b[0]):
+        return maximum(a, b)
+    return maximum(a, b) if infinite(a) or infinite(b) else chosen(EITHER, a, b)
+
+
+def _either_sign(root: Germ, vanished: bool) -> Germ:
+    """A root of what vanishes: |t| with the slopes of both sides, as of a norm at 0."""
+    if not vanished or not isinstance(root, arb_series):
+        return root
+    return arb_series([root[k].union(-root[k]) for k in range(root.prec)], prec=root.prec)
+
+
+def _vanishes(s: Germ) -> bool:
+    return isinstance(s, arb_series) and bool(s[0].is_zero())
+
+
+def _root(s: Germ) -> Germ:
+    return _either_sign(_sqrt(s), _vanishes(s))
+
+
+def tied(a: Any, b: Any, at_tie: Any) -> Any:
+    """Whether a < b at t = 0, `at_tie` where the constant terms are equal."""
+    a, b = moving(a), moving(b)
+    return less(a, b, at_tie) if isinstance(a, Laurent) or isinstance(b, Laurent) else ordered(a[0], b[0], at_tie)
+
+
+def tied_equal(a: Any, b: Any, at_tie: Any) -> Any:
+    a, b = moving(a), moving(b)
+    return equal(a, b, at_tie) if isinstance(a, Laurent) or isinstance(b, Laurent) else same(a[0], b[0], at_tie)
+
+
+def seen_through(function: Callable[..., Germ]) -> Callable[..., Germ]:
+    """The function; NaN where it has no derivative somewhere in a hull that it reads. FLINT may not tell so of a series
+    whose first coefficients are 0: the root of what is anything from 0 to 1."""
+
+    def guarded(*xs: Germ) -> Germ:
+        wide = [isinstance(x, arb_series) and x[0].is_finite() and x[0].rad() > abs(x[0].mid()) * HULL for x in xs]
+        if any(wide):
+            slope = function(*(arb_series([x[0], 1], prec=2) if w else x for w, x in zip(wide, xs, strict=True)))
+            if not (isinstance(slope, arb_series) and slope[1].is_finite()):
+                return NOWHERE
+        return function(*xs)
+
+    return guarded
+
+
+HULL = arb(2) ** -40  # a ball that is so wide for its size is no rounding of one number
+
+# At a tie these are what any choice of derivatives makes of a direction, and not what comes for small t > 0.
+_sqrt, _power = seen_through(sqrt), seen_through(power)
+OPEN_UNARY: Mapping[str, Callable[[Germ], Germ]] = {"abs": lambda s: _either(s, -s), "sqrt": _root}
+OPEN_BINARY: Mapping[str, Callable[[Germ, Germ], Germ]] = {
+    "hypot": lambda a, b: _root(a * a + b * b),
+    "pow": lambda a, b: _either_sign(_power(a, b), _vanishes(a) and not b[0].is_integer()),
+    "maximum": _either,
+    "minimum": lambda a, b: -_either(-a, -b),
 }
 
 

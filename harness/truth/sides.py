@@ -115,7 +115,7 @@ def approached(graph: Graph, inputs: Mapping[str, Array]) -> NDArray[np.float64]
     no value there. NaN where that is no number, or not known."""
     random, moving = np.random.default_rng(1), [node.name for node in graph.wanted]
     with working():
-        move = mover(graph.pruned([graph.output.name]), power=2, length=LENGTH, ahead=True)
+        move = mover(graph.pruned([graph.output.name]), power=2, length=LENGTH, ties="ahead")
         ways = [{n: random.integers(1, 64, np.shape(inputs[n])) for n in moving} for _ in range(2)]
         germs = [move(inputs, {n: sign * v for n, v in way.items()}) for way in ways for sign in (1, -1)]
         starts = [coefficient(germ[graph.output.name], 0) for germ in germs]
@@ -137,7 +137,7 @@ class _Look:
 
     @cached_property
     def move(self) -> Motion:
-        return mover(self.graph, power=2, length=LENGTH, ahead=True)
+        return mover(self.graph, power=2, length=LENGTH, ties="ahead")
 
     @cached_property
     def there(self) -> Beside:

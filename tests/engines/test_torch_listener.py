@@ -13,6 +13,7 @@ from torch import nn
 
 from gradaccord.engines.pytorch.listener import hear
 from gradaccord.harness.graph.define import define
+from gradaccord.harness.graph.node import Use
 from gradaccord.harness.hearing.heard import Ask, Defined, Heard
 from gradaccord.harness.judging.chain import Chain
 from gradaccord.harness.judging.subject import Subject
@@ -99,6 +100,54 @@ def _filled(x: Tensor) -> Tensor:
     return out
 
 
+def _activated(x: Tensor) -> Tensor:
+    """An activation in place on a view, as image models have it: `CopySlices` of torch lays gradients out anew."""
+    y = F.layer_norm(x.permute(0, 2, 3, 1), (64,)).permute(0, 3, 1, 2)
+    return F.conv2d(F.silu(y, inplace=True), x[:1, :, :3, :3])
+
+
+def _residual(x: Tensor) -> Tensor:
+    """`rms_norm` reads x twice inside, and the sum reads it before."""
+    for _ in range(3):
+        x = x + torch.tanh(F.rms_norm(x, (4,)) @ x.T) @ x
+    return x
+
+
+def _clamped(x: Tensor) -> Tensor:
+    """As `gaussian_nll_loss` does: other numbers, and a gradient that goes straight through."""
+    y = 2 * x
+    with torch.no_grad():
+        y.clamp_(min=1)
+    return y.log() * x
+
+
+def _unpooled(x: Tensor) -> Tensor:
+    y, where = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(y * y, where, 2)
+
+
+PACKED: dict[str, nn.Module] = {
+    "lstm": nn.LSTM(4, 3, 2, bidirectional=True, batch_first=True),
+    "gru": nn.GRU(4, 3, bidirectional=True, batch_first=True),
+}
+
+
+def _packed(kind: str) -> Callable[[Tensor], Tensor]:
+    net = PACKED[kind].double()
+
+    def run(x: Tensor) -> Tensor:
+        lengths = torch.tensor([2, 4, 4])
+        y, last = net(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        ended = last[1] if kind == "lstm" else last
+        return nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0].sum(0) * ended.mean()
+
+    return run
+
+
+def _bags(x: Tensor) -> Tensor:
+    return F.embedding_bag(torch.tensor([1, 2, 2, 0]), x, torch.tensor([0, 3]), mode="max")
+
+
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "in place on a view": (_written, (draw(3, 4),)),
     "buffer": (_filled, (draw(3, 4),)),
@@ -111,6 +160,13 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "where as a method": (lambda x: x.where(x > 0, 2 * x), (draw(3, 4),)),
     "several results": (lambda x: torch.var_mean(x, 1)[0] * x.max(1).values, (draw(3, 4),)),
     "recurrent": (lambda x: nn.LSTM(4, 2, 2, bidirectional=True).double()(x)[1][0], (draw(3, 2, 4),)),
+    "recurrent without biases": (lambda x: nn.GRU(4, 2, bias=False).double()(x)[0], (draw(3, 2, 4),)),
+    "packed lstm": (_packed("lstm"), (draw(3, 4, 4),)),
+    "packed gru": (_packed("gru"), (draw(3, 4, 4),)),
+    "exponential of a matrix": (
+        lambda x: torch.matrix_exp(2 * x) @ torch.linalg.matrix_exp(x[0] * 0),
+        (draw(2, 3, 3),),
+    ),
     "pooled": (lambda x: F.max_pool2d(x, 2, ceil_mode=True) + F.adaptive_avg_pool2d(x, 2), (draw(1, 3, 3),)),
     "enlarged": (lambda x: F.interpolate(x, size=(5, 4), mode="bilinear"), (draw(1, 2, 3, 3),)),
     "added by index": (lambda x: torch.zeros_like(x).index_add(0, torch.tensor([0, 0, 1]), x.exp()), (draw(3, 4),)),
@@ -120,6 +176,20 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
     "without gradient": (_held, (draw(3, 4),)),
     "einsum": (lambda x: torch.einsum("...i,...j->...ij", x, x), (draw(3, 4),)),
+    "unpooled": (_unpooled, (draw(1, 2, 4, 4),)),
+    "pooled at random": (lambda x: F.fractional_max_pool2d(x, (3, 2), (3, 4)), (draw(2, 2, 7, 8),)),
+    "transposed convolution": (
+        lambda x, w: F.conv_transpose3d(x, w, stride=2, padding=1, output_padding=1, groups=2),
+        (draw(1, 4, 2, 3, 2), draw(4, 1, 2, 3, 2)),
+    ),
+    "reduced with antialias": (lambda x: F.interpolate(x, (3, 5), mode="bicubic", antialias=True), (draw(1, 2, 7, 8),)),
+    "bags": (_bags, (draw(3, 4),)),
+    "a number of a higher precision": (lambda x, a: (x * a + a).exp(), (draw(3, 4).float(), draw(1)[0])),
+    "bounds that meet": (lambda x: F.softshrink(F.hardtanh(x.float(), -0.1, 0.1), 0.1), (draw(3, 4),)),
+    "in place on a view of another layout": (_activated, (draw(1, 64, 16, 16),)),
+    "read twice inside": (_residual, (draw(6, 4),)),
+    "behind the tape": (_clamped, (draw(3, 4),)),
+    "a narrower dtype": (lambda x: F.softmax(x, -1, dtype=torch.float32).double() * x, (draw(3, 4),)),
 }
 
 
@@ -181,6 +251,47 @@ def test_autocast_shows_its_casts() -> None:
 def test_a_dtype_that_is_asked_for_is_that_of_every_float() -> None:
     run = heard(nn.Linear(3, 2), torch.ones(2, 3), ask=Ask(dtype="float64"))
     assert run.dtype == "float64" and not findings(run)
+
+
+def test_the_term_of_a_number_of_a_higher_precision_is_of_the_lower_one() -> None:
+    run = heard(lambda x, a: (x * a).sum(), draw(3).float(), draw(1)[0])
+    use, terms = Use("multiply", 1), run.evaluation.terms
+    assert terms is not None and not findings(run)
+    terms[use] = terms[use] * (1 + 1e-5)
+    assert findings(run) == [("term", use), ("adjoint", "a")]
+
+
+def test_what_a_call_reads_twice_has_a_term_of_its_own() -> None:
+    run = heard(_residual, draw(6, 4))
+    norms = {node.name for node in run.graph.operations if node.op == "rms_norm"}
+    terms = run.evaluation.terms
+    assert terms is not None and norms == {use.consumer for use in terms if use.consumer in norms} and len(norms) == 3
+    use = next(use for use in terms if use.consumer in norms)
+    terms[use][0, 0] *= 1 + 1e-9
+    assert ("term", use) in findings(run)
+
+
+def test_a_dtype_that_a_call_computes_in_is_a_cast() -> None:
+    run = heard(lambda x: torch.sum(input=x * x, dtype=torch.float32), draw(3))
+    assert [node.op for node in run.graph.operations] == ["multiply", "to_float32", "sum"] and same_bits(run)
+
+
+class Caching(nn.Module):
+    """Keeps in a dict what it has made of a parameter, as timm's LeViT does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias, self.made = nn.Parameter(torch.ones(3)), dict[str, Tensor]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.made.setdefault("bias", self.bias[torch.tensor([0, 2, 1])])
+        return x * self.made["bias"]
+
+
+def test_what_a_module_keeps_in_a_dict_is_forgotten_after_a_run() -> None:
+    module = Caching().double()
+    run = heard(module, draw(2, 3))
+    assert same_bits(run) and not findings(run) and not module.made
 
 
 def test_each_float_output_has_a_node_of_its_own() -> None:

@@ -65,6 +65,7 @@ REFUSALS: dict[str, tuple[Callable[..., Any], str]] = {
     "jacrev": (lambda x: torch.func.jacrev(lambda z: (z**3).sum(0))(x).sum(), "grad, vmap or jacrev"),
     "hook": (_hooked, "a hook that changes a gradient"),
     "behind the tape": (_behind, "behind the tape"),
+    "a leaf": (lambda x: x.mul_(2).sum(), "autograd forbids it"),
     "complex": (lambda x: torch.fft.fft(x).abs().sum(), "complex"),
     "sparse": (lambda x: (x.to_sparse() @ x).sum(), "sparse_coo"),
     "subclass": (lambda x: (x.as_subclass(Labelled) * 2).sum(), "subclass of Tensor"),

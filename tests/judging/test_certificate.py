@@ -16,6 +16,7 @@ from gradaccord.harness.judging import certificate
 from gradaccord.harness.judging.chain import Chain
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Evaluation
+from gradaccord.harness.truth import sensitivity
 
 
 def graph_of(text: str) -> Graph:
@@ -65,6 +66,7 @@ def test_kinks_and_numbers_that_left_the_range_are_not_proved_by_links(text: str
 
 def test_a_mask_of_infinities_is_no_reason_for_the_truth() -> None:
     assert certificate.certified(chain_of("softmax(where(x > 0, x, -inf))", [1.0, 2.0, -1.0]))
+    assert certificate.certified(chain_of("max(pad(x, widths=[[1, 1]], value=-inf)) + x", [1.0, 2.0, -1.0]))
     assert not certificate.certified(chain_of("softmax(where(x > 5, x, -inf))", [1.0, 2.0, -1.0]))
 
 
@@ -76,11 +78,25 @@ def value_off(evaluation: Evaluation) -> Evaluation:
     return replace(evaluation, output=evaluation.values["f"] * (1 + 1e-9))
 
 
+@pytest.mark.parametrize("largest", [0, 50_000])
 @pytest.mark.parametrize("change", [off, value_off])
-def test_a_plain_program_with_other_bits_is_judged_by_itself(change: Any) -> None:
+def test_a_plain_program_with_other_bits_is_judged_by_itself(
+    change: Any, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensitivity, "SWEPT_WHOLE", largest)
     chain = chain_of("tanh(x) * exp(x)", ORDINARY, change)
     assert not certificate.certified(chain)
-    assert any(row.finding for row in certificate.rows(chain, "backprop"))
+    (row,) = [row for row in certificate.rows(chain, "backprop") if row.finding]
+    assert row.quantity == ("gradient" if change is off else "value") and "rounding alone may move it" in row.reason
+
+
+def test_of_a_plain_program_with_other_bits_by_rounding_only_these_are_held_against_the_truth() -> None:
+    def last_bit(evaluation: Evaluation) -> Evaluation:
+        return replace(evaluation, gradients={"x": np.nextafter(evaluation.gradients["x"], 9)})
+
+    rows = certificate.rows(chain_of("tanh(x) * exp(x)", ORDINARY, last_bit), "backprop")
+    assert {row.verdict for row in rows} == {"agree"}
+    assert [row.reference is not None for row in rows] == [False, True]
 
 
 def test_a_graph_too_large_for_its_truth_says_what_links_leave_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,3 +106,28 @@ def test_a_graph_too_large_for_its_truth_says_what_links_leave_open(monkeypatch:
     assert gradient.verdict == "not judged" and "other bits" in gradient.reason
     rows = certificate.rows(chain_of("relu(x)", [0.0, 1.0, -1.0]), "backprop")
     assert {row.verdict for row in rows if row.quantity == "gradient"} == {"convention"}
+    assert all("one-sided" in row.reason for row in rows if row.verdict == "convention")
+
+
+def test_kinks_alone_of_a_large_graph_are_told_by_their_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificate, "LARGEST_AT_KINKS", 1)
+    rows = certificate.rows(chain_of("relu(x) * 2", [0.0, 1.0, -1.0]), "backprop")
+    (gradient,) = [row for row in rows if row.quantity == "gradient"]
+    assert gradient.verdict == "convention" and "one-sided" in gradient.reason and gradient.reference is None
+    rows = certificate.rows(chain_of("relu(x) + log(exp(x))", [0.0, 1.0, -800.0]), "backprop")
+    assert any(row.verdict == "not finite" and row.finding for row in rows)
+    rows = certificate.rows(chain_of("relu(x) * 2", [0.0, 1.0, -1.0], off), "backprop")
+    assert any(row.quantity == "gradient" and row.finding for row in rows)
+
+
+def without_the_stopped_term(evaluation: Evaluation) -> Evaluation:
+    assert evaluation.terms is not None
+    shown = {use: term for use, term in evaluation.terms.items() if use.consumer != "h.1"}
+    return replace(evaluation, terms=shown)
+
+
+def test_a_term_that_nothing_hands_on_need_not_be_shown() -> None:
+    """As of JAX's softmax, which subtracts a maximum whose gradient is stopped: backwards, nothing comes there."""
+    chain = chain_of("exp(x - stop_gradient(max(x)))", ORDINARY, without_the_stopped_term)
+    assert any(node.name == "h.1" and node.op == "max" for node in chain.subject.graph.operations)
+    assert certificate.certified(chain)

@@ -265,3 +265,18 @@ def test_a_fault_at_a_tie_that_settles_is_held_to_rounding() -> None:
     assert found.adjoints is not None
     bent = replace(found, terms=None, adjoints={**found.adjoints, "x": off}, gradients={"x": off})
     assert next(row for row in judge(about, "x", bent) if row.quantity == "gradient").finding
+
+
+@pytest.mark.parametrize("a, b, verdict", [(1, 1, "wrong"), (0, 0, "wrong"), (0.25, 0.75, "convention")])
+def test_gradients_alone_are_held_together_too(a: float, b: float, verdict: str) -> None:
+    rows = gradient_rows(subject("maximum(a, b)", a=2.0, b=2.0), links=False, a=a, b=b)
+    assert {row.verdict for row in rows.values()} == {verdict}
+
+
+def test_the_first_of_overlapping_windows_is_a_choice() -> None:
+    """Along its own axis the second number has 0 and -1; handed to the first of each tie it has 3, as in a > b > c."""
+    about = subject("maximum(a, b) * -4 + maximum(b, c) * 3", a=1.0, b=1.0, c=1.0)
+    assert (about.sides["b"][()].left, about.sides["b"][()].right) == (0.0, -1.0)
+    rows = gradient_rows(about, links=False, a=-4.0, b=3.0, c=0.0)
+    assert {row.verdict for row in rows.values()} == {"convention"}
+    assert gradient_rows(about, links=False, a=-4.0, b=3.5, c=0.0)["b"].verdict == "wrong"

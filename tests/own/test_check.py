@@ -13,7 +13,7 @@ from torch import nn
 
 import gradaccord
 from gradaccord.harness.errors import CommandError
-from gradaccord.harness.own import definitions
+from gradaccord.harness.hearing import definitions
 from gradaccord.harness.records.rows import LinkName
 from gradaccord.harness.records.verdicts import FINDINGS
 

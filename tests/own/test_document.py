@@ -28,6 +28,18 @@ def test_an_example_runs_as_it_stands(number: int, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
+def test_a_case_of_code_is_judged_as_it_stands(tmp_path: Path) -> None:
+    for name in ("pool.yaml", "pooling.py", "port.py"):
+        (tmp_path / name).write_text(block(f"file: {name}"))
+    words = [sys.executable, "-m", *block("run: 2").split()]
+    run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "no unexplained disagreement" in run.stdout
+    refused = subprocess.run(words[:-1], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--allow-code" in refused.stderr
+
+
 def test_the_first_command_gives_what_is_shown(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(block("file: model.py"))
     words = block("run: 1").split()

@@ -49,7 +49,10 @@ def test_every_link_inside_the_project_leads_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_whole_case_that_is_shown_loads(document: Path, tmp_path: Path) -> None:
-    for number, block in enumerate(re.findall(r"^```yaml\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)):
+    text = document.read_text()
+    for name, block in re.findall(r"^<!-- file: (.*?) -->\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        (tmp_path / name).write_text(block)
+    for number, block in enumerate(re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)):
         if block.startswith("name:"):
             file = tmp_path / f"{number}.yaml"
             file.write_text(block)

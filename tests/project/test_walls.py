@@ -81,20 +81,21 @@ FILES = {
     "graph/language": "habits printing | slips | expression | mistakes",
     "records": "formats verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
-    "hearing": "heard structure | recording",
+    "hearing": "heard structure | definitions recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
-    "| germs poles reference residuals shaken | adjoints beside links sweeps | batches proof sides | radii "
+    "| germs poles reference residuals shaken | adjoints beside sweeps together "
+    "| links | batches proof sides | radii "
     "| second sensitivity ties",
-    "reading": "formula names yaml_text | schema yaml_syntax | descriptions yaml_tree | inputs keys "
+    "reading": "formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| definitions indices | statements | known | case",
-    "judging": "choices subject | classify | known | agreement allowance chain expectation unseen "
-    "| range estimates last_word | judge | certificate second_order",
-    "alignment": "content difference | side | matching wording | proposals exercised trail "
+    "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
+    "| range estimates last_word | judge | certificate second_order | heard",
+    "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| library orders relations steps | gradients operands proofs | align | compare",
     "paths": "horizon move summary | settings | trajectory | parting",
-    "running": "ledger offered selection | loading | answers | inside memory | workers | unit | place schedule "
-    "| cluster | pools | run | session",
-    "own": "case_file definitions files frameworks shown | checked ran | check | trace | command",
+    "running": "files ledger offered selection | listeners loading | answers | inside memory | workers | called "
+    "| unit | place schedule | cluster | pools | run | session",
+    "own": "case_file drawn frameworks shown | checked ran | check compared | take trace | command compare | comparing",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 

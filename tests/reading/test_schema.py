@@ -44,6 +44,8 @@ def test_the_schema_is_one_and_knows_every_key() -> None:
         "accept: [{engine: x}]",
         "points: [{expect: 3}]",
         "expect: {gradient: 3}",
+        "call: {torch: 'model.py:f'}",
+        "call: {}",
     ],
 )
 def test_the_schema_and_the_loader_refuse_the_same(load_text: Load, change: str) -> None:

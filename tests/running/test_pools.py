@@ -465,7 +465,7 @@ def test_processes_of_engines_end_with_the_run_and_in_an_idle_worker(
     place.do(work[0], settings)
     (there,) = place._places
     assert isinstance(there.host, Apart)
-    process = there.host._workers["backprop"]._process
+    process = there.host._workers["backprop", ""]._process
     assert process.poll() is None
     assert process.wait(20) == -signal.SIGKILL
     assert not place._places

@@ -225,7 +225,7 @@ def test_a_defect_of_the_judge_is_a_row_that_blames_the_judge(
 class StopsOnPaths:
     """A host on which every trajectory runs out of time."""
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1) -> T:
+    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
         if function is walk:
             assert times == 4, "a path of three steps asks an engine four times"
             raise StoppedError("no answer within 2 seconds: its process was stopped", timed_out=True)

@@ -13,7 +13,7 @@ from ..graph.language.mistakes import body_mistakes
 from ..graph.node import GraphError
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
-from ..hearing.heard import Defined
+from .heard import Defined
 
 _known: dict[str, Defined] = {}
 

@@ -1,14 +1,39 @@
-"""A function by where it stands: `model.py:loss`."""
+"""A function by where it stands, `model.py:loss`, and what its own code raises."""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from ..errors import CommandError
 from ..words import nearest
+
+T = TypeVar("T")
+OURS = Path(__file__).parent.parent.parent
+
+
+class UsersError(CommandError):
+    """What the user's own code raised: its traceback, without the frames of this project."""
+
+
+def theirs(call: Callable[[], T]) -> T:
+    """A call of a user's code. Raises UsersError for what that raises."""
+    try:
+        return call()
+    except CommandError:
+        raise
+    except Exception as error:
+        told = traceback.TracebackException.from_exception(error)
+        kept = [frame for frame in told.stack if not Path(frame.filename).is_relative_to(OURS)]
+        if not any(Path(frame.filename).is_file() for frame in kept):
+            raise  # a defect of this project
+        told.stack[:] = kept
+        raise UsersError("".join(told.format()).rstrip()) from error
 
 
 def load(address: str, default: str = "") -> Any:
@@ -69,3 +94,21 @@ def function_of(thing: Any) -> Any:
         raise CommandError(
             f"{found}. Name an object that is made: `net = {thing.__name__}(...)`, `model.py:net`."
         ) from None
+
+
+def check_inputs(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], remedy: str) -> None:
+    """Raises CommandError for a function that does not take such inputs."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # it has none, or is no function
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        found = f"`{name_of(function)}{signature}` does not take these inputs: {error}"
+        raise CommandError(f"{found}. {remedy}") from None
+
+
+def name_of(function: Any) -> str:
+    """What people call a function: a method with its class, a module by its class."""
+    return getattr(function, "__qualname__", "") or type(function).__qualname__
