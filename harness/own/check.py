@@ -9,14 +9,18 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from ..errors import CommandError
 from ..hearing.heard import Ask, Heard
 from ..judging import certificate
 from ..judging.chain import Chain
+from ..judging.classify import place
 from ..judging.subject import Subject
-from ..records.rows import LinkName, Row
+from ..records.rows import LinkName, Row, component
 from ..running.loading import knowledge
 from ..running.selection import check_dtypes
+from ..words import nearest
 from .checked import Checked
 from .definitions import known
 from .frameworks import framework_of, listener
@@ -57,8 +61,36 @@ def asked(wanted: Sequence[str] | str | None, cotangent: Any, dtype: Any, intend
         wanted=None if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted),
         cotangent=cotangent,
         dtype=named and check_dtypes([named])[0],
-        intended=dict(intended or {}),
+        intended=_surrogates(intended),
     )
+
+
+def _surrogates(intended: Mapping[Any, str] | None) -> dict[Any, str]:
+    """What `intended` says, by rule or name of a rule. Raises CommandError for what is neither."""
+    example = "expected intended={Rule: 'text'}, a rule or its name with the formula whose derivative it is"
+    if intended is not None and not isinstance(intended, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise CommandError(f"intended={intended!r}; {example}")
+    surrogates = dict(intended or {})
+    for rule, text in surrogates.items():
+        if not isinstance(rule, str) and not callable(rule):
+            raise CommandError(f"intended has the key {rule!r}; {example}")
+        if not isinstance(text, str) or not text.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise CommandError(f"intended has {text!r} for `{_called(rule)}`; {example}")
+    return surrogates
+
+
+def _called(rule: Any) -> str:
+    return rule if isinstance(rule, str) else str(getattr(rule, "__name__", "") or rule)
+
+
+def _known_rules(ask: Ask, heard: Heard) -> None:
+    """Raises CommandError where `intended` names a rule that the run has not."""
+    rules = dict.fromkeys(place.rule.partition(" ")[0] for place in heard.places.values() if place.rule)
+    for name in map(_called, ask.intended):
+        if name not in rules:
+            found = f"`intended` names `{name}`, and no wanted number of this run goes through a rule of that name"
+            there = f"Its rules are {', '.join(rules)}" if rules else "It has no custom rule"
+            raise CommandError(" ".join(filter(None, (f"{found}.", nearest(name, rules), f"{there}."))))
 
 
 def hear(
@@ -68,7 +100,9 @@ def hear(
     framework = framework or framework_of(function, [*inputs, *kwargs.values()])
     listens = listener(framework)
     ask = replace(ask, defined=known(framework))
-    return framework, listens.hear(function, tuple(inputs), kwargs, ask)
+    heard = listens.hear(function, tuple(inputs), kwargs, ask)
+    _known_rules(ask, heard)
+    return framework, heard
 
 
 def judged(function: Callable[..., Any], framework: str, heard: Heard, *, reference: bool = False) -> Checked:
@@ -114,4 +148,16 @@ def _in_their_words(row: Row, heard: Heard) -> Row:
     if isinstance(node, LinkName) and node.name in heard.names:
         node = node._replace(name=heard.names[node.name])
     reason = row.reason.replace(f"`{row.name}`", f"`{theirs}`") if theirs != row.name else row.reason
+    if row.verdict == "undefined" and (lost := _no_numbers(heard)):
+        reason = f"{lost}, so nothing that follows from it has a truth; {reason}"
     return replace(row, name=theirs, node=node, reason=reason)
+
+
+def _no_numbers(heard: Heard) -> str:
+    """The first input that is not finite, in words; empty where all are."""
+    for node in heard.graph.inputs:
+        numbers = heard.inputs[node.name]
+        if node.kind == "float" and not (finite := np.isfinite(numbers.astype(np.float64))).all():
+            index = place(np.argmin(finite), finite.shape)
+            return f"the input `{heard.names.get(node.name, node.name)}` is {numbers[index]}{component(index)}"
+    return ""
