@@ -17,6 +17,7 @@ from ..records.evaluation import DTYPES, Array
 from .check import fits, name_of
 from .definitions import known
 from .drawn import SPREAD, drawn, each, is_float
+from .elsewhere import Elsewhere
 from .frameworks import framework_of, listener
 
 Convert = Callable[[Any], Any]
@@ -121,7 +122,7 @@ class _Hears:
     def like(self, original: Take, point: Point, convert: Convert | None) -> Point:
         """The run at a point of another function."""
         inputs, kwargs, listens = point.inputs, point.kwargs, self.listener
-        theirs = listener(original.framework)
+        theirs = _listener(original.framework)
         holds = listens.state(self.function) is not None
         with theirs.within(self.ask.dtype), listens.within(self.ask.dtype):
             if convert is None and not (holds and point.held is not None):
@@ -177,6 +178,14 @@ class _Hears:
     def _heard(self, function: Callable[..., Any], inputs: Sequence[Any], kwargs: dict[str, Any]) -> Heard:
         fits(function, inputs, kwargs)
         return self.listener.hear(function, self.listener.arrays(tuple(inputs)), self.listener.arrays(kwargs), self.ask)
+
+
+def _listener(framework: str) -> Listener | Elsewhere:
+    """Of the framework of the other function, which was perhaps heard where that is installed."""
+    try:
+        return listener(framework)
+    except CommandError:
+        return Elsewhere()
 
 
 def _framework_of(function: Callable[..., Any], inputs: Sequence[Any]) -> str:
