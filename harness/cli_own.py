@@ -1,4 +1,4 @@
-"""The commands about people's own functions: `gradaccord check` and `gradaccord trace`."""
+"""The commands about people's own functions: `gradaccord check`, `compare` and `trace`."""
 
 from __future__ import annotations
 
@@ -120,3 +120,86 @@ def trace(
     ask = ask_of(wanted, dtype, intended)
     for path in trace_command(function, made_by, ask, framework, Path(out)):
         click.echo(path)
+
+
+@click.command()
+@click.argument("first", metavar="FILE.py:NAME")
+@click.argument("second", metavar="FILE.py:NAME")
+@INPUTS
+@click.option(
+    "--parameters", default="", metavar="FILE.py:NAME",
+    help="Your own conversion of the first one's parameters (a state dict, a pytree) to the second one's.",
+)  # fmt: skip
+@WANTED
+@click.option(
+    "--dtype", "-d", default="float64", show_default=True, metavar="DTYPE", shell_complete=options.dtypes,
+    help="Cast every float input and parameter of both to this precision.",
+)  # fmt: skip
+@click.option("--no-judge", is_flag=True, help="Do not judge the links of either run where both are the same.")
+@click.option(
+    "--out", "-o", default="", type=click.Path(), metavar="FILE.md", help="Write the comparison as Markdown too."
+)
+@click.option("--quiet", "-q", is_flag=True, help="Tell the first line alone, and errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@options.reports_errors
+def compare(
+    first: str,
+    second: str,
+    made_by: str,
+    parameters: str,
+    wanted: tuple[str, ...],
+    dtype: str,
+    no_judge: bool,
+    out: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Compare a function of your own with its port: the first step that is another, why, and the proof.
+
+    Both are torch functions or modules, or JAX functions, and run on the same inputs. Exit status: 0 the same
+    computation, 1 they part or a run has a finding, 2 the command is wrong, one cannot be heard, or it failed.
+    """
+    import json
+
+    from .own.comparing import compare_command, write_page
+    from .telling.terminal import console
+
+    options.exclude(quiet=quiet, json=as_json)
+    found = compare_command(first, second, made_by, parameters, wanted, dtype, judge=not no_judge)
+    if as_json:
+        click.echo(json.dumps(found.record()))
+    elif quiet:
+        click.echo(found.headline)
+    else:
+        console().print(found)
+    if out:
+        write_page(found, Path(out))
+    sys.exit(0 if found.sound else 1)
+
+
+@click.command()
+@FUNCTION
+@INPUTS
+@click.option(
+    "--like", default="", metavar="FILE.heard",
+    help="What another function was heard to do: this one runs on its inputs and parameters.",
+)  # fmt: skip
+@click.option(
+    "--parameters", default="", metavar="FILE.py:NAME",
+    help="With --like, what makes this function's parameters of that one's. By default `convert` of the file.",
+)  # fmt: skip
+@PRECISION
+@FRAMEWORK
+@click.option("--out", "-o", required=True, type=click.Path(), metavar="FILE.heard", help="The file to write.")
+@options.reports_errors
+def hear(function: str, made_by: str, like: str, parameters: str, dtype: str, framework: str, out: str) -> None:
+    """Hear a function of your own and write that to a file, for `gradaccord compare`.
+
+    For an original and a port that are not installed side by side: each is heard where it runs. It is heard at your
+    own numbers and at random ones, in float64 if --dtype says nothing else; with --like as that one was.
+    """
+    from .own.command import hear_command
+
+    taken, path = hear_command(function, made_by, like, parameters, dtype, framework, Path(out))
+    graph = taken.points[0].heard.graph
+    click.echo(f"{path}: {taken.name} ({taken.version}), {len(graph.operations)} calls at {len(taken.points)} points")

@@ -38,6 +38,7 @@ KINDS: tuple[Kind, ...] = (
     library.other_argument,
     operands.other_operand,
     library.other_statistics,
+    steps.swapped,
     steps.exchanged,
     library.recognised,
     steps.other_operation,
@@ -212,7 +213,7 @@ def _best(question: Question, kinds: Sequence[Kind]) -> tuple[Proposal | None, b
             continue
         if _agrees(question, made, turned=turned):
             return proposal, turned
-        score = _gained(asked, proposal, made)
+        score = 0 if proposal.whole else _gained(asked, proposal, made)
         if score > most:
             best, most = (proposal, turned), score
     return best

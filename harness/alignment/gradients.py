@@ -2,7 +2,7 @@
 
 Both are taken of the graphs, by the hand-written reverse mode and of one cotangent, so that rounding and defects of the
 frameworks are not in them: those are what the judge of each run is for. Whose gradient is whose is told by content:
-every number of a parameter of `a` is looked for among those of `b`, however it was transposed, cut or joined.
+every number of an input of `a` is looked for among those of `b` (`parameters.py`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from . import wording
 from .content import spares, values
 from .difference import Divergence
 from .matching import Match
+from .parameters import Matching, matching
 from .side import Side
 
 Floats = NDArray[np.float64]
 TRIED = 24  # stopped gradients of a side
-NEAR = 1e-12  # of a number, how near its copy on the other side is
 
 
 @dataclass(frozen=True)
@@ -47,54 +47,26 @@ class Copies:
     b: Side
 
     @cached_property
-    def _sorted(self) -> Floats:
-        return np.sort(_joined(self.b, self.b.numbers))
-
-    @cached_property
-    def places(self) -> Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """For each input of `a` that `b` has whole, where in `b`'s sorted numbers the copies of each begin and end. An
-        input whose numbers are not told apart is none."""
-        mine, found = np.sort(_joined(self.a, self.a.numbers)), dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]()
-        for node in self.a.graph.wanted:
-            x = self.a.numbers[node.name].ravel()
-            low, high = x - NEAR * np.abs(x), x + NEAR * np.abs(x)
-            first, last = np.searchsorted(self._sorted, low), np.searchsorted(self._sorted, high, side="right")
-            alone = np.searchsorted(mine, high, side="right") - np.searchsorted(mine, low) == 1
-            if np.all(first < last) and np.all(alone):
-                found[node.name] = first, last
-        return found
-
-    @property
-    def missing(self) -> list[str]:
-        return [node.name for node in self.a.graph.wanted if node.name not in self.places]
+    def matching(self) -> Matching:
+        mine, theirs = ({node.name: side.numbers[node.name] for node in side.graph.wanted} for side in (self.a, self.b))
+        return matching(mine, theirs)
 
     def pulled(self, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
-        """What `b`'s inputs have, by the inputs of `a`: the sums over the copies of each number."""
-        order = np.argsort(_joined(self.b, self.b.numbers), kind="stable")
-        flat = _joined(self.b, numbers)[order]
-        made: dict[str, Floats] = {}
-        for name, (first, last) in self.places.items():
-            made[name] = flat[first]
-            for k in np.flatnonzero(last - first > 1):
-                made[name][k] = flat[first[k] : last[k]].sum()
-        return made
+        """What `b`'s inputs have, by those of `a`: of each number the sum over its copies. Inputs that `b` has not, or
+        not in a way that is known, are left out."""
+        left = {*self.matching.missing, *self.matching.partly}
+        return {name: x for name, x in self.matching.pull(numbers).items() if name not in left}
 
     def apart(self, mine: Slopes, theirs: Slopes) -> list[str]:
         """The inputs of `a` whose gradients differ by more than rounding."""
         pulled, spare = self.pulled(theirs.gradients), self.pulled(theirs.spare)
-        return [name for name in self.places if not _near(mine, name, pulled[name], spare[name])]
+        return [name for name in pulled if not _near(mine, name, pulled[name], np.abs(spare[name]))]
 
 
 def _near(mine: Slopes, name: str, y: Floats, spare: Floats) -> bool:
-    x, room = mine.gradients[name].ravel(), mine.spare[name].ravel() + spare
+    x, room = mine.gradients[name], mine.spare[name] + spare
     room = np.maximum(room, np.max(room, initial=0.0) / 4)
     return bool(np.all((np.abs(x - y) <= room) | (x == y) | (np.isnan(x) & np.isnan(y))))
-
-
-def _joined(side: Side, numbers: Mapping[str, Array]) -> Floats:
-    """The numbers of all wanted inputs behind one another."""
-    parts = [numbers[node.name].ravel().astype(np.float64) for node in side.graph.wanted]
-    return np.concatenate([np.zeros(0), *parts])
 
 
 def slopes(side: Side, graph: Graph, cotangent: Array) -> Slopes:
@@ -123,19 +95,20 @@ def compared(a: Side, b: Side) -> tuple[list[Divergence], list[str]]:
     copies = Copies(a, b)
     weights = a.heard.cotangent.astype(np.float64).reshape(-1)
     other = _laid_like(a, b, weights)
-    if not copies.places or other is None:
+    if other is None:
         return [], [node.name for node in a.graph.wanted]
     mine, theirs = slopes(a, a.graph, weights), slopes(b, b.graph, other)
-    apart = copies.apart(mine, theirs)
+    pulled, apart = copies.pulled(theirs.gradients), copies.apart(mine, theirs)
+    missing = [node.name for node in a.graph.wanted if node.name not in pulled]
     if not apart:
-        return [], copies.missing
-    shown = _shown(a, apart[0], mine, copies.pulled(theirs.gradients)[apart[0]])
+        return [], missing
+    shown = _shown(a, apart[0], mine, pulled[apart[0]])
     found = next(_stopped(copies, (weights, other), mine, theirs), None)
     if found is None:
         names = ", ".join(f"`{a.label(name)}`" for name in apart[:3])
         reason = f"values agree and the gradients of {names} do not, and no stopped gradient explains it"
         found = Divergence("gradient", a.place(apart[0]), Place(), "", "", reason, "")
-    return [replace(found, proof=shown)], copies.missing
+    return [replace(found, proof=shown)], missing
 
 
 def _laid_like(a: Side, b: Side, weights: Floats) -> Floats | None:
@@ -155,7 +128,7 @@ def _laid_like(a: Side, b: Side, weights: Floats) -> Floats | None:
 
 
 def _shown(a: Side, name: str, mine: Slopes, pulled: Floats) -> str:
-    x = mine.gradients[name].ravel()
+    x, pulled = mine.gradients[name].ravel(), pulled.ravel()
     k = int(np.argmax(np.nan_to_num(np.abs(x - pulled))))
     index = ", ".join(str(int(one)) for one in np.unravel_index(k, mine.gradients[name].shape))
     where = f" at [{index}]" if index else ""

@@ -19,12 +19,14 @@ MOST = 24  # steps of a side that are tried
 @dataclass(frozen=True)
 class Proposal:
     """`changes` to the steps of one side. `reason` says what is changed, with `{here}` and `{there}` for the places of
-    the two nodes that it is about."""
+    the two nodes that it is about. What is `whole` counts only where the outputs agree by it, for it leaves out what is
+    itself to blame."""
 
     changes: Mapping[str, Change]
     reason: str
     here: str
     there: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,16 +110,22 @@ class Question:
 
 
 def everywhere(
-    question: Question, node: Node, make: Callable[[Node], Change | None], reason: str, there: str = ""
+    question: Question,
+    node: Node,
+    make: Callable[[Node], Change | None],
+    reason: str,
+    there: str = "",
+    *,
+    whole: bool = False,
 ) -> Iterator[Proposal]:
     """A change of one step, and that of all written as it is."""
     change = make(node)
     if change is None:
         return
-    yield Proposal({node.name: change}, reason, node.name, there)
+    yield Proposal({node.name: change}, reason, node.name, there, whole)
     others = {other.name: change for other in question.alike(node) if (change := make(other)) is not None}
     if len(others) > 1:
-        yield Proposal(others, reason, node.name, there)
+        yield Proposal(others, reason, node.name, there, whole)
 
 
 def replaced(side: Side, node: Node, **new: object) -> Change:

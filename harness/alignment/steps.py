@@ -12,6 +12,8 @@ from . import wording
 from .proposals import Proposal, Question, distinct, everywhere, needed, replaced
 from .side import MOVES, Change, Side, applied, number
 
+SWAPPED = frozenset(("subtract", "divide", "matmul", "where", "pow", "atan2"))
+
 
 def same_step(q: Question) -> Iterator[Proposal]:
     """The other side makes this step with another number, or with other parameters."""
@@ -115,7 +117,8 @@ def left_out(q: Question) -> Iterator[Proposal]:
                 return lambda known: known[kept].reshape(shape)
 
             there = next((o.name for o in q.partners[node.name]), "")
-            yield from everywhere(q, node, make, _left_out(q, node, k), there)
+            dropped = {arg for j, arg in enumerate(node.args) if j != k}
+            yield from everywhere(q, node, make, _left_out(q, node, k), there, whole=not dropped.isdisjoint(q.blamed))
     for call in distinct(q.here.owner(node.name) for node in q.targets):
         node = q.here.heard.graph.by_name.get(call)
         if node is None or node.op == "input" or call not in q.here.order:
@@ -163,6 +166,27 @@ def _left_out(q: Question, node: Node, kept: int) -> str:
 
 def _is_sum(side: Side, arg: Arg) -> bool:
     return isinstance(arg, str) and side.graph[side.source(arg)].op in ("sum", "einsum", "matmul")
+
+
+def swapped(q: Question) -> Iterator[Proposal]:
+    """Two operands in each other's place: the sign of a difference, the branches of a choice."""
+    for node in q.targets:
+        if node.op not in SWAPPED:
+            continue
+        first, second = (1, 2) if node.op == "where" else (0, 1)
+
+        def make(n: Node, first: int = first, second: int = second) -> Change:
+            args = list(n.args)
+            args[first], args[second] = args[second], args[first]
+            return replaced(q.here, n, args=tuple(args))
+
+        reason = f"the operands of `{wording.what(q.here, node.name)}` are exchanged at {{there}} beside {{here}}"
+        if node.op == "where":
+            reason = "the branches of the choice are exchanged (its condition is inverted) at {there} beside {here}"
+        elif node.op == "subtract":
+            reason = "the sign of a difference is another at {there} than at {here}: its operands are exchanged"
+        there = next((o.name for o in q.partners[node.name] if o.op == node.op), "")
+        yield from everywhere(q, node, make, reason, there)
 
 
 def exchanged(q: Question) -> Iterator[Proposal]:

@@ -11,8 +11,6 @@ from ..hearing.heard import Place
 from . import wording
 from .matching import Match
 
-SHOWN = 8  # digits
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -48,5 +46,5 @@ def trail(match: Match, until: str = "") -> Iterator[Pair]:
 
 def first_of(x: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
     """The first numbers of an array, and its shape."""
-    numbers = ", ".join(f"{float(one):.4g}" for one in x.ravel()[:3])
-    return f"{list(x.shape)} {numbers}{', ...' if x.size > 3 else ''}" if x.ndim else numbers
+    numbers = ", ".join(f"{float(one):.4g}" for one in x.ravel()[:2])
+    return f"{'x'.join(map(str, x.shape))}: {numbers}{', ...' if x.size > 2 else ''}" if x.ndim else numbers

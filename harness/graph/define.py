@@ -96,7 +96,9 @@ def signature_of(signature: str) -> tuple[str, str, str]:
 def written(operation: Operation) -> str:
     """The signature that makes a definition, with what is no float marked so."""
     operands = [x.name if x.kind == "float" else f"{x.name}: {x.kind}" for x in operation.operands]
-    settings = [name if default == REQUIRED else f"{name}={default!r}" for name, default in operation.parameters.items()]
+    settings = [
+        name if default == REQUIRED else f"{name}={default!r}" for name, default in operation.parameters.items()
+    ]
     kind = "" if operation.kind == "float" else f" -> {operation.kind}"
     return f"{operation.name}({', '.join([*operands, *(['*'] if settings else []), *settings])}){kind}"
 
@@ -105,14 +107,14 @@ def in_order(definitions: Sequence[Operation]) -> Iterator[Operation]:
     """Definitions, and those that their texts call, each behind those."""
     done: dict[str, Operation] = {}
 
-    def visit(operation: Operation) -> None:
-        if operation.name not in done:
-            for inner in operation.within:
+    def visit(definition: Operation) -> None:
+        if definition.name not in done:
+            for inner in definition.within:
                 visit(inner)
-            done[operation.name] = operation
+            done[definition.name] = definition
 
-    for operation in own(*definitions).values():
-        visit(operation)
+    for definition in own(*definitions).values():
+        visit(definition)
     return iter(done.values())
 
 

@@ -19,6 +19,8 @@ from ..running.session import Ended, Kept, Watcher, environment, open_reports, s
 from .check import asked, fits, hear, judged, name_of
 from .checked import Checked
 from .files import function_of, inputs_of, load
+from .heard_file import SUFFIX, read, write
+from .take import Take, take, take_like
 from .trace import Traced
 
 T = TypeVar("T")
@@ -44,11 +46,17 @@ def theirs(call: Callable[[], T]) -> T:
         raise UsersError("".join(told.format()).rstrip()) from error
 
 
-def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, str, Any]:
-    """The function that is named, its framework and its run."""
+def function_and_inputs(target: str, made_by: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The function that is named, and what makes its inputs."""
     named = theirs(lambda: load(target))
     args, kwargs = theirs(lambda: inputs_of(load(made_by or target.rpartition(":")[0], "inputs")))
     function = theirs(lambda: function_of(named))  # behind the inputs: a seed that these set is that of a module
+    return function, args, kwargs
+
+
+def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, str, Any]:
+    """The function that is named, its framework and its run."""
+    function, args, kwargs = function_and_inputs(target, made_by)
     fits(function, args, kwargs)
     name, heard = theirs(lambda: hear(function, args, kwargs, ask, framework))
     return function, name, heard
@@ -110,6 +118,33 @@ def trace_command(target: str, made_by: str, ask: Ask, framework: str, path: Pat
     """Write a function as a case. Raises CommandError."""
     function, _, heard = heard_of(target, made_by, ask, framework)
     return Traced(name_of(function), heard).to_case(path)
+
+
+def hear_command(
+    target: str, made_by: str, like: str, convert: str, dtype: str, framework: str, path: Path
+) -> tuple[Take, Path]:
+    """Hear a function, at points of its own or at those of a file, and write that to a file. Raises CommandError."""
+    if path.suffix != SUFFIX:
+        raise CommandError(f"-o {path}: the name of such a file ends in {SUFFIX}")
+    if like and made_by:
+        raise CommandError("--inputs beside --like: the inputs are those of the file")
+    if convert and not like:
+        raise CommandError("--parameters without --like: it takes the parameters of the function of that file")
+    if not like:
+        function, args, kwargs = function_and_inputs(target, made_by)
+        taken = theirs(lambda: take(function, args, kwargs, asked(None, None, dtype or "float64", None), framework))
+    else:
+        original = read(like)
+        converts = theirs(lambda: load(convert, "convert")) if convert else None
+        function = theirs(lambda: function_of(load(target)))
+        ask = asked(None, None, dtype or original.points[0].heard.dtype, None)
+        taken = theirs(lambda: take_like(original, function, converts, ask, framework))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(taken, path)
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror or error}") from None
+    return taken, path
 
 
 def ask_of(wanted: tuple[str, ...], dtype: str, intended: tuple[str, ...]) -> Ask:

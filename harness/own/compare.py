@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from ..alignment import compare as runs
+from ..alignment.parameters import matching
 from ..errors import CommandError
 from ..hearing.heard import Heard
 from .check import asked, judged
@@ -45,11 +46,17 @@ def compare(
     middle = perf_counter()
     second = take_like(first, b, parameters, ask)
     heard = {"a": middle - start, "b": perf_counter() - middle}
-    return compared(first, second, (a, b) if judge else None, heard)
+    guessed = parameters is None and bool(second.points[0].state)
+    return compared(first, second, (a, b) if judge else None, heard, guessed=guessed)
 
 
 def compared(
-    first: Take, second: Take, functions: tuple[Any, Any] | None = None, heard: Mapping[str, float] | None = None
+    first: Take,
+    second: Take,
+    functions: tuple[Any, Any] | None = None,
+    heard: Mapping[str, float] | None = None,
+    *,
+    guessed: bool = False,
 ) -> Compared:
     """Two that were heard, perhaps elsewhere."""
     start = perf_counter()
@@ -59,8 +66,9 @@ def compared(
     if found.same and functions is not None:
         pairs = zip(functions, (first, second), strict=True)
         checked = tuple(judged(one, each.framework, each.points[0].heard) for one, each in pairs)
+    kept = matching(first.points[-1].state, second.points[-1].state) if second.points[-1].state else None
     seconds = {**(heard or {}), "aligned": aligned - start, "judged": perf_counter() - aligned}
-    return Compared(first.name, second.name, found, checked=checked, seconds=seconds)
+    return Compared(first.name, second.name, found, kept, guessed, checked, seconds)
 
 
 def _runs(one: Take) -> list[Heard]:

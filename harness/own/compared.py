@@ -13,11 +13,13 @@ from rich.text import Text
 
 from ..alignment.compare import Comparison
 from ..alignment.difference import Divergence
+from ..alignment.parameters import Matching
 from ..hearing.heard import Place
 from ..words import counted
 from .checked import Checked
 from .shown import Shown
 
+SHOWN = 8  # names in a line
 BEFORE = 6  # calls that are shown before the first divergence
 
 
@@ -26,13 +28,15 @@ class Compared(Shown):
     """Two functions, run at the same points: `divergences` in the order of `a`'s run, none where they are the same.
 
     `checked` are the verdicts on either run, link by link, where both are the same computation: what is left of a
-    difference is rounding, a convention or a defect that a finding names.
+    difference is rounding, a convention or a defect that a finding names. `parameters` says what those of `b` are made
+    of; `guessed`, that no conversion was given.
     """
 
     a: str
     b: str
     comparison: Comparison
-    parameters: Any = None
+    parameters: Matching | None = None
+    guessed: bool = False
     checked: tuple[Checked, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
 
@@ -47,6 +51,27 @@ class Compared(Shown):
     @property
     def not_exercised(self) -> tuple[str, ...]:
         return self.comparison.not_exercised
+
+    def markdown(self) -> str:
+        """The comparison as a page."""
+        lines = [f"# {self.a} and {self.b}", "", self.headline, ""]
+        if not self.same and self.comparison.trail:
+            lines += [f"| {_cell(self.a)} | {_cell(self.b)} | numbers |", "|---|---|---|"]
+            for pair in self.comparison.trail[-BEFORE:]:
+                cells = (f"{_at(pair.a)} {pair.call_a}", f"{_at(pair.b)} {pair.call_b}", pair.value)
+                lines.append(f"| {' | '.join(map(_cell, cells))} |")
+            first = self.divergences[0]
+            cells = (f"{_at(first.a)} {first.call_a}", f"{_at(first.b)} {first.call_b}", "they part here")
+            lines += [f"| {' | '.join(f'**{_cell(cell)}**' for cell in cells)} |", ""]
+        for number, one in enumerate(self.divergences, 1):
+            lines += [f"{number}. **{_cell(str(one))}**" + (f" ({one.times} times)" if one.times > 1 else "")]
+            lines += [f"   - proof: {_cell(one.proof)}"] if one.proof else []
+            lines += [f"   - {name}: {_cell(str(place))}" for name, place in (("a", one.a), ("b", one.b)) if place.file]
+        lines += [f"- {_cell(str(text))}" for text in self._left()]
+        if self.parameters and self.parameters.counterparts:
+            lines += ["", f"| {_cell(self.b)} | {_cell(self.a)} |", "|---|---|"]
+            lines += [f"| {_cell(one.name)} | {_cell(one.words)} |" for one in self.parameters.counterparts]
+        return "\n".join(lines).rstrip() + "\n"
 
     @property
     def sound(self) -> bool:
@@ -75,13 +100,17 @@ class Compared(Shown):
             "layouts": list(said.layouts),
             "not_exercised": list(said.not_exercised),
             "not_compared": list(said.not_compared),
+            "parameters": {one.name: one.words for one in self.parameters.counterparts} if self.parameters else {},
+            "missing": list(self.parameters.missing) if self.parameters else [],
+            "unused": list(self.parameters.unused) if self.parameters else [],
+            "twice": list(self.parameters.twice) if self.parameters else [],
             "findings": [row.reason for one in self.checked for row in one.findings],
         }  # fmt: skip
 
     # --- as people see it ---------------------------------------------------------------------------------------
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text(self._headline(), style="bold")
+        yield Text(self.headline, style="bold")
         if not self.same:
             if self.comparison.trail:
                 yield Text("")
@@ -89,14 +118,19 @@ class Compared(Shown):
             for number, one in enumerate(self.divergences, 1):
                 yield from _told(number, one)
         yield from self._left()
+        if self.guessed and self.parameters:
+            yield Text("\nparameters, matched by their numbers:", style="bold")
+            yield self.table()
 
-    def _headline(self) -> str:
+    @property
+    def headline(self) -> str:
+        """What is found, in one line."""
         said = self.comparison
         if not said.same:
             found = counted(len(said.divergences), "divergence")
             return f"{self.a} and {self.b} are not the same computation: {found}, at {said.point}"
         points = "your own numbers and random ones"
-        return f"{self.a} and {self.b} are the same computation: at {points}, to {said.digits:.1f} digits in float64"
+        return f"{self.a} and {self.b} are the same computation: at {points}, to {int(said.digits)} digits in float64"
 
     def _columns(self) -> Table:
         """The calls before the first divergence, and that."""
@@ -116,8 +150,31 @@ class Compared(Shown):
         )
         return table
 
+    def _parameters(self) -> Iterator[Text]:
+        """Parameters that went astray, or nowhere."""
+        found = self.parameters
+        for names, said in (
+            (found.missing if found else (), "missing at `{b}`: {names} of `{a}`"),
+            (found.partly if found else (), "missing at `{b}` in part: {names} of `{a}`"),
+            (found.unused if found else (), "without a counterpart at `{a}`: {names} of `{b}`"),
+            (found.twice if found else (), "used twice at `{b}`: {names} of `{a}`"),
+        ):
+            if names:
+                told = ", ".join(f"`{name}`" for name in names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
+                yield Text("parameters " + said.format(a=self.a, b=self.b, names=told), style="yellow")
+
+    def table(self) -> Table:
+        """What each parameter of `b` is made of: a start for a conversion."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for column in (self.b, self.a):
+            table.add_column(column, overflow="fold")
+        for one in self.parameters.counterparts if self.parameters else ():
+            table.add_row(Text(one.name), Text(one.words))
+        return table
+
     def _left(self) -> Iterator[Text]:
         said = self.comparison
+        yield from self._parameters()
         for one in said.layouts:
             yield Text(f"layout: {one}")
         for one in said.not_exercised:
@@ -151,6 +208,13 @@ def _told(number: int, one: Divergence) -> Iterator[Text]:
             )
             if len(place.chain) > 1:
                 yield Text(f"      called from {', '.join(_short(step) for step in place.chain[:-1])}", style="dim")
+
+
+def _cell(text: str) -> str:
+    """A text inside of Markdown: nothing in it is markup."""
+    for sign in "\\|<>*_[]#":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())
 
 
 def _at(place: Place) -> str:

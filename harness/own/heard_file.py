@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -18,8 +19,10 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import CommandError
+from ..graph.build import Builder
 from ..graph.define import define, in_order, written
 from ..graph.graph import Graph
+from ..graph.language.expression import ExpressionError
 from ..graph.node import Arg, Constant, Node, Use
 from ..graph.operations.operation import Operation
 from ..hearing.heard import Heard, Place
@@ -31,6 +34,9 @@ FORMAT = 1
 SUFFIX = ".heard"
 MAIN = "take.json"
 Json = Any
+# What reading a file raises that is not as it was written.
+DAMAGES = (LookupError, ValueError, TypeError, AttributeError, EOFError, OSError, NotImplementedError, SyntaxError,
+           zlib.error, ExpressionError)  # fmt: skip
 
 
 def write(take: Take, path: Path) -> None:
@@ -69,20 +75,18 @@ def read(path: str | Path) -> Take:
         raise
     except zipfile.BadZipFile as error:
         raise CommandError(f"{path} is damaged, or no file that `gradaccord hear` wrote: {error}. {again}") from None
-    except (KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, IndexError, NotImplementedError) as error:
+    except DAMAGES as error:
         raise CommandError(f"{path} is damaged: {type(error).__name__}: {error}. {again}") from None
-    except Exception as error:  # zlib's own, a definition that is none
-        raise CommandError(f"{path} is damaged: {error}. {again}") from None
 
 
 def _check_version(told: Json, path: Path) -> None:
-    if not isinstance(told, dict) or cast("dict[str, Any]", told).get("format") != "gradaccord heard":
+    keys = cast("dict[str, Json]", told) if isinstance(told, dict) else {}
+    if keys.get("format") != "gradaccord heard":
         raise CommandError(f"{path}: its {MAIN} does not say `gradaccord heard`: no file that `gradaccord hear` wrote")
-    found = cast("dict[str, Any]", told).get("version")
-    if found != FORMAT:
+    if keys.get("version") != FORMAT:
         raise CommandError(
-            f"{path} is of format {found}, written by gradaccord {told.get('gradaccord')}; this is gradaccord "
-            f"{version('gradaccord')}, which reads format {FORMAT}. Use the same version on both sides."
+            f"{path} is of format {keys.get('version')}, written by gradaccord {keys.get('gradaccord')}; this is "
+            f"gradaccord {version('gradaccord')}, which reads format {FORMAT}. Use the same version on both sides."
         )
 
 
@@ -201,8 +205,8 @@ def _read_point(told: Json, members: _Members) -> Point:
 
 
 def _read_place(told: Json) -> Place:
-    known = {field.name for field in fields(Place)}
-    return Place(**{name: tuple(one) if name == "chain" else one for name, one in told.items() if name in known})
+    file, function, module, call, rule = (str(told[name]) for name in ("file", "function", "module", "call", "rule"))
+    return Place(file, int(told["line"]), function, module, call, rule, tuple(map(str, told["chain"])))
 
 
 def _named(found: Mapping[str, Array], arrays: _Arrays) -> Json:
@@ -292,21 +296,21 @@ def _read_graph(told: Json) -> Graph:
         native = tuple((str(framework), str(text)) for framework, text in one["native"].items())
         operation = define(one["signature"], one["text"], stable=one["stable"], within=within, native=native)
         known[operation.name] = operation
-    graph = Graph(
-        tuple(map(_read_node, told["nodes"])),
-        tuple(map(str, told["outputs"])),
-        tuple(known[name] for name in told["defined"]),
-    )
-    before: set[str] = set()
-    for node in graph.nodes:
-        if node.op != "input" and node.op not in graph.vocabulary:
+    builder = Builder(tuple(known[name] for name in told["defined"]))
+    for one in told["nodes"]:
+        node = _read_node(one)
+        if node.op == "input":
+            builder.input(node.name, node.shape, node.kind, constant=node.constant, dtype=node.dtype)
+        elif node.op in builder.vocabulary:
+            builder.apply(node.op, node.args, dict(node.params), node.name, dtype=node.dtype)
+        else:
             raise ValueError(f"`{node.name}` is a `{node.op}`, which is no operation")
-        if unknown := [arg for arg in node.args if isinstance(arg, str) and arg not in before]:
-            raise ValueError(f"`{node.name}` reads `{unknown[0]}`, which is no node before it")
-        before.add(node.name)
-    if not graph.outputs or not before.issuperset(graph.outputs):
+        if builder.nodes[node.name] != node:
+            raise ValueError(f"`{node.name}` is {node}, where its operation gives {builder.nodes[node.name]}")
+    outputs = [str(name) for name in told["outputs"]]
+    if not outputs or not set(outputs) <= {*builder.nodes}:
         raise ValueError("an output that is no node")
-    return graph
+    return builder.graph(outputs)
 
 
 def _read_node(told: Json) -> Node:
@@ -322,4 +326,4 @@ def _read_node(told: Json) -> Node:
 
 
 def _read_arg(told: Json) -> Arg:
-    return Constant(str(told["constant"])) if isinstance(told, dict) else str(told)
+    return told if isinstance(told, str) else Constant(str(told["constant"]))

@@ -95,8 +95,8 @@ FILES = {
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "ledger offered selection | loading | answers | inside memory | workers | unit | place schedule "
     "| cluster | pools | run | session",
-    "own": "case_file definitions drawn elsewhere files frameworks shown | checked ran | check compared | take trace | compare "
-    "heard_file | command",
+    "own": "case_file definitions drawn elsewhere files frameworks shown | checked ran | check compared | take trace "
+    "| heard_file | command compare | comparing",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 
