@@ -35,9 +35,9 @@ def compare(
     Both run on `inputs` and `kwargs`, each as arrays of its own framework, at the user's own numbers and at random ones
     beside them, in `dtype` (empty for each as it is). `parameters` is the user's own conversion: of what `a` holds (a
     state dict, a module that is a pytree), or of its first input where it holds nothing, to what `b` takes as its first
-    argument, or holds. A path of a file that `gradaccord hear` wrote may stand for either, whose numbers are then those of
-    the comparison. `wanted` and `cotangent` are as in `check`. With `judge` both runs are judged link by link where
-    they are the same computation.
+    argument, or holds. The path of a file of `gradaccord hear` may stand for either; the numbers are then those of the
+    file. `wanted` and `cotangent` are as in `check`. With `judge` both runs are judged link by link where they are the
+    same computation.
 
     Raises Refused for what cannot be heard, CommandError for what does not fit; what the functions and `parameters`
     raise goes through.

@@ -208,6 +208,15 @@ def test_a_mended_port_ends_with_0_and_json(folder: Path) -> None:
     )
 
 
+def test_files_of_what_was_heard_are_compared(folder: Path) -> None:
+    hear = [line for line in DOCUMENT.splitlines() if line.startswith("gradaccord hear ")]
+    assert len(hear) == 2 and all(gradaccord_in(folder, *line.split()[1:]).returncode == 0 for line in hear)
+    first = gradaccord.compare(folder / "original.heard", folder / "port.heard").divergences[0]
+    assert first.reason == "layer_norm: eps is 1e-06 at port.py:7 and 1e-05 at model.py:13"
+    beside = gradaccord_in(folder, "compare", "original.heard", "port.heard", "--inputs", "model.py:inputs")
+    assert beside.returncode == 2 and "the inputs are those of the file" in beside.stderr
+
+
 def test_the_documents_python_runs_as_it_stands(tmp_path: Path) -> None:
     (example,) = re.findall(r"^<!-- python -->\n```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
     (tmp_path / "example.py").write_text(example)
