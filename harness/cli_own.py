@@ -156,9 +156,9 @@ def compare(
 ) -> None:
     """Compare a function of your own with its port: the first step that is another, why, and the proof.
 
-    Both are torch functions or modules, or JAX functions, and run on the same inputs; a file of `gradaccord hear` may stand
-    for either. Exit status: 0 the same computation, 1 they part or a run has a finding, 2 the command is wrong, one
-    cannot be heard, or it failed.
+    Both are torch functions or modules, or JAX functions, and run on the same inputs; a file of `gradaccord hear` may
+    stand for either. Exit status: 0 the same computation, 1 they part or a run has a finding, 2 the command is wrong,
+    one cannot be heard, or it failed.
     """
     import json
 
