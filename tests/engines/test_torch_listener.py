@@ -123,7 +123,7 @@ def _clamped(x: Tensor) -> Tensor:
 
 def _unpooled(x: Tensor) -> Tensor:
     y, where = F.max_pool2d(x, 2, return_indices=True)
-    return F.max_unpool2d(y * y, where, 2)
+    return F.max_unpool2d(y * y, where, [2, 2])
 
 
 PACKED: dict[str, nn.Module] = {
