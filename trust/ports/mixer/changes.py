@@ -56,7 +56,7 @@ PAIR = Pair(
         Mistake("mean over channels of a square", "x = x.mean(dim=1)", "x = x.amax(dim=1)", HEAD, r"max|mean"),
         Mistake("relu for softplus", "F.softplus(", "F.relu(", (*HEAD, "F.relu", "jax.nn.softplus"), r"relu|softplus|activation"),
         Mistake("beta of softplus", "F.softplus(self.head(x))", "F.softplus(self.head(x), beta=2)", (*HEAD, "F.softplus", "jax.nn.softplus"), r"beta|factor|2|0\.5"),
-        Mistake("channels' first bias by the second norm", 'state[f"{name}.fc{n}.bias"] = params[name]["b" + n]', 'state[f"{name}.fc{n}.bias"] = params[name]["b" + n][::-1]', MLP, r"bias|revers|order|flip"),
+        Mistake("biases upside down", 'state[f"{name}.fc{n}.bias"] = params[name]["b" + n]', 'state[f"{name}.fc{n}.bias"] = params[name]["b" + n][::-1]', MLP, r"bias|revers|order|flip"),
         Mistake("tokens detached", "y = self.norm1(x).transpose(1, 2)", "y = self.norm1(x.detach()).transpose(1, 2)", NORM + TOKENS, r"stop|gradient|detach", kind="gradient"),
     ),
 )  # fmt: skip
