@@ -258,7 +258,7 @@ def test_the_term_of_a_number_of_a_higher_precision_is_of_the_lower_one() -> Non
     use, terms = Use("multiply", 1), run.evaluation.terms
     assert terms is not None and not findings(run)
     terms[use][...] *= 1 + 1e-5
-    assert findings(run) == [("term", use), ("adjoint", "a")]
+    assert ("term", use) in findings(run)
 
 
 def test_what_a_call_reads_twice_has_a_term_of_its_own() -> None:
