@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import reduce
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -71,7 +72,7 @@ def hear(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
         outputs,
         tuple(hearing.notes),
         {"plain": middle - start, "heard": end - middle},
-        "compiled" if _compiled(function) else "",
+        "compiled" if _compiled(program) else "",
     )
 
 
@@ -225,10 +226,19 @@ def _same(
 # --- what must not be in the way ----------------------------------------------------------------------------------
 
 
-def _compiled(function: Any) -> bool:
-    inner = function.modules() if isinstance(function, torch.nn.Module) else ()
-    by_itself = any(module._compiled_call_impl is not None for module in inner)  # `module.compile()`
-    return by_itself or hasattr(function, "_torchdynamo_orig_callable") or type(function).__name__ == "OptimizedModule"
+def _compiled(program: Program) -> bool:
+    """Whether the function, a module that it runs on, or a function that one of these holds is compiled."""
+    inner = [module for outer in program.modules.values() for module in outer.modules()]
+    held = [program.function, *inner, *(thing for module in inner for thing in vars(module).values())]
+    with suppress(TypeError, ValueError):  # no function in Python, or a name that has no value yet
+        around = inspect.getclosurevars(program.function)
+        held += [*around.nonlocals.values(), *around.globals.values()]
+    return any(map(_is_compiled, held))
+
+
+def _is_compiled(thing: Any) -> bool:
+    by_itself = isinstance(thing, torch.nn.Module) and thing._compiled_call_impl is not None  # `module.compile()`
+    return by_itself or hasattr(thing, "_torchdynamo_orig_callable") or type(thing).__name__ == "OptimizedModule"
 
 
 def _quiet_compilation() -> Any:

@@ -263,6 +263,45 @@ def test_a_module_that_compiles_itself_is_one(net: Net) -> None:
     assert OTHER in str(gradaccord.check(net, X))
 
 
+class Inner(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x @ x.T)
+
+
+class Outer(torch.nn.Module):
+    """A model of which a part is compiled, in one of the ways that there are."""
+
+    def __init__(self, how: str, backend: Any) -> None:
+        super().__init__()
+        inner = Inner()
+        self.inner: Any
+        if how == "the module itself":
+            self.inner = inner
+            inner.compile(backend=backend)
+        elif how == "a module around it":
+            self.inner = torch.compile(inner, backend=backend)
+        else:
+            self.inner = torch.compile(inner.forward, backend=backend)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x).exp().sum()
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's own, while it compiles a part
+@pytest.mark.parametrize("how", ["the module itself", "a module around it", "a function"])
+def test_a_compiled_part_is_held_against_what_is_heard_of_it(how: str) -> None:
+    assert OTHER in str(gradaccord.check(Outer(how, _scaling), X))
+    model = Outer(how, _scaling)
+    assert OTHER in str(gradaccord.check(lambda x: model(x), X))  # noqa: PLW0108 around it another function
+    assert "compiled" in str(gradaccord.check(Outer(how, "eager"), X).assert_sound())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+def test_what_inductor_makes_of_a_part_passes() -> None:
+    gradaccord.check(Outer("the module itself", "inductor"), X).assert_sound()
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 def test_what_inductor_makes_of_a_right_function_passes() -> None:
