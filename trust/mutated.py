@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from random import Random
 from typing import Literal
 
@@ -103,6 +104,7 @@ def mutations(graph: Graph, node: Node, rng: Random) -> Iterator[Mutation]:
         yield Mutation(node.name, "swapped", "operands swapped", _made(node.op, node.args[::-1], dict(node.params)))
 
 
+@cache
 def heard(name: str) -> tuple[Heard, Heard]:
     """The original and the port as it is, at the second of the points that `compare` takes; each node of either has
     a place of its own."""
@@ -124,7 +126,7 @@ def _outcome(name: str, original: Heard, port: Heard, graph: Graph, mutation: Mu
     """None where the numbers of the mutated graph are no numbers."""
     changed = replace(port, graph=graph)
     with np.errstate(all="ignore"):
-        before, after = _outputs(port), _outputs(changed)
+        before, after = _before(name), _outputs(changed)
     if not all(np.isfinite(x).all() for x in after):
         return None
     if all(_same(x, y) for x, y in zip(before, after, strict=True)):
@@ -140,6 +142,11 @@ def _outcome(name: str, original: Heard, port: Heard, graph: Graph, mutation: Mu
         return Outcome(name, mutation, "pinned", said)
     near = named and (named in port.graph[mutation.node].args or mutation.node in port.graph[named].args)
     return Outcome(name, mutation, "beside" if near else "elsewhere", said)
+
+
+@cache
+def _before(name: str) -> list[Array]:
+    return _outputs(heard(name)[1])
 
 
 def _outputs(heard: Heard) -> list[Array]:

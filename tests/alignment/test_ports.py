@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "trust"))
 
 import direct
+from mutated import outcomes
 from ported import FOLDER, NAMES, Mistake, Variant, changes, pair, patched, ready
-from scored import score, scores
+from scored import PLACES, score, scores
 
 SMALL = ("rk4", "detection", "resnet")  # quickly heard; the last begins with three scales that are all one
 
@@ -82,6 +84,26 @@ def test_a_mistake_is_found_and_pinned_and_explained(name: str, words: str) -> N
     needed(name)
     found = score(name, change(name, words))
     assert not found.missed, found.said
+
+
+def test_the_number_of_a_line_is_no_reason() -> None:
+    assert PLACES.sub("", "the factor is 2 at port.py:36 and 3 at model.py:25") == "the factor is 2 at  and 3 at "
+
+
+@pytest.mark.parametrize("at, reason", [(("no such line",), "."), (("return",), "no such word")])
+def test_another_line_and_another_reason_are_misses(at: tuple[str, ...], reason: str) -> None:
+    needed("rk4")
+    right = change("rk4", "weights of the stages")
+    assert isinstance(right, Mistake)
+    assert score("rk4", replace(right, at=at, reason=reason)).missed
+
+
+def test_mutations_of_a_port_are_pinned() -> None:
+    needed("rk4")
+    told = [outcome.result for outcome in outcomes("rk4", 5, seed=1) if outcome.result != "no effect"]
+    assert len(told) == 5
+    assert told.count("pinned") >= 4
+    assert "missed" not in told
 
 
 @pytest.mark.slow
