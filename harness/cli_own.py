@@ -123,8 +123,8 @@ def trace(
 
 
 @click.command()
-@click.argument("first", metavar="FILE.py:NAME")
-@click.argument("second", metavar="FILE.py:NAME")
+@click.argument("first", metavar="A.py:NAME")
+@click.argument("second", metavar="B.py:NAME")
 @INPUTS
 @click.option(
     "--parameters", default="", metavar="FILE.py:NAME",
@@ -156,8 +156,9 @@ def compare(
 ) -> None:
     """Compare a function of your own with its port: the first step that is another, why, and the proof.
 
-    Both are torch functions or modules, or JAX functions, and run on the same inputs. Exit status: 0 the same
-    computation, 1 they part or a run has a finding, 2 the command is wrong, one cannot be heard, or it failed.
+    Both are torch functions or modules, or JAX functions, and run on the same inputs; a file of `gradaccord hear` may
+    stand for either. Exit status: 0 the same computation, 1 they part or a run has a finding, 2 the command is wrong,
+    one cannot be heard, or it failed.
     """
     import json
 
@@ -175,3 +176,31 @@ def compare(
     if out:
         write_page(found, Path(out))
     sys.exit(0 if found.sound else 1)
+
+
+@click.command()
+@FUNCTION
+@INPUTS
+@click.option(
+    "--like", default="", metavar="FILE.heard",
+    help="What another function was heard to do: this one runs on its inputs and parameters.",
+)  # fmt: skip
+@click.option(
+    "--parameters", default="", metavar="FILE.py:NAME",
+    help="With --like, what makes this function's parameters of that one's. By default `convert` of the file.",
+)  # fmt: skip
+@PRECISION
+@FRAMEWORK
+@click.option("--out", "-o", required=True, type=click.Path(), metavar="FILE.heard", help="The file to write.")
+@options.reports_errors
+def hear(function: str, made_by: str, like: str, parameters: str, dtype: str, framework: str, out: str) -> None:
+    """Hear a function of your own and write that to a file, for `gradaccord compare`.
+
+    For an original and a port that are not installed side by side: each is heard where it runs. It is heard at your
+    own numbers and at random ones, in float64 if --dtype says nothing else; with --like as that one was.
+    """
+    from .own.command import hear_command
+
+    taken, path = hear_command(function, made_by, like, parameters, dtype, framework, Path(out))
+    graph = taken.points[0].heard.graph
+    click.echo(f"{path}: {taken.name} ({taken.version}), {len(graph.operations)} calls at {len(taken.points)} points")

@@ -5,7 +5,7 @@ So the sets are held against themselves: a variant must agree with its original,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,16 +48,20 @@ def difference(ready: Ready, digits: int = 10) -> str:
 
     with jax.enable_x64(True):
         points = [_point(ready, shaken) for shaken in (False, True)]
-    left = run(ready.original, [point.original for point in points])
-    right = run(ready.port, [point.port for point in points])
-    kinds = {_told(a, b, 10.0**-digits) for a, b in zip(left, right, strict=True)}
-    return "value" if "value" in kinds else "gradient" if "gradient" in kinds else ""
+    for sloping in (False, True):
+        left = run(ready.original, [point.original for point in points], sloping=sloping)
+        right = run(ready.port, [point.port for point in points], sloping=sloping)
+        if any(_differ(a.outputs, b.outputs, 10.0**-digits) for a, b in zip(left, right, strict=True)):
+            return "value"
+    apart = any(
+        _differ([*a.slopes.values()], [b.slopes[name] for name in a.slopes], 10.0**-digits)
+        for a, b in zip(left, right, strict=True)
+    )
+    return "gradient" if apart else ""
 
 
-def _told(a: Run, b: Run, off: float) -> str:
-    if len(a.outputs) != len(b.outputs) or any(not _same(x, y, off) for x, y in zip(a.outputs, b.outputs, strict=True)):
-        return "value"
-    return "" if all(_same(a.slopes[name], b.slopes[name], off) for name in a.slopes) else "gradient"
+def _differ(left: Sequence[Array], right: Sequence[Array], off: float) -> bool:
+    return len(left) != len(right) or any(not _same(x, y, off) for x, y in zip(left, right, strict=True))
 
 
 def _point(ready: Ready, shaken: bool) -> Point:
@@ -88,13 +92,13 @@ def _point(ready: Ready, shaken: bool) -> Point:
     return Point(Given(numbers, inputs, steps), Given(converted, inputs, moved))
 
 
-def run(function: Any, points: list[Given]) -> list[Run]:
-    """A function at several points, of the same shapes."""
+def run(function: Any, points: list[Given], *, sloping: bool) -> list[Run]:
+    """A function at several points, of the same shapes; its derivatives too if it is `sloping`."""
     import torch
 
     if isinstance(function, torch.nn.Module) or _is_torch(function):
-        return [_run_torch(function, point) for point in points]
-    return _run_jax(function, points)
+        return [_run_torch(function, point, sloping) for point in points]
+    return _run_jax(function, points, sloping)
 
 
 def state(function: Any) -> Mapping[str, Array] | None:
@@ -105,7 +109,7 @@ def state(function: Any) -> Mapping[str, Array] | None:
     return None
 
 
-def _run_torch(function: Any, given: Given) -> Run:
+def _run_torch(function: Any, given: Given, sloping: bool) -> Run:
     import torch
 
     parameters, steps = given.parameters, given.steps
@@ -128,12 +132,14 @@ def _run_torch(function: Any, given: Given) -> Run:
     else:
         result = function(*inputs) if parameters is None else function(mapped(parameters, leaf), *inputs)
     outputs = [x for x in flat(result) if x.is_floating_point()]
+    if not sloping:
+        return Run(tuple(x.detach().numpy() for x in outputs), {})
     total = sum(((x * torch.tensor(weights(x.shape))).sum() for x in outputs), torch.zeros((), dtype=torch.float64))
     slopes = [x.numpy() for x in torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)]
     return Run(tuple(x.detach().numpy() for x in outputs), _slopes(slopes[:count], slopes[count:], steps))
 
 
-def _run_jax(function: Any, points: list[Given]) -> list[Run]:
+def _run_jax(function: Any, points: list[Given], sloping: bool) -> list[Run]:
     """Operation by operation, so that nearly all of them are compiled for the pair's first change alone."""
     import jax
     import jax.numpy as jnp
@@ -158,6 +164,9 @@ def _run_jax(function: Any, points: list[Given]) -> list[Run]:
         count = sum(_real(x) for x in flat(first.inputs))
         for point in points:
             floats = [jnp.asarray(x) for x in flat((point.inputs, point.parameters)) if _real(x)]
+            if not sloping:
+                runs.append(Run(tuple(np.asarray(x) for x in outputs(floats)), {}))
+                continue
             found, slopes = both(floats)
             arrays = [np.asarray(x) for x in slopes]
             named = _slopes(arrays[:count], arrays[count:], point.steps)

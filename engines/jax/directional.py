@@ -22,7 +22,7 @@ from ...harness.graph.graph import Graph
 from ...harness.records.evaluation import DTYPES, Along, Array, Derivative, Inputs, PrepareAlong, Unsupported, Variant
 from .engine import split, version
 from .operations import checked_functions
-from .precision import mode, to_jax
+from .precision import mode, release, to_jax
 
 Function: TypeAlias = Callable[[Sequence[Any]], Any]
 Way: TypeAlias = Callable[[Function, Sequence[Any], Sequence[Any]], Any]
@@ -92,7 +92,7 @@ def said(compute: Callable[[], Any]) -> Any:
 
 
 def variant(way: Way, quantity: Derivative, *, jit: bool = False) -> Variant:
-    return Variant(quantity, along_by(way, quantity, jit=jit), version, jax.clear_caches)
+    return Variant(quantity, along_by(way, quantity, jit=jit), version, release)
 
 
 tangent = variant(forward, "tangent")

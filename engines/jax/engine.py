@@ -26,7 +26,7 @@ from ...harness.graph.node import Node
 from ...harness.records.evaluation import DTYPES, Advance, Array, Engine, Evaluate, Evaluation, Inputs
 from .known import KNOWN
 from .operations import checked_functions
-from .precision import mode, to_jax
+from .precision import mode, release, to_jax
 from .replay import Replay, rounds_once
 
 Tree: TypeAlias = Any
@@ -226,5 +226,5 @@ def version() -> str:
     return f"jax {jax.__version__}"
 
 
-engine = Engine(prepare, optimiser, version, release=jax.clear_caches, known=KNOWN)
-jit = Engine(prepare_jit, optimiser, version, release=jax.clear_caches, known=KNOWN)
+engine = Engine(prepare, optimiser, version, release=release, known=KNOWN)
+jit = Engine(prepare_jit, optimiser, version, release=release, known=KNOWN)

@@ -99,9 +99,9 @@ def solved(walk: Walk, e: Any, values: list[Value]) -> Sequence[Value]:
             f"a linear system of {counts} unknowns: at most {UNKNOWNS}, in one array, are heard", walk.place(e)
         )
     shape, basis = y[0].shape, np.eye(y[0].size, dtype=y[0].dtype).reshape(-1, *y[0].shape)
-    consts = [value.array for value in values[: lengths.matvec]]
-    columns = jax.vmap(lambda column: matvec(*consts, column)[0])(basis)
-    matrix = np.asarray(columns).reshape(len(basis), -1).T
+    consts: list[Any] = [value.array for value in values[: lengths.matvec]]
+    columns = [matvec(*consts, column)[0] for column in basis]
+    matrix = np.stack([np.asarray(column).reshape(-1) for column in columns], axis=1)
     try:
         inverse = np.linalg.inv(matrix.astype(np.float64)).astype(matrix.dtype)
     except np.linalg.LinAlgError:

@@ -111,6 +111,12 @@ def polygamma(e: Equation) -> Meaning:
     return Meaning("polygamma", [1], {"n": int(orders[0])})
 
 
+def erf_inv(e: Equation) -> Meaning:
+    """The run's own result after a step of Newton's, which doubles its digits; the derivative is that at the result."""
+    text = "x1 + (x0 - erf(x1)) * (sqrt(pi) / 2 * exp(x1 * x1))"
+    return Meaning("erf_inv", [0, np.asarray(e.result(0))], text=text)
+
+
 def reduce_precision(e: Equation) -> Meaning:
     form = np.finfo(e.results[0].dtype) if e.results[0].dtype.kind == "f" else None
     if form is None or (e.params["exponent_bits"], e.params["mantissa_bits"]) != (form.iexp, form.nmant):
@@ -127,4 +133,5 @@ ROWS: Mapping[str, Row] = {
     "rem": remainder,
     "polygamma": polygamma,
     "reduce_precision": reduce_precision,
+    "erf_inv": erf_inv,
 }

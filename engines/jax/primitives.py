@@ -24,7 +24,7 @@ WAYS_OUT: Mapping[str, str] = {
     DEFINE: """
         cholesky_update eig eigh hessenberg householder_product lu_pivots_to_permutation qr geqrf schur svd
         symmetric_product tridiagonal tridiagonal_solve fft
-        erf_inv igamma igammac lgamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta
+        igamma igammac lgamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta
         custom_call ffi_call tpu_custom_call pallas_call random_gamma
     """,
     APART: "pure_callback io_callback python_callback",

@@ -40,6 +40,7 @@ class Comparison:
 def compare(a: Sequence[Heard], b: Sequence[Heard]) -> Comparison:
     """Two functions by their runs at the same points, the user's own numbers first. The last point, of random numbers,
     tells most: it is looked at first."""
+    inputs = gradients.matched(a[-1], b[-1])
     idle: list[set[str]] = []
     digits, layouts = inf, tuple[str, ...]()
     left: tuple[str, ...] | None = None
@@ -49,7 +50,7 @@ def compare(a: Sequence[Heard], b: Sequence[Heard]) -> Comparison:
         if not found.same:
             return Comparison(found.divergences, point, found.trail, found.layouts, 0.0, (), ())
         match = Match(found.a, found.b)
-        apart, missing = gradients.compared(found.a, found.b)
+        apart, missing = gradients.compared(found.a, found.b, inputs)
         if apart:
             return Comparison(tuple(apart), point, tuple(trail(match)), found.layouts, 0.0, (), ())
         names = tuple(found.a.label(name) for name in missing)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from ..graph.build import Builder
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.node import Constant, Node
-from ..hearing.heard import Place
+from ..hearing.heard import Heard, Place
 from ..records.evaluation import Array
 from . import wording
 from .content import spares, values
@@ -39,17 +38,20 @@ class Slopes:
     spare: Mapping[str, Floats]
 
 
+def matched(a: Heard, b: Heard) -> Matching:
+    """Where the numbers of `a`'s wanted inputs are among those of `b`'s. To be asked of random numbers: scales that are
+    all one, as modules begin, are told apart by nothing but their names."""
+    mine, theirs = ({node.name: heard.inputs[node.name] for node in heard.graph.wanted} for heard in (a, b))
+    return matching(mine, theirs)
+
+
 @dataclass(frozen=True)
 class Copies:
-    """Where the numbers of `a`'s wanted inputs are among those of `b`'s."""
+    """Two runs, and which of their wanted inputs are the same."""
 
     a: Side
     b: Side
-
-    @cached_property
-    def matching(self) -> Matching:
-        mine, theirs = ({node.name: side.numbers[node.name] for node in side.graph.wanted} for side in (self.a, self.b))
-        return matching(mine, theirs)
+    matching: Matching
 
     def pulled(self, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
         """What `b`'s inputs have, by those of `a`: of each number the sum over its copies. Inputs that `b` has not, or
@@ -90,9 +92,9 @@ def slopes(side: Side, graph: Graph, cotangent: Array) -> Slopes:
     return Slopes(found, spare)
 
 
-def compared(a: Side, b: Side) -> tuple[list[Divergence], list[str]]:
+def compared(a: Side, b: Side, inputs: Matching) -> tuple[list[Divergence], list[str]]:
     """Where gradients part, and the inputs of `a` whose gradients have no like in `b`, which were not compared."""
-    copies = Copies(a, b)
+    copies = Copies(a, b, inputs)
     weights = a.heard.cotangent.astype(np.float64).reshape(-1)
     other = _laid_like(a, b, weights)
     if other is None:

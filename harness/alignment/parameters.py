@@ -135,7 +135,8 @@ class _Search:
             owners = dict.fromkeys(self.names[int(k)] for k in self.leaf_of(places.ravel()))
             return Counterpart(name, f"{', '.join(owners)}, in another order", tuple(owners), ((1.0, places.ravel()),))
         sources = tuple(dict.fromkeys(piece.name for piece in pieces))
-        whole = np.concatenate([piece.places for piece in pieces], axis=pieces[0].axis)
+        parts = [piece.places for piece in pieces]
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=pieces[0].axis)  # one may have no axis
         return Counterpart(name, told(pieces, x.shape), sources, ((1.0, whole.ravel()),))
 
     def _found(self, x: Array) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from . import wording
 from .proposals import Proposal, Question, distinct, everywhere, needed, replaced
 from .side import MOVES, Change, Side, applied, number
 
+FACTORS = frozenset(("multiply", "divide", "pow"))
 SWAPPED = frozenset(("subtract", "divide", "matmul", "where", "pow", "atan2"))
 
 
@@ -89,7 +90,7 @@ def other_constants(q: Question) -> Iterator[Proposal]:
             if not isinstance(arg, Constant):
                 continue
             for given in dict.fromkeys(found):
-                if given.text == arg.text:
+                if given.text == arg.text or (given.exact == 0 and node.op in FACTORS):  # 0 times anything is the same
                     continue
 
                 def make(n: Node, k: int = k, given: Constant = given) -> Change:

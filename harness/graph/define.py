@@ -16,10 +16,10 @@ from typing import Any, cast
 from .build import Builder
 from .emit import Namespace, Program, emit
 from .expand import expanded
-from .graph import Graph, vocabulary
+from .graph import Graph, own, vocabulary
 from .language.expression import Parser, parsed
 from .node import NAMED_CONSTANTS, Arg, GraphError, Kind, Param, Params, Shape
-from .operations.operation import Operand, Operation, Rest, operation
+from .operations.operation import REQUIRED, Operand, Operation, Rest, operation
 
 _STEPS = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.UnaryOp)
 _SIGNATURE = re.compile(r"\s*([^\W\d]\w*)\s*\((.*)\)\s*(->\s*\w+)?\s*", re.DOTALL)
@@ -91,6 +91,31 @@ def signature_of(signature: str) -> tuple[str, str, str]:
     if len({argument.arg for argument in named}) < len(named) or not {a.arg for a in named}.isdisjoint(NAMED_CONSTANTS):
         raise GraphError(f"`{shown}`", f"names that differ, and none of {', '.join(NAMED_CONSTANTS)}")
     return name, arguments, kind
+
+
+def written(operation: Operation) -> str:
+    """The signature that makes a definition, with what is no float marked so."""
+    operands = [x.name if x.kind == "float" else f"{x.name}: {x.kind}" for x in operation.operands]
+    settings = [
+        name if default == REQUIRED else f"{name}={default!r}" for name, default in operation.parameters.items()
+    ]
+    kind = "" if operation.kind == "float" else f" -> {operation.kind}"
+    return f"{operation.name}({', '.join([*operands, *(['*'] if settings else []), *settings])}){kind}"
+
+
+def in_order(definitions: Sequence[Operation]) -> Iterator[Operation]:
+    """Definitions, and those that their texts call, each behind those."""
+    done: dict[str, Operation] = {}
+
+    def visit(definition: Operation) -> None:
+        if definition.name not in done:
+            for inner in definition.within:
+                visit(inner)
+            done[definition.name] = definition
+
+    for definition in own(*definitions).values():
+        visit(definition)
+    return iter(done.values())
 
 
 def argument_names(arguments: str) -> tuple[str, ...]:

@@ -200,7 +200,7 @@ class Chain:
                 link = replace(link, verdict="wrong", score=np.inf, reason=reason)
             found.append(link)
         if any(link.verdict in ("convention", "not judged") for link in found):
-            found = self._together(node, operands, g, read, found)
+            found = self._together(node, operands, y, g, read, found)
         for use, link in zip(uses, found, strict=True):
             self.links["term", use] = link
             self.terms[use] = worse([link, self.values[node.name], self.adjoints[node.name]])
@@ -209,6 +209,7 @@ class Chain:
         self,
         node: Node,
         operands: Sequence[Numerals],
+        y: Numerals,
         g: Numerals,
         read: Callable[[Format], Sequence[Residual]],
         links: list[Link],
@@ -216,7 +217,7 @@ class Chain:
         """The links of all terms of a step; wrong, where they are of no choice together at a kink."""
         if any(link.verdict in FINDINGS for link in links):
             return links
-        outside = of_step(self.subject.steps[node.name], operands, g, read(g.form))
+        outside = of_step(self.subject.steps[node.name], operands, y, g, read(g.form))
         if outside is None:
             return links
         said, index = outside

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..hearing.heard import Heard
 from ..records.known import NOTHING, Knowledge
-from ..records.rows import LinkName, Row
+from ..records.rows import LinkName, Row, component
 from ..records.verdicts import Verdict
 from . import certificate
 from .begins import begins
 from .chain import Chain
+from .classify import place as worst
 from .subject import Subject
 
 
@@ -53,5 +56,17 @@ def _in_their_words(row: Row, heard: Heard, names: Mapping[str, str]) -> Row:
     if isinstance(node, LinkName) and node.name in names:
         node = node._replace(name=names[node.name])
     reason = row.reason.replace(f"`{row.name}`", f"`{theirs}`") if theirs != row.name else row.reason
+    if row.verdict == "undefined" and (lost := _no_numbers(heard)):
+        reason = f"{lost}, so nothing that follows from it has a truth; {reason}"
     place, began = str(heard.place_of(row)), begins(row.node, heard.graph)
     return replace(row, name=theirs, node=node, reason=reason, place=place, begins=began)
+
+
+def _no_numbers(heard: Heard) -> str:
+    """The first input that is not finite, in words; empty where all are."""
+    for node in heard.graph.inputs:
+        numbers = heard.inputs[node.name]
+        if node.kind == "float" and not (finite := np.isfinite(numbers.astype(np.float64))).all():
+            index = worst(np.argmin(finite), finite.shape)
+            return f"the input `{heard.names.get(node.name, node.name)}` is {numbers[index]}{component(index)}"
+    return ""

@@ -138,7 +138,8 @@ class _Entry:
 
 
 def _rows(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> list[Row]:
-    return of_gradients(list(_each(chain, blank, quantities)), chain.subject, chain.evaluation.gradients)
+    rows, evaluation = list(_each(chain, blank, quantities)), chain.evaluation
+    return rows if evaluation.adjoints is not None else of_gradients(rows, chain.subject, evaluation.gradients)
 
 
 def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable[Row]:

@@ -22,7 +22,7 @@ from .subject import LARGEST, Subject
 
 
 def of_step(
-    step: Step, operands: Sequence[Numerals], g: Numerals, residuals: Sequence[Residual]
+    step: Step, operands: Sequence[Numerals], y: Numerals, g: Numerals, residuals: Sequence[Residual]
 ) -> tuple[Outside, Index] | None:
     """Where the terms of one step are of no choice at a kink, and the place, empty of more than one element."""
     shape, arrays = g.array.shape, [x.array for x in operands]
@@ -31,7 +31,7 @@ def of_step(
         return None  # each is alone in its hull
     names = [f"x{position}" for position in step.active]
     parts = {name: _part(residual, g.form) for name, residual in zip(names, residuals, strict=True)}
-    if not any(part.open.any() for part in parts.values()):
+    if not any(part.open.any() for part in parts.values()) or _beside(step, operands, y):
         return None
     inputs = {node.name: x for node, x in zip(step.graph.inputs, arrays, strict=True)}
     nowhere = [np.isnan(x.astype(np.float64)) for x in arrays if x.dtype.kind not in "bi"]
@@ -53,17 +53,29 @@ def _part(residual: Residual, form: Format) -> Part:
     with np.errstate(all="ignore"):
         rounding = np.maximum(residual.radius - (residual.high - residual.low) / 2, 0.0)
         slack = 2 * rounding + 4 * form.step * np.abs(engine) + form.smallest
-        # Where balls say nothing of the step, nothing is known of its rounding either.
-        slack = np.where(residual.enclosed, slack, form.unit**0.5 * np.abs(engine) + form.smallest)
-    return Part(engine, _open(residual.kink | ~residual.enclosed, engine), np.where(np.isfinite(slack), slack, 0.0))
+        # Where there is no derivative at all, nothing is known of rounding either.
+        nowhere = ~np.isfinite(residual.exact)
+        slack = np.where(nowhere, form.unit**0.5 * np.abs(engine) + form.smallest, slack)
+    some = _open(nowhere | (residual.kink & residual.enclosed), engine)
+    return Part(engine, some, np.where(some, slack, 0.0))
+
+
+def _beside(step: Step, operands: Sequence[Numerals], y: Numerals) -> bool:
+    """Whether an engine's own rounding has moved it away from a kink: its mean of equal numbers is not one of them."""
+    exact = np.broadcast_to(step.value_program(None)(*(x.exact for x in operands))[0], y.array.shape)
+    return any(ball.contains(0) for ball in exact[y.array != 0].flat)
 
 
 def _open(anything: NDArray[np.bool_], engine: Array) -> NDArray[np.bool_]:
     return anything & np.isfinite(engine)
 
 
+MOST = 64  # open components of gradients that show no links, each with what rounding may do to it
+
+
 def of_gradients(rows: Sequence[Row], subject: Subject, gradients: Mapping[str, Array]) -> list[Row]:
-    """The rows of one evaluation; those of conventions are findings where its gradients are of no choice together."""
+    """The rows of an evaluation that shows gradients alone; those of conventions are findings where these are of no
+    choice together. Where links are shown, each of them is held so."""
     told = [row for row in rows if row.quantity == "gradient" and row.verdict == "convention"]
     if not told or subject.tangent_of or any(row.verdict in FINDINGS and row.quantity == "gradient" for row in rows):
         return list(rows)
@@ -87,9 +99,17 @@ def _of_whole(subject: Subject, gradients: Mapping[str, Array]) -> Outside | Non
         truth, engine = subject.truth.adjoints[node.name], gradients[node.name].astype(np.float64)
         some = _open(~truth.tight | ~np.isfinite(truth.high), engine)
         if some.any():
-            parts[node.name] = Part(engine, some, 4 * form.unit**0.5 * np.abs(engine) + form.smallest)
-    if not parts or sum(int(np.prod(node.shape)) for node in graph.nodes) > LARGEST:
+            parts[node.name] = Part(engine, some, np.array(4 * form.unit**0.5 * np.abs(engine) + form.smallest))
+    size = sum(int(np.prod(node.shape)) for node in graph.nodes)
+    if not parts or size > LARGEST or sum(int(part.open.sum()) for part in parts.values()) > MOST:
         return None
+    for name, part in parts.items():
+        asked = subject.asked("gradient", name)
+        for index in map(tuple, np.argwhere(part.open).tolist()):
+            bound = asked.probe(index).bound
+            if subject.sensitivity.too_large or not np.isfinite(bound):
+                return None
+            part.slack[index] += 4 * bound
     with working():
         move = mover(graph, power=2, length=LENGTH, ties="open")
         return outside(move, subject.inputs, subject.cotangent, parts)

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CommandError
-from ..graph.graph import Graph, own
+from ..graph.define import in_order, written
+from ..graph.graph import Graph
 from ..graph.language.printing import readable_names, text_of
 from ..graph.node import NAMED_CONSTANTS, Node
-from ..graph.operations.operation import Operation
 from ..hearing.heard import Heard
 from ..reading.statements import RESERVED
 from ..records.cotangent import default_cotangent
@@ -56,8 +56,8 @@ def _lines(heard: Heard, name: str, about: str, path: Path, tables: dict[Path, A
         yield f"  {names[node.name]}: {_input(node, heard.inputs[node.name], table, tables)}{comment}"
     if graph.definitions:
         yield "define:"
-        for operation in _in_order(graph):
-            yield f"  {_quoted(_signature(operation))}: {_quoted(str(operation.definition))}"
+        for operation in in_order(graph.definitions):
+            yield f"  {_quoted(written(operation))}: {_quoted(str(operation.definition))}"
     yield "graph:"
     by_name = {names[node.name]: node.name for node in graph.operations}
     for shown, text in text_of(graph, names).items():
@@ -82,29 +82,6 @@ def _names(graph: Graph) -> Mapping[str, str]:
         fixed[node.name] = name
         taken.add(name)
     return readable_names(graph, fixed)
-
-
-def _in_order(graph: Graph) -> Iterator[Operation]:
-    """The definitions, each behind those that its text calls."""
-    done: dict[str, Operation] = {}
-
-    def visit(operation: Operation) -> None:
-        if operation.name not in done:
-            for inner in operation.within:
-                visit(inner)
-            done[operation.name] = operation
-
-    for operation in own(*graph.definitions).values():
-        visit(operation)
-    return iter(done.values())
-
-
-def _signature(operation: Operation) -> str:
-    """As a definition is written, with what is no float marked so."""
-    operands = [x.name if x.kind == "float" else f"{x.name}: {x.kind}" for x in operation.operands]
-    settings = [f"{name}={default!r}" for name, default in operation.parameters.items()]
-    kind = "" if operation.kind == "float" else f" -> {operation.kind}"
-    return f"{operation.name}({', '.join([*operands, *(['*'] if settings else []), *settings])}){kind}"
 
 
 def _input(node: Node, array: Array, table: Path, tables: dict[Path, Array]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from ..errors import CommandError
 from ..hearing.definitions import known
 from ..hearing.heard import Ask, Heard
 from ..judging.heard import judged_run
@@ -14,6 +15,7 @@ from ..running.files import name_of
 from ..running.listeners import listener
 from ..running.loading import knowledge
 from ..running.selection import check_dtypes
+from ..words import nearest
 from .checked import Checked
 from .frameworks import framework_of
 
@@ -53,8 +55,36 @@ def asked(wanted: Sequence[str] | str | None, cotangent: Any, dtype: Any, intend
         wanted=None if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted),
         cotangent=cotangent,
         dtype=named and check_dtypes([named])[0],
-        intended=dict(intended or {}),
+        intended=_surrogates(intended),
     )
+
+
+def _surrogates(intended: Mapping[Any, str] | None) -> dict[Any, str]:
+    """What `intended` says, by rule or name of a rule. Raises CommandError for what is neither."""
+    example = "expected intended={Rule: 'text'}, a rule or its name with the formula whose derivative it is"
+    if intended is not None and not isinstance(intended, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise CommandError(f"intended={intended!r}; {example}")
+    surrogates = dict(intended or {})
+    for rule, text in surrogates.items():
+        if not isinstance(rule, str) and not callable(rule):
+            raise CommandError(f"intended has the key {rule!r}; {example}")
+        if not isinstance(text, str) or not text.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise CommandError(f"intended has {text!r} for `{_called(rule)}`; {example}")
+    return surrogates
+
+
+def _called(rule: Any) -> str:
+    return rule if isinstance(rule, str) else str(getattr(rule, "__name__", "") or rule)
+
+
+def _known_rules(ask: Ask, heard: Heard) -> None:
+    """Raises CommandError where `intended` names a rule that the run has not."""
+    rules = dict.fromkeys(place.rule.partition(" ")[0] for place in heard.places.values() if place.rule)
+    for name in map(_called, ask.intended):
+        if name not in rules:
+            found = f"`intended` names `{name}`, and no wanted number of this run goes through a rule of that name"
+            there = f"Its rules are {', '.join(rules)}" if rules else "It has no custom rule"
+            raise CommandError(" ".join(filter(None, (f"{found}.", nearest(name, rules), f"{there}."))))
 
 
 def hear(
@@ -64,7 +94,9 @@ def hear(
     framework = framework or framework_of(function, [*inputs, *kwargs.values()])
     listens = listener(framework)
     ask = replace(ask, defined=known(framework))
-    return framework, listens.hear(function, tuple(inputs), kwargs, ask)
+    heard = listens.hear(function, tuple(inputs), kwargs, ask)
+    _known_rules(ask, heard)
+    return framework, heard
 
 
 def judged(function: Callable[..., Any], framework: str, heard: Heard, *, reference: bool = False) -> Checked:

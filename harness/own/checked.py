@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 20  # findings in a text
+VOUCHED_FOR_BY_NOBODY: frozenset[Verdict] = frozenset(("not judged", "undefined"))
 LONGEST = 200  # characters of a reason in a table
 
 
@@ -48,12 +49,19 @@ class Checked(Shown):
 
     @cached_property
     def not_judged(self) -> tuple[Row, ...]:
-        """The wanted gradients that nobody can vouch for."""
-        return tuple(row for row in self.rows if row.verdict == "not judged" and row.quantity == "gradient")
+        """The wanted gradients and the output that nobody can vouch for: not judged, or undefined, as where an input
+        is NaN."""
+        output = self.heard.graph.output.name
+
+        def told(row: Row) -> bool:
+            return row.quantity == "gradient" or (row.quantity, row.name) == ("value", output)
+
+        open_ones = (row for row in self.rows if row.verdict in VOUCHED_FOR_BY_NOBODY and told(row))
+        return tuple(row for row in open_ones if row.quantity == "gradient" or row.verdict == "undefined")
 
     @property
     def sound(self) -> bool:
-        """Whether every gradient is judged and none is off."""
+        """Whether every gradient exists and is judged, and none is off."""
         return not self.findings and not self.not_judged
 
     @cached_property
@@ -84,7 +92,8 @@ class Checked(Shown):
         if len(self._entries) > SHOWN:
             yield Text(f"\n... and {counted(len(self._entries) - SHOWN, 'finding')} more: `.findings` has them all")
         for row in self.not_judged[:SHOWN]:
-            yield Text(f"\nnot judged  gradient of `{row.name}`: {row.reason}", style=VERDICTS["not judged"].style)
+            told = f"\n{row.verdict}  {row.quantity} of `{row.name}`: {row.reason}"
+            yield Text(told, style=VERDICTS["not judged"].style)
         if table := self._passing():
             yield Group(Text(""), table)
         yield from (Text(f"note: {note}", style="dim") for note in self.heard.notes)
@@ -140,7 +149,7 @@ class Checked(Shown):
     def _passing(self) -> RenderableType | None:
         """The gradients that pass and are worth a word, those that inherit the same together."""
         gradients = [row for row in self.rows if row.quantity == "gradient" and not row.unexplained]
-        told = [row for row in gradients if row.verdict not in ("agree", "not judged")]
+        told = [row for row in gradients if row.verdict not in ("agree", *VOUCHED_FOR_BY_NOBODY)]
         if not told:
             return None
         alike: dict[tuple[Verdict, str], list[str]] = {}

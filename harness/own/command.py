@@ -16,14 +16,22 @@ from ..running.selection import check_folder
 from ..running.session import Began, Ended, Kept, Watcher, about_run, open_reports, strictly
 from .check import asked, hear, judged
 from .checked import Checked
+from .heard_file import SUFFIX, read, write
+from .take import Take, take, take_like
 from .trace import Traced
+
+
+def function_and_inputs(target: str, made_by: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The function that is named, and what makes its inputs."""
+    named = theirs(lambda: load(target))
+    args, kwargs = theirs(lambda: inputs_of(load(made_by or target.rpartition(":")[0], "inputs")))
+    function = theirs(lambda: function_of(named))  # behind the inputs: a seed that these set is that of a module
+    return function, args, kwargs
 
 
 def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, str, Any]:
     """The function that is named, its framework and its run."""
-    named = theirs(lambda: load(target))
-    args, kwargs = theirs(lambda: inputs_of(load(made_by or target.rpartition(":")[0], "inputs")))
-    function = theirs(lambda: function_of(named))  # behind the inputs: a seed that these set is that of a module
+    function, args, kwargs = function_and_inputs(target, made_by)
     check_inputs(function, args, kwargs, "What makes them: `--inputs FILE.py:NAME`, by default `inputs` there.")
     name, heard = theirs(lambda: hear(function, args, kwargs, ask, framework))
     return function, name, heard
@@ -75,6 +83,33 @@ def trace_command(target: str, made_by: str, ask: Ask, framework: str, path: Pat
     """Write a function as a case. Raises CommandError."""
     function, _, heard = heard_of(target, made_by, ask, framework)
     return Traced(name_of(function), heard).to_case(path)
+
+
+def hear_command(
+    target: str, made_by: str, like: str, convert: str, dtype: str, framework: str, path: Path
+) -> tuple[Take, Path]:
+    """Hear a function, at points of its own or at those of a file, and write that to a file. Raises CommandError."""
+    if path.suffix != SUFFIX:
+        raise CommandError(f"-o {path}: the name of such a file ends in {SUFFIX}")
+    if like and made_by:
+        raise CommandError("--inputs beside --like: the inputs are those of the file")
+    if convert and not like:
+        raise CommandError("--parameters without --like: it takes the parameters of the function of that file")
+    if not like:
+        function, args, kwargs = function_and_inputs(target, made_by)
+        taken = theirs(lambda: take(function, args, kwargs, asked(None, None, dtype or "float64", None), framework))
+    else:
+        original = read(like)
+        converts = theirs(lambda: load(convert, "convert")) if convert else None
+        function = theirs(lambda: function_of(load(target)))
+        ask = asked(None, None, dtype or original.points[0].heard.dtype, None)
+        taken = theirs(lambda: take_like(original, function, converts, ask, framework))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(taken, path)
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror or error}") from None
+    return taken, path
 
 
 def ask_of(wanted: tuple[str, ...], dtype: str, intended: tuple[str, ...]) -> Ask:

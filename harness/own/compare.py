@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -11,13 +12,15 @@ from ..alignment.parameters import matching
 from ..errors import CommandError
 from ..hearing.heard import Heard
 from .check import asked, judged
+from .checked import Checked
 from .compared import Compared
+from .heard_file import read
 from .take import Take, take, take_like
 
 
 def compare(
-    a: Callable[..., Any],
-    b: Callable[..., Any],
+    a: Callable[..., Any] | str | Path,
+    b: Callable[..., Any] | str | Path,
     *inputs: Any,
     parameters: Callable[[Any], Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
@@ -32,8 +35,9 @@ def compare(
     Both run on `inputs` and `kwargs`, each as arrays of its own framework, at the user's own numbers and at random ones
     beside them, in `dtype` (empty for each as it is). `parameters` is the user's own conversion: of what `a` holds (a
     state dict, a module that is a pytree), or of its first input where it holds nothing, to what `b` takes as its first
-    argument, or holds. `wanted` and `cotangent` are as in `check`. With `judge` both runs are judged link by link where
-    they are the same computation.
+    argument, or holds. The path of a file of `gradaccord hear` may stand for either; the numbers are then those of the
+    file. `wanted` and `cotangent` are as in `check`. With `judge` both runs are judged link by link where they are the
+    same computation.
 
     Raises Refused for what cannot be heard, CommandError for what does not fit; what the functions and `parameters`
     raise goes through.
@@ -42,18 +46,26 @@ def compare(
         raise CommandError("the same function twice: it is the same computation. Compare it with another one.")
     ask = asked(wanted, cotangent, dtype, None)
     start = perf_counter()
-    first = take(a, inputs, kwargs or {}, ask)
+    second = read(b) if isinstance(b, str | Path) else None
+    if isinstance(a, str | Path):
+        first = read(a)
+    else:
+        given = second.points[0] if second is not None and not inputs and not kwargs else None
+        first = take(a, given.inputs if given else inputs, (given.kwargs if given else kwargs) or {}, ask)
     middle = perf_counter()
-    second = take_like(first, b, parameters, ask)
+    guessed = parameters is None and second is None
+    if second is None:
+        assert not isinstance(b, str | Path)
+        second = take_like(first, b, parameters, ask)
     heard = {"a": middle - start, "b": perf_counter() - middle}
-    guessed = parameters is None and bool(second.points[0].state)
-    return compared(first, second, (a, b) if judge else None, heard, guessed=guessed)
+    functions = [None if isinstance(one, str | Path) else one for one in (a, b)]
+    return compared(first, second, functions if judge else (), heard, guessed=guessed and bool(second.points[0].state))
 
 
 def compared(
     first: Take,
     second: Take,
-    functions: tuple[Any, Any] | None = None,
+    functions: Sequence[Any] = (),
     heard: Mapping[str, float] | None = None,
     *,
     guessed: bool = False,
@@ -62,13 +74,13 @@ def compared(
     start = perf_counter()
     found = runs.compare(_runs(first), _runs(second))
     aligned = perf_counter()
-    checked = ()
-    if found.same and functions is not None:
-        pairs = zip(functions, (first, second), strict=True)
-        checked = tuple(judged(one, each.framework, each.points[0].heard) for one, each in pairs)
+    checked: list[Checked] = []
+    if found.same:
+        pairs = zip(functions, (first, second), strict=False)
+        checked = [judged(one, each.framework, each.points[0].heard) for one, each in pairs if one is not None]
     kept = matching(first.points[-1].state, second.points[-1].state) if second.points[-1].state else None
     seconds = {**(heard or {}), "aligned": aligned - start, "judged": perf_counter() - aligned}
-    return Compared(first.name, second.name, found, kept, guessed, checked, seconds)
+    return Compared(first.name, second.name, found, kept, guessed, tuple(checked), seconds)
 
 
 def _runs(one: Take) -> list[Heard]:

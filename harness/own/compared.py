@@ -55,7 +55,7 @@ class Compared(Shown):
     def markdown(self) -> str:
         """The comparison as a page."""
         lines = [f"# {self.a} and {self.b}", "", self.headline, ""]
-        if not self.same and self.comparison.trail:
+        if not self.same:
             lines += [f"| {_cell(self.a)} | {_cell(self.b)} | numbers |", "|---|---|---|"]
             for pair in self.comparison.trail[-BEFORE:]:
                 cells = (f"{_at(pair.a)} {pair.call_a}", f"{_at(pair.b)} {pair.call_b}", pair.value)
@@ -112,9 +112,8 @@ class Compared(Shown):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text(self.headline, style="bold")
         if not self.same:
-            if self.comparison.trail:
-                yield Text("")
-                yield self._columns()
+            yield Text("")
+            yield self._columns()
             for number, one in enumerate(self.divergences, 1):
                 yield from _told(number, one)
         yield from self._left()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from dis import get_instructions
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
 
@@ -59,7 +60,8 @@ def _read(function: Any) -> Iterator[Any]:
     while codes:
         code = codes.pop()
         if isinstance(code, CodeType):
-            yield from (names[name] for name in code.co_names if name in names)
+            read = {step.argval for step in get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+            yield from (names[name] for name in read if name in names)
             codes += code.co_consts
     for cell in getattr(function, "__closure__", None) or ():
         try:

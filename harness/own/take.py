@@ -18,6 +18,7 @@ from ..records.evaluation import DTYPES, Array
 from ..running.files import check_inputs, name_of
 from ..running.listeners import listener
 from .drawn import SPREAD, drawn, each, is_float
+from .elsewhere import Elsewhere
 from .frameworks import framework_of
 
 Convert = Callable[[Any], Any]
@@ -122,7 +123,7 @@ class _Hears:
     def like(self, original: Take, point: Point, convert: Convert | None) -> Point:
         """The run at a point of another function."""
         inputs, kwargs, listens = point.inputs, point.kwargs, self.listener
-        theirs = listener(original.framework)
+        theirs = _listener(original.framework)
         holds = listens.state(self.function) is not None
         with theirs.within(self.ask.dtype), listens.within(self.ask.dtype):
             if convert is None and not (holds and point.held is not None):
@@ -179,6 +180,14 @@ class _Hears:
         remedy = "From the command line `--inputs FILE.py:NAME` names what makes them."
         check_inputs(function, inputs, kwargs, remedy)
         return self.listener.hear(function, self.listener.arrays(tuple(inputs)), self.listener.arrays(kwargs), self.ask)
+
+
+def _listener(framework: str) -> Listener | Elsewhere:
+    """Of the framework of the other function, which was perhaps heard where that is installed."""
+    try:
+        return listener(framework)
+    except CommandError:
+        return Elsewhere()
 
 
 def _framework_of(function: Callable[..., Any], inputs: Sequence[Any]) -> str:

@@ -21,6 +21,7 @@ A: dict[str, Any] = {
     "weight_ih": RNG.normal(size=(16, 3)),
     "bias_ih": RNG.normal(size=16),
     "bias_hh": RNG.normal(size=16),
+    "temperature": RNG.normal(size=()),
     "emb": np.where(np.arange(10)[:, None] == 3, 0.0, RNG.normal(size=(10, 4))),
 }
 
@@ -41,6 +42,7 @@ def merged(out: Any) -> Any:
 
 MADE: dict[str, tuple[Any, str]] = {
     "as it is": (lambda a: a["fc.weight"], "fc.weight"),
+    "a single number": (lambda a: a["temperature"], "temperature"),
     "transposed": (lambda a: a["fc.weight"].T, "fc.weight, transposed"),
     "reshaped": (lambda a: a["fc.weight"].reshape(2, 3, 4), "fc.weight, reshaped"),
     "axes": (lambda a: a["conv.weight"].transpose(2, 3, 1, 0), "axes (2, 3, 1, 0) of conv.weight"),

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jax.interpreters import mlir
 
-from gradaccord.engines.jax import cache
+from gradaccord.engines.jax import cache, precision
 from gradaccord.engines.jax.operations import checked_functions
 from gradaccord.engines.jax.precision import mode
 from gradaccord.engines.jax.replay import FUSED, NATIVE, OTHER_BITS, Replay, rounds_once
@@ -83,6 +84,28 @@ def test_what_nobody_read_for_a_month_is_pruned_once_a_day(tmp_path: Path) -> No
     os.utime(old, (then, then))
     cache.prune(tmp_path)
     assert old.exists()
+
+
+def test_programs_that_share_a_context_are_those_of_jax(monkeypatch: pytest.MonkeyPatch) -> None:
+    import jax
+
+    def text(x: float) -> str:
+        return jax.jit(lambda a: jax.numpy.tanh(a) * x).lower(np.zeros(3, np.float32)).as_text()
+
+    monkeypatch.setattr(jax, "clear_caches", lambda: None)  # other tests need what was compiled
+    own = [text(0.1), text(0.2)]
+    made: list[object] = []
+    monkeypatch.setattr(precision, "_new_context", lambda: made.append(new := mlir.make_ir_context()) or new)
+    precision.release()
+    before = precision.LOWERING.make_ir_context
+    with mode(wide=False):
+        assert [text(0.1), text(0.2)] == own
+    assert len(made) == 1
+    assert precision.LOWERING.make_ir_context is before
+    precision.release()  # memory is given back with it
+    with mode(wide=False):
+        text(0.3)
+    assert len(made) == 2
 
 
 # --- paths ------------------------------------------------------------------------------------------------

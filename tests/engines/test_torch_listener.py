@@ -123,7 +123,7 @@ def _clamped(x: Tensor) -> Tensor:
 
 def _unpooled(x: Tensor) -> Tensor:
     y, where = F.max_pool2d(x, 2, return_indices=True)
-    return F.max_unpool2d(y * y, where, 2)
+    return F.max_unpool2d(y * y, where, [2, 2])
 
 
 PACKED: dict[str, nn.Module] = {
@@ -257,8 +257,8 @@ def test_the_term_of_a_number_of_a_higher_precision_is_of_the_lower_one() -> Non
     run = heard(lambda x, a: (x * a).sum(), draw(3).float(), draw(1)[0])
     use, terms = Use("multiply", 1), run.evaluation.terms
     assert terms is not None and not findings(run)
-    terms[use] = terms[use] * (1 + 1e-5)
-    assert findings(run) == [("term", use), ("adjoint", "a")]
+    terms[use][...] *= 1 + 1e-5
+    assert ("term", use) in findings(run)
 
 
 def test_what_a_call_reads_twice_has_a_term_of_its_own() -> None:

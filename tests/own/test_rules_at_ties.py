@@ -141,3 +141,10 @@ def test_the_branch_that_an_equality_chose_is_a_choice(
 ) -> None:
     x = torch.tensor([at, 1.5], requires_grad=True)
     assert gradaccord.check(custom(forward, backward), x).sound == sound
+
+
+def test_next_to_a_tie_nothing_is_open() -> None:
+    """One row is constant, and has a kink; in the other rounding alone tells the mean from its numbers, and there the
+    terms of a deviation, which sum to 0, do not."""
+    x = torch.tensor([[0.64453125] * 3, [1.546875, 1.5390625, 1.546875]], dtype=torch.bfloat16, requires_grad=True)
+    gradaccord.check(lambda x: x.std(-1), x).assert_sound()

@@ -95,7 +95,8 @@ FILES = {
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "files ledger offered selection | listeners loading | answers | inside memory | workers | called "
     "| unit | place schedule | cluster | pools | run | session",
-    "own": "case_file drawn frameworks shown | checked ran | check compared | take trace | command compare | comparing",
+    "own": "case_file drawn elsewhere frameworks shown | checked ran | check compared | take trace "
+    "| heard_file | command compare | comparing",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }
 

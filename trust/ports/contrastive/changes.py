@@ -32,7 +32,7 @@ PAIR = Pair(
         Mistake("labels reversed", "jnp.arange(a.shape[0])", "jnp.arange(a.shape[0])[::-1]", LOSS, r"label|index|indices|revers|order|target"),
         Mistake("sum over the batch", "by_text.mean()", "by_text.sum()", ("return", *LOSS), r"sum|mean|factor|4"),
         Mistake("outputs in another order", "return (by_image.mean() + by_text.mean()) / 2, agreement", "return (by_image.mean() + by_text.mean()) / 2, agreement[::-1]", ("return", "agreement"), r"revers|order|flip", kind="output"),
-        Mistake("eps within the norm", "return x / jnp.maximum(norm, 1e-12)", "return x / (norm + 1e-3)", NORM, r"eps|0\.001|1e-0?3|added|addend"),
+        Mistake("eps within the norm", "return x / jnp.maximum(norm, 1e-12)", "return x / (norm + 1e-3)", NORM, r"eps|0\.001|1e-0?3|added|addend|\badd of"),
         Mistake("temperature's gradient stopped", 'jnp.exp(params["scale"])', 'jax.lax.stop_gradient(jnp.exp(params["scale"]))', LOGITS, r"stop|gradient", kind="gradient"),
         Mistake("texts' gradient stopped", "(a @ b.T)", "(a @ jax.lax.stop_gradient(b).T)", (*LOGITS, "b = "), r"stop|gradient", kind="gradient"),
     ),

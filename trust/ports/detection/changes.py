@@ -45,7 +45,7 @@ PAIR = Pair(
         Mistake("negatives left out", "-(targets * positive + (1 - targets) * negative)", "-(targets * positive)", FOCAL, r"left out|addend|leav|missing|term|without"),
         Mistake("mean for sum", "sigmoid_focal_loss(logits, targets).sum()", "sigmoid_focal_loss(logits, targets).mean()", FOCAL, r"sum|mean|factor|18"),
         Mistake("beta left at one", "beta=0.5", "beta=1.0", SMOOTH, r"beta|\b1(\.0)?\b|0\.5"),
-        Mistake("huber, not divided by beta", "0.5 * d**2 / beta, d - 0.5 * beta", "0.5 * d**2, beta * (d - 0.5 * beta)", SMOOTH, r"huber|factor|beta|0\.5|scale"),
+        Mistake("huber, not divided by beta", "0.5 * d**2 / beta, d - 0.5 * beta", "0.5 * d**2, beta * (d - 0.5 * beta)", SMOOTH, r"huber|factor|beta|0\.5|scale|divi"),
         Mistake("half forgotten below", "0.5 * d**2 / beta, d", "d**2 / beta, d", SMOOTH, r"0\.5|factor|half|2"),
         Mistake("offset forgotten above", "d - 0.5 * beta)", "d)", SMOOTH, r"0\.25|addend|left out|offset|constant|leav|subtract"),
         Mistake("squared error", "return jnp.where(d < beta, 0.5 * d**2 / beta, d - 0.5 * beta)", "return 0.5 * jnp.square(d) / beta", SMOOTH, r"where|branch|square|mse|left out|l1|clip|bound"),

@@ -21,7 +21,7 @@ PAIR = Pair(
     mistakes=(
         Mistake("gate order i f o g", "i, f, g, o = jnp.split", "i, f, o, g = jnp.split", CELL, r"gate|order"),
         Mistake("gate order f i g o", "i, f, g, o = jnp.split", "f, i, g, o = jnp.split", CELL, r"gate|order"),
-        Mistake("forget bias of 1", "jax.nn.sigmoid(f) * c", "jax.nn.sigmoid(f + 1.0) * c", CELL, r"forget|bias|\b1(\.0)?\b"),
+        Mistake("forget bias of 1", "jax.nn.sigmoid(f) * c", "jax.nn.sigmoid(f + 1.0) * c", CELL, r"forget|bias|\b1(\.0)?\b|\badd of"),
         Mistake("only one bias", '(state["lstm.bias_ih_l0"] + state["lstm.bias_hh_l0"])', 'state["lstm.bias_ih_l0"]', CELL, r"bias"),
         Mistake("state not squashed", "h = jax.nn.sigmoid(o) * jnp.tanh(c)", "h = jax.nn.sigmoid(o) * c", CELL, r"tanh|left out|leav|activation|without"),
         Mistake("sigmoid for the candidate", "jax.nn.sigmoid(i) * jnp.tanh(g)", "jax.nn.sigmoid(i) * jax.nn.sigmoid(g)", CELL, r"sigmoid|tanh|activation"),

@@ -48,7 +48,7 @@ PAIR = Pair(
         Mistake("exact gelu", 'F.gelu(x, approximate="tanh")', "F.gelu(x)", MLP, r"gelu|erf|tanh|exact"),
         Mistake("silu", 'F.gelu(x, approximate="tanh")', "F.silu(x)", MLP, r"gelu|silu|activation"),
         Mistake("norms swapped", "self.channels(self.norm2(x))", "self.channels(self.norm1(x))", NORM, r"norm|reads|swap|operand|param"),
-        Mistake("norm left out", "self.channels(self.norm2(x))", "self.channels(x)", NORM + MLP, r"norm|left out|leav|missing|skip|without"),
+        Mistake("norm left out", "self.channels(self.norm2(x))", "self.channels(x)", NORM + MLP, r"norm|left out|leav|missing|skip|without|reads `x`"),
         Mistake("norm over tokens", "y = self.norm1(x).transpose(1, 2)", "y = F.layer_norm(x.transpose(1, 2), (4,), eps=1e-6) * self.norm1.weight[:, None] + self.norm1.bias[:, None]", (*NORM, "F.layer_norm"), r"axis|ax[ei]s"),
         Mistake("not transposed back", "x + self.tokens(y).transpose(1, 2)", "x + self.tokens(y).reshape(x.shape)", (*TOKENS, "x = x + "), r"transpos|order|reshap|permut|axes"),
         Mistake("mixed tokens not added", "x = x + self.tokens(y).transpose(1, 2)", "x = self.tokens(y).transpose(1, 2)", (*TOKENS, "x = x + jnp"), r"residual|left out|addend|leav|missing|without"),
@@ -56,7 +56,7 @@ PAIR = Pair(
         Mistake("mean over channels of a square", "x = x.mean(dim=1)", "x = x.amax(dim=1)", HEAD, r"max|mean"),
         Mistake("relu for softplus", "F.softplus(", "F.relu(", (*HEAD, "F.relu", "jax.nn.softplus"), r"relu|softplus|activation"),
         Mistake("beta of softplus", "F.softplus(self.head(x))", "F.softplus(self.head(x), beta=2)", (*HEAD, "F.softplus", "jax.nn.softplus"), r"beta|factor|2|0\.5"),
-        Mistake("channels' first bias by the second norm", 'state[f"{name}.fc{n}.bias"] = params[name]["b" + n]', 'state[f"{name}.fc{n}.bias"] = params[name]["b" + n][::-1]', MLP, r"bias|revers|order|flip"),
+        Mistake("biases upside down", 'state[f"{name}.fc{n}.bias"] = params[name]["b" + n]', 'state[f"{name}.fc{n}.bias"] = params[name]["b" + n][::-1]', MLP, r"bias|revers|order|flip"),
         Mistake("tokens detached", "y = self.norm1(x).transpose(1, 2)", "y = self.norm1(x.detach()).transpose(1, 2)", NORM + TOKENS, r"stop|gradient|detach", kind="gradient"),
     ),
 )  # fmt: skip

@@ -30,7 +30,7 @@ PAIR = Pair(
         Mistake("bias of the output left out", 'h @ p["w2"] + p["b2"]', 'h @ p["w2"]', FIELD, r"bias|left out|without"),
         Mistake("difference backwards", "jnp.diff(u, axis=0)[:, 1:-1]", "-jnp.diff(u, axis=0)[:, 1:-1]", TIME, r"sign|negat|swap|operand"),
         Mistake("not divided by the step", "jnp.diff(u, axis=0)[:, 1:-1] / dt", "jnp.diff(u, axis=0)[:, 1:-1]", (*TIME, *RESIDUAL), r"divid|factor|left out|dt|step|leav"),
-        Mistake("step not squared", "/ dx**2", "/ dx", SPACE, r"power|square|divid|factor|exponent|0\.4|2\.5|reads"),
+        Mistake("step not squared", "/ dx**2", "/ dx", SPACE, r"pow|square|divid|factor|exponent|0\.4|2\.5"),
         Mistake("later time in space", "jnp.diff(u, n=2, axis=1)[:-1]", "jnp.diff(u, n=2, axis=1)[1:]", SPACE, r"off by one|shift|slice|position|index|row|range"),
         Mistake("once the middle", "jnp.diff(u, n=2, axis=1)[:-1]", "(u[:-1, 2:] - u[:-1, 1:-1] + u[:-1, :-2])", SPACE, r"factor|2|coefficient"),
         Mistake("sign of the diffusion", 'u_t - jax.nn.softplus(params["d"]) * u_xx', 'u_t + jax.nn.softplus(params["d"]) * u_xx', RESIDUAL, r"sign|negat|add|plus|subtract"),

@@ -32,7 +32,7 @@ PAIR = Pair(
         Mistake("heads merged before tokens", "h.permute(0, 2, 1, 3).flatten(2)", "h.reshape(2, 3, 8)", ("h = h.", "h.reshape", "out.transpose", "self.out(h"), r"head|order|transpos|reshap|permut"),
         Mistake("heads interleaved", "x.unflatten(-1, (self.num_heads, -1)).permute(0, 2, 1, 3)", "x.unflatten(-1, (-1, self.num_heads)).permute(0, 3, 1, 2)", HEADS, r"head|order|transpos|reshap|permut|split"),
         Mistake("layer scale left out", "self.layer_scale * h", "h", ("return x", ), r"scale|factor|left out|gamma|leav|without"),
-        Mistake("scale around the residual", "return x + self.layer_scale * h", "return self.layer_scale * (x + h)", ("return ",), r"scale|factor|order|gamma|x|reads"),
+        Mistake("scale around the residual", "return x + self.layer_scale * h", "return self.layer_scale * (x + h)", ("return ",), r"scale|factor|order|gamma|reads|before|behind"),
         Mistake("residual of the norm", "h = self.out(h)\n        return x + ", "h = self.out(h)\n        return self.norm(x) + ", ("return ",), r"norm|reads|residual|operand"),
         Mistake("eps", "self.norm = nn.LayerNorm(dim)", "self.norm = nn.LayerNorm(dim, eps=1e-6)", ("self.norm(x)",), r"eps|1e-0?6"),
         Mistake("detached memory", "k = self.split(self.k(memory))", "k = self.split(self.k(memory.detach()))", ("self.k(", "self.to_kv"), r"stop|gradient|detach", kind="gradient"),

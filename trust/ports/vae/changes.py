@@ -21,7 +21,7 @@ PAIR = Pair(
         Variant("mean by division", "return jnp.mean(bce + kl)", "return (jnp.sum(bce) + jnp.sum(kl)) / x.shape[0]"),
     ),
     mistakes=(
-        Mistake("divergence subtracted", "bce + kl", "bce - kl", KL, r"sign|negat|subtract|minus"),
+        Mistake("divergence subtracted", "bce + kl", "bce - kl", KL, r"sign|negat|subtract|minus|-0\.5"),
         Mistake("sign of log-variance", "mean**2 - 1.0 - logvar", "mean**2 - 1.0 + logvar", KL, r"sign|negat|added|minus|plus"),
         Mistake("one forgotten", "mean**2 - 1.0 - logvar", "mean**2 - logvar", KL, r"\b1(\.0)?\b|left out|addend|constant|leav"),
         Mistake("half forgotten", "kl = 0.5 * jnp.sum", "kl = jnp.sum", KL, r"0\.5|factor|2|half"),

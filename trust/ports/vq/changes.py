@@ -14,7 +14,7 @@ PAIR = Pair(
     inputs=lambda rng: (rng.normal(size=(6, 3)),),
     variants=(
         Variant("distances expanded", "jnp.sum((z[:, None] - codes[None]) ** 2, axis=-1)", "(z * z).sum(1, keepdims=True) - 2 * z @ codes.T + (codes * codes).sum(1)"),
-        Variant("code by one-hot", "q = codes[index]", "q = jax.nn.one_hot(index, 5) @ codes"),
+        Variant("code by one-hot", "q = codes[index]", "q = jnp.eye(5)[index] @ codes"),
         Variant("addends in another order", "q = z + stop_gradient(q - z)", "q = stop_gradient(q) + (z - stop_gradient(z))"),
         Variant("commitment turned round", "(stop_gradient(q) - z) ** 2", "jnp.square(z - stop_gradient(q))"),
         Variant("nearest by argmax", "jnp.argmin(distances, axis=-1)", "jnp.argmax(-distances, axis=-1)"),
@@ -31,7 +31,7 @@ PAIR = Pair(
         Mistake("beta", "beta=0.25", "beta=0.5", TOTAL, r"factor|beta|0\.5|2"),
         Mistake("farthest code", "jnp.argmin(distances", "jnp.argmax(distances", CHOICE, r"max|min|index|indices|gather|another|row|choice"),
         Mistake("codebook's loss left out", " + codebook_loss", "", TOTAL, r"left out|addend|codebook|leav|missing|term|factor"),
-        Mistake("sum over dimensions", "commitment = jnp.mean((stop_gradient(q) - z) ** 2)", "commitment = jnp.mean(jnp.sum((stop_gradient(q) - z) ** 2, axis=-1))", COMMITMENT, r"sum|mean|factor|4"),
+        Mistake("sum for mean", "commitment = jnp.mean((stop_gradient(q) - z) ** 2)", "commitment = jnp.sum((stop_gradient(q) - z) ** 2)", COMMITMENT, r"sum|mean|factor|24"),
         Mistake("absolute distance rebuilt", "jnp.mean((rebuilt - x) ** 2)", "jnp.mean(jnp.abs(rebuilt - x))", TOTAL, r"abs|square|power"),
     ),
 )  # fmt: skip
