@@ -260,10 +260,11 @@ PAGE = ROOT / "docs" / "compare.md"
 
 
 def files_of_the_page(folder: Path) -> list[str]:
-    """The files of the section on two environments, written; its commands."""
-    section = PAGE.read_text().partition("## The file: two environments")[2]
-    for name, text in re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL):
+    """The files of the page, written; the commands of its section on two environments."""
+    page = PAGE.read_text()
+    for name, text in re.findall(r"^<!-- file: (\w+\.py) -->\n```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         (folder / name).write_text(text)
+    section = page.partition("## The file: two environments")[2]
     return re.findall(r"^gradaccord (hear .*)$", section, re.MULTILINE)
 
 
