@@ -264,7 +264,8 @@ def files_of_the_page(folder: Path) -> list[str]:
     page = PAGE.read_text()
     for name, text in re.findall(r"^<!-- file: (\w+\.py) -->\n```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         (folder / name).write_text(text)
-    return re.findall(r"^gradaccord (hear .*)$", page.partition("## The file: two environments")[2], re.MULTILINE)
+    section = page.partition("## The file: two environments")[2]
+    return re.findall(r"^gradaccord (hear .*)$", section, re.MULTILINE)
 
 
 def test_the_page_on_two_environments_does_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
