@@ -79,6 +79,10 @@ def _point(ready: Ready, shaken: bool) -> Point:
         inputs = mapped(inputs, lambda x: _shaken(rng, x))
         numbers = mapped(numbers, lambda x: _shaken(rng, x))
     steps = [mapped(numbers, lambda x: rng.normal(size=np.shape(x)) if _real(x) else x) for _ in range(3)]
+    for name in dict(ready.original.named_buffers()) if held is not None else ():
+        for step in steps:
+            if name in step:
+                step[name] = np.zeros_like(step[name])  # no gradient is asked of a buffer
     converted, moved = numbers, steps
     if ready.convert is not None:
         given = (lambda x: x) if held is None else as_tensors

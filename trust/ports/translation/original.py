@@ -20,7 +20,7 @@ class Ends(nn.Module):
         pe = torch.zeros(length, dim, dtype=torch.float64)
         pe[:, 0::2] = torch.sin(position * div_term)
         pe[:, 1::2] = torch.cos(position * div_term)
-        self.register_buffer("pe", pe)
+        self.register_buffer("pe", pe, persistent=False)
 
     def forward(self, source, target):
         x = self.embedding(source) * math.sqrt(self.dim)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 def timestep_embedding(t, dim):
     half = dim // 2
-    freqs = torch.exp(-math.log(10000) * torch.arange(half) / half).to(t)
+    freqs = torch.exp(-math.log(10000) * torch.arange(half).to(t) / half)
     args = t[:, None] * freqs[None]
     return torch.cat([torch.cos(args), torch.sin(args)], dim=-1)
 
