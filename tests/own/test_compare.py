@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 import gradaccord
+from gradaccord.harness.errors import CommandError
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENT = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
@@ -69,6 +70,7 @@ def test_a_right_port_is_the_same_and_both_runs_are_judged() -> None:
     assert found.assert_same() is found and found.sound and found.comparison.digits > 14
     assert len(found.checked) == 2 and all(one.rows and not one.findings for one in found.checked)
     assert not found.comparison.not_compared and "same computation" in str(found)
+    assert found.parameters is not None
     words = {one.name: one.words for one in found.parameters.counterparts}
     assert words["p['fc.weight']"] == "fc.weight, transposed" and not found.parameters.missing
 
@@ -147,12 +149,12 @@ def test_a_parameter_that_convert_leaves_out_is_named() -> None:
         return [state["0.weight"].numpy(), state["0.bias"].numpy()]
 
     found = gradaccord.compare(net, lambda p, x: jnp.tanh(x @ p[0].T + p[1]), torch.randn(2, 3), parameters=short)
-    assert not found.same and set(found.parameters.missing) == {"2.weight", "2.bias"}
+    assert found.parameters is not None and not found.same and set(found.parameters.missing) == {"2.weight", "2.bias"}
     assert "missing" in str(found) and "`2.weight`" in found.markdown()
 
 
 def test_the_same_function_twice_is_no_comparison() -> None:
-    with pytest.raises(gradaccord.harness.errors.CommandError, match="the same function twice"):
+    with pytest.raises(CommandError, match="the same function twice"):
         gradaccord.compare(torch.tanh, torch.tanh, torch.ones(2))
 
 
