@@ -55,8 +55,9 @@ def take(
     framework: str = "",
     seed: int = 0,
 ) -> Take:
-    """Hear a function at the user's own numbers, and at random ones: parameters, buffers and float inputs drawn around
-    their own (`drawn.py`), closer to them where the function fails or is not finite further off.
+    """Hear a function at the user's own numbers, and at random ones: parameters, running statistics and float inputs drawn
+    around their own (`drawn.py`), closer to them where the function fails or is not finite further off. Other buffers
+    stay: a table of positions is one that a port may make anew.
 
     `inputs` and `kwargs` may hold arrays of any framework. Raises Refused, CommandError; what the function raises at
     the user's own numbers goes through.
@@ -66,10 +67,10 @@ def take(
     given = (hears.listener.state(function), dict(zip(names, inputs, strict=True)), dict(kwargs))
     own = each(hears.listener.leaves(given, ""), lambda _, x: _cast(x, ask.dtype))
     first = hears.at(*_with(hears.listener, given, own))
-    finite = _is_finite(first)
+    finite, fixed = _is_finite(first), _fixed(hears.listener, given[0], own, first.heard)
     for shrunk in (1, 0.1, 0.01):
         generator = np.random.default_rng(seed)
-        numbers = each(own, lambda name, x: drawn(name, x, generator, SPREAD * shrunk))  # noqa: B023
+        numbers = each(own, lambda name, x: x if name in fixed else drawn(name, x, generator, SPREAD * shrunk))  # noqa: B023
         try:
             second = hears.at(*_with(hears.listener, given, numbers))
         except Exception:
@@ -79,6 +80,13 @@ def take(
         if _is_finite(second) or not finite:
             break
     return hears.take((first, second))  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def _fixed(listens: Listener, held: Any, own: Mapping[str, Array], heard: Heard) -> set[str]:
+    """Of what a function holds, the names in `own` of what is no parameter of the run and no running statistic."""
+    trained = {heard.names[node.name] for node in heard.graph.wanted if node.name in heard.names}
+    names = zip(own, listens.leaves(held, ""), strict=False)  # the state comes first
+    return {name for name, theirs in names if theirs not in trained and "running_" not in theirs}
 
 
 def take_like(

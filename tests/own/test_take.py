@@ -122,7 +122,22 @@ def test_what_is_drawn_keeps_the_look_of_a_persons_own() -> None:
     assert np.std(drawn("x", small := 1e-3 * generator.normal(size=1000), generator) - small) < 4e-4
 
 
-def test_tied_parameters_are_drawn_together_and_buffers_too() -> None:
+def test_a_table_that_a_module_keeps_stays() -> None:
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(4))
+            self.register_buffer("table", torch.arange(8.0).reshape(2, 4).sin())
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.scale + self.table
+
+    first, second = take(Positions(), (X,), {}, DOUBLE).points
+    changed = {name for name, x in first.state.items() if not np.array_equal(x, second.state[name])}
+    assert changed == {"scale"}  # a port may make the table anew
+
+
+def test_tied_parameters_are_drawn_together_and_running_statistics_too() -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
             super().__init__()
