@@ -55,9 +55,9 @@ def take(
     framework: str = "",
     seed: int = 0,
 ) -> Take:
-    """Hear a function at the user's own numbers, and at random ones: parameters, running statistics and float inputs drawn
-    around their own (`drawn.py`), closer to them where the function fails or is not finite further off. Other buffers
-    stay: a table of positions is one that a port may make anew.
+    """Hear a function at the user's own numbers, and at random ones: parameters, running statistics and float inputs
+    are drawn around their own (`drawn.py`), closer to them where the function fails or is not finite further off. Other
+    buffers stay: a table of positions is one that a port may make anew.
 
     `inputs` and `kwargs` may hold arrays of any framework. Raises Refused, CommandError; what the function raises at
     the user's own numbers goes through.
