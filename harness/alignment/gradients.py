@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from ..graph.node import Constant, Node
 from ..hearing.heard import Heard, Place
 from ..records.evaluation import Array
 from . import wording
-from .content import spares, values
+from .content import Content, Index, content, spares, values
 from .difference import Divergence
 from .matching import Match
 from .parameters import Matching, matching
@@ -28,6 +29,7 @@ from .side import Side
 
 Floats = NDArray[np.float64]
 TRIED = 24  # stopped gradients of a side
+TRIED_IN_PAIRS = 6
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def compared(a: Side, b: Side, inputs: Matching) -> tuple[list[Divergence], list
     if found is None:
         names = ", ".join(f"`{a.label(name)}`" for name in apart[:3])
         reason = f"values agree and the gradients of {names} do not, and no stopped gradient explains it"
-        found = Divergence("gradient", a.place(apart[0]), Place(), "", "", reason, "")
+        found = _first(a, b, (weights, other), reason)
     return [replace(found, proof=shown)], missing
 
 
@@ -146,6 +148,47 @@ def _stopped(copies: Copies, cotangents: tuple[Floats, Floats], mine: Slopes, th
             made = slopes(side, without(side.graph, {node.name for node in group}), cotangent)
             if not copies.apart(*((made, theirs) if side is a else (mine, made))):
                 yield _divergence(side, opposite, group[0], turned=side is b)
+    yield from _at_both(copies, cotangents)
+
+
+def _at_both(copies: Copies, cotangents: tuple[Floats, Floats]) -> Iterator[Divergence]:
+    """A gradient that is stopped at one place on one side, and at another on the other."""
+    a, b = copies.a, copies.b
+    without_one: list[list[tuple[Node, Slopes]]] = []
+    for side, cotangent in ((a, cotangents[0]), (b, cotangents[1])):
+        stops = [node for node in side.graph.operations if _stops(side, node)][:TRIED_IN_PAIRS]
+        without_one.append([(node, slopes(side, without(side.graph, {node.name}), cotangent)) for node in stops])
+    for (first, mine), (second, theirs) in product(*without_one):
+        if not copies.apart(mine, theirs):
+            places = a.place(first.name), b.place(second.name)
+            calls = wording.what(a, first.name), wording.what(b, second.name)
+            where = f"`{calls[0]}` at {wording.short(places[0])} and by `{calls[1]}` at {wording.short(places[1])}"
+            yield Divergence("gradient", *places, *calls, f"the gradient is stopped by {where}, at other numbers", "")
+
+
+def _first(a: Side, b: Side, cotangents: tuple[Floats, Floats], reason: str) -> Divergence:
+    """The step nearest to the outputs whose adjoint the other side lacks, where both have its number."""
+    match, index = Match(a, b), Index()
+    for made in _adjoints(b, cotangents[1]).values():
+        index.add("", made)
+    mine = _adjoints(a, cotangents[0])
+    for node in reversed(a.graph.nodes):
+        like = match.counterpart(node.name) if node.name in mine and a.place(node.name).file else ""
+        if like in b.order and not any(True for _ in index.find(mine[node.name])):
+            calls = wording.what(a, node.name), wording.what(b, like)
+            return Divergence("gradient", a.place(node.name), b.place(like), *calls, reason, "")
+    return Divergence("gradient", Place(), Place(), "", "", reason, "")
+
+
+def _adjoints(side: Side, cotangent: Floats) -> dict[str, Content]:
+    """What every active node's adjoint holds."""
+    derived = gradient(side.graph, seeded=True)
+    inputs = {node.name: side.numbers[node.name] for node in side.graph.inputs}
+    if derived.seed:
+        inputs[derived.seed] = cotangent.reshape(side.graph.output.shape)
+    named = {name: arg for name, arg in derived.adjoints.items() if isinstance(arg, str)}
+    made = values(derived.graph, inputs, list(dict.fromkeys(named.values())))
+    return {name: content(made.numbers[arg], made.noise[arg]) for name, arg in named.items()}
 
 
 def _stops(side: Side, node: Node) -> bool:

@@ -12,6 +12,7 @@ from . import wording
 from .proposals import Proposal, Question, distinct, everywhere, needed, replaced
 from .side import MOVES, Change, Side, applied, number
 
+MASKS = frozenset(("where", "masked_fill", "select_n"))  # calls whose choice is a mask of the user's
 FACTORS = frozenset(("multiply", "divide", "pow"))
 SWAPPED = frozenset(("subtract", "divide", "matmul", "where", "pow", "atan2"))
 
@@ -135,7 +136,7 @@ def left_out(q: Question) -> Iterator[Proposal]:
 def _left_out(q: Question, node: Node, kept: int) -> str:
     """What is left out, in words, where one operand goes on alone."""
     others = [arg for k, arg in enumerate(node.args) if k != kept]
-    if node.op == "where":
+    if node.op == "where" and wording.what(q.here, node.name) in MASKS:
         return "the mask of {here} is left out at {there}"
     if not others:
         return f"{wording.what(q.here, node.name)} of {{here}} is left out at {{there}}"

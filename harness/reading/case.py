@@ -201,6 +201,7 @@ class _Loader:
         source, contents = self.source, cast("dict[str, Any]", CASE.read(self.source, root))
         if "graph" not in contents and "call" not in contents:
             source.error(root, "no key `graph`", f"`graph`: {KEYS['graph'].about}; or `call`")
+            return None
         inputs = self._inputs(contents.get("inputs") or {})
         graph: Statements = contents.get("graph") or {}
         complete = contents.get("inputs") is not None and None not in (

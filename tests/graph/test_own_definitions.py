@@ -117,10 +117,11 @@ def test_finite_differences_run_them() -> None:
 
 # What is about the names of the table and no node of a graph: kernels of the number systems, words of the language.
 ABOUT_NAMES = {
-    "graph/expand.py", "graph/graph.py", "graph/language/habits.py", "graph/language/mistakes.py",
-    "graph/language/slips.py", "graph/operations/operation.py", "hearing/definitions.py", "hearing/recording.py",
-    "judging/known.py", "options.py", "reading/definitions.py", "reading/formula.py", "reading/statements.py",
-    "telling/showing.py", "truth/products.py", "truth/rounding.py", "truth/shaken.py",
+    "alignment/library.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py",
+    "graph/language/mistakes.py", "graph/language/slips.py", "graph/operations/operation.py",
+    "hearing/definitions.py", "hearing/recording.py", "judging/known.py", "options.py", "reading/definitions.py",
+    "reading/formula.py", "reading/statements.py", "telling/showing.py", "truth/products.py", "truth/rounding.py",
+    "truth/shaken.py",
 }  # fmt: skip
 
 
