@@ -12,7 +12,7 @@ import numpy as np
 from ..hearing.heard import Heard, Place
 from ..records.evaluation import Array
 from . import library, operands, orders, relations, steps, wording
-from .content import content
+from .content import Content, content
 from .difference import Divergence
 from .library import FITS
 from .matching import Match, in_place, laid_out
@@ -77,7 +77,7 @@ def align(a: Heard, b: Heard) -> Alignment:
         apart = [
             (x, y)
             for x, y in zip(a.outputs, b.outputs, strict=True)
-            if not agree(here.numbers[x], there.numbers[y], there, y)
+            if not agree(here.numbers[x], there.numbers[y], here.content(x), there.content(y))
         ]
         if not apart:
             break
@@ -113,21 +113,20 @@ def _add(found: list[Divergence], new: Divergence) -> bool:
 # --- outputs --------------------------------------------------------------------------------------------------
 
 
-def agree(x: Array, y: Array, side: Side, name: str) -> bool:
+def agree(x: Array, y: Array, *contents: Content) -> bool:
     """Whether outputs agree one by one; those of another shape, in some order of their axes."""
-    made = side.content(name)
     if x.shape == y.shape:
-        return in_place(x, y, made)
+        return in_place(x, y, *contents)
     if tuple(n for n in x.shape if n != 1) == tuple(n for n in y.shape if n != 1):
-        return in_place(x.reshape(y.shape), y, made)
-    return any(in_place(laid, y, made) for laid in laid_out(x, y.shape)[1:])
+        return in_place(x.reshape(y.shape), y, *contents)
+    return any(in_place(laid, y, *contents) for laid in laid_out(x, y.shape)[1:])
 
 
 def _layouts(here: Side, there: Side) -> Iterator[str]:
     """The outputs whose axes are in another order."""
     for k, (name, other) in enumerate(zip(here.heard.outputs, there.heard.outputs, strict=True)):
         x, y = here.numbers[name].squeeze(), there.numbers[other].squeeze()
-        if x.shape != y.shape and agree(x, y, there, other):
+        if x.shape != y.shape and agree(x, y, here.content(name), there.content(other)):
             yield f"output {k} is {x.shape} there and {y.shape} here: the same numbers with their axes in another order"
 
 
@@ -242,8 +241,7 @@ def _agrees(question: Question, made: dict[str, Array], *, turned: bool) -> bool
     for x, y in zip(here.heard.outputs, there.heard.outputs, strict=True):
         first = made.get(x, here.numbers[x]) if not turned else here.numbers[x]
         second = made.get(y, there.numbers[y]) if turned else there.numbers[y]
-        side, name = (here, x) if turned else (there, y)
-        if not agree(first, second, side, name):
+        if not agree(first, second, here.content(x), there.content(y)):
             return False
     return True
 

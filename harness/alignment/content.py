@@ -29,6 +29,7 @@ SPARE = 32  # times what those differ by: four signs seldom add up to the worst
 LEAST = 2.0**-46  # of a number, the least that rounding may be
 BINADES = 8  # numbers within so many powers of two are of one size
 TOWERS = 1e6  # times the median is apart
+VAST = 1e100  # is apart whatever the median: a mask may be of most numbers
 FORM = FORMATS["float64"]
 
 
@@ -107,9 +108,9 @@ class Content:
 def content(numbers: Array, noise: Floats) -> Content:
     x = np.ravel(numbers).astype(np.float64)
     kept = ~np.isnan(x)
-    finite = np.abs(x[kept & np.isfinite(x) & (x != 0)])
+    finite = np.abs(x[(np.abs(x) <= VAST) & (x != 0)])
     middle = float(np.median(finite)) if finite.size else 0.0
-    apart = kept & (np.isinf(x) | ((np.abs(x) > TOWERS * middle) & (np.abs(x) > 1e3)))
+    apart = kept & ((np.abs(x) > VAST) | ((np.abs(x) > TOWERS * middle) & (np.abs(x) > 1e3)))
     rest, spare = x[kept & ~apart], spares(x, np.ravel(noise))[kept & ~apart]
     order = np.argsort(rest, kind="stable")
     return Content(rest[order], spare[order], np.sort(x[apart]), int(np.count_nonzero(~kept)))

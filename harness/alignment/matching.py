@@ -105,15 +105,15 @@ def laid_out(x: Array, shape: tuple[int, ...]) -> list[Array]:
     return found
 
 
-def in_place(x: Array, y: Array, spare: Content) -> bool:
-    """Whether numbers agree one by one, as far as rounding may have moved those of their size in `spare`."""
+def in_place(x: Array, y: Array, *contents: Content) -> bool:
+    """Whether numbers agree one by one, as far as rounding may have moved those of their size in these contents."""
     if x.shape != y.shape:
         return False
     with np.errstate(all="ignore"):
         same = (x == y) | (np.isnan(x) & np.isnan(y))
-        sizes = np.abs(np.concatenate([spare.rest, [0.0]]))
+        sizes = np.abs(np.concatenate([*(one.rest for one in contents), [0.0]]))
         order = np.argsort(sizes)
-        widest = np.maximum.accumulate(np.concatenate([spare.spare, [0.0]])[order])
+        widest = np.maximum.accumulate(np.concatenate([*(one.spare for one in contents), [0.0]])[order])
         at = np.searchsorted(sizes[order], np.maximum(np.abs(x), np.abs(y)), side="right") - 1
         near = np.abs(x - y) <= 4 * widest[np.clip(at, 0, len(widest) - 1)] + 1e-13 * np.abs(x)
     return bool(np.all(same | near))

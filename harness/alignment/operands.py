@@ -65,6 +65,9 @@ def other_tables(q: Question) -> Iterator[Proposal]:
 
 
 def _table_words(q: Question, node: Node, arg: str, mine: Array, values: Array) -> str:
+    if mine.dtype.kind == "f" and mine.size and np.all(mine == mine.flat[0]) and np.all(values == values.flat[0]):
+        theirs, ours = wording.shown(float(values.flat[0])), wording.shown(float(mine.flat[0]))
+        return f"the constant is {theirs} at {{there}} and {ours} at {{here}}"
     said = wording.tables(mine, values)
     if mine.dtype.kind == "b":
         return f"{said} at {{there}} beside {{here}}"

@@ -139,7 +139,7 @@ def _ends(made: NDArray[Any]) -> tuple[Array, Array]:
     middle, radius = floats(made), radii(made)
     with np.errstate(all="ignore"):
         slack = np.where(np.isfinite(middle), radius + 2.0**-51 * np.abs(middle), 0.0)
-    return np.sort(middle - slack), np.sort(middle + slack)
+        return np.sort(middle - slack), np.sort(middle + slack)
 
 
 def _middle(ends: tuple[Array, Array], k: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isclose, isqrt
+from math import isclose, isfinite, isqrt
 
 import numpy as np
 
@@ -28,6 +28,8 @@ def shown(x: float) -> str:
 def factor(x: float) -> str:
     """A number, and what it may be: a whole one, a share, a root."""
     size = abs(x)
+    if not isfinite(size) or not 1e-150 < size < 1e150:
+        return shown(x)
     whole = round(size)
     if size and 1 < whole <= LARGEST and isclose(size, whole, rel_tol=1e-9):
         return shown(x)

@@ -141,6 +141,17 @@ def test_a_large_number_of_a_mask_hides_nothing() -> None:
     assert gradaccord.compare(masked(2.0), lambda x: torch.cat([torch.full((3,), -1e30), x + x]), torch.randn(5)).same
 
 
+def test_a_mask_of_the_smallest_number_is_compared() -> None:
+    def masked(hidden: float) -> Callable[[torch.Tensor], torch.Tensor]:
+        keep = torch.arange(12).reshape(3, 4) % 4 == 0
+        return lambda x: torch.softmax(torch.where(keep, x, torch.tensor(hidden, dtype=x.dtype)), -1) @ x.T
+
+    least = float(torch.finfo(torch.float64).min)
+    assert gradaccord.compare(masked(least), masked(float("-inf")), torch.randn(3, 4), judge=False).same
+    found = gradaccord.compare(masked(least), masked(-10.0), torch.randn(3, 4), judge=False)
+    assert not found.same and "-10" in found.divergences[0].reason
+
+
 def test_a_parameter_that_convert_leaves_out_is_named() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
