@@ -124,6 +124,8 @@ def test_what_is_drawn_keeps_the_look_of_a_persons_own() -> None:
 
 def test_a_table_that_a_module_keeps_stays() -> None:
     class Positions(nn.Module):
+        table: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.scale = nn.Parameter(torch.ones(4))
