@@ -11,10 +11,10 @@ import numpy as np
 
 from ..hearing.heard import Heard, Place
 from ..records.evaluation import Array
-from . import library, operands, orders, relations, steps, wording
+from . import calls, operands, orders, relations, steps, wording
+from .calls import FITS
 from .content import Content, content
 from .difference import Divergence
-from .library import FITS
 from .matching import Match, in_place, laid_out
 from .proofs import proof
 from .proposals import Proposal, Question
@@ -30,17 +30,17 @@ TRIED = 4000  # proposals in a round
 # The most telling first: the first that makes the outputs agree is the reason.
 KINDS: tuple[Kind, ...] = (
     steps.same_step,
-    library.other_call,
+    calls.other_call,
     operands.other_tables,
     steps.swapped,
-    library.recognised,
+    calls.recognised,
     steps.other_operation,
     orders.parts_in_order,
     steps.left_out,
     operands.transposed,
-    library.other_argument,
+    calls.other_argument,
     operands.other_operand,
-    library.other_statistics,
+    calls.other_statistics,
     steps.exchanged,
     orders.other_layout,
     orders.by_elimination,
@@ -89,9 +89,8 @@ def align(a: Heard, b: Heard) -> Alignment:
             break
         chosen, turned = _chosen(question)
         divergence = _told(question, chosen, turned=turned)
-        before = before or tuple(trail(match, next(iter(match.first(blamed)), "")))
-        if _add(found, divergence) and chosen is None:
-            break
+        before = before or tuple(trail(match, question.turned.first_there))
+        _add(found, divergence)
         if chosen is None:
             break
         if turned:
@@ -101,13 +100,13 @@ def align(a: Heard, b: Heard) -> Alignment:
     return Alignment(here, there, tuple(found), tuple(_layouts(here, there)), before)
 
 
-def _add(found: list[Divergence], new: Divergence) -> bool:
+def _add(found: list[Divergence], new: Divergence) -> None:
+    """One more, or the same once more, as in each round of a loop."""
     for k, old in enumerate(found):
         if (old.a, old.b, old.reason, old.kind) == (new.a, new.b, new.reason, new.kind):
             found[k] = replace(old, times=old.times + 1)
-            return True
+            return
     found.append(new)
-    return True
 
 
 # --- outputs --------------------------------------------------------------------------------------------------
@@ -177,12 +176,12 @@ def _ordered(x: Array, y: Array, side: Side, name: str) -> str:
             if in_place(laid, y, made):
                 return "its axes are transposed"
         for axis in range(x.ndim):
-            if _permuted(x, y, axis, made):
+            if _permuted(x, y, axis):
                 return f"permuted along axis {axis}"
     return "no order of its axes makes them agree"
 
 
-def _permuted(x: Array, y: Array, axis: int, made: object) -> bool:
+def _permuted(x: Array, y: Array, axis: int) -> bool:
     mine = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
     theirs = np.moveaxis(y, axis, 0).reshape(y.shape[axis], -1)
     if not mine.shape[1] or len(mine) > 4096:
@@ -250,11 +249,7 @@ def _gained(question: Question, proposal: Proposal, made: dict[str, Array]) -> i
     """How many of the next steps the other side has, once this is changed."""
     here, gained = question.here, 0
     bad = set(question.blamed)
-    behind = [
-        name
-        for name in made
-        if name in bad and name not in proposal.changes and here.graph[here.source(name)].name not in proposal.changes
-    ]
+    behind = [name for name in made if name in bad and proposal.changes.keys().isdisjoint((name, here.source(name)))]
     for name in behind[:AHEAD]:
         x = made[name]
         if x.dtype.kind != "f" or name not in here.noise or x.shape != here.numbers[name].shape:
@@ -267,21 +262,19 @@ def _gained(question: Question, proposal: Proposal, made: dict[str, Array]) -> i
 def _told(question: Question, chosen: Proposal | None, *, turned: bool) -> Divergence:
     """A divergence in words, with `a` and `b` as they were given."""
     if chosen is None:
-        mine = next(iter(question.match.first(question.blamed)), "")
-        theirs = next(iter(question.match.back.first(question.others)), "")
-        chosen, turned = Proposal({}, "", mine, theirs), False
+        chosen, turned = Proposal({}, "", question.turned.first_there, question.first_there), False
     asked = question.turned if turned else question
-    there = chosen.there or next(iter(asked.match.back.first(asked.others)), "") or _like_operand(asked, chosen.here)
+    there = chosen.there or asked.first_there or _like_operand(asked, chosen.here)
     spot = _place(asked.here, chosen.here), _place(asked.there, there)
     said = chosen.reason.format(here=wording.short(spot[0]), there=wording.short(spot[1])) if chosen.reason else ""
     call = wording.what(asked.here, chosen.here) if chosen.here else ""
     if said and call and not said.startswith((call, "`")):
         said = f"{call}: {said}"
-    calls = call, wording.what(asked.there, there) if there else ""
+    pair = call, wording.what(asked.there, there) if there else ""
     shown = proof(asked, replace(chosen, there=there))
     if turned:
-        spot, calls = spot[::-1], calls[::-1]
-    return Divergence("value", spot[0], spot[1], calls[0], calls[1], said, shown)
+        spot, pair = spot[::-1], pair[::-1]
+    return Divergence("value", spot[0], spot[1], pair[0], pair[1], said, shown)
 
 
 def _like_operand(question: Question, name: str) -> str:

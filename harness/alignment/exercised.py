@@ -33,8 +33,7 @@ def not_exercised(match: Match) -> Iterator[str]:
                 or _shared(one, node, kept)
             ):
                 continue
-            file = place.file.replace("\\", "/").rpartition("/")[2]
-            yield f"{_words(one.here, node)} at {file}:{place.line} changes nothing here"
+            yield f"{_words(one.here, node)} at {place.spot} changes nothing here"
 
 
 def _idle(side: Side, node: Node) -> str | None:

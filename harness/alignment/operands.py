@@ -114,8 +114,7 @@ def other_operand(q: Question) -> Iterator[Proposal]:
                 continue
             shape = q.here.numbers[arg].shape
             for name, other in _read_instead(q, node, arg):
-                for axes, laid in enumerate(laid_out(q.here.numbers[name], shape)):
-                    del laid
+                for axes in range(len(laid_out(q.here.numbers[name], shape))):
 
                     def make(
                         n: Node, k: int = k, name: str = name, axes: int = axes, node: Node = node

@@ -42,8 +42,7 @@ def parts_in_order(q: Question) -> Iterator[Proposal]:
                     f"the parts of `{q.here.label(whole)}` (its gates) are taken in another order at {{there}}: "
                     f"{spelled} for {', '.join(map(str, range(len(parts))))} at {{here}}"
                 )
-                there = next(iter(q.turned.match.first(q.others)), "")
-                yield Proposal(changes, reason, names[0], there)
+                yield Proposal(changes, reason, names[0], q.first_there)
     for node in q.targets:
         if node.op in ("concat", "stack") and 2 <= len(node.args) <= PARTS:
             for order in permutations(node.args):
@@ -86,12 +85,11 @@ def other_layout(q: Question) -> Iterator[Proposal]:
     for node in q.targets:
         for arg in dict.fromkeys(arg for arg in node.args if isinstance(arg, str) and arg in q.here.live):
             x = q.here.numbers[arg]
-            for name, other in _same_numbers(q, node, arg):
+            for name in _same_numbers(q, node, arg):
                 laid = [y for y in laid_out(q.there.numbers[name], x.shape) if not np.allclose(y, x, rtol=1e-9, atol=0)]
                 if laid and not any(np.allclose(y, x, rtol=1e-9) for y in laid_out(q.there.numbers[name], x.shape)):
                     key = tuple((step.op, step.params) for step in moves(q.here, arg))
                     chains.setdefault(key, []).append((arg, laid, q.there.graph[name]))
-                    del other
                     break
     together = [one for found in chains.values() for one in found]
     for found in [together, *chains.values()] if len(chains) > 1 else chains.values():
@@ -162,7 +160,7 @@ def last_move(side: Side, name: str) -> str:
     return name
 
 
-def _same_numbers(q: Question, node: Node, arg: str) -> Iterator[tuple[str, str]]:
+def _same_numbers(q: Question, node: Node, arg: str) -> Iterator[str]:
     """What partners read that has the same numbers as an operand."""
     made = q.here.content(arg)
     for other in q.partners[node.name]:
@@ -172,4 +170,4 @@ def _same_numbers(q: Question, node: Node, arg: str) -> Iterator[tuple[str, str]
                 and q.there.numbers[theirs].dtype.kind == "f"
                 and q.there.content(theirs).same(made)
             ):
-                yield theirs, other.name
+                yield theirs

@@ -8,7 +8,6 @@ an array of balls lies between the k-th smallest of the lower and of the upper e
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -163,6 +162,5 @@ def _in_floats(here: Side, there: Side, name: str, other: str) -> str:
 
 
 def _at(side: Side, name: str) -> str:
-    place = replace(side.place(name), chain=())
-    file = place.file.replace("\\", "/").rpartition("/")[2]
-    return f"{file}:{place.line}" if file else place.call or side.label(name)
+    place = side.place(name)
+    return place.spot or place.call or side.label(name)

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as with_fields
 from functools import cached_property
+from typing import TypeVar
 
-from ..graph.node import Constant, Node
+from ..graph.node import Arg, Constant, Node
 from ..records.evaluation import Array
 from .matching import Match
 from .side import MOVES, Change, Side
+
+T = TypeVar("T")
 
 DEEP = 3  # steps back that tell a step from others like it
 MOST = 24  # steps of a side that are tried
@@ -49,6 +52,19 @@ class Question:
     def turned(self) -> Question:
         """The same question asked of the other side."""
         return Question(self.match.back, self.others, self.blamed)
+
+    @cached_property
+    def first_there(self) -> str:
+        """The first step to blame on the other side; empty for none."""
+        return next(iter(self.match.back.first(self.others)), "")
+
+    @property
+    def calls(self) -> Iterator[Node]:
+        """The calls of this run that the targets stand in."""
+        for name in distinct(self.here.owner(node.name) for node in self.targets):
+            node = self.here.heard.graph.by_name.get(name)
+            if node is not None and node.op != "input" and name in self.here.order:
+                yield node
 
     @cached_property
     def targets(self) -> list[Node]:
@@ -128,6 +144,11 @@ def everywhere(
         yield Proposal(others, reason, node.name, there, whole)
 
 
+def with_argument(node: Node, k: int, arg: Arg) -> Node:
+    """The step with another operand at one place."""
+    return with_fields(node, args=(*node.args[:k], arg, *node.args[k + 1 :]))
+
+
 def replaced(side: Side, node: Node, **new: object) -> Change:
     """A step with other operands or parameters, or another operation."""
     other = with_fields(node, **new)  # pyright: ignore[reportArgumentType]
@@ -139,5 +160,5 @@ def needed(node: Node, known: Mapping[str, Array]) -> dict[str, Array]:
     return {arg: known[arg] for arg in node.args if isinstance(arg, str)}
 
 
-def distinct(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
+def distinct(found: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(found))

@@ -12,7 +12,7 @@ from ..records.evaluation import Array
 from . import wording
 from .content import content
 from .matching import Match, laid_out
-from .proposals import Proposal, Question
+from .proposals import Proposal, Question, distinct
 from .side import Side
 
 MOST = 16  # nodes of either side that are held against one another
@@ -50,10 +50,9 @@ def _one(x: Array, beside: Array) -> float | None:
 def _scaled(q: Question, r: float) -> str:
     """A factor, with the numbers of either side that make it."""
     mine, theirs = _constants(q.here, q.blamed), _constants(q.there, q.others)
-    for p, node in theirs.items():
-        for m, own in mine.items():
+    for p in theirs:
+        for m in mine:
             if m and np.isclose(p / m, r, rtol=1e-9):
-                del node, own
                 return f"scaled by {wording.factor(p)} at {{there}} and by {wording.factor(m)} at {{here}}"
     for m in mine:
         if m and np.isclose(1 / m, r, rtol=1e-9):
@@ -75,17 +74,18 @@ def _scaled(q: Question, r: float) -> str:
     return f"scaled by {told} at {{there}} beside {{here}}"
 
 
-def _constants(side: Side, names: tuple[str, ...]) -> dict[float, str]:
-    found: dict[float, str] = {}
+def _constants(side: Side, names: tuple[str, ...]) -> list[float]:
+    """The numbers that these steps read as constants."""
+    found: list[float] = []
     for name in names:
         for arg in side.graph[name].args:
             if isinstance(arg, Constant) and arg.exact is not None:
-                found.setdefault(float(arg.exact), name)
+                found.append(float(arg.exact))
             elif isinstance(arg, str) and arg not in side.live and side.numbers[arg].dtype.kind == "f":
                 x = side.numbers[arg]
                 if x.size and np.ptp(x) == 0 and np.isfinite(x.flat[0]):
-                    found.setdefault(float(x.flat[0]), name)
-    return found
+                    found.append(float(x.flat[0]))
+    return distinct(found)
 
 
 def _addend(match: Match, sign: int, gap: Array) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace as with_fields
+from functools import partial
 from math import prod
 
 from ..graph.node import Arg, Constant, Node
 from ..records.evaluation import Array
 from . import wording
-from .proposals import Proposal, Question, distinct, everywhere, needed, replaced
+from .proposals import Proposal, Question, distinct, everywhere, needed, replaced, with_argument
 from .side import MOVES, Change, Side, applied, number
 
 MASKS = frozenset(("where", "masked_fill", "select_n"))  # calls whose choice is a mask of the user's
@@ -46,7 +46,7 @@ def _constants(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
                 continue
 
             def make(n: Node, k: int = k, given: Constant = given) -> Change:
-                return replaced(q.here, n, args=(*n.args[:k], given, *n.args[k + 1 :]))
+                return partial(q.here.step, with_argument(n, k, given))
 
             name = wording.setting(q.here, node, arg)
             if name.startswith("the "):
@@ -62,7 +62,7 @@ def _numbers(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
         if isinstance(arg, str) and isinstance(given, Constant):
 
             def make(n: Node, k: int = k, given: Constant = given) -> Change:
-                return replaced(q.here, n, args=(*n.args[:k], given, *n.args[k + 1 :]))
+                return partial(q.here.step, with_argument(n, k, given))
 
             reason = f"{node.op} by {_told(given)} at {{there}} and by `{q.here.label(q.here.source(arg))}` at {{here}}"
             yield from everywhere(q, node, make, reason, other.name)
@@ -95,7 +95,7 @@ def other_constants(q: Question) -> Iterator[Proposal]:
                     continue
 
                 def make(n: Node, k: int = k, given: Constant = given) -> Change:
-                    return replaced(q.here, n, args=(*n.args[:k], given, *n.args[k + 1 :]))
+                    return partial(q.here.step, with_argument(n, k, given))
 
                 name = wording.setting(q.here, node, arg)
                 reason = f"{name} is {_told(given)} at {{there}} and {_told(arg)} at {{here}}"
@@ -121,16 +121,12 @@ def left_out(q: Question) -> Iterator[Proposal]:
             there = next((o.name for o in q.partners[node.name]), "")
             dropped = {arg for j, arg in enumerate(node.args) if j != k}
             yield from everywhere(q, node, make, _left_out(q, node, k), there, whole=not dropped.isdisjoint(q.blamed))
-    for call in distinct(q.here.owner(node.name) for node in q.targets):
-        node = q.here.heard.graph.by_name.get(call)
-        if node is None or node.op == "input" or call not in q.here.order:
-            continue
+    for node in q.calls:
         for arg in distinct(arg for arg in node.args if isinstance(arg, str)):
             if arg in q.here.numbers and q.here.numbers[arg].shape == node.shape and arg in q.here.live:
-                reason = f"{wording.what(q.here, call)} of {{here}} is left out at {{there}}"
-                there = next(iter(q.turned.match.first(q.others)), "")
+                reason = f"{wording.what(q.here, node.name)} of {{here}} is left out at {{there}}"
                 whole = not {*node.args}.difference({arg}).isdisjoint(q.blamed)
-                yield Proposal({call: lambda known, arg=arg: known[arg]}, reason, call, there, whole)
+                yield Proposal({node.name: lambda known, arg=arg: known[arg]}, reason, node.name, q.first_there, whole)
 
 
 def _left_out(q: Question, node: Node, kept: int) -> str:
@@ -210,8 +206,8 @@ def exchanged(q: Question) -> Iterator[Proposal]:
 
                     def change(known: Mapping[str, Array]) -> Array:
                         x = known[str(first.args[j])]
-                        y = q.here.step(_with(n, k, "*"), {**needed(n, known), "*": x})
-                        return q.here.step(_with(first, j, "*"), {**needed(first, known), "*": y})
+                        y = q.here.step(with_argument(n, k, "*"), {**needed(n, known), "*": x})
+                        return q.here.step(with_argument(first, j, "*"), {**needed(first, known), "*": y})
 
                     return change
 
@@ -228,10 +224,6 @@ def exchanged(q: Question) -> Iterator[Proposal]:
 
 def _step_words(q: Question, node: Node) -> str:
     return f"`{wording.what(q.here, node.name)}`"
-
-
-def _with(node: Node, k: int, name: str) -> Node:
-    return with_fields(node, args=(*node.args[:k], name, *node.args[k + 1 :]))
 
 
 def other_operation(q: Question) -> Iterator[Proposal]:

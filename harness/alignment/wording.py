@@ -17,8 +17,7 @@ LARGEST = 65536  # whole numbers that a factor is told by
 
 def short(place: Place) -> str:
     """As in `model.py:12`."""
-    name = place.file.replace("\\", "/").rpartition("/")[2]
-    return f"{name}:{place.line}" if name else "the other side"
+    return place.spot or "the other side"
 
 
 def shown(x: float) -> str:

@@ -32,9 +32,13 @@ class Place:
 
     def __str__(self) -> str:
         """As in `model.py:57, blocks.0.attn, torch.nn.functional.linear`."""
+        return ", ".join(filter(None, (self.spot, self.module, self.call, self.rule)))
+
+    @property
+    def spot(self) -> str:
+        """As in `model.py:57`; empty where there is no file."""
         name = self.file.replace("\\", "/").rpartition("/")[2]
-        where = f"{name}:{self.line}" if self.file else ""
-        return ", ".join(filter(None, (where, self.module, self.call, self.rule)))
+        return f"{name}:{self.line}" if name else ""
 
 
 class Refused(CommandError):

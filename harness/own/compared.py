@@ -58,10 +58,10 @@ class Compared(Shown):
         if not self.same:
             lines += [f"| {_cell(self.a)} | {_cell(self.b)} | numbers |", "|---|---|---|"]
             for pair in self.comparison.trail[-BEFORE:]:
-                cells = (f"{_at(pair.a)} {pair.call_a}", f"{_at(pair.b)} {pair.call_b}", pair.value)
+                cells = (f"{pair.a.spot} {pair.call_a}", f"{pair.b.spot} {pair.call_b}", pair.value)
                 lines.append(f"| {' | '.join(map(_cell, cells))} |")
             first = self.divergences[0]
-            cells = (f"{_at(first.a)} {first.call_a}", f"{_at(first.b)} {first.call_b}", "they part here")
+            cells = (f"{first.a.spot} {first.call_a}", f"{first.b.spot} {first.call_b}", "they part here")
             lines += [f"| {' | '.join(f'**{_cell(cell)}**' for cell in cells)} |", ""]
         for number, one in enumerate(self.divergences, 1):
             lines += [f"{number}. **{_cell(str(one))}**" + (f" ({one.times} times)" if one.times > 1 else "")]
@@ -140,11 +140,11 @@ class Compared(Shown):
         if len(pairs) > BEFORE:
             table.add_row(f"... {counted(len(pairs) - BEFORE, 'call')} alike", "", "")
         for pair in pairs[-BEFORE:]:
-            table.add_row(f"{_at(pair.a)} {pair.call_a}", f"{_at(pair.b)} {pair.call_b}", Text(pair.value))
+            table.add_row(f"{pair.a.spot} {pair.call_a}", f"{pair.b.spot} {pair.call_b}", Text(pair.value))
         first = self.divergences[0]
         table.add_row(
-            Text(f"{_at(first.a)} {first.call_a}", style="bold red"),
-            Text(f"{_at(first.b)} {first.call_b}", style="bold red"),
+            Text(f"{first.a.spot} {first.call_a}", style="bold red"),
+            Text(f"{first.b.spot} {first.call_b}", style="bold red"),
             Text("they part here", style="bold red"),
         )
         return table
@@ -214,11 +214,6 @@ def _cell(text: str) -> str:
     for sign in "\\|<>*_[]#":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())
-
-
-def _at(place: Place) -> str:
-    name = place.file.replace("\\", "/").rpartition("/")[2]
-    return f"{name}:{place.line}" if name else ""
 
 
 def _short(step: str) -> str:

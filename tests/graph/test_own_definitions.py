@@ -117,7 +117,7 @@ def test_finite_differences_run_them() -> None:
 
 # What is about the names of the table and no node of a graph: kernels of the number systems, words of the language.
 ABOUT_NAMES = {
-    "alignment/library.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py",
+    "alignment/calls.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py",
     "graph/language/mistakes.py", "graph/language/slips.py", "graph/operations/operation.py",
     "hearing/definitions.py", "hearing/recording.py", "judging/known.py", "options.py", "reading/definitions.py",
     "reading/formula.py", "reading/statements.py", "telling/showing.py", "truth/products.py", "truth/rounding.py",

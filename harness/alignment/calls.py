@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..graph.expand import expanded
 from ..graph.node import Arg, Constant, GraphError, Kind, Node, Param, Params, Shape
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
+from ..hearing.recording import KINDS
 from ..records.evaluation import Array
 from . import wording
 from .content import content
@@ -42,22 +43,19 @@ CHOICES: Mapping[str, tuple[Param, ...]] = {
 }
 UNBIASED = ", unbiased (n - 1)"
 NORMS = ("layer_norm", "batch_norm", "instance_norm", "group_norm")
+CALLS = 8  # that are tried on other arguments
 EARLIER = 24  # numbers of the run that a call may have been made of instead
-LONGEST = 2**21  # elements of an array that the library is tried on
+LONGEST = 2**21  # elements of an array that functions are tried on
 FORMS = {"none": "its exact (erf) form", "tanh": "its tanh form"}
 
 
 def other_call(q: Question) -> Iterator[Proposal]:
     """The other side makes this call with another parameter, without its bias, or makes another one of its kind."""
-    first = next(iter(q.turned.match.first(q.others)), "")
-    for name in distinct(q.here.owner(node.name) for node in q.targets):
-        node = q.here.heard.graph.by_name.get(name)
-        if node is None or node.op == "input" or name not in q.here.order:
-            continue
+    for node in q.calls:
         operation = q.here.heard.graph.operation(node)
         operands = list(node.args)
         for params, said in _other_parameters(q, node):
-            yield _called(q, node, operation, operands, params, said, first)
+            yield _called(q, node, operation, operands, params, said)
         for count in range(1, len(operands)):
             if operation.operands[-1].optional and len(operands) - count >= 1:
                 left = ", ".join(q.here.label(arg) for arg in operands[-count:])
@@ -65,35 +63,30 @@ def other_call(q: Question) -> Iterator[Proposal]:
                     "weight and bias" if count == 2 else "bias" if operation.operands[-1].name == "bias" else "operand"
                 )
                 said = f"no {kind} at {{there}}: `{left}`, used at {{here}}, is left out"
-                yield _called(q, node, operation, operands[:-count], dict(node.params), said, first)
+                yield _called(q, node, operation, operands[:-count], dict(node.params), said)
 
 
 def other_argument(q: Question) -> Iterator[Proposal]:
     """The call is made of another number of the run."""
-    first = next(iter(q.turned.match.first(q.others)), "")
     graph = q.here.heard.graph
-    for name in distinct(q.here.owner(node.name) for node in q.targets)[:8]:
-        node = graph.by_name.get(name)
-        if node is None or node.op == "input" or name not in q.here.order:
-            continue
-        operation = graph.operation(node)
+    for node in islice(q.calls, CALLS):
+        operation, before = graph.operation(node), graph.nodes[: graph.nodes.index(node)]
+        yield from _other_module(q, node, operation)
         for k, arg in enumerate(node.args):
             if not isinstance(arg, str) or arg not in q.here.live:
                 continue
-            before = graph.nodes[: graph.nodes.index(node)]
             alike = [
                 one.name for one in before if one.name != arg and one.shape == graph[arg].shape and one.kind == "float"
             ]
-            yield from _other_module(q, node, operation, first)
             for other in alike[-EARLIER:]:
                 if q.match.known(other) and other in q.here.live and q.here.source(other) != q.here.source(arg):
                     args = [*node.args[:k], other, *node.args[k + 1 :]]
                     theirs, mine = q.here.label(other), q.here.label(arg)
-                    said = f"{wording.what(q.here, name)} reads `{theirs}` at {{there}} and `{mine}` at {{here}}"
-                    yield _called(q, node, operation, args, dict(node.params), said, first)
+                    said = f"{wording.what(q.here, node.name)} reads `{theirs}` at {{there}} and `{mine}` at {{here}}"
+                    yield _called(q, node, operation, args, dict(node.params), said)
 
 
-def _other_module(q: Question, node: Node, operation: Operation, there: str) -> Iterator[Proposal]:
+def _other_module(q: Question, node: Node, operation: Operation) -> Iterator[Proposal]:
     """The same call with the parameters of another one of its kind."""
     graph = q.here.heard.graph
     given = [arg for arg in node.args if isinstance(arg, str) and graph[arg].op == "input"]
@@ -106,15 +99,13 @@ def _other_module(q: Question, node: Node, operation: Operation, there: str) -> 
             mine = ", ".join(f"`{q.here.label(arg)}`" for arg in given)
             theirs, what = ", ".join(f"`{one}`" for one in named), wording.what(q.here, node.name)
             said = f"{what} reads {theirs} at {{there}} and {mine} at {{here}}"
-            yield _called(q, node, operation, args, dict(node.params), said, there)
+            yield _called(q, node, operation, args, dict(node.params), said)
 
 
 def other_statistics(q: Question) -> Iterator[Proposal]:
     """A norm takes its mean and variance over other axes."""
-    first = next(iter(q.turned.match.first(q.others)), "")
-    for name in distinct(q.here.owner(node.name) for node in q.targets)[:4]:
-        node = q.here.heard.graph.by_name.get(name)
-        if node is None or name not in q.here.order or node.op not in NORMS:
+    for node in islice(q.calls, CALLS // 2):
+        if node.op not in NORMS:
             continue
         x = q.here.numbers[str(node.args[0])]
         channel = -1 if node.op == "layer_norm" else 1
@@ -127,8 +118,9 @@ def other_statistics(q: Question) -> Iterator[Proposal]:
                     )
                     for scale, apply in zip(scales, (np.multiply, np.add), strict=False):
                         y = apply(y, scale.reshape(_along(x.ndim, channel, scale.shape)))
-                said = f"the statistics of {wording.what(q.here, name)} are over axes {axes} (of {{here}}) at {{there}}"
-                yield Proposal({name: lambda known, y=y: y}, said, name, first)
+                what = wording.what(q.here, node.name)
+                said = f"the statistics of {what} are over axes {axes} (of {{here}}) at {{there}}"
+                yield Proposal({node.name: lambda known, y=y: y}, said, node.name, q.first_there)
 
 
 def _along(rank: int, channel: int, shape: Shape) -> Shape:
@@ -142,13 +134,12 @@ def _called(
     args: Sequence[Arg],
     params: Mapping[str, object],
     said: str,
-    there: str,
 ) -> Proposal:
     def change(known: Mapping[str, Array]) -> Array:
         given = [number(arg, known) for arg in args]
         return call(operation, given, params)
 
-    return Proposal({node.name: change}, said, node.name, there)
+    return Proposal({node.name: change}, said, node.name, q.first_there)
 
 
 def _other_parameters(q: Question, node: Node) -> Iterator[tuple[dict[str, object], str]]:
@@ -183,11 +174,7 @@ def _alternatives(q: Question, key: str, value: Param, node: Node) -> Iterator[P
             for axes in combinations(range(rank), count):
                 yield axes[0] if count == 1 else axes
     elif isinstance(value, float) or key in ("eps", "label_smoothing", "alpha", "negative_slope", "beta", "scale"):
-        yield from distinct_numbers([*_numbers(q), *NUMBERS])
-
-
-def distinct_numbers(found: Sequence[float]) -> list[float]:
-    return list(dict.fromkeys(found))
+        yield from distinct([*_numbers(q), *NUMBERS])
 
 
 def _numbers(q: Question) -> Iterator[float]:
@@ -265,14 +252,10 @@ def functions(x: Array) -> Iterator[tuple[str, Array]]:
 def call(operation: Operation, operands: Sequence[Array], params: Mapping[str, object]) -> Array:
     """A call of the vocabulary or of a definition, on arrays in float64. Raises GraphError where they do not fit."""
     given = [np.asarray(x) for x in operands]
-    kinds = tuple((x.shape, _kind(x)) for x in given)
+    kinds = tuple((x.shape, KINDS.get(x.dtype.kind, "float")) for x in given)
     program = _program(operation, kinds, tuple(params.items()))  # pyright: ignore[reportArgumentType]
     with np.errstate(all="ignore"):
         return np.asarray(program(*(x[()] for x in given))[0])
-
-
-def _kind(x: Array) -> Kind:
-    return "bool" if x.dtype.kind == "b" else "int" if x.dtype.kind in "iu" else "float"
 
 
 @lru_cache(maxsize=4096)
