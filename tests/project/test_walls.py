@@ -97,7 +97,8 @@ FILES = {
     "| unit | place schedule | cluster | pools | run | session",
     "own": "case_file drawn elsewhere frameworks shown | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
-    "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
+    "telling": "copying findings mermaid progress proving showing | causes explaining script | stream terminal "
+    "| watching",
 }
 
 
