@@ -118,7 +118,7 @@ class _Numbers:
             made = self._program(*(operands[node.name][()] for node in self.derived.graph.inputs))
         return dict(zip(self._wanted, (np.asarray(array) for array in made), strict=True))
 
-    def derivative(self, arg: Arg, at: Mapping[str, Array] | None = None) -> Array:
+    def of(self, arg: Arg, at: Mapping[str, Array] | None = None) -> Array:
         return _constant(arg) if isinstance(arg, Constant) else (self.at if at is None else at)[arg]
 
     def number(self, arg: Arg) -> str:
@@ -149,7 +149,7 @@ def _beside(numbers: _Numbers) -> dict[str, str]:
         if numbers.scalar:
             beside[node.name] = f"= {shown(numbers.at[node.name])}"
             if node.name in numbers.derived.adjoints:
-                adjoint = shown(numbers.derivative(numbers.derived.adjoints[node.name]))
+                adjoint = shown(numbers.of(numbers.derived.adjoints[node.name]))
                 beside[node.name] += f", {numbers.d(node.name)} = {adjoint}"
         elif node.op != "input" and node.shape:
             beside[node.name] = str(list(node.shape))
@@ -191,7 +191,7 @@ class _Step:
         names = {own: name(arg) for own, arg in self.operands.items()}
         return text_of(self.graph, {**names, self.node.name: "result"})["result"]
 
-    def derivative(self, position: int, seed: str) -> _Derivative:
+    def local(self, position: int, seed: str) -> _Derivative:
         """What is handed on to an operand; `seed` is what the derivative of the step's own result is called, empty
         where the step stands alone."""
         derived = gradient(self.graph, seeded=bool(seed))
@@ -234,7 +234,7 @@ def _locally(numbers: _Numbers, nodes: Sequence[Node]) -> Iterator[str]:
             continue
         step = _Step(numbers.graph, node)
         for arg in dict.fromkeys(arg for arg in node.args if isinstance(arg, str) and arg in active):
-            derivatives = [step.derivative(k, numbers.seed(node)) for k, read in enumerate(node.args) if read == arg]
+            derivatives = [step.local(k, numbers.seed(node)) for k, read in enumerate(node.args) if read == arg]
             formula = " + ".join(derivative.formula for derivative in derivatives)
             if numbers.scalar:
                 yield _chain(numbers.local(node.name, arg), formula, shown(_local(numbers, step, derivatives)))
@@ -253,7 +253,7 @@ def _local(numbers: _Numbers, step: _Step, derivatives: Iterable[_Derivative]) -
 
 def _backward(numbers: _Numbers, nodes: Sequence[Node]) -> Iterator[str]:
     for node in nodes:
-        name, adjoint = numbers.d(node.name), shown(numbers.derivative(numbers.derived.adjoints[node.name]))
+        name, adjoint = numbers.d(node.name), shown(numbers.of(numbers.derived.adjoints[node.name]))
         uses = numbers.uses.get(node.name, {})
         if node.name == numbers.output:
             weights = ", the weights that the case gives its output" if node.shape else ""
@@ -268,14 +268,14 @@ def _backward(numbers: _Numbers, nodes: Sequence[Node]) -> Iterator[str]:
             told = "the sum of what comes through" if len(terms) > 1 else "through"
             yield f"{name} = {adjoint}, {told} {', '.join(uses)}"
             for use in terms if len(terms) > 1 else ():
-                yield f"    through {use.consumer}: {shown(numbers.derivative(numbers.derived.terms[use]))}"
+                yield f"    through {use.consumer}: {shown(numbers.of(numbers.derived.terms[use]))}"
 
 
 def _product(numbers: _Numbers, consumer: str, uses: Sequence[Use]) -> str:
     """What one consumer hands back, as its own derivative times the local one."""
     step = _Step(numbers.graph, numbers.graph[consumer])
-    local = _local(numbers, step, [step.derivative(use.position, "") for use in uses])
-    adjoint = numbers.derivative(numbers.derived.adjoints[consumer])
+    local = _local(numbers, step, [step.local(use.position, "") for use in uses])
+    adjoint = numbers.of(numbers.derived.adjoints[consumer])
     return f"{shown(adjoint)} * {_bracketed(shown(local))}"
 
 
@@ -291,7 +291,7 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
     yield f"each input x with its derivative g: {_rule(update)}, with {settings}"
     at = numbers.at
     for done in range(1, update.steps + 1):
-        gradients = {name: numbers.derivative(numbers.derived.adjoints[name], at) for name in parameters}
+        gradients = {name: numbers.of(numbers.derived.adjoints[name], at) for name in parameters}
         gradients = {name: np.broadcast_to(g, parameters[name].shape) for name, g in gradients.items()}
         moved = advance(gradients).parameters
         if done == 1:
