@@ -25,7 +25,7 @@ from ..reading.case import Case
 from ..records.evaluation import Array, Inputs
 from ..rules.update import RULES, Update, row_optimiser
 from ..words import counted, nearest
-from .mermaid import LARGEST, boxes, mermaid
+from .mermaid import LARGEST, count, mermaid
 
 ENTRIES = 4  # of an array that are shown
 STEPS = 5  # of a path, and the last
@@ -82,7 +82,7 @@ def lines_of(part: Part, width: int = WIDEST) -> list[str]:
 def in_markdown(case: Case, parts: Sequence[Part], point: int = 0) -> str:
     """The explanation as a page, with the graph as a diagram where it is small enough to be one."""
     head = [f"# {case.name}", case.about]
-    if boxes(case.graph) <= LARGEST:
+    if count(case.graph) <= LARGEST:
         numbers = _Numbers(case.graph, case.inputs(point, "float64"), case.cotangent("float64"))
         head.append(f"```mermaid\n{mermaid(case.graph, _beside(numbers))}\n```")
     body = [f"## {part.title}\n\n```text\n{_flush(lines_of(part))}\n```" for part in parts]

@@ -128,7 +128,7 @@ def ended(screen: Console, end: Ended, report: str) -> None:
         screen.print(_causes(found, screen.width))
         screen.print()
     screen.print(Text(last_line(end, found)))
-    screen.print(Text(f"Report: {report}"), soft_wrap=True)
+    screen.print(Text(f"Report: {report}; report.html beside it is for a browser"), soft_wrap=True)
 
 
 def _causes(found: Sequence[Cause], width: int) -> Table:

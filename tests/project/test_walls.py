@@ -126,8 +126,10 @@ def itself(name: str) -> tuple[str, ...]:
     """Prefixes of what a file may import beside other rooms: its room; of an engine, that of its framework."""
     if name.startswith("engines/"):
         return (".".join(name.split("/")[:2]).removesuffix(".py"),)
+    if name.startswith("reports/"):
+        return ("reports",)
     room = name.rpartition("/")[0].replace("/", ".")
-    return (room,) if room in ("harness.truth", "harness.arithmetic", "reports") else ()
+    return (room,) if room in ("harness.truth", "harness.arithmetic") else ()
 
 
 def inside(name: str, prefixes: tuple[str, ...]) -> bool:
