@@ -83,7 +83,7 @@ FILES = {
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
-    "| germs poles reference residuals shaken | adjoints beside sweeps together "
+    "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
     "| second sensitivity ties",
     "reading": "formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
