@@ -9,7 +9,8 @@ import numpy as np
 
 from ..records.paths import Summary
 from ..records.rows import TrajectoryRow
-from ..rules.update import RULES, Update
+from ..rules.rule import RULES
+from ..rules.update import Update
 
 
 def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summary:
