@@ -11,48 +11,78 @@ from typing import Any
 
 import torch
 
-from ...harness.records.evaluation import Advance, Array, Given, Moved, Unsupported
-from ...harness.rules.definition import definition
+from ...harness.records.evaluation import Advance, Array, Given, Moved
+from ...harness.rules.definition import Definition, definition
 from ...harness.rules.native import Native, nearest
 from ...harness.rules.optimiser import texts
 from .tensors import to_numpy, to_torch
 
-BETAS = {"lr": "step_size", "betas": ("beta1", "beta2"), "eps": "eps", "weight_decay": "weight_decay"}
-VARIANTS = ("foreach", "fused", "capturable", "differentiable")
+LR = {"lr": "step_size", "weight_decay": "weight_decay"}
+BETAS = {**LR, "betas": ("beta1", "beta2"), "eps": "eps"}
+UPHILL, DOWNHILL = {"maximize": True}, {"maximize": False}
+VARIANTS, FUSED = ("foreach",), ("foreach", "fused")
+COUPLED, DECOUPLED = {"decay": "coupled"}, {"decay": "decoupled"}
+SAID = {"decoupled_weight_decay": ("decay", {False: "coupled", True: "decoupled"})}
+MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq"}
+ADAM = {"eps_root": "0", "eps_place": "after"}
 
+# fmt: off
 NATIVES: tuple[Native, ...] = (
-    Native(
-        "torch.optim.SGD", "ascent", {"lr": "step_size"}, given={"maximize": True, "momentum": 0, "weight_decay": 0},
-        variants=VARIANTS,
-    ),
-    Native(
-        "torch.optim.SGD", "descent", {"lr": "step_size", "weight_decay": "weight_decay"}, fixed={"decay": "coupled"},
-        given={"momentum": 0, "maximize": False}, variants=VARIANTS,
-    ),
-    Native(
-        "torch.optim.SGD", "momentum",
-        {"lr": "step_size", "momentum": "momentum", "weight_decay": "weight_decay"},
-        fixed={"decay": "coupled"}, given={"nesterov": False, "maximize": False}, state={"v": "momentum_buffer"},
-        variants=VARIANTS,
-    ),
-    Native(
-        "torch.optim.Adam", "adam", BETAS,
-        choices={"decoupled_weight_decay": ("decay", {False: "coupled", True: "decoupled"})},
-        given={"amsgrad": False, "maximize": False}, state={"m": "exp_avg", "v": "exp_avg_sq"}, variants=VARIANTS,
-    ),
-)  # fmt: skip
+    Native("torch.optim.SGD", "ascent", LR, given={"momentum": 0, **UPHILL}, fixed=COUPLED, variants=FUSED),
+    Native("torch.optim.SGD", "descent", LR, given={"momentum": 0, **DOWNHILL}, fixed=COUPLED, variants=FUSED),
+    Native("torch.optim.SGD", "momentum", {**LR, "momentum": "momentum", "dampening": "dampening"},
+           given={"nesterov": False, **DOWNHILL}, fixed={"first": "undamped", "buffer": "before", **COUPLED},
+           state={"v": "momentum_buffer"}, variants=FUSED),
+    Native("torch.optim.SGD", "nesterov", {**LR, "momentum": "momentum"},
+           given={"nesterov": True, "dampening": 0, **DOWNHILL}, fixed={"buffer": "before", **COUPLED},
+           state={"v": "momentum_buffer"}, variants=FUSED),
+    Native("torch.optim.Rprop", "rprop",
+           {"lr": "step_size", "etas": ("eta_minus", "eta_plus"), "step_sizes": ("shortest", "longest")},
+           given=DOWNHILL, fixed={"applied": "now"}, state={"s": "step_size", "p": "prev"}, variants=VARIANTS),
+    Native("torch.optim.ASGD", "asgd", {**LR, "lambd": "shrinking", "alpha": "power", "t0": "begin"},
+           given=DOWNHILL, fixed=COUPLED, state={"a": "ax", "eta": "eta", "mu": "mu"}, variants=VARIANTS),
+    Native("torch.optim.Adagrad", "adagrad",
+           {**LR, "eps": "eps", "lr_decay": "slowing", "initial_accumulator_value": "initial"},
+           given=DOWNHILL, fixed={"eps_place": "outside", **COUPLED}, state={"s": "sum"}, variants=FUSED),
+    Native("torch.optim.RMSprop", "rmsprop", {**LR, "alpha": "rho", "eps": "eps", "momentum": "momentum"},
+           choices={"centered": ("centered", {False: "no", True: "yes"})}, given=DOWNHILL,
+           fixed={"initial": "0", "eps_place": "outside", "unbiased": "no", "nesterov": "no", "buffer": "before",
+                  **COUPLED},
+           state={"v": "square_avg", "m": "grad_avg", "b": "momentum_buffer"}, variants=VARIANTS),
+    Native("torch.optim.Adadelta", "adadelta", {**LR, "rho": "rho", "eps": "eps"},
+           given=DOWNHILL, fixed=COUPLED, state={"s": "square_avg", "d": "acc_delta"}, variants=VARIANTS),
+    Native("torch.optim.Adam", "adam", BETAS, choices=SAID, fixed=ADAM, given={"amsgrad": False, **DOWNHILL},
+           state=MOMENTS, variants=FUSED),
+    Native("torch.optim.AdamW", "adamw", BETAS, fixed={**ADAM, **DECOUPLED}, given={"amsgrad": False, **DOWNHILL},
+           state=MOMENTS, variants=FUSED),
+    Native("torch.optim.Adam", "amsgrad", BETAS, choices=SAID, given={"amsgrad": True, **DOWNHILL},
+           fixed={"eps_root": "0", "largest": "raw", "unbiased_mean": "yes", "unbiased_square": "yes"},
+           state={**MOMENTS, "w": "max_exp_avg_sq"}, variants=FUSED),
+    Native("torch.optim.AdamW", "amsgrad", BETAS, given={"amsgrad": True, **DOWNHILL},
+           fixed={"eps_root": "0", "largest": "raw", "unbiased_mean": "yes", "unbiased_square": "yes", **DECOUPLED},
+           state={**MOMENTS, "w": "max_exp_avg_sq"}, variants=FUSED),
+    Native("torch.optim.Adamax", "adamax", BETAS, given=DOWNHILL, fixed=COUPLED,
+           state={"m": "exp_avg", "v": "exp_inf"}, variants=VARIANTS),
+    Native("torch.optim.NAdam", "nadam", {**BETAS, "momentum_decay": "psi"}, choices=SAID, given=DOWNHILL,
+           fixed={"eps_root": "0", "momentum_schedule": "dozat"}, state={**MOMENTS, "p": "mu_product"},
+           variants=VARIANTS),
+    Native("torch.optim.RAdam", "radam", BETAS, choices=SAID, given=DOWNHILL,
+           fixed={"eps_root": "0", "eps_place": "before", "threshold": "5"}, state=MOMENTS, variants=VARIANTS),
+)
+# fmt: on
 
 
 def optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Array]) -> Advance:
     """torch.optim's own optimiser for a rule, or the nearest to it. Raises Unsupported where it has none."""
-    wanted = definition(rule, texts(settings))
-    try:
-        native, runs = nearest(NATIVES, wanted)
-    except Unsupported as reason:
-        raise Unsupported(f"torch.optim: {reason}") from None
+    native, runs = nearest(NATIVES, definition(rule, texts(settings)))
+    return stepping(native, runs, start)
+
+
+def stepping(native: Native, runs: Definition, start: Mapping[str, Array], **variant: Any) -> Advance:
+    """torch.optim's own optimiser at the starting parameters; `variant` says how it computes, as `foreach=True`."""
     parameters = {name: to_torch(array).requires_grad_() for name, array in start.items()}
-    made = getattr(torch.optim, native.path.rpartition(".")[2])(list(parameters.values()), **native.arguments(runs))
-    t = 0
+    make = getattr(torch.optim, native.path.rpartition(".")[2])
+    made, t = make(list(parameters.values()), **native.arguments(runs), **variant), 0
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         nonlocal t
@@ -67,14 +97,10 @@ def optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Arra
         return Moved(
             {name: to_numpy(parameter).copy() for name, parameter in parameters.items()},
             {
-                variable: {name: _shown(called, made.state[p]) for name, p in parameters.items()}
+                variable: {name: to_numpy(made.state[p][called]).copy() for name, p in parameters.items()}
                 for variable, called in native.state.items()
+                if all(made.state[p].get(called) is not None for p in parameters.values())
             },
         )
 
     return step
-
-
-def _shown(called: Any, kept: Mapping[str, Any]) -> Array:
-    """A state variable in what torch keeps of a parameter: by its name, or a function of all that is kept."""
-    return to_numpy(kept[called] if isinstance(called, str) else called(kept)).copy()

@@ -23,6 +23,7 @@ from ..records.rows import Index, LinkName
 from ..records.verdicts import FINDINGS, Verdict
 from ..rules.definition import NEW, Definition, Texts
 from ..rules.optimiser import reads, started
+from ..truth.arrays import ZERO
 from ..truth.batches import LARGEST
 from ..truth.numbers import to_balls
 from ..truth.precision import working
@@ -33,7 +34,8 @@ from .arithmetic import stepping
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one of the causes of a step's end came to: `gradient`, `state ...` or `update`, at its worst component."""
+    """What one of the causes of a step's end came to: `gradient`, `state ...` or `update`, at its worst component.
+    `dialect`: it is off by the case's definition, and sound by another known one."""
 
     cause: str
     verdict: Verdict
@@ -42,6 +44,11 @@ class Finding:
     node: LinkName | str = ""
     known: str = ""
     off: float = inf
+    dialect: bool = False
+
+    @property
+    def counts(self) -> bool:
+        return self.dialect or self.verdict in FINDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,7 @@ class _Read:
         if form is None:
             return self._beside(numerals.exact)
         own = numerals.form if name.removeprefix(NEW) in self.definition.scalars else form
-        return self._beside(np.where(numerals.array == 0, numerals.exact, numerals.in_form(own)))
+        return self._beside(_entered(numerals, own))
 
     def _beside(self, numbers: Any) -> Any:
         """Numbers, the first axis that of the moves, as they go with arrays of the parameter's shape."""
@@ -162,6 +169,18 @@ class _Read:
             }
 
         return once
+
+
+def _entered(numerals: Numerals, form: Format) -> Any:
+    """Numbers with one rounding each; 0 has none, and one that hardware may flush may be 0."""
+    array, wide = numerals.array, numerals.in_form(form)
+    size = np.abs(array.astype(np.float64))
+    if (size < form.smallest).any():
+        wide = np.where(array == 0, numerals.exact, np.where(size < form.smallest, _with_zero(wide), wide))
+    return wide
+
+
+_with_zero: Any = np.frompyfunc(lambda x: x.union(ZERO), 1, 1)
 
 
 class _Cause:

@@ -36,6 +36,12 @@ def otherwise(moves: Sequence[Move], judged: Sequence[Judged], definition: Defin
     return named[0] if len(named) == 1 else ""
 
 
+def _numbers(definition: Definition) -> list[str]:
+    """The settings that are numbers and may be others without another state to be shown."""
+    numbers = [name for name in definition.constants if isinstance(definition.row.allowed(name), Setting)]
+    return [name for name in numbers if definition.with_(name, "0.125").state.keys() <= definition.state.keys()]
+
+
 def _cause(judged: Judged) -> tuple[str, tuple[int, ...]] | None:
     """The first cause that is off, and where."""
     return next(((one.cause, one.index) for one in judged.findings if one.verdict in FINDINGS), None)

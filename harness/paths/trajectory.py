@@ -26,8 +26,9 @@ from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..rules.definition import Definition
 from ..rules.optimiser import row_optimiser
 from ..rules.update import Update
+from .dialects import dialects, differing, judge, shown
 from .horizon import Floats, Places, glance, places
-from .move import Finding, Judged, Measured, Move, judge_moves
+from .move import Finding, Judged, Measured, Move
 from .settings import otherwise
 
 K = TypeVar("K")
@@ -149,11 +150,14 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
 
 
 def _moved(step: Advance, evaluation: Evaluation, before: Inputs, definition: Definition) -> Moved | str:
-    """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype."""
+    """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype. It may
+    show the state of another known definition."""
     try:
         moved = step(_copied(evaluation.gradients))
     except BaseException as error:  # noqa: BLE001 - as above
         return raised(error)
+    if not shown(moved.state, definition):
+        definition = next((one for one in dialects(definition) if shown(moved.state, one)), definition)
     answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in definition.state}}
     for what, arrays in answers.items():
         scalar = what.removeprefix("state ") in definition.scalars
@@ -204,8 +208,9 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
     }
     judge_together([*chains.values()])
     moves = {key: move for stand in stands for key, move in _moves(stand)}
-    judged = dict(zip(moves, judge_moves([*moves.values()], update.definition), strict=True))
-    setting = otherwise([*moves.values()], [*judged.values()], update.definition)
+    found, other = judge([*moves.values()], update.definition)
+    judged, setting = dict(zip(moves, found, strict=True)), _told(update.definition, other)
+    setting = setting or otherwise([*moves.values()], found, update.definition)
     for stand in stands:
         chain, done, subject = chains.get(stand.done), stand.done, stand.here
         if chain is not None:
@@ -231,6 +236,11 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
                     yield replace(row, setting=setting) if row.cause.startswith(("state", "update")) else row
                 else:
                     yield replace(blank, value=0.0)
+
+
+def _told(wanted: Definition, other: Definition | None) -> str:
+    """The answers that make another definition, as `eps_place: inside`; empty where there is none."""
+    return ", ".join(f"{name}: {answer}" for name, answer in differing(wanted, other).items()) if other else ""
 
 
 def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
@@ -289,7 +299,7 @@ def _output(blank: TrajectoryRow, chain: Chain, engine: str) -> TrajectoryRow:
 def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged, chain: Chain) -> TrajectoryRow:
     """One input after one step: the numbers of what is off, else its own."""
     worst = _first_off_or_worst([gradient, *move.findings])
-    off = worst.verdict in FINDINGS
+    off = worst.counts
     if off and worst.cause == "gradient":
         numbers = _of_gradient(chain, blank.name, worst.index)
     else:
@@ -328,7 +338,7 @@ def _known(score: float) -> float | None:
 def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
     """The first cause that is off; else the gravest verdict, with the highest score of all."""
     for finding in findings:
-        if finding.verdict in FINDINGS:
+        if finding.counts:
             return finding
     gravest = max(findings, key=lambda finding: SEVERITY[finding.verdict])
     worst = max(findings, key=lambda finding: -1.0 if finding.score is None else finding.score)

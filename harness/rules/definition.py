@@ -87,8 +87,10 @@ class Definition:
 
     def _lines(self) -> Iterator[Line]:
         own = [line for line in self.row.lines if self.holds(line.conditions)]
-        last = () if any(line.name == "x" for line in own) else LAST
-        yield from (line for line in (*FIRST, *own, *last) if self.holds(line.conditions))
+        moving = [line for line in own if line.name == "x"]
+        if all(line.also for line in moving):  # what stands under x goes on from the common last line
+            own = [*(line for line in own if line not in moving), *LAST, *moving]
+        yield from (line for line in (*FIRST[self.row.promise], *own) if self.holds(line.conditions))
 
     def holds(self, conditions: Sequence[Condition]) -> bool:
         return all(self._holds(condition) for condition in conditions)
@@ -105,6 +107,18 @@ class Definition:
         start = self.row.start
         names = dict.fromkeys(step.name for step in self.steps if step.name in start)
         return {name: start[name] for name in names}
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """The settings that make a difference: those that lines read or hold by."""
+        texts = [text for step in self.steps for text in step.texts] + [one.text for one in self.state.values()]
+        read = {name for text in texts for name in names_in(text)}
+        read |= {
+            condition.name
+            for line in (*FIRST[self.row.promise], *self.row.lines, *LAST)
+            for condition in line.conditions
+        }
+        return frozenset(read)
 
     @cached_property
     def scalars(self) -> tuple[str, ...]:
@@ -270,11 +284,11 @@ def definition(rule: str, settings: Mapping[str, str]) -> Definition:
     are those of the row."""
     row = RULES[rule]
     full = {name: settings[name] if name in settings else _default(row, name) for name in row.settings}
-    full |= {name: text for name, text in settings.items() if name in COMMON and name not in row.settings}
+    full |= {name: settings[name] for name in COMMON if name in settings and name not in row.settings}
     if "weight_decay" not in row.settings and _is_zero(full.get("weight_decay", "0")):
         full = {name: text for name, text in full.items() if name not in ("weight_decay", "decay")}
     elif "weight_decay" in full:
-        full.setdefault("decay", _default(row, "decay"))
+        full = {**full, "decay": full.get("decay", _default(row, "decay"))}
     return _normal(rule, tuple((name, _plain(text)) for name, text in full.items()))
 
 
@@ -288,7 +302,7 @@ def _normal(rule: str, settings: tuple[tuple[str, str], ...]) -> Definition:
         plain = found.with_(name, _default(found.row, name))
         if given != plain.chosen[name] and (_idle(found, choice) or plain.steps == found.steps):
             found = plain
-    return found
+    return Definition(rule, tuple(pair for pair in found.settings if pair[0] in found.read))
 
 
 def _idle(found: Definition, choice: Choice) -> bool:

@@ -6,7 +6,7 @@ it is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +70,8 @@ class Native:
         """The call's keyword arguments for a definition; settings that are formulas as they are at step t."""
         arguments = dict(self.given)
         for argument, names in self.settings.items():
-            values = [_value(wanted.chosen[name], t) for name in _several(names) if name in wanted.chosen]
+            said = [wanted.chosen.get(name, "0" if name in COMMON else "") for name in _several(names)]
+            values = [_value(text, t) for text in said if text]
             if len(values) == len(_several(names)):
                 arguments[argument] = values[0] if isinstance(names, str) else tuple(values)
         for argument, (choice, answers) in self.choices.items():
@@ -95,18 +96,21 @@ class Native:
         return definition(self.rule, settings)
 
 
-def nearest(natives: Iterable[Native], wanted: Definition, around: Sequence[str] = ()) -> tuple[Native, Definition]:
+def nearest(natives: Sequence[Native], wanted: Definition, around: Sequence[str] = ()) -> tuple[Native, Definition]:
     """The native that comes nearest to a definition, and what it steps by: the same but for choices.
 
     Raises Unsupported where there is none for the rule, or none with a number that is asked for.
     """
     candidates = [(native, native.runs(wanted, around)) for native in natives if native.rule == wanted.rule]
     if not candidates:
-        raise Unsupported(f"no `{wanted.rule}` here")
+        package = next((native.path.rpartition(".")[0] for native in natives), "nothing")
+        has = ", ".join(dict.fromkeys(native.rule for native in natives))
+        raise Unsupported(f"{package} has no `{wanted.rule}` here; it has {has}")
     answers = RULES[wanted.rule].choices
 
     def lacks(runs: Definition) -> list[str]:
-        return [name for name, text in wanted.settings if name not in answers and runs.chosen.get(name) != text]
+        numbers = [name for name in wanted.chosen if name not in answers and (name in COMMON or name in runs.read)]
+        return [name for name in numbers if runs.chosen.get(name, "0") != wanted.chosen[name]]
 
     native, runs = min(candidates, key=lambda one: (len(lacks(one[1])), len(differing(wanted, one[1]))))
     for name in lacks(runs):

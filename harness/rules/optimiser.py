@@ -79,7 +79,7 @@ def in_dtype(number: float | bool, dtype: np.dtype[Any]) -> Any:
     """A number of a step as an operand beside arrays of a dtype, which it does not widen; half precisions reckon in
     float32."""
     if isinstance(number, bool | np.bool_):
-        return number
+        return np.bool_(number)
     return (np.float32 if dtype.name in arrays.HALVES else dtype.type)(number)
 
 

@@ -128,7 +128,7 @@ def rule(
     stands above. A name with a start is state: its old value up to its own line, its new value below. Any other is an
     intermediate, and may be assigned again, as `g` and `u` may. A line that reads nothing but settings, `t` and scalars
     is computed once a step, in at least single precision. The last line, which moves x by u, is common to all rules
-    (`LAST`) unless a rule has one of its own.
+    (`LAST`) unless a rule has one of its own; `also x` of a rule without one is another rounding of that.
     """
     assert name not in RULES, f"{name} has two rows"
     starts = {key: one if isinstance(one, Start) else Start(one) for key, one in (start or {}).items()}
@@ -161,19 +161,25 @@ def _condition(text: str) -> Condition:
 # --- what all rules have ----------------------------------------------------------------------------------
 
 STEP_SIZE = Setting(None)
-FRACTION = {"below": "1", "open": False}  # of a setting that weighs: 0 is allowed, 1 is not
+
+
+def fraction(default: str) -> Setting:
+    """A number that weighs: 0 is allowed, 1 is not."""
+    return Setting(default, below="1", open=False)
+
+
+_COUPLED = "weight decay is added to the gradient, before everything else"
+_DECOUPLED = "weight decay shrinks the parameter beside the step, and is in no state"
+DECOUPLED = Choice({"decoupled": _DECOUPLED, "coupled": _COUPLED}, where="weight_decay")
 
 COMMON: Mapping[str, Setting | Choice] = {
     "weight_decay": Setting("0", open=False),
-    "decay": Choice(
-        {
-            "coupled": "weight decay is added to the gradient, before everything else",
-            "decoupled": "weight decay shrinks the parameter beside the step, and is in no state",
-        },
-        where="weight_decay",
-    ),
+    "decay": Choice({"coupled": _COUPLED, "decoupled": _DECOUPLED}, where="weight_decay"),
 }
-FIRST = read_lines("[weight_decay, decay: coupled] g = g + weight_decay * x")
+FIRST = {
+    "down": read_lines("[weight_decay, decay: coupled] g = g + weight_decay * x"),
+    "up": read_lines("[weight_decay, decay: coupled] g = g - weight_decay * x"),
+}
 # Decoupled decay: torch multiplies x first, optax adds it to the update.
 LAST = read_lines("""
     [not weight_decay] x = x - step_size * u

@@ -44,6 +44,10 @@ def check(name: str, settings: Mapping[str, Number]) -> Update:
     """A rule with its settings, among them `steps`. Raises GraphError for what the rule does not have or take."""
     for error in faults(name, settings):
         raise error
+    return _update(name, settings)
+
+
+def _update(name: str, settings: Mapping[str, Number]) -> Update:
     values = {setting: settings.get(setting, allowed.default) for setting, allowed in RULES[name].settings.items()}
     values |= {setting: settings[setting] for setting in COMMON if setting in settings}
     return Update(name, {setting: _text(value) for setting, value in values.items()}, int(settings["steps"]))
@@ -51,6 +55,11 @@ def check(name: str, settings: Mapping[str, Number]) -> Update:
 
 def faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
     """Everything that is wrong with the settings of a rule; `parameter` names the setting."""
+    found = [*_faults(name, settings)]
+    yield from found or _unread(_update(name, settings))
+
+
+def _faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
     if name not in RULES:
         yield GraphError(f"unknown update rule `{name}`", f"one of: {', '.join(RULES)}", nearest(name, RULES))
         return
@@ -78,6 +87,17 @@ def faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
         yield GraphError(problem, "how many steps to take", "add `steps: 100`", parameter="steps")
     elif isinstance(steps, bool) or not _text(steps).isdecimal() or int(steps) < 1:
         yield GraphError(f"steps: {steps}", "a whole number of at least 1", parameter="steps")
+
+
+def _unread(update: Update) -> Iterator[GraphError]:
+    """Weight decay beside the step, of a rule that moves x in a line of its own and has no place for it."""
+    found = update.definition
+    lines = [text for step in found.steps for text in step.texts]
+    if "weight_decay" in found.chosen and not any("weight_decay" in names_in(text) for text in lines):
+        decays = float(found.constants.get("weight_decay", "1")) != 0
+        if decays:
+            problem = f"decoupled weight decay in an update by {update.rule}"
+            yield GraphError(problem, "`decay: coupled`", parameter="decay")
 
 
 def _text(value: Number | None) -> str:

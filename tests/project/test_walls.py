@@ -82,7 +82,7 @@ FILES = {
     "records": "formats verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions recording",
-    "rules": "rule schedules | adam gradient | __init__ | definition | native optimiser update",
+    "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition | native optimiser update",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
@@ -93,7 +93,7 @@ FILES = {
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| calls orders relations steps | gradients operands proofs | align | compare",
-    "paths": "arithmetic horizon summary | move | settings | trajectory | parting",
+    "paths": "arithmetic horizon summary | move | dialects settings | trajectory | parting",
     "running": "files ledger offered selection | listeners loading | answers | inside memory | workers | called "
     "| unit | place schedule | cluster | pools | run | session",
     "own": "case_file drawn elsewhere frameworks shown | checked ran | check compared | take trace "
