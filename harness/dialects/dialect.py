@@ -11,13 +11,16 @@ from ..errors import CommandError, one_line
 from ..rules.definition import Definition, definition, names_in
 from ..rules.native import Native, differing
 from ..rules.rule import RULES, Choice
-from .following import Apart, apart, held, parted, worst
-from .probing import Scene, Trace, matrices, numbers, taken
+from .following import Apart, alike, apart, held, parted, same_bits, worst
+from .identify import identified, told_by
+from .known import known
+from .probing import Scene, Trace, matrices, numbers, schedule, taken
 from .sides import Side
 
 Verdict: TypeAlias = Literal["equal", "settings", "definition"]
-NEAR = 1e-9  # of a move: what optimisers without a definition that we know may differ by, and be called equal
+NEAR = 1.2e-7  # of a move, two roundings of float32: what optimisers that no table knows may differ by, and be equal
 EXACT = 1e-18  # of a move, in exact arithmetic: far below the digits of float64
+SCHEDULE = ("_schedule", "_decay", "schedules.")
 EXTREMES = ("0", "1e-30", "1e6")
 
 
@@ -37,13 +40,22 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two optimisers stepped: to how many digits of the largest move of each component, infinite where no
+    more can be told beside the parameter; and whether bit for bit."""
+
+    digits: float
+    bits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Remedy:
-    """Optimisers, as they are written, that step alike; `digits` to how many, seen by stepping again."""
+    """Optimisers, as they are written, that step alike, seen by stepping again."""
 
     a: str
     b: str
     change: str
-    digits: float
+    likeness: Likeness
     whole: bool = True  # one side stays as it was called
 
 
@@ -51,15 +63,15 @@ class Remedy:
 class Compared:
     """What stepping two optimisers on the same gradients came to.
 
-    `digits`: to how many digits the moves of both agree where they are farthest apart, infinite if bit for bit. `shows`:
-    by probing point, where the two definitions are farthest apart. `assumed`: arguments that had to be given and were
-    not. `changing`: the same for a step size that changes at each step; None where it was not tried.
+    `shows`: by probing point, where the two definitions are farthest apart, or, where one is not known, the two optimisers.
+    `assumed`: arguments that had to be given and were not. `turned`: one moves by the same and the other way. `first`:
+    the first step at which they part, 0 where they do not. `why`, `never`: what is known of the pair beyond that.
     """
 
     a: Side
     b: Side
     verdict: Verdict
-    digits: float
+    likeness: Likeness
     differences: tuple[Difference, ...]
     lines: tuple[tuple[str, str], ...]
     shows: tuple[Apart, ...]
@@ -68,6 +80,9 @@ class Compared:
     assumed: tuple[str, ...]
     turned: bool
     skipped: str
+    first: int
+    why: tuple[str, ...]
+    never: str
 
     @property
     def equal(self) -> bool:
@@ -76,9 +91,17 @@ class Compared:
 
 def scenes(*paths: str) -> tuple[Scene, ...]:
     """Where optimisers are looked at. Some rules are others for large matrices."""
+    if any(".lr_scheduler." in path or path.endswith(SCHEDULE) for path in paths):
+        return (schedule(),)
     large = any("adafactor" in path.lower() for path in paths)
     beside = (matrices((130, 128), label="large matrices"),) if large else ()
     return (numbers(), matrices(), *beside)
+
+
+def _beyond(a: Side, b: Side, verdict: str) -> tuple[tuple[str, ...], str]:
+    """What is known of the pair beside definitions: why they differ, and why nothing mends it."""
+    told, _ = known(a.path, b.path)
+    return (told.caveats, "") if verdict == "equal" else (told.why, told.never)
 
 
 def compare(a: Side, b: Side) -> Compared:
@@ -109,8 +132,9 @@ def compare(a: Side, b: Side) -> Compared:
         verdict = "definition"
     remedies = () if verdict == "equal" else tuple(_remedies(a, b))
     return Compared(
-        a, b, verdict, _digits(real), differences, lines, shows, remedies,  # type: ignore[arg-type]
+        a, b, verdict, _likeness(pairs), differences, lines, shows, remedies,  # type: ignore[arg-type]
         tuple(_caveats(a, b)) if verdict == "equal" else (), assumed, _turned(pairs), skipped,
+        min((one.step for one in real if one.relative > NEAR), default=0), *_beyond(a, b, verdict),
     )  # fmt: skip
 
 
@@ -153,9 +177,14 @@ def _both(a: Side, b: Side) -> tuple[list[tuple[Trace, Trace]], str]:
 
 
 def _definition(side: Side, traces: Sequence[Trace]) -> Definition | None:
-    """The definition of the tables, if every step is sound by it."""
+    """The definition of the tables, if every step is sound by it; that of a user's own by trying."""
     found = side.definition
-    return found if found is not None and all(sound(found, side, trace) for trace in traces) else None
+    if found is not None:
+        return found if all(sound(found, side, trace) for trace in traces) else None
+    if side.framework is None or any(trace.scene is schedule() for trace in traces):
+        return None
+    told = told_by(side.framework.arguments_of(side.make) if side.own else side.call, side.framework)
+    return identified(traces, told, fitting=side.own)[0]
 
 
 def sound(found: Definition, side: Side, trace: Trace) -> bool:
@@ -173,6 +202,13 @@ def _gaps(a: Definition, b: Definition, at: Sequence[Scene]) -> list[Apart]:
     return [one for scene in at for one in apart(a, b, scene)]
 
 
+def _same(a: Definition, b: Definition) -> bool:
+    """Whether two definitions step alike: in float64 first, which is quick, then in exact arithmetic."""
+    if a == b:
+        return True
+    return alike(a, b, numbers()) and _most(_gaps(a, b, [numbers(), matrices()])) <= EXACT
+
+
 def _most(told: Sequence[Apart]) -> float:
     farthest = worst(told)
     return 0.0 if farthest is None else farthest.relative
@@ -184,9 +220,10 @@ def _lost(pairs: Sequence[tuple[Trace, Trace]]) -> list[Apart]:
     return [one for one in told if isfinite(one.a) != isfinite(one.b)]
 
 
-def _digits(told: Sequence[Apart]) -> float:
-    most = _most(told)
-    return inf if most == 0 else max(0.0, -log10(most)) if isfinite(most) else 0.0
+def _likeness(pairs: Sequence[tuple[Trace, Trace]]) -> Likeness:
+    most = _most([one for pair in pairs for one in parted(*pair)])
+    digits = inf if most == 0 else max(0.0, -log10(most)) if isfinite(most) else 0.0
+    return Likeness(digits, all(same_bits(*pair) for pair in pairs))
 
 
 def _shows(told: Sequence[Apart]) -> tuple[Apart, ...]:
@@ -303,10 +340,25 @@ def _matters(found: Definition, name: str, answers: Sequence[str]) -> bool:
 
 def _remedies(a: Side, b: Side) -> Iterator[Remedy]:
     """Calls that make one the other's, or settings of both, each stepped again before it is told."""
-    found = list(_one_sided(a, b))
+    found = [*_one_sided(a, b), *_by_what_is_known(a, b)]
     yield from found
     if not found:
         yield from _of_both(a, b)
+
+
+def _by_what_is_known(a: Side, b: Side) -> Iterator[Remedy]:
+    told, turned = known(a.path, b.path)
+    if told.equal is None:
+        return
+    first, second = told.equal[::-1] if turned else told.equal
+    sides = [
+        side.with_({name: other.call.get(value, value) if isinstance(value, str) else value for name, value in of.items()})
+        for side, other, of in ((a, b, first), (b, a, second))
+    ]
+    likeness = _agree(*sides)
+    if likeness is not None:
+        change = ", ".join(f"{name}={side.given[name]!r}" for side, of in zip(sides, (first, second)) for name in of)
+        yield Remedy(sides[0].text, sides[1].text, change, likeness)
 
 
 def _one_sided(a: Side, b: Side) -> Iterator[Remedy]:
@@ -315,9 +367,9 @@ def _one_sided(a: Side, b: Side) -> Iterator[Remedy]:
             continue
         for candidate, change in _moved(mover, wanted.definition):
             sides = (candidate, wanted) if first else (wanted, candidate)
-            digits = _agree(*sides)
-            if digits is not None:
-                yield Remedy(sides[0].text, sides[1].text, change, digits)
+            likeness = _agree(*sides)
+            if likeness is not None:
+                yield Remedy(sides[0].text, sides[1].text, change, likeness)
                 break
 
 
@@ -330,7 +382,7 @@ def _moved(mover: Side, wanted: Definition) -> Iterator[tuple[Side, str]]:
             if native.rule != target.rule:
                 continue
             runs = native.runs(target, mover.framework.around)
-            if _most(_gaps(runs, wanted, [numbers(), matrices()])) > EXACT:
+            if not _same(runs, wanted):
                 continue
             yield from _called(mover, native, runs)
 
@@ -380,21 +432,21 @@ def _needed(base: Side, told: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _agree(a: Side, b: Side) -> float | None:
-    """To how many digits two step alike; None where they do not."""
+def _agree(a: Side, b: Side) -> Likeness | None:
+    """How alike two step; None where they do not, or where one has no number."""
     try:
         pairs, _ = _both(a, b)
     except CommandError:
         return None
-    if not all(isfinite(one.a) and isfinite(one.b) for pair in pairs for one in parted(*pair)):
+    told = [one for pair in pairs for one in parted(*pair)]
+    if not all(isfinite(one.a) and isfinite(one.b) for one in told):
         return None
     of_a, of_b = a.definition, b.definition
-    told = [one for pair in pairs for one in parted(*pair)]
     if of_a is not None and of_b is not None:
-        if _most(_gaps(of_a, of_b, [pair[0].scene for pair in pairs])) > EXACT:
-            return None
-        return _digits(told)
-    return _digits(told) if _most(told) <= NEAR else None
+        alike_ = _most(_gaps(of_a, of_b, [pair[0].scene for pair in pairs])) <= EXACT
+    else:
+        alike_ = _most(told) <= NEAR
+    return _likeness(pairs) if alike_ else None
 
 
 def _of_both(a: Side, b: Side) -> Iterator[Remedy]:
@@ -411,9 +463,9 @@ def _of_both(a: Side, b: Side) -> Iterator[Remedy]:
                     if candidate.path != other.path or candidate.before:
                         continue
                     sides = (wanted, candidate) if first else (candidate, wanted)
-                    digits = _agree(*sides)
-                    if digits is not None:
-                        yield Remedy(sides[0].text, sides[1].text, f"{name}: {text}", digits, whole=False)
+                    likeness = _agree(*sides)
+                    if likeness is not None:
+                        yield Remedy(sides[0].text, sides[1].text, f"{name}: {text}", likeness, whole=False)
                         return
 
 
@@ -424,6 +476,10 @@ def _ends(a: Side, b: Side) -> list[str]:
     rows = [of_a.row, of_b.row]
     choices = [row.choices[name].where for row in rows for name in {**of_a.chosen, **of_b.chosen} if name in row.choices]
     differing_ = {name for pair in _lines(of_a, of_b) for line in pair if line for name in names_in(line.partition(" = ")[2])}
+    for one in (of_a, of_b):
+        for step in reversed(one.steps):
+            if step.name in differing_:
+                differing_ |= {name for text in step.texts for name in names_in(text)}
     alone = [name for one, other in ((of_a, of_b), (of_b, of_a)) for name in one.constants if name not in other.read]
     numbers_ = [name for name in dict.fromkeys([*alone, *of_a.constants, *of_b.constants]) if name in differing_]
     never = ("step_size", "", "weight_decay")

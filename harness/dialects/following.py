@@ -116,9 +116,10 @@ class Off:
         return abs(self.value - self.wanted)
 
 
-def held(definition: Definition, trace: Trace, shown: Mapping[str, str]) -> list[Off]:
+def held(definition: Definition, trace: Trace, shown: Mapping[str, str], *, strict: bool = False) -> list[Off]:
     """Where an optimiser is not what a definition says: at each step from its own parameters, and from its own state
-    where it is `shown` (state variable -> the optimiser's name of it). State that is hidden goes along in balls."""
+    where it is `shown` (state variable -> the optimiser's name of it). State that is hidden goes along in balls. A number where
+    the definition has none is off only if `strict`."""
     found: list[Off] = []
     with working(), np.errstate(all="ignore"):
         follower = Follower(definition, trace.scene.start, "rounded", _of_scalars(definition, trace, shown))
@@ -128,11 +129,11 @@ def held(definition: Definition, trace: Trace, shown: Mapping[str, str]) -> list
             for v, called in shown.items():
                 own = stepped.state.get(called, {})
                 for name, array in own.items():
-                    found += _outside(v, k + 1, name, array, follower.of(v, name))
+                    found += _outside(v, k + 1, name, array, follower.of(v, name), strict)
                 if {*own} >= {*trace.scene.start}:
                     follower.remembers(v, own)
             for name, array in stepped.x.items():
-                found += _outside("x", k + 1, name, array, follower.x[name])
+                found += _outside("x", k + 1, name, array, follower.x[name], strict)
     return found
 
 
@@ -143,13 +144,13 @@ def _of_scalars(definition: Definition, trace: Trace, shown: Mapping[str, str]) 
     return max(formats, key=lambda form: form.unit, default=FORM)
 
 
-def _outside(what: str, step: int, name: str, array: Array, ball: Any) -> list[Off]:
+def _outside(what: str, step: int, name: str, array: Array, ball: Any, strict: bool) -> list[Off]:
     """Components that are off. Of a ball that is not finite nothing is known."""
     wanted, radius = (np.broadcast_to(made(ball), np.shape(array)).reshape(-1) for made in (floats, radii))
     values = np.asarray(array, dtype=np.float64).reshape(-1)
     allowed = SLACK * radius + LEAST
     open_ = ~np.isfinite(wanted) | ~np.isfinite(radius)
-    outside = ~open_ & ~(np.abs(values - wanted) <= allowed)
+    outside = ~open_ & ~(np.abs(values - wanted) <= allowed) | (open_ & np.isfinite(values) & strict)
     return [
         Off(what, step, name, int(c), float(values[c]), float(wanted[c]), float(allowed[c]))
         for c in np.flatnonzero(outside)
@@ -164,12 +165,13 @@ class Apart:
     step: int
     a: float
     b: float
+    size: float = 0.0  # the largest move of the component in all steps, where the two are measured by that
 
     @property
     def relative(self) -> float:
         if self.a == self.b or (np.isnan(self.a) and np.isnan(self.b)):
             return 0.0
-        largest = max(abs(self.a), abs(self.b))
+        largest = max(abs(self.a), abs(self.b), self.size)
         return abs(self.a - self.b) / largest if np.isfinite(largest) else np.inf
 
 
@@ -189,30 +191,87 @@ def apart(a: Definition, b: Definition, scene: Scene) -> list[Apart]:
     return told
 
 
+def alike(a: Definition, b: Definition, scene: Scene) -> bool:
+    """Whether two definitions may be the same: as far as float64 tells."""
+    with np.errstate(all="ignore"):
+        one, other = (Follower(definition, scene.start, "float64") for definition in (a, b))
+        for gradients in scene.gradients:
+            for follower in (one, other):
+                follower.step(gradients)
+        gaps = [(np.asarray(one.x[name], float), np.asarray(other.x[name], float)) for name in scene.start]
+    return all(np.allclose(x, y, rtol=1e-7, atol=1e-12, equal_nan=True) for x, y in gaps)
+
+
 def _apart(scene: Scene, name: str, step: int, a: Any, b: Any) -> list[Apart]:
     gap, of_a = (np.reshape(floats(ball), -1) for ball in (a - b, a))
     blur = np.reshape(radii(a - b), -1)
     of_b = np.where(np.abs(gap) <= blur, of_a, of_a - gap)  # not those of its ball: a gap may be far below its digits
-    known = np.isfinite(gap) & np.isfinite(blur)
-    return [Apart(scene.label(name, int(c)), step, float(of_a[c]), float(of_b[c])) for c in np.flatnonzero(known)]
+    known = np.flatnonzero(np.isfinite(gap) & np.isfinite(blur))
+    if len(scene.labels[name]) == 1:
+        return _told(scene, name, step, of_a[known], of_b[known], np.zeros(len(known))) if len(known) else []
+    return [Apart(scene.label(name, int(c)), step, float(of_a[c]), float(of_b[c])) for c in known]
 
 
 def parted(a: Trace, b: Trace) -> list[Apart]:
-    """How far two optimisers came apart at every step and component, in what they gave, less what x may hide: a move
-    is known to a few units in the last place of the parameter."""
-    told: list[Apart] = []
+    """How far two optimisers came apart at every step and component, in what they gave, relative to the largest move of
+    that component. What x may hide is left out: a move is known to a few units in the last place of the parameter."""
+    told = list[Apart]()
+    largest = {name: np.maximum(*(_largest(trace, name) for trace in (a, b))) for name in a.scene.start}
     for k, (one, other) in enumerate(zip(a.steps, b.steps, strict=True)):
         for name in a.scene.start:
             old = [np.asarray(trace.before(k)[name], dtype=np.float64).reshape(-1) for trace in (a, b)]
             new = [np.asarray(stepped.x[name], dtype=np.float64).reshape(-1) for stepped in (one, other)]
             moves = [after - before for after, before in zip(new, old, strict=True)]
-            size = np.maximum(*map(np.abs, [*new]))
+            size = np.maximum(*map(np.abs, new))
             hidden = np.abs(moves[0] - moves[1]) <= 8 * FORM.unit * size
-            told += [
-                Apart(a.scene.label(name, c), k + 1, float(moves[0][c]), float(moves[0 if hidden[c] else 1][c]))
-                for c in range(len(size))
-            ]
+            told += _told(a.scene, name, k + 1, moves[0], np.where(hidden, moves[0], moves[1]), largest[name])
     return told
+
+
+def _told(scene: Scene, name: str, step: int, a: Any, b: Any, size: Any) -> list[Apart]:
+    """Moves of one parameter in one step; of many with one label those alone that are farthest apart."""
+    labels = scene.labels[name]
+    which: Any = np.arange(len(a))
+    if len(labels) == 1:
+        with np.errstate(all="ignore"):
+            far = np.abs(a - b) / np.maximum(np.maximum(np.abs(a), np.abs(b)), size)
+        which = [np.argmax(np.where(np.isnan(far), np.where(np.isnan(a) == np.isnan(b), 0, np.inf), far))]
+    return [Apart(scene.label(name, int(c)), step, float(a[c]), float(b[c]), float(size[c])) for c in which]
+
+
+def same_bits(a: Trace, b: Trace) -> bool:
+    """Whether two optimisers gave the same numbers in every step."""
+    return all(
+        np.array_equal(one.x[name], other.x[name], equal_nan=True)
+        for one, other in zip(a.steps, b.steps, strict=True)
+        for name in a.scene.start
+    )
+
+
+def _largest(trace: Trace, name: str) -> Any:
+    """The largest move of each component of a parameter, 0 where it is not finite."""
+    whole = np.array([trace.scene.start[name], *(stepped.x[name] for stepped in trace.steps)], dtype=np.float64)
+    moves = np.abs(np.diff(whole.reshape(len(whole), -1), axis=0))
+    return np.where(np.isfinite(moves), moves, 0).max(axis=0)
+
+
+def errors(definition: Definition, trace: Trace) -> Any:
+    """How far an optimiser's moves are from those of a definition, in float64, relative to the largest move of each
+    component: an array (steps, components). Each step begins at the optimiser's own parameters; state goes along."""
+    told = list[Any]()
+    with np.errstate(all="ignore"):
+        follower = Follower(definition, trace.scene.start, "float64")
+        largest = {name: _largest(trace, name) for name in trace.scene.start}
+        for k, stepped in enumerate(trace.steps):
+            follower.enters(trace.before(k))
+            follower.step(trace.scene.gradients[k])
+            row = list[Any]()
+            for name, array in stepped.x.items():
+                gap = (np.asarray(follower.x[name], dtype=np.float64) - array).reshape(-1)
+                hidden = np.abs(gap) <= 8 * FORM.unit * np.abs(array.reshape(-1))
+                row.append(np.where(hidden, 0.0, gap / np.where(largest[name] > 0, largest[name], 1.0)))
+            told.append(np.concatenate(row))
+    return np.array(told)
 
 
 def worst(told: Sequence[Apart]) -> Apart | None:

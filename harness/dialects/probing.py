@@ -94,6 +94,13 @@ def matrices(*shapes: tuple[int, int], size: float = 1.0, label: str = "matrices
     return Scene(label, start, gradients, labels)
 
 
+@lru_cache
+def schedule() -> Scene:
+    """One number and many steps, for schedules, which read no gradient."""
+    gradients = [{"w": np.ones(1)} for _ in range(3 * STEPS)]
+    return Scene("schedule", {"w": np.zeros(1)}, gradients, {"w": ["the step size"]})
+
+
 def taken(scene: Scene, begin: Callable[[Mapping[str, Array]], Step]) -> Trace:
     """What an optimiser does at a scene. What its own code raises goes through."""
     step = begin({name: x.copy() for name, x in scene.start.items()})

@@ -200,7 +200,13 @@ def of_object(make: Any, text: str = "") -> Side:
     """A user's own optimiser: a subclass of torch's `Optimizer`, an optax `GradientTransformation`, or a function that
     returns one. Raises CommandError where its framework cannot be told."""
     path = text or getattr(make, "__qualname__", "") or type(make).__name__
-    return Side(path, framework(framework_of(make, ())), make, {}, own=True)
+    return Side(path, framework(_of_class(make) or framework_of(make, ())), make, {}, own=True)
+
+
+def _of_class(make: Any) -> str:
+    """The framework that a class is made for, by what it is derived from; empty for what is none."""
+    roots = {base.__module__.partition(".")[0] for base in (make.__mro__ if isinstance(make, type) else ())}
+    return next((name for name, packages in PACKAGES.items() if not roots.isdisjoint(packages)), "")
 
 
 def _read(tree: ast.expr, text: str) -> Side:
