@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from traceback import walk_tb
 
 engine_folders: set[Path] = set()  # of the engine files that were loaded
+started_in: list[Path] = []  # of an engine's own process the folder that it began in, which the engine may leave
 
 
 class CommandError(Exception):
@@ -25,8 +27,8 @@ def one_line(error: BaseException) -> str:
 
 def raised(error: BaseException) -> str:
     """What an engine raised, as `one_line`: it may be no Exception at all. An interrupt is the user's, and raised
-    again."""
-    if isinstance(error, KeyboardInterrupt):
+    again, but for a process that ignores those."""
+    if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         raise error
     return one_line(error)
 
@@ -36,7 +38,7 @@ def raised_at(error: BaseException) -> str:
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
     for path, line in reversed(frames):
         if path.parent in engine_folders:
-            here = Path.cwd()
+            here = started_in[0] if started_in else Path.cwd()
             shown = path.relative_to(here) if path.is_relative_to(here) else path
             return f" at {shown.as_posix()}:{line}"
     return ""
