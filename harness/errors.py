@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from traceback import walk_tb
 
+from .words import visible
+
 engine_folders: set[Path] = set()  # of the engine files that were loaded
 started_in: list[Path] = []  # of an engine's own process the folder that it began in, which the engine may leave
 
@@ -20,7 +22,10 @@ class LoadingError(Exception):
 
 def one_line(error: BaseException) -> str:
     """An exception as one line of moderate length: type, first line of the message, place in a user's engine file."""
-    lines = str(error).strip().splitlines()
+    try:
+        lines = visible(str(error)).strip().splitlines()
+    except Exception:  # noqa: BLE001 what makes the message may fail too
+        lines = []
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return (text if len(text) <= 200 else text[:197] + "...") + raised_at(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -20,3 +21,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     swapped = [other for other in known if len(other) == len(name) and sorted(other) == letters]
     near = swapped or get_close_matches(name, known, 1)
     return f"Did you mean `{near[0]}`?" if near else ""
+
+
+# What a terminal or an editor obeys and nobody sees: control characters but for tab and line break, marks that turn the
+# direction of writing, halves of surrogate pairs, which no file can hold.
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Text of others in which nothing is hidden: such a character becomes its escape, as in `\\x1b`."""
+    return HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

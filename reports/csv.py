@@ -16,6 +16,7 @@ from typing import Any, cast
 from ..harness.records.growing import Growing
 from ..harness.records.outcome import About, Outcome
 from ..harness.records.rows import Index, PairRow, Row, TrajectoryRow
+from ..harness.words import visible
 
 
 class CsvReport:
@@ -60,12 +61,18 @@ class _Table:
         self._file.add(text.getvalue().encode())
 
 
+FORMULAS = tuple("=+-@")  # a text that begins so is computed by a spreadsheet
+
+
 def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool | int | float):
+        return repr(value)
     if name == "index":
         return str(list(cast("Index", value))) if value else ""
-    return repr(value) if isinstance(value, float) else " ".join(str(value).split())
+    text = visible(" ".join(str(value).split()))
+    return f"'{text}" if text.startswith(FORMULAS) else text
 
 
 write = CsvReport

@@ -51,7 +51,7 @@ class JsonReport:
             "unexplained": self._tally.unexplained + self._tally.steps,
             "messages": list(about.messages),
         }
-        put(self._path, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+        put(self._path, json.dumps(run, indent=2) + "\n")
 
 
 write = JsonReport

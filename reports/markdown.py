@@ -16,7 +16,7 @@ from ..harness.words import counted
 from .agreement import HEAD, Agreement
 from .allowance import Allowance
 from .causes import in_full, in_short, overview, reported
-from .layout import folded, listed, table
+from .layout import code, escaped, fenced, folded, listed, table
 from .trajectories import trajectories
 from .whole import put
 
@@ -124,7 +124,7 @@ class MarkdownReport:
             verdict for verdict in VERDICTS if any(counts[verdict] for counts in self._tally.verdicts.values())
         ]
         rows = [
-            [f"`{engine}`", *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
+            [code(engine), *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
             for engine, counts in engines_first(self._tally.verdicts).items()
         ]
         legend = [[f"**{verdict}**", VERDICTS[verdict].means] for verdict in present]
@@ -156,9 +156,9 @@ def _run(about: About) -> str:
         ["units of work", f"{about.units - about.left} of {about.units} (a case at one point in one dtype)"],
         ["time", f"{about.seconds:.1f} s, begun {about.started}"],
         *([key, value] for key, value in about.platform.items()),
-        *([f"`{engine}`", about.versions.get(engine, "")] for engine in about.settings.engines),
+        *([code(engine), escaped(about.versions.get(engine, ""))] for engine in about.settings.engines),
     ]
-    return f"To repeat this:\n\n```\n{about.command}\n```\n\n" + table(["", ""], rows)
+    return f"To repeat this:\n\n{fenced(about.command)}\n\n" + table(["", ""], rows)
 
 
 write = MarkdownReport

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from ..words import nearest
+from ..words import HIDDEN, nearest, visible
 from .yaml_syntax import explain
 from .yaml_text import List, Map, Scalar, Source, Stop, Value, kind_of, shortened
 
@@ -95,8 +95,8 @@ class _Composer:
         value = Scalar(event.value, event.style or "", event.start_mark.line, event.start_mark.column)
         if event.anchor or event.tag:
             self._properties(event, value)
-        if event.style == '"' and any("\ud800" <= c <= "\udfff" for c in event.value):
-            self._refuse(value, "half of a surrogate pair in a text", "whole characters")
+        if hidden := HIDDEN.search(event.value):  # an escape, or a mark that turns the direction of writing
+            self._refuse(value, f"the character `{visible(hidden[0])}` in a text", "characters that can be seen")
         self.count += 1
         return value
 

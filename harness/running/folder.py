@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def cannot_write(folder: Path, error: OSError) -> CommandError:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Generator[None, None, None]:
     """The folder for this run alone; a process that is killed gives it free. Raises CommandError where another run is
     writing there."""
     lock = FileLock(folder / LOCK)
@@ -48,7 +48,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Generator[None, None, None]:
     """A write that fails midway ends the run with its cause: CommandError. What was written before stays."""
     try:
         yield

@@ -135,7 +135,7 @@ def _version(package: str) -> str:
 
 
 def _check(found: object, head: Mapping[str, Any], folder: Path) -> None:
-    told = cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+    told = cast("dict[str, Any]", found if isinstance(found, dict) else {})
     if told.get("format") != FORMAT:
         raise CommandError(f"{folder / JOURNAL} is not of this version: without --resume a new run begins")
     before, now = cast("Mapping[str, object]", told["asked"]), cast("Mapping[str, object]", head["asked"])

@@ -114,4 +114,4 @@ def number(value: float | None) -> float | str | None:
 
 
 def _print(thing: Mapping[str, object]) -> None:
-    click.echo(json.dumps(thing, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(thing, allow_nan=False))

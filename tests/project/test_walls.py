@@ -101,7 +101,7 @@ FILES = {
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called | unit | journal place schedule | cluster | pools | run | session",
-    "own": "case_file drawn elsewhere frameworks shown | checked ran | check compared | take trace "
+    "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
     "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
 }

@@ -187,7 +187,9 @@ def test_what_kills_the_whole_run_leaves_what_was_found(product: Path, gradaccor
 
 
 @pytest.mark.parametrize(
-    "way, jobs", [("prepare", []), ("of_a_job", ["--jobs", "2"]), ("terminates", [])], ids=["here", "apart", "terminated"]
+    "way, jobs",
+    [("prepare", []), ("of_a_job", ["--jobs", "2"]), ("terminates", [])],
+    ids=["here", "apart", "terminated"],
 )
 def test_ctrl_c_keeps_what_is_done_and_says_so(way: str, jobs: list[str], product: Path, gradaccord: Command) -> None:
     last = product.parent / "z-last.yaml"
