@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 
 
 def counted(number: float, noun: str, plural: str = "") -> str:
@@ -14,11 +15,17 @@ def counted(number: float, noun: str, plural: str = "") -> str:
     return f"{shown} {noun if shown == '1' else plural or noun + 's'}"
 
 
+MANY = 250  # names, beyond which only those that begin alike are compared letter by letter, which is slow
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`Did you mean ...?`, or nothing where no name is near; swapped letters come first (`tahn`: `tanh`, not `tan`)."""
     known = list(known)
     letters = sorted(name)
     swapped = [other for other in known if len(other) == len(name) and sorted(other) == letters]
+    if len(known) > MANY:
+        alike = (other for other in known if abs(len(other) - len(name)) < 3 and other[:1] == name[:1])
+        known = [*islice(alike, MANY)]
     near = swapped or get_close_matches(name, known, 1)
     return f"Did you mean `{near[0]}`?" if near else ""
 

@@ -21,6 +21,7 @@ from .yaml_text import List, Map, Scalar, Source, Stop, Value, kind_of, shortene
 
 MAX_DEPTH = 50
 MAX_NODES = 2_000_000
+MAX_WRITTEN = 50_000  # values of the file itself: some 40 microseconds each
 
 
 def tree(source: Source) -> Map:
@@ -63,7 +64,8 @@ class _Composer:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.anchors: dict[str, Value | None] = {}
-        self.count = 0
+        self.count = 0  # of values, aliases written out
+        self.written = 0
         self._open: list[_Open] = []
         self._root: Value | None = None
 
@@ -120,6 +122,10 @@ class _Composer:
 
     def _place(self, value: Value, *, alias: bool = False) -> None:
         """Put a value where it belongs: an item, a key, what stands behind a key, or the whole."""
+        self.written += 1
+        if self.written > MAX_WRITTEN:
+            remedy = "keep arrays as `{file: w.npy}` beside the case, or describe them by a formula or a seed"
+            self._refuse(value, f"more than {MAX_WRITTEN:,} values", "a smaller file", remedy)
         if self.count > MAX_NODES:
             self._refuse(value, f"more than {MAX_NODES:,} values, aliases written out", "a smaller file")
         if not self._open:
