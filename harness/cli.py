@@ -82,6 +82,7 @@ def main() -> None:
     metavar="S",
     help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
 )
+@click.option("--resume", is_flag=True, help="Go on with the run that stopped in DIR; no unit is done twice.")
 @click.option("--no-cache", is_flag=True, help="Compile everything anew, and keep nothing of it for later runs.")
 @click.option("--allow-code", is_flag=True, help="Run the functions that cases name by `call`.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first finding that no ledger entry explains.")
@@ -99,6 +100,7 @@ def run(
     jobs: int | None,
     cluster: str,
     timeout: float | None,
+    resume: bool,
     no_cache: bool,
     allow_code: bool,
     fail_fast: bool,
@@ -112,9 +114,10 @@ def run(
     PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing unexplained,
     1 a disagreement that no ledger entry explains, 2 the input or the command is wrong, 130 interrupted.
     """
+    from .running.folder import check_folder
     from .running.loading import checked
     from .running.offered import installed
-    from .running.selection import check_dtypes, check_folder, refuse_code, select
+    from .running.selection import check_dtypes, refuse_code, select
 
     options.exclude(quiet=quiet, verbose=verbose)
     engines = checked(engine) or tuple(installed())
@@ -133,7 +136,7 @@ def run(
         os.environ[CACHE] = ""  # processes that are spawned inherit it
     settings = Settings(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
-        cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code,
+        cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code, resume=resume,
     )  # fmt: skip
     with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
         end = session(selected, settings, command, watchers)

@@ -14,6 +14,8 @@ from .node import Arg, Constant, GraphError, Kind, Node, Params, Shape
 from .operations.operation import Operation
 from .operations.parameters import checked
 
+MAX_AXES = 32  # as far as every framework goes
+
 
 class Builder:
     """Collects nodes in evaluation order.
@@ -69,6 +71,8 @@ class Builder:
             if known is not None:
                 return known
         shape = operation.shape([self.shape(arg) for arg in args], dict(full))
+        if len(shape) > MAX_AXES:
+            raise GraphError(f"{len(shape)} axes", f"at most {MAX_AXES}")
         name = name or self.fresh(base)
         return self.add(Node(name, op, tuple(args), full, shape, operation.kind, not operation.differentiable, dtype))
 
