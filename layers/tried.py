@@ -45,9 +45,7 @@ def notes(found: Compared) -> list[str]:
     record = found.record()
     told = [f"{word}: {one}" for word in ("layout", "not exercised") for one in record[_key(word)]]
     if names := record["not_compared"]:
-        told.append(
-            f"gradients not compared: {', '.join(f'`{name}`' for name in names)}, which are not found one by one"
-        )
+        told.append(f"gradients not compared: {', '.join(f'`{name}`' for name in names)}, not found one by one")
     return told + (["every link of both runs is sound"] if found.sound else record["findings"])
 
 

@@ -12,11 +12,11 @@ from tried import PAIRS
 PREFACE = """# Layers of torch, Flax and Equinox
 
 What must be set so that a layer of Flax or Equinox computes what torch's does, and how its parameters are converted.
-Each port below was run beside its original by [`gradaccord.compare`](compare.md): values and gradients, at its own numbers
-and at random ones, in float64, every link of both runs judged. The code is that which was run; copy it. What
-`compare` says where one thing is left out was tried as well.
+Each port below was run beside its original by [`gradaccord.compare`](compare.md): values and gradients, at its own
+numbers and at random ones, in float64, every link of both runs judged. The code is that which was run; copy it.
+What `compare` says where one thing is left out was tried as well.
 
-Kept by `tox run -e layers` (or `python layers`), which overwrites this page. How layers are initialised is not compared.
+Kept by `tox run -e layers` (or `python layers`), which overwrites this page. Initial parameters are not compared.
 """
 
 
@@ -44,8 +44,8 @@ def _promotion(found: Mapping[str, Sequence[str]]) -> str:
         "## Types\n\n"
         "What comes out where parameters are float32, unless said otherwise:\n\n"
         + _table(["", "torch", *PORTS.values()], rows)
-        + "\nFlax computes in the wider type of input and parameters, where torch raises; `dtype=jnp.bfloat16` makes it "
-        "compute in that. Its norms take their statistics in float32 at least, as torch's do.\n"
+        + "\nFlax computes in the wider type of input and parameters, where torch raises; `dtype=jnp.bfloat16` makes "
+        "it compute in that. Its norms take their statistics in float32 at least, as torch's do.\n"
     )
 
 

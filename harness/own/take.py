@@ -195,9 +195,7 @@ class _Hears:
             raise
         except Exception as error:
             if self.ask.dtype:
-                error.add_note(
-                    f'Its inputs and parameters are {self.ask.dtype} here; dtype="" leaves them as they are.'
-                )
+                error.add_note(f'It was called with {self.ask.dtype} throughout; dtype="" leaves numbers as they are.')
             raise
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(ROOT / "layers"))
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "layers"))
 
 from table import LAYERS, PORTS, Layer
 from written import page
+
+ROOT = Path(__file__).parent.parent.parent
 
 KEPT: dict[str, Any] = json.loads((ROOT / "layers" / "records.json").read_text(encoding="utf-8"))
 PAIRS = ROOT / "layers" / "pairs"
