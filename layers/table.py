@@ -1,7 +1,7 @@
 """The layers, and what of each framework's differs from torch's: a row each.
 
-A `Difference` is shown on the page, and tried: `old` in the port's source is replaced by `new`, as somebody writes who does
-not know of it, and the page has what `compare` says then. Where `old` is empty nothing is tried: it would not run.
+A `Difference` is shown on the page, and tried: `old` in the port's source is replaced by `new`, as somebody writes who
+does not know of it, and the page has what `compare` says then. Where `old` is empty nothing is tried: it would not run.
 """
 
 from __future__ import annotations
@@ -169,8 +169,8 @@ LAYERS = (
         },
         (("eps", "epsilon", "epsilon", "eps"), ("momentum", "momentum", "momentum", "momentum")),
         "Most ports need `momentum=0.9` alone: what is normalised in training is the same by default. `unbiased` is "
-        "for running variances that must be torch's to the last digit: those of Flax and Equinox take a variance that is "
-        "divided by n. `stop_gradient` matters where a loss reads the statistics.",
+        "for running variances that must be torch's to the last digit: those of Flax and Equinox are divided by n. "
+        "`stop_gradient` matters where a loss reads the statistics.",
     ),
     Layer(
         "batch_norm_evaluation",
