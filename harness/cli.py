@@ -1,5 +1,5 @@
-"""The command line: `gradaccord run`, `list`, `validate`, `show`, `explain`, `prove`, `ops`, `engines`,
-`schema`, `check`, `compare`, `trace`, `hear`.
+"""The command line: `gradaccord run`, `diff`, `list`, `validate`, `show`, `explain`, `prove`, `ops`,
+`engines`, `schema`, `check`, `compare`, `trace`, `hear`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -306,6 +306,29 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
             between = "\n"
             reliable = reliable and proof.reliable
     sys.exit(0 if reliable else 1)
+
+
+@main.command()
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@click.option("--markdown", is_flag=True, help="As a page.")
+@options.reports_errors
+def diff(run_a: Path, run_b: Path, markdown: bool) -> None:
+    """Tell what changed between two runs, such as before and after an upgrade.
+
+    RUN_A and RUN_B are folders that `gradaccord run --out DIR` wrote. What is newly off comes first, then what is no
+    longer off, changed verdicts, and scores that doubled. Exit status: 0 nothing is newly off, 1 something is, 2 the
+    input or the command is wrong.
+    """
+    from .telling.changes import changes, in_markdown, in_terminal
+    from .telling.terminal import console
+
+    found = changes(run_a, run_b)
+    if markdown:
+        click.echo(in_markdown(found))
+    else:
+        in_terminal(found, console())
+    sys.exit(1 if found.off else 0)
 
 
 @main.command()

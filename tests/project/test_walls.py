@@ -34,8 +34,8 @@ def imports(path: Path) -> Iterator[str]:
 # The rooms of `harness/` from the ground up; those between two bars may not import one another. A room imports only
 # rooms before the bar that stands before it.
 ORDER = (
-    "words | errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | alignment paths "
-    "| running | telling | own"
+    "words | errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging "
+    "| alignment paths | running | telling | own"
 )
 
 
@@ -103,7 +103,7 @@ FILES = {
     "| workers | called | unit | journal place schedule | cluster | pools | run | session",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
-    "telling": "copying findings mermaid progress proving showing | causes explaining script | stream terminal "
+    "telling": "changes copying findings mermaid progress proving showing | causes explaining script | stream terminal "
     "| watching",
 }
 
