@@ -34,7 +34,7 @@ def imports(path: Path) -> Iterator[str]:
 # The rooms of `harness/` from the ground up; those between two bars may not import one another. A room imports only
 # rooms before the bar that stands before it.
 ORDER = (
-    "words errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | alignment paths "
+    "words | errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging | alignment paths "
     "| running | telling | own"
 )
 
@@ -92,7 +92,7 @@ FILES = {
     "| germs poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
     "| second sensitivity ties",
-    "reading": "formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
+    "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| definitions indices | statements | known | case",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
