@@ -1,5 +1,5 @@
-"""The command line: `gradaccord run`, `list`, `validate`, `show`, `prove`, `ops`, `engines`, `schema`,
-`check`, `compare`, `trace`, `hear`.
+"""The command line: `gradaccord run`, `list`, `validate`, `show`, `explain`, `prove`, `ops`, `engines`,
+`schema`, `check`, `compare`, `trace`, `hear`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -231,6 +232,42 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
             click.echo(diagrams.mermaid(graph_is_data(entry.case).graph))
         else:
             click.echo(case_text(entry.case))
+
+
+@main.command()
+@click.argument("case", shell_complete=options.cases)
+@click.option("--node", default="", metavar="NAME", help="One node or input; all of them by default.")
+@click.option("--point", default=0, show_default=True, type=click.IntRange(min=0), metavar="K", help="At which point.")
+@click.option("--markdown", is_flag=True, help="As a page, with the graph as a diagram.")
+@click.option("--step-through", is_flag=True, help="A line at a time, the next at each key; q ends it.")
+@options.reports_errors
+def explain(case: str, node: str, point: int, markdown: bool, step_through: bool) -> None:
+    """Explain a gradient: the chain rule on a case, in its own names and numbers.
+
+    Forward values, each local derivative with its formula and number, the product along each edge, the sum at each
+    node; then the steps of the case's update, and what they do to the output.
+
+    CASE is a file or the name of a shipped case.
+    """
+    from .running.selection import graph_is_data, select
+    from .telling.explaining import explained, in_markdown, lines_of
+
+    options.exclude(markdown=markdown, step_through=step_through)
+    entry, *others = select([case])
+    if others:
+        options.stop(f"{case} holds {len(others) + 1} cases; `gradaccord explain` takes one")
+    parts = explained(graph_is_data(entry.case), point, node)
+    if markdown:
+        click.echo(in_markdown(entry.case, parts, point))
+        return
+    click.secho(": ".join(filter(None, [entry.case.name, entry.case.about])), bold=True)
+    width = min(shutil.get_terminal_size().columns, 100)
+    for part in parts:
+        click.secho(f"\n{part.title}", bold=True)
+        for line in lines_of(part, width):
+            click.echo(line)
+            if step_through and click.getchar() in "qQ\x03\x04":
+                return
 
 
 @main.command()

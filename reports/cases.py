@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..harness.graph.language.printing import text_of
 from ..harness.records.outcome import About, CaseSummary, Outcome
-from ..harness.telling.mermaid import LARGEST, boxes, mermaid
+from ..harness.telling.mermaid import LARGEST, count, mermaid
 from ..harness.words import counted
 from .layout import escaped, listed
 from .whole import put
@@ -50,7 +50,7 @@ def _case(case: CaseSummary) -> str:
         "```",
         "",
     ]
-    if boxes(case.graph) <= LARGEST:
+    if count(case.graph) <= LARGEST:
         lines += ["```mermaid", mermaid(case.graph), "```", ""]
     else:
         lines += [f"No diagram: more than {LARGEST} boxes say less than the text.", ""]

@@ -89,7 +89,7 @@ FILES = {
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions recording",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
-    "| germs poles reference residuals shaken | adjoints beside sweeps together "
+    "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
@@ -103,7 +103,8 @@ FILES = {
     "| workers | called | unit | journal place schedule | cluster | pools | run | session",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
-    "telling": "copying findings mermaid progress proving showing | causes script | stream terminal | watching",
+    "telling": "copying findings mermaid progress proving showing | causes explaining script | stream terminal "
+    "| watching",
 }
 
 
@@ -131,8 +132,10 @@ def itself(name: str) -> tuple[str, ...]:
     """Prefixes of what a file may import beside other rooms: its room; of an engine, that of its framework."""
     if name.startswith("engines/"):
         return (".".join(name.split("/")[:2]).removesuffix(".py"),)
+    if name.startswith("reports/"):
+        return ("reports",)
     room = name.rpartition("/")[0].replace("/", ".")
-    return (room,) if room in ("harness.truth", "harness.arithmetic", "reports") else ()
+    return (room,) if room in ("harness.truth", "harness.arithmetic") else ()
 
 
 def inside(name: str, prefixes: tuple[str, ...]) -> bool:
