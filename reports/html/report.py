@@ -16,7 +16,7 @@ from ...harness.records.tally import Tally
 from ...harness.records.verdicts import VERDICTS, Verdict
 from ...harness.telling.causes import Cause, causes
 from ...harness.telling.findings import engines_first, told
-from ...harness.words import counted
+from ...harness.words import counted, visible
 from ..agreement import HEAD, Agreement
 from ..whole import put
 from .sheets import Gathered, coded, gathered, where
@@ -37,7 +37,7 @@ class HtmlReport:
 
     def begin(self, about: About) -> None:
         """In place of the page of an earlier run, which this one's tables no longer belong to."""
-        put(self._path, self._page(about, finished=False))
+        put(self._path, visible(self._page(about, finished=False)))
 
     def add(self, outcome: Outcome) -> None:
         self._tally.add(outcome)
@@ -47,7 +47,7 @@ class HtmlReport:
         self._cases.setdefault(outcome.case, Gathered()).add(outcome)
 
     def close(self, about: About) -> None:
-        put(self._path, self._page(about))
+        put(self._path, visible(self._page(about)))
 
     def _page(self, about: About, *, finished: bool = True) -> str:
         found = causes(self._found, about, self._paths)

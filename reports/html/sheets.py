@@ -13,7 +13,6 @@ from ...harness.records.paths import Summary
 from ...harness.records.rows import NOT_ENGINES, LinkName, PairRow, Row, component
 from ...harness.records.verdicts import SEVERITY, VERDICTS, Verdict
 from ...harness.telling.findings import Entry, Told, at_point, entries, told
-from ...harness.words import visible
 from .drawing import Drawing, draw
 from .plotting import Plot, plot
 
@@ -153,7 +152,7 @@ def where(pair: PairRow) -> str:
 
 def coded(text: str) -> str:
     """Plain text as HTML; what stands in back quotes is code."""
-    parts = [escape(visible(part)) for part in text.split("`")]
+    parts = [escape(part) for part in text.split("`")]
     return "".join(f"<code>{part}</code>" if k % 2 else part for k, part in enumerate(parts))
 
 

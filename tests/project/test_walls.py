@@ -92,7 +92,7 @@ FILES = {
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
     "| second sensitivity ties",
-    "reading": "formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
+    "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
     "| definitions indices | statements | known | case",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",

@@ -20,6 +20,7 @@ from gradaccord.harness.running.session import Began, Kept, about_run
 from gradaccord.harness.words import HIDDEN
 from gradaccord.reports import cases, csv, markdown
 from gradaccord.reports import json as json_report
+from gradaccord.reports.html import report as html
 from gradaccord.reports.layout import code, escaped
 
 from .test_reports import AGREES, ROW, unit
@@ -39,12 +40,12 @@ def test_a_message_stays_text_wherever_it_is_written(product: Path, tmp_path: Pa
     summary = CaseSummary(case.name, "product.yaml", BAD, BAD, (), 1, case.graph)
     asked = Asked(settings=Settings((engine,)), cases=(summary,))
     about = about_run(asked, Kept(versions={engine: BAD}), f"gradaccord run '{BAD}'", Began(), units=1)
-    reports = [module.write(tmp_path) for module in (cases, csv, json_report, markdown)]
+    reports = [module.write(tmp_path) for module in (cases, csv, json_report, markdown, html)]
     for report in reports:
         report.begin(about)
         report.add(unit(rows=(row, known)))
         report.close(about)
-    for path in (tmp_path / name for name in ("report.md", "cases.md", "results.csv", "run.json")):
+    for path in (tmp_path / name for name in ("report.md", "report.html", "cases.md", "results.csv", "run.json")):
         assert not HIDDEN.search(path.read_text(encoding="utf-8"))
     for name in ("report.md", "cases.md"):
         lines = (tmp_path / name).read_text().splitlines()
@@ -53,6 +54,7 @@ def test_a_message_stays_text_wherever_it_is_written(product: Path, tmp_path: Pa
         text = re.sub(r"(?ms)^(`{3,}).*?^\1$", "", "\n".join(lines))
         text = re.sub(r"(?<![`\\])(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
         assert not ALIVE.search(text), ALIVE.search(text)
+    assert "<script>alert" not in (tmp_path / "report.html").read_text()
     with (tmp_path / "results.csv").open(newline="") as stream:
         for record in python_csv.DictReader(stream):
             texts = (record[name] for name in ("engine", "node", "reason", "accepted"))
