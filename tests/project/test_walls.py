@@ -34,7 +34,7 @@ def imports(path: Path) -> Iterator[str]:
 # The rooms of `harness/` from the ground up; those between two bars may not import one another. A room imports only
 # rooms before the bar that stands before it.
 ORDER = (
-    "words | errors | graph | records | evaluation arithmetic rules hearing | truth reading | judging "
+    "words | errors | graph | records | evaluation arithmetic hearing | rules | truth reading | judging "
     "| alignment paths | running | telling | own"
 )
 
@@ -88,6 +88,7 @@ FILES = {
     "records": "formats growing verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions recording",
+    "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition | native optimiser update",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
@@ -98,7 +99,7 @@ FILES = {
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| calls orders relations steps | gradients operands proofs | align | compare",
-    "paths": "horizon move summary | settings | trajectory | parting",
+    "paths": "arithmetic horizon summary | move | dialects settings | trajectory | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called | unit | journal place schedule | cluster | pools | run | session",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
