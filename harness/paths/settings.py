@@ -7,7 +7,7 @@ if with it, rounded to the fewest digits that do, all moves are sound, and with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from decimal import Decimal
 from math import isfinite
 
@@ -30,16 +30,15 @@ def otherwise(moves: Sequence[Move], judged: Sequence[Judged], definition: Defin
     if not off or sum(moves[k].x.size for k in off) < 2:
         return ""
     some = [moves[k] for k in dict.fromkeys([*off[:MOST], *range(min(len(moves), MOST))])]
-    named = [
-        f"{name}: {text}" for name in definition.constants if (text := _solved(name, moves[off[0]], some, definition))
-    ]
+    numbers = _numbers(definition, moves[0].new_state)
+    named = [f"{name}: {text}" for name in numbers if (text := _solved(name, moves[off[0]], some, definition))]
     return named[0] if len(named) == 1 else ""
 
 
-def _numbers(definition: Definition) -> list[str]:
-    """The settings that are numbers and may be others without another state to be shown."""
+def _numbers(definition: Definition, state: Container[str]) -> list[str]:
+    """The settings that are numbers; left out is one that brings state with it which is not shown."""
     numbers = [name for name in definition.constants if isinstance(definition.row.allowed(name), Setting)]
-    return [name for name in numbers if definition.with_(name, "0.125").state.keys() <= definition.state.keys()]
+    return [name for name in numbers if all(v in state for v in definition.with_(name, "0.125").state)]
 
 
 def _cause(judged: Judged) -> tuple[str, tuple[int, ...]] | None:

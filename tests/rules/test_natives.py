@@ -63,8 +63,8 @@ def test_a_native_is_sound_by_the_definition_that_the_table_says(room: ModuleTyp
     for seed in range(4):
         found = drawn(room, native, np.random.default_rng(seed), dtype)
         assert native.runs(found, around(room)) == found
-        if dtype == "bfloat16" and found.chosen.get("centered") == "yes":
-            continue  # v - m * m keeps no digit there, and may be negative
+        if dtype != "float64" and found.chosen.get("centered") == "yes":
+            continue  # v - m * m keeps too few digits there, and may be negative
         assert list(findings(room, native, found, seed, dtype)) == []
 
 
