@@ -306,7 +306,8 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
                 before, g = shown(parameters[name]), shown(gradients[name])
                 if formula:
                     symbols = _moved(formula, {"x": name, "g": numbers.d(name)})
-                    yield f"{name} <- {_chain(symbols, _moved(formula, {'x': before, 'g': _bracketed(g), **update.settings}), shown(x))}"
+                    values = _moved(formula, {"x": before, "g": _bracketed(g), **update.settings})
+                    yield f"{name} <- {_chain(symbols, values, shown(x))}"
                 else:
                     yield f"step 1: {name} = {shown(x)}, from {before} with {numbers.d(name)} = {g}"
         at, last = numbers.run({**numbers.inputs, **moved}), dict(moved)
