@@ -18,8 +18,8 @@ from ..rules.definition import Definition
 from ..rules.rule import RULES
 from .checking import Number, cause, judged, shown_by, traces_of
 from .identify import identified, told_by
-from .slips import Slipped
 from .sides import Side, of_object, rule_of
+from .slips import Slipped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,11 @@ class CheckedOptimiser(Shown):
     def _why(self) -> str:
         if self.cause and self.asked:
             return f"every step is sound by: {self.cause}"
-        return f"nearest settings: {_settings(self.wanted)}" if not self.asked else "no single setting or choice makes it sound"
+        return (
+            f"nearest settings: {_settings(self.wanted)}"
+            if not self.asked
+            else "no single setting or choice makes it sound"
+        )
 
 
 def told_apart(a: float, b: float) -> tuple[str, str]:

@@ -70,7 +70,9 @@ def shown_by(wanted: Definition, side: Side, traces: Sequence[Trace], given: Map
     kept = _kept(traces)
     for v, called in given.items():
         if v not in wanted.state:
-            raise CommandError(f"state: `{v}` is no state variable of {wanted.rule}. It has: {', '.join(wanted.state)}.")
+            raise CommandError(
+                f"state: `{v}` is no state variable of {wanted.rule}. It has: {', '.join(wanted.state)}."
+            )
         if called not in kept:
             raise CommandError(f"state: the optimiser keeps no `{called}`. It keeps: {', '.join(kept) or 'nothing'}.")
     shown = dict(given)
@@ -171,5 +173,3 @@ def _begun(wanted: Definition) -> Iterator[tuple[str, Definition]]:
 
 def _sound(found: Definition, traces: Sequence[Trace]) -> bool:
     return _may_be(found, traces) and explains(found, traces)
-
-

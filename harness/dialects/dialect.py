@@ -313,13 +313,17 @@ def _caveats(a: Side, b: Side) -> Iterator[str]:
                     )
                     yield f"equal only as long as {choice.changing} stays the same ({words}), which no setting mends"
     changed = [side.changing() for side in (a, b)]
-    if found is not None and changed[0] is not None and changed[1] is not None :
+    if found is not None and changed[0] is not None and changed[1] is not None:
         definitions = [side.definition for side in changed if side is not None]
         if definitions[0] is not None and definitions[1] is not None:
             gaps = _gaps(definitions[0], definitions[1], [numbers()])
             if _most(gaps) > EXACT:
                 yield f"where the step size changes from step to step, they are {_most(gaps):.0e} of a step apart"
-    if found is not None and found.scalars and any(side.framework and side.framework.name == "torch" for side in (a, b)):
+    if (
+        found is not None
+        and found.scalars
+        and any(side.framework and side.framework.name == "torch" for side in (a, b))
+    ):
         yield (
             "torch keeps its scalar in its default dtype: set torch.set_default_dtype(torch.float64) for float64, or "
             "some 8 digits are right"
@@ -352,7 +356,9 @@ def _by_what_is_known(a: Side, b: Side) -> Iterator[Remedy]:
         return
     first, second = told.equal[::-1] if turned else told.equal
     sides = [
-        side.with_({name: other.call.get(value, value) if isinstance(value, str) else value for name, value in of.items()})
+        side.with_(
+            {name: other.call.get(value, value) if isinstance(value, str) else value for name, value in of.items()}
+        )
         for side, other, of in ((a, b, first), (b, a, second))
     ]
     likeness = _agree(*sides)
@@ -474,8 +480,12 @@ def _ends(a: Side, b: Side) -> list[str]:
     of_a, of_b = a.definition, b.definition
     assert of_a is not None and of_b is not None
     rows = [of_a.row, of_b.row]
-    choices = [row.choices[name].where for row in rows for name in {**of_a.chosen, **of_b.chosen} if name in row.choices]
-    differing_ = {name for pair in _lines(of_a, of_b) for line in pair if line for name in names_in(line.partition(" = ")[2])}
+    choices = [
+        row.choices[name].where for row in rows for name in {**of_a.chosen, **of_b.chosen} if name in row.choices
+    ]
+    differing_ = {
+        name for pair in _lines(of_a, of_b) for line in pair if line for name in names_in(line.partition(" = ")[2])
+    }
     for one in (of_a, of_b):
         for step in reversed(one.steps):
             if step.name in differing_:
@@ -494,6 +504,8 @@ def _at_end(side: Side, name: str, text: str) -> Side | None:
         return replace(side, rule=side.rule.with_(name, text)) if allowed and not isinstance(allowed, Choice) else None
     if found is None or native is None or not native.takes(name):
         return None
-    told = native.arguments(found.with_(name, text) if name in found.chosen else definition(found.rule, {**found.chosen, name: text}))
+    told = native.arguments(
+        found.with_(name, text) if name in found.chosen else definition(found.rule, {**found.chosen, name: text})
+    )
     changed = {key: value for key, value in told.items() if side.call.get(key) != value}
     return side.with_(changed) if changed else None

@@ -52,7 +52,9 @@ def candidates(told: Mapping[str, str], rules: Iterable[str] = ()) -> Iterator[D
         settings = {name: text for name, text in settings.items() if name in row.settings or float(text)}
         if "step_size" not in settings and _default(row, "step_size") is None:
             settings["step_size"] = "0.1"
-        choices = {name: [*one.answers] for name, one in row.choices.items() if name != "decay" or "weight_decay" in settings}
+        choices = {
+            name: [*one.answers] for name, one in row.choices.items() if name != "decay" or "weight_decay" in settings
+        }
         for answers in [*product(*choices.values())][:MOST]:
             found = definition(rule, {**settings, **dict(zip(choices, answers, strict=True))})
             if found not in seen:
@@ -75,7 +77,9 @@ def identified(
 ) -> tuple[Definition | None, Definition]:
     """The definition by which every step is sound, or None, and the one that comes nearest. Settings are those that are
     told or the row's, and where none is sound by them and `fitting`, whatever they must be."""
-    measured = sorted(((error_of(one, traces), k, one) for k, one in enumerate(candidates(told, rules))), key=lambda m: m[:2])
+    measured = sorted(
+        ((error_of(one, traces), k, one) for k, one in enumerate(candidates(told, rules))), key=lambda m: m[:2]
+    )
     for error, _, found in measured:
         if error > CLOSE:
             break

@@ -67,7 +67,9 @@ class Side:
         except (TypeError, ValueError):
             return {}
         moved = self.framework is not None and self.framework.name == "torch"
-        skipped = next(iter(known), "") if moved and next(iter(known), "") in ("params", "parameters", "optimizer") else ""
+        skipped = (
+            next(iter(known), "") if moved and next(iter(known), "") in ("params", "parameters", "optimizer") else ""
+        )
         kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         return {name: one for name, one in known.items() if name != skipped and one.kind not in kinds}
 
@@ -122,7 +124,9 @@ class Side:
     def step_size(self) -> str:
         """The argument that is the step size; empty where none is known."""
         known = [name for native in self.natives for name, of in native.settings.items() if of == "step_size"]
-        return next((name for name in [*known, "lr", "learning_rate"] if name in self.call or name in self.parameters), "")
+        return next(
+            (name for name in [*known, "lr", "learning_rate"] if name in self.call or name in self.parameters), ""
+        )
 
     def with_(self, arguments: Mapping[str, Any]) -> Side:
         """The same optimiser with other arguments."""
@@ -308,8 +312,12 @@ def settled(a: Side, b: Side, settings: Sequence[str]) -> tuple[Side, Side]:
             continue
         wanted = {key: _argument(side, name.strip(), [*sides.values()]) for key, side in sides.items()}
         if not any(wanted.values()):
-            known = sorted({*a.parameters, *b.parameters, *(a.rule.chosen if a.rule else ()), *(b.rule.chosen if b.rule else ())})
-            raise CommandError(f"--set {setting}: neither has `{name}`. {nearest(name, known)} Known: {', '.join(known)}.")
+            known = sorted(
+                {*a.parameters, *b.parameters, *(a.rule.chosen if a.rule else ()), *(b.rule.chosen if b.rule else ())}
+            )
+            raise CommandError(
+                f"--set {setting}: neither has `{name}`. {nearest(name, known)} Known: {', '.join(known)}."
+            )
         for key, found in wanted.items():
             if found:
                 sides[key] = _told(sides[key], found, value)
@@ -339,7 +347,9 @@ def _argument(side: Side, name: str, sides: Sequence[Side]) -> str:
             return name
     elif name in side.parameters:
         return name
-    settings = {of for one in sides for native in one.natives for argument, of in _said(native) if argument == name} | {name}
+    settings = {of for one in sides for native in one.natives for argument, of in _said(native) if argument == name} | {
+        name
+    }
     if side.rule is not None:
         return next((of for of in settings if of in side.rule.row.settings), "")
     return next((argument for native in side.natives for argument, of in _said(native) if of in settings), "")

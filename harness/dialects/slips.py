@@ -32,9 +32,7 @@ def slips(definition: Definition) -> Iterator[Slipped]:
         key = tuple(text for step in changed for text in (step.name, *step.texts))
         if key not in seen:
             seen.add(key)
-            lines = tuple(
-                Line(step.name, text, also=k > 0) for step in changed for k, text in enumerate(step.texts)
-            )
+            lines = tuple(Line(step.name, text, also=k > 0) for step in changed for k, text in enumerate(step.texts))
             yield Slipped(definition.rule, definition.settings, lines, words)
 
 
@@ -59,7 +57,9 @@ def _everywhere(steps: Sequence[Step], definition: Definition) -> Iterator[tuple
         own = next(k for k, step in enumerate(steps) if step.name == name)
         late = [*steps[:own], Step(f"old_{name}", (name,), once=False), *steps[own:]]
         read = [
-            replace(step, texts=tuple(_renamed(text, name, f"old_{name}") for text in step.texts)) if k > own + 1 else step
+            replace(step, texts=tuple(_renamed(text, name, f"old_{name}") for text in step.texts))
+            if k > own + 1
+            else step
             for k, step in enumerate(late)
         ]
         yield read, f"as if the lines below `{_told(steps[own])}` read {name} as it was before the step"
