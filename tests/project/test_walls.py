@@ -104,8 +104,8 @@ FILES = {
     "| workers | called | unit | journal place schedule | cluster | pools | run | session",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
-    "telling": "changes copying findings mermaid progress proving showing | causes explaining script | stream terminal "
-    "| watching",
+    "telling": "changes copying findings mermaid progress proving showing | causes explaining script "
+    "| annotations stream terminal | watching",
 }
 
 
