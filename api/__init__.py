@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradaccord.harness.own.check import check
     from gradaccord.harness.own.compare import compare
     from gradaccord.harness.own.ran import run
+    from gradaccord.harness.own.tables import read_csv
     from gradaccord.harness.own.trace import trace
     from gradaccord.harness.records.evaluation import DTYPES, Engine, Evaluation, Moved, Unsupported, Variant
 
@@ -28,6 +29,7 @@ _ROOMS = {
     "own.check": ("check",),
     "own.compare": ("compare",),
     "own.ran": ("run",),
+    "own.tables": ("read_csv",),
     "own.trace": ("trace",),
     "hearing.definitions": ("define",),
     "hearing.heard": ("Refused",),
@@ -53,6 +55,7 @@ __all__ = [
     "define",
     "emit",
     "missing",
+    "read_csv",
     "run",
     "trace",
 ]

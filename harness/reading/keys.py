@@ -10,7 +10,7 @@ from typing import Any, get_args
 from ..records.evaluation import DTYPES, Derivative
 from ..records.rows import Quantity
 from ..records.verdicts import Verdict
-from ..rules.update import RULES
+from ..rules.rule import RULES
 from .descriptions import DESCRIPTION_FORM, INPUT, RAW
 from .schema import (
     COUNT,

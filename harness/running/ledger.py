@@ -110,7 +110,7 @@ def _names(entry: Acceptance, row: Row) -> bool:
     """
     if not entry.matches(row.engine):
         return False
-    if row.quantity == entry.quantity and entry.name in (None, row.name):
+    if row.quantity == entry.quantity and entry.name in (None, row.name, row.name.removeprefix("gradient of ")):
         return True
     return _inherits(entry, row.node)
 

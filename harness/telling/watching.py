@@ -37,13 +37,14 @@ class Progress(Watcher):
         self._causes: set[Key] = set()
         self._cases: dict[str, tuple[Tally, float]] = {}
 
-    def begins(self, asked: Asked, work: Sequence[Unit]) -> None:
+    def begins(self, asked: Asked, work: Sequence[Unit], done: int = 0) -> None:
         self._asked = asked
         self._state = State(work)
         self._left = Counter(unit.case.name for unit in work)
         size = f"{counted(len(asked.cases), 'case')}, {counted(len(work), 'unit')}"
         engines = _listed(asked.settings.engines)
-        self._display.say(folded(f"{size}, on {engines}"))
+        there = f"; {counted(done, 'unit')} of an earlier run {'is' if done == 1 else 'are'} complete" if done else ""
+        self._display.say(folded(f"{size}, on {engines}{there}"))
         self._state.doing = f"loading {engines}"
         self._display.show(self._state, complete=False)
 

@@ -89,11 +89,18 @@ class Numerals:
         return self.widened if form is self.form else self.widened_by(form)
 
 
+def _as_balls(numbers: Any) -> Any:
+    """Integers and conditions, which are moved as they are, as balls."""
+    array = np.asarray(numbers)
+    return to_balls(array.astype(np.float64)) if array.dtype.kind in "bi" else np.asarray(numbers, dtype=object)
+
+
 def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool = False) -> Residual:
     """Measure an engine's array against an enclosure and, where it is known apart, the exact value."""
     numbers = engine.array
     shown = to_balls(numbers.astype(np.float64)) if numbers.dtype.kind in "bi" else engine.exact
-    ball: Any = np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape)
+    enclosure, exact = _as_balls(enclosure), None if exact is None else _as_balls(exact)
+    ball: Any = np.broadcast_to(enclosure, numbers.shape)
     deviation, radius, middle = np.abs(floats(shown - ball)), radii(ball), floats(ball)
     enclosed = np.asarray(is_finite(ball), dtype=bool)
     if not enclosed.all():
@@ -105,7 +112,7 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool
     no_kink = np.zeros(numbers.shape, dtype=bool)
     if exact is None:
         return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
-    exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
+    exactly: Any = np.broadcast_to(exact, numbers.shape)
     off, middle = np.abs(floats(shown - exactly)), floats(exactly)
     kink = at_kink(middle, radii(exactly))
     off = np.where(np.isinf(middle) & (numbers == middle), 0.0, off)

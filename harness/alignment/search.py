@@ -1,0 +1,134 @@
+"""The reason by repair: one small change of one step after the other, until the outputs agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
+from typing import TypeAlias
+
+from ..records.evaluation import Array
+from . import calls, exchanges, omissions, operands, orders, relations, steps, tables, windows
+from .calls import FITS
+from .content import content
+from .outputs import apart
+from .proposals import Proposal, Question
+
+Kind: TypeAlias = Callable[[Question], Iterator[Proposal]]
+
+AT_ONCE = 3  # steps behind a change, of which one is known
+AFTER = 150  # proposals that are tried behind the first that makes the outputs agree later than that
+AHEAD = 12  # steps behind a change that say whether it helped
+TRIED = 4000  # proposals in the first round, then half as many, and so on
+
+# The most telling first: the first that makes the outputs agree is the reason.
+KINDS: tuple[Kind, ...] = (
+    steps.same_step,
+    calls.other_call,
+    tables.other_tables,
+    windows.other_window,
+    exchanges.swapped,
+    omissions.left_out,
+    calls.recognised,
+    steps.other_operation,
+    exchanges.other_sign,
+    omissions.skipped,
+    windows.other_elements,
+    windows.shifted,
+    exchanges.exchanged_numbers,
+    orders.parts_in_order,
+    tables.altered_tables,
+    tables.tables_together,
+    steps.other_axes,
+    operands.transposed,
+    calls.other_argument,
+    operands.other_operand,
+    calls.other_statistics,
+    exchanges.exchanged,
+    orders.other_layout,
+    orders.by_elimination,
+    omissions.skipped_to_the_end,
+    steps.other_constants,
+    relations.other_factor,
+    relations.related,
+)
+
+
+def chosen(question: Question, before: int = 0) -> tuple[Proposal | None, bool]:
+    """The first proposal that makes the outputs agree, else the one that makes most of what follows known, else what
+    only says where; and whether it is of the other side. The more were found `before`, the fewer are tried."""
+    found = _best(question, KINDS, TRIED >> before)
+    return found if found[0] is not None else _best(question, (relations.transplanted,), TRIED)
+
+
+def _best(question: Question, kinds: Sequence[Kind], tried: int) -> tuple[Proposal | None, bool]:
+    """Of changes that make the outputs agree the one that soonest makes steps known: the first that does so at once, or
+    the best of those that are tried soon after the first."""
+    best: tuple[Proposal | None, bool] = (None, False)
+    soonest, left, most = AHEAD, tried, 0
+    for proposal, turned in _proposals(question, kinds):
+        left -= 1
+        if left < 0:
+            break
+        asked = question.turned if turned else question
+        try:
+            found = _made(asked, proposal)
+        except FITS:
+            continue
+        if found is None:
+            continue
+        made, hits = found
+        if not any(True for _ in apart(asked.here, asked.there, made)):
+            first = min(hits, default=AHEAD - 1)
+            if first < AT_ONCE:
+                return proposal, turned
+            if first < soonest:
+                left = min(left, AFTER) if soonest == AHEAD else left
+                best, soonest = (proposal, turned), first
+        elif soonest == AHEAD and len(hits) > most and _is_first(asked, proposal):
+            best, most = (proposal, turned), len(hits)
+    return best
+
+
+def _made(question: Question, proposal: Proposal) -> tuple[dict[str, Array], list[int]] | None:
+    """The run with a change, and which of the next steps the other side has then; None where it has none of them: such
+    a change explains nothing."""
+    here, index = question.here, question.match.index
+    bad, outputs, made = question.blamed_set, set(here.heard.outputs), dict[str, Array]()
+    seen, hits = 0, list[int]()
+    for name, x in here.rerunning(proposal.changes):
+        made[name] = x
+        changed = name in proposal.changes or here.source(name) in proposal.changes
+        if seen == AHEAD or changed or name not in bad or name not in here.noise:
+            continue
+        alike = x.dtype.kind == "f" and x.shape == here.numbers[name].shape and index.may(x)
+        if alike and index.first(content(x, here.noise[name])):
+            hits.append(seen)
+        seen += 1
+        if seen == AHEAD and not hits and outputs.isdisjoint(made):
+            return None
+    return made, hits
+
+
+def _is_first(question: Question, proposal: Proposal) -> bool:
+    """Whether what is changed stands where both sides part, and not behind that."""
+    start, here = proposal.begins or proposal.here, question.here
+    if start not in question.blamed_set or start in question.first:
+        return True
+    return start == here.owner(start) and any(here.owner(name) == start for name in question.first)
+
+
+def _proposals(question: Question, kinds: Sequence[Kind]) -> Iterator[tuple[Proposal, bool]]:
+    for kind in kinds:
+        for first, second in zip_longest(_safe(kind, question), _safe(kind, question.turned)):
+            if first is not None:
+                yield first, False
+            if second is not None:
+                yield second, True
+
+
+def _safe(kind: Kind, question: Question) -> Iterator[Proposal]:
+    """Proposals until one cannot even be made."""
+    try:
+        yield from kind(question)
+    except FITS:
+        return
