@@ -254,7 +254,8 @@ def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
             )
             assert after is not None
             old, gradient = stand.here.inputs[name], stand.evaluation.gradients[name]
-            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x)
+            gradients = [*stand.evaluation.gradients.values()]
+            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x, gradients)
 
 
 def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:

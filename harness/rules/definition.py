@@ -20,7 +20,8 @@ from ..graph.language.expression import Parser, parsed
 from ..graph.node import Arg, Constant, Kind, Shape
 from ..graph.operations import OPERATIONS
 from ..graph.shapes import elementwise
-from .rule import COMMON, FIRST, LAST, RULES, Choice, Condition, Line, Rule, Shaped, Start
+from .rule import COMMON, FIRST, LAST, NORM_OF_ALL, RULES, Choice, Condition, Line, Rule, Shaped, Start
+from .schedules import written_out
 
 NEW = "new_"  # before the name of a state variable: that after the step
 Texts: TypeAlias = "tuple[str, ...]"
@@ -72,7 +73,7 @@ class Definition:
         """The lines that hold, in order."""
         steps: list[Step] = []
         scalars = {"t", *self.constants, *(name for name, one in self.row.start.items() if one.shape == "scalar")}
-        formulas = [Line(name, text) for name, text in self.formulas.items()]
+        formulas = [Line(name, written_out(text)) for name, text in self.formulas.items()]
         for line in [*formulas, *self._lines()]:
             if line.also:
                 assert steps[-1].name == line.name and not steps[-1].once, f"{self.rule}: also {line.name}"
@@ -133,6 +134,11 @@ class Definition:
 
     def shape(self, name: str) -> Shaped:
         return "parameter" if name == "x" else self.state[name].shape
+
+    @cached_property
+    def together(self) -> bool:
+        """Whether a line reads the norm of all gradients."""
+        return any(NORM_OF_ALL in names_in(text) for step in self.steps for text in step.texts)
 
     @cached_property
     def whole(self) -> bool:
@@ -257,6 +263,7 @@ def _begun(found: Definition, shape: Shape) -> Builder:
     for name in ("x", "g"):
         builder.input(name, shape)
     builder.input("t", ())
+    builder.input(NORM_OF_ALL, ())
     for name in found.state:
         size = () if found.shape(name) == "scalar" else shape
         builder.input(name, size)
@@ -284,11 +291,12 @@ def definition(rule: str, settings: Mapping[str, str]) -> Definition:
     are those of the row."""
     row = RULES[rule]
     full = {name: settings[name] if name in settings else _default(row, name) for name in row.settings}
-    full |= {name: settings[name] for name in COMMON if name in settings and name not in row.settings}
-    if "weight_decay" not in row.settings and _is_zero(full.get("weight_decay", "0")):
-        full = {name: text for name, text in full.items() if name not in ("weight_decay", "decay")}
-    elif "weight_decay" in full:
-        full = {**full, "decay": full.get("decay", _default(row, "decay"))}
+    for name, allowed in COMMON.items():
+        if name not in row.settings and isinstance(allowed, Choice):
+            if not _is_zero(full.get(allowed.where, "0")):
+                full[name] = settings.get(name, allowed.default)
+        elif name not in row.settings and not _is_zero(settings.get(name, "0")):
+            full[name] = settings[name]
     return _normal(rule, tuple((name, _plain(text)) for name, text in full.items()))
 
 
