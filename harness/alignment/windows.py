@@ -14,7 +14,7 @@ from ..records.evaluation import Array
 from . import wording
 from .content import content
 from .matching import laid_out
-from .proposals import Proposal, Question, everywhere, replaced
+from .proposals import Proposal, Question, everywhere, needed, replaced
 from .side import Change, Side, applied
 
 PICKS = frozenset(("getitem", "take", "take_along_axis"))
@@ -138,6 +138,39 @@ def shifted(q: Question) -> Iterator[Proposal]:
                 label = q.here.label(q.here.source(str(node.args[0])))
                 reason = f"the slice of `{label}` is off by one: [{moved}] at {{there}} and [{index}] at {{here}}"
                 yield from everywhere(q, node, make, reason, q.first_there)
+
+
+def part_for_whole(q: Question) -> Iterator[Proposal]:
+    """A sum or mean over all of an array on one side, over a part of it on the other."""
+    for node in q.targets:
+        total = q.here.graph[q.here.source(str(node.args[0]))] if node.op == "divide" and node.args else node
+        if total.op not in ("sum", "max") or not isinstance(total.args[0], str):
+            continue
+        part = q.here.graph[q.here.source(total.args[0])]
+        if part.op != "getitem" or not isinstance(part.args[0], str):
+            continue
+        whole = q.here.numbers[part.args[0]]
+        if whole.ndim != q.here.numbers[total.args[0]].ndim:
+            continue
+        share = part_size / whole.size if (part_size := q.here.numbers[part.name].size) and total is not node else 1.0
+
+        def change(
+            known: Mapping[str, Array],
+            node: Node = node,
+            total: Node = total,
+            whole: str = part.args[0],
+            share: float = share,
+        ) -> Array:
+            made = applied(total.op, [known[whole]], dict(total.params))
+            if node is total:
+                return made
+            shape = known[str(node.args[0])].shape
+            return q.here.step(node, {**needed(node, known), str(node.args[0]): made.reshape(shape)}) * share
+
+        index, label = dict(part.params)["index"], q.here.label(q.here.source(part.args[0]))
+        what = wording.what(q.here, node.name)
+        reason = f"{what} is over all of `{label}` at {{there}} and over the slice [{index}] of it at {{here}}"
+        yield Proposal({node.name: change}, reason, node.name, q.first_there)
 
 
 def _picked(q: Question) -> Mapping[str, tuple[list[Node], list[Node]]]:
