@@ -101,11 +101,11 @@ FILES = {
     "| calls orders relations steps | gradients operands proofs | align | compare",
     "paths": "arithmetic horizon summary | move | dialects settings | trajectory | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
-    "| workers | called | unit | journal place schedule | cluster | pools | run | session",
+    "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
     "telling": "changes copying findings mermaid progress proving showing | causes explaining script "
-    "| annotations stream terminal | watching",
+    "| annotations failing stream terminal | watching",
 }
 
 
