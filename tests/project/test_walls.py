@@ -91,7 +91,8 @@ FILES = {
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
-    "| calls orders relations steps | gradients operands proofs | align | compare",
+    "| exchanges omissions orders relations steps tables windows | gradients operands outputs proofs | calls | search "
+    "| align | compare",
     "paths": "horizon move summary | settings | trajectory | parting",
     "running": "files ledger offered selection | listeners loading | answers | inside memory | workers | called "
     "| unit | place schedule | cluster | pools | run | session",
