@@ -33,7 +33,7 @@ def skipped(q: Question) -> Iterator[Proposal]:
                     there = next((o.name for o in q.partners[node.name]), "")
                     yield Proposal(
                         {end: lambda known, start=start: known[start]},
-                        left_out_words(q.here, between),
+                        left_out_words(q, between, start),
                         between[0],
                         there,
                     )
@@ -49,16 +49,22 @@ def skipped_to_the_end(q: Question) -> Iterator[Proposal]:
             between = q.here.between(name, output) if name in q.here.live else []
             if between:
                 change: Change = lambda known, name=name, shape=shape: known[name].reshape(shape)  # noqa: E731
-                yield Proposal({output: change}, left_out_words(q.here, between), between[0], other)
+                yield Proposal({output: change}, left_out_words(q, between, name), between[0], other)
 
 
-def left_out_words(side: Side, between: list[str]) -> str:
+def left_out_words(q: Question, between: list[str], start: str) -> str:
     """That these steps are left out, by the calls that they are, and their module."""
+    side = q.here
+    if len(between) == 1:
+        node = side.graph[between[0]]
+        kept = next(
+            (k for k, a in enumerate(node.args) if isinstance(a, str) and side.source(a) == side.source(start)), 0
+        )
+        return _left_out(q, node, kept)
     calls = distinct(wording.what(side, name) for name in between)
     modules = distinct(side.place(name).module for name in between)
-    module = f" ({modules[0]})" if len(modules) == 1 and modules[0] else ""
-    said = wording.step(side, between[0]) if len(between) == 1 else wording.listed(calls)
-    return f"{said}{module} of {{here}} {'is' if len(calls) == 1 else 'are'} left out at {{there}}"
+    module = f" ({modules[0]})" if len(modules) == 1 and modules[0] and modules[0] not in calls else ""
+    return f"{wording.listed(calls)}{module} of {{here}} {'is' if len(calls) == 1 else 'are'} left out at {{there}}"
 
 
 def left_out(q: Question) -> Iterator[Proposal]:

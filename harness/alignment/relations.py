@@ -128,7 +128,7 @@ def _addend(match: Match, sign: int, gap: Array) -> str:
         x = side.numbers[node.name]
         if x.dtype.kind == "f" and x.size == kept.size and content(x, np.zeros(x.shape)).same(made):
             return f"no bias at {less}: `{side.label(node.name)}`, added at {more}, is left out"
-    return f"no bias at {less}: {kept.size} numbers are added along one axis at {more}"
+    return f"an addend (a bias) is left out at {less}: {kept.size} numbers are added along one axis at {more}"
 
 
 def _vector(x: Array) -> Array | None:

@@ -206,22 +206,10 @@ def _pairings(nodes: list[Node], others: list[Node]) -> Iterator[tuple[list[Node
 def _elements(q: Question, label: str, mine: Node, theirs: Node) -> str:
     if mine.op == theirs.op == "getitem":
         here, there = (str(dict(node.params)["index"]) for node in (mine, theirs))
-        more = _hint(here, there)
+        more = wording.slices(here, there)
         return f"other elements of `{label}` are read: [{there}] at {{there}} and [{here}] at {{here}}{more}"
     if len(mine.args) > 1 and len(theirs.args) > 1:
         x, y = q.here.numbers[str(mine.args[1])], q.there.numbers[str(theirs.args[1])]
         said = wording.tables(x, y) if x.shape == y.shape else "it picks other elements"
         return f"the index into `{label}` is another at {{there}} than at {{here}}: {said}"
     return f"other elements of `{label}` are read at {{there}} than at {{here}} (another slice or index)"
-
-
-def _hint(here: str, there: str) -> str:
-    mine, theirs = ([part.strip().split(":") for part in text.split(",")] for text in (here, there))
-    strided = [any(len(part) == 3 and part[2] not in ("", "1") for part in parts) for parts in (mine, theirs)]
-    if strided[0] != strided[1]:
-        return " (interleaved neighbours on one side, halves or stretches on the other)"
-    pairs = [(a, b) for a, b in zip(mine, theirs, strict=False) if a != b]
-    for a, b in pairs:
-        if a[0].lstrip("-").isdigit() and b[0].lstrip("-").isdigit() and abs(int(a[0]) - int(b[0])) == 1:
-            return " (off by one, shifted)"
-    return ""
