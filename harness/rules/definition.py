@@ -45,6 +45,10 @@ class Definition:
     rule: str
     settings: tuple[tuple[str, str], ...]
 
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to another process: what is worked out from it stays here."""
+        return {"rule": self.rule, "settings": self.settings}
+
     @cached_property
     def row(self) -> Rule:
         return RULES[self.rule]

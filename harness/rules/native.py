@@ -114,8 +114,7 @@ def nearest(
     candidates = [(native, native.runs(wanted, around)) for native in natives if native.rule == wanted.rule]
     if not candidates:
         package = next((native.path.rpartition(".")[0] for native in natives), "nothing")
-        has = ", ".join(dict.fromkeys(native.rule for native in natives))
-        raise Unsupported(f"{package} has no `{wanted.rule}` here; it has {has}")
+        raise Unsupported(f"{package} has no `{wanted.rule}` here")
     answers = RULES[wanted.rule].choices
 
     def lacks(runs: Definition) -> list[str]:
