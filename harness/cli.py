@@ -89,7 +89,15 @@ def main() -> None:
 @click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    help="What the standard output has: an account at the end; an object for each finding, and a summary as the last; "
+    "for each new finding an annotation as GitHub Actions reads them, then the account.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @options.reports_errors
 def run(
     path: tuple[str, ...],
@@ -107,7 +115,7 @@ def run(
     strict: bool,
     verbose: bool,
     quiet: bool,
-    as_json: bool,
+    form: str,
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
 
@@ -138,7 +146,7 @@ def run(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
         cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code, resume=resume,
     )  # fmt: skip
-    with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
+    with watching(quiet=quiet, verbose=verbose, form=form) as (watchers, tell):
         end = session(selected, settings, command, watchers)
     tell(end, str(Path(out) / "report.md"))
     sys.exit(end.status)

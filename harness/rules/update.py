@@ -105,7 +105,7 @@ def _text(value: Number | None) -> str:
 
 
 def _wrong(text: str, allowed: Setting) -> str | None:
-    """None for a decimal where it may be, and for a formula of t that is one at the first steps; else why it is none."""
+    """None for a decimal where it may be and for a formula of t that is one at the first steps; else why it is not."""
     if is_decimal(text):
         return None if allowed.holds(Decimal(text)) else ""
     try:

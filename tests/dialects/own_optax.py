@@ -21,7 +21,7 @@ def rmsprop(eps: float = 1e-8, *, inside: bool = False, keeps: bool = True) -> o
     def init(params: Any) -> State:
         return State(jax.tree.map(jnp.zeros_like, params))
 
-    def update(updates: Any, state: State, params: Any = None) -> tuple[Any, State]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, State]:
         del params
         average = jax.tree.map(lambda v, g: 0.9 * v + 0.1 * g * g, state.average, updates)
         root = (lambda v: jnp.sqrt(v + eps)) if inside else (lambda v: jnp.sqrt(v) + eps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -40,12 +41,10 @@ def walk(
     rule: str,
     settings: Mapping[str, Any],
     optimiser: Optimiser,
-    evaluate: Evaluate | None = None,
     dtype: str = "float64",
 ) -> tuple[list[TrajectoryRow], Summary]:
     update, begin = check(rule, {"step_size": "0.01", **settings, "steps": 12}), start(dtype)
-    engine = evaluate or row_engine.prepare(begin.graph, dtype)
-    rows = trajectory(begin, "made", engine, update, optimiser).rows
+    rows = trajectory(begin, "made", row_engine.prepare(begin.graph, dtype), update, optimiser).rows
     return [row for row in rows if row.finding], summary(rows, update, "f")
 
 
@@ -77,6 +76,7 @@ def of(engine: str) -> Optimiser:
         ("radam", {}, {"eps_place": "after"}, "after bias correction"),
         ("amsgrad", {}, {"largest": "corrected"}, "bias-corrected second moments"),
         ("nadam", {}, {"momentum_schedule": "none"}, "beta1 is the same at every step"),
+        ("nadam", {"momentum_schedule": "none"}, {"momentum_schedule": "dozat"}, "beta1 grows"),
         ("rprop", {}, {"applied": "late"}, "the first one not at all"),
         ("momentum", {"dampening": "0.5"}, {"first": "damped"}, "as every other"),
         ("momentum", {"step_size": "0.1 / t"}, {"buffer": "after"}, "adds up steps"),
@@ -174,3 +174,15 @@ def test_a_dialect_is_a_finding_unless_it_is_accepted(
     done = gradaccord("run", str(path), "--engine", "backprop", "--engine", "jax", "--dtype", "float64")
     assert done.returncode == status, done.stdout + done.stderr
     assert ("eps stands inside the root" in " ".join(done.stdout.split())) == (status == 1)
+
+
+def test_a_path_whose_worst_number_is_a_scalar_names_a_component_of_its_input() -> None:
+    update, begin = check("asgd", {"steps": 30, "begin": 5}), start("float32")
+    rows = trajectory(begin, "made", row_engine.prepare(begin.graph, "float32"), update, of("torch")).rows
+    assert {row.verdict for row in rows} == {"agree"}
+    assert {len(row.index) for row in rows if row.name in ("w", "b")} == {1}
+
+
+def test_a_definition_travels_to_another_process() -> None:
+    found = check("rmsprop", {"momentum": "0.5", "steps": 1}).definition
+    assert found.state and pickle.loads(pickle.dumps(found)) == found
