@@ -1,5 +1,5 @@
-"""The command line: `gradaccord run`, `list`, `validate`, `show`, `prove`, `ops`, `engines`, `schema`,
-`check`, `compare`, `trace`, `hear`.
+"""The command line: `gradaccord run`, `diff`, `list`, `validate`, `show`, `explain`, `prove`, `ops`,
+`engines`, `schema`, `check`, `compare`, `trace`, `hear`, `dialect`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
 import click
 
 from . import options
-from .cli_own import check, compare, hear, trace
+from .cli_own import check, compare, dialect, hear, trace
 
 DEFAULT_FOLDER = "gradaccord-report"
 
@@ -81,13 +82,22 @@ def main() -> None:
     metavar="S",
     help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
 )
+@click.option("--resume", is_flag=True, help="Go on with the run that stopped in DIR; no unit is done twice.")
 @click.option("--no-cache", is_flag=True, help="Compile everything anew, and keep nothing of it for later runs.")
 @click.option("--allow-code", is_flag=True, help="Run the functions that cases name by `call`.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first finding that no ledger entry explains.")
 @click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    help="What the standard output has: an account at the end; an object for each finding, and a summary as the last; "
+    "for each new finding an annotation as GitHub Actions reads them, then the account.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @options.reports_errors
 def run(
     path: tuple[str, ...],
@@ -98,22 +108,24 @@ def run(
     jobs: int | None,
     cluster: str,
     timeout: float | None,
+    resume: bool,
     no_cache: bool,
     allow_code: bool,
     fail_fast: bool,
     strict: bool,
     verbose: bool,
     quiet: bool,
-    as_json: bool,
+    form: str,
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
 
     PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing unexplained,
     1 a disagreement that no ledger entry explains, 2 the input or the command is wrong, 130 interrupted.
     """
+    from .running.folder import check_folder
     from .running.loading import checked
     from .running.offered import installed
-    from .running.selection import check_dtypes, check_folder, refuse_code, select
+    from .running.selection import check_dtypes, refuse_code, select
 
     options.exclude(quiet=quiet, verbose=verbose)
     engines = checked(engine) or tuple(installed())
@@ -132,9 +144,9 @@ def run(
         os.environ[CACHE] = ""  # processes that are spawned inherit it
     settings = Settings(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
-        cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code,
+        cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code, resume=resume,
     )  # fmt: skip
-    with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
+    with watching(quiet=quiet, verbose=verbose, form=form) as (watchers, tell):
         end = session(selected, settings, command, watchers)
     tell(end, str(Path(out) / "report.md"))
     sys.exit(end.status)
@@ -231,6 +243,42 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
 
 
 @main.command()
+@click.argument("case", shell_complete=options.cases)
+@click.option("--node", default="", metavar="NAME", help="One node or input; all of them by default.")
+@click.option("--point", default=0, show_default=True, type=click.IntRange(min=0), metavar="K", help="At which point.")
+@click.option("--markdown", is_flag=True, help="As a page, with the graph as a diagram.")
+@click.option("--step-through", is_flag=True, help="A line at a time, the next at each key; q ends it.")
+@options.reports_errors
+def explain(case: str, node: str, point: int, markdown: bool, step_through: bool) -> None:
+    """Explain a gradient: the chain rule on a case, in its own names and numbers.
+
+    Forward values, each local derivative with its formula and number, the product along each edge, the sum at each
+    node; then the steps of the case's update, and what they do to the output.
+
+    CASE is a file or the name of a shipped case.
+    """
+    from .running.selection import graph_is_data, select
+    from .telling.explaining import explained, in_markdown, lines_of
+
+    options.exclude(markdown=markdown, step_through=step_through)
+    entry, *others = select([case])
+    if others:
+        options.stop(f"{case} holds {len(others) + 1} cases; `gradaccord explain` takes one")
+    parts = explained(graph_is_data(entry.case), point, node)
+    if markdown:
+        click.echo(in_markdown(entry.case, parts, point))
+        return
+    click.secho(": ".join(filter(None, [entry.case.name, entry.case.about])), bold=True)
+    width = min(shutil.get_terminal_size().columns, 100)
+    for part in parts:
+        click.secho(f"\n{part.title}", bold=True)
+        for line in lines_of(part, width):
+            click.echo(line)
+            if step_through and click.getchar() in "qQ\x03\x04":
+                return
+
+
+@main.command()
 @click.argument("case", nargs=-1, required=True, shell_complete=options.cases)
 @click.option(
     "--digits", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="Digits to show."
@@ -266,6 +314,29 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
             between = "\n"
             reliable = reliable and proof.reliable
     sys.exit(0 if reliable else 1)
+
+
+@main.command()
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@click.option("--markdown", is_flag=True, help="As a page.")
+@options.reports_errors
+def diff(run_a: Path, run_b: Path, markdown: bool) -> None:
+    """Tell what changed between two runs, such as before and after an upgrade.
+
+    RUN_A and RUN_B are folders that `gradaccord run --out DIR` wrote. What is newly off comes first, then what is no
+    longer off, changed verdicts, and scores that doubled. Exit status: 0 nothing is newly off, 1 something is, 2 the
+    input or the command is wrong.
+    """
+    from .telling.changes import changes, in_markdown, in_terminal
+    from .telling.terminal import console
+
+    found = changes(run_a, run_b)
+    if markdown:
+        click.echo(in_markdown(found))
+    else:
+        in_terminal(found, console())
+    sys.exit(1 if found.off else 0)
 
 
 @main.command()
@@ -322,3 +393,4 @@ main.add_command(check)
 main.add_command(compare)
 main.add_command(trace)
 main.add_command(hear)
+main.add_command(dialect)

@@ -32,6 +32,7 @@ from . import (
     calls_products,
     calls_recurrent,
     calls_reduction,
+    running,
 )
 from .arguments import tensors_of, walk
 from .calls import CASTING, FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
@@ -138,7 +139,7 @@ class Hearing(TorchFunctionMode):
         if name in PIECES:
             return self._pieces(func, what, args, kwargs)
         args, kwargs = self._cast_first(name, args, kwargs)
-        state = torch.get_rng_state()
+        state, statistics = torch.get_rng_state(), running.updates(self.nodes, name, args)
         args, kwargs, tags, out, bare = self._tagged_run(func, args, kwargs, state)
         if isinstance(out, Tensor) and id(out) in tags:  # it gave its operand back
             return tags[id(out)][1]
@@ -155,6 +156,7 @@ class Hearing(TorchFunctionMode):
                 step = told(name, args, kwargs, extra)
             assert isinstance(step, Step)
             self.nodes.record(step, whole, place, tags, bare)
+            running.changed(self.nodes, statistics, place)
         except (Unheard, Refused) as error:
             flows = (
                 whole.requires_grad if self.taped else any(t.is_floating_point() for t in tensors_of((args, kwargs)))

@@ -19,8 +19,8 @@ LARGEST = 65536  # whole numbers that a factor is told by
 
 
 def short(place: Place) -> str:
-    """As in `model.py:12`."""
-    return place.spot or "the other side"
+    """As in `model.py:12`; where no line is the user's, the call that it is."""
+    return place.spot or place.call or "the other side"
 
 
 def shown(x: float) -> str:

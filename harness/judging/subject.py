@@ -18,6 +18,7 @@ from ..records.rows import LinkName, Quantity
 from ..truth import ties
 from ..truth.beside import around, contracted
 from ..truth.links import Step, step_of
+from ..truth.lost import Places, chosen_of_nothing
 from ..truth.numbers import NAN
 from ..truth.precision import working
 from ..truth.proof import Proof, prove
@@ -156,11 +157,18 @@ class Subject:
         return {name: self._at_nan(name, hull) for name, hull in hulls.items()}
 
     def _at_nan(self, name: str, gradient: Number) -> Number:
-        """Nothing has a derivative with respect to what is no number."""
+        """Nothing has a derivative with respect to what is no number, and no choice of such one."""
         nowhere = np.isnan(self.inputs[name].astype(np.float64))
+        if name in self._chosen_of_nothing:
+            nowhere |= self._chosen_of_nothing[name]
         if not nowhere.any():
             return gradient
         return replaced(gradient, {tuple(map(int, index)): NAN for index in np.argwhere(nowhere)})
+
+    @cached_property
+    def _chosen_of_nothing(self) -> Mapping[str, Places]:
+        """Of each input the components that a choice of no number depends on."""
+        return chosen_of_nothing(self.graph, {name: number.high for name, number in self.truth.values.items()})
 
     @cached_property
     def sensitivity(self) -> Sensitivity:

@@ -26,6 +26,8 @@ def of_step(
 ) -> tuple[Outside, Index] | None:
     """Where the terms of one step are of no choice at a kink, and the place, empty of more than one element."""
     shape, arrays = g.array.shape, [x.array for x in operands]
+    if step.operation.shares:  # by their order alone, which an infinity has too; only, along one nothing moves
+        arrays = [x if x.dtype.kind in "bi" else np.clip(x, -g.form.largest, g.form.largest) for x in arrays]
     apart = step.elementwise and all(x.shape == shape for x in arrays)
     if apart and len(step.active) == 1:
         return None  # each is alone in its hull

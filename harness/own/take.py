@@ -194,7 +194,16 @@ class _Hears:
     def _heard(self, function: Callable[..., Any], inputs: Sequence[Any], kwargs: dict[str, Any]) -> Heard:
         remedy = "From the command line `--inputs FILE.py:NAME` names what makes them."
         check_inputs(function, inputs, kwargs, remedy)
-        return self.listener.hear(function, self.listener.arrays(tuple(inputs)), self.listener.arrays(kwargs), self.ask)
+        try:
+            return self.listener.hear(
+                function, self.listener.arrays(tuple(inputs)), self.listener.arrays(kwargs), self.ask
+            )
+        except CommandError:
+            raise
+        except Exception as error:
+            if self.ask.dtype:
+                error.add_note(f'It was called with {self.ask.dtype} throughout; dtype="" leaves numbers as they are.')
+            raise
 
 
 def _listener(framework: str) -> Listener | Elsewhere:

@@ -17,6 +17,7 @@ from ..records.known import covers
 from ..records.rows import Quantity
 from ..records.verdicts import Verdict
 from ..words import nearest
+from .elsewhere import near
 from .inputs import numbers
 from .keys import text_in
 from .schema import decimal
@@ -121,7 +122,7 @@ def _expectation(
         if not names.excused(name):
             known = [n for n in (*names.ready, result) if n and n not in names.failed]
             expected = f"an input, or the result `{result}`" if result else "an input or a node of the graph"
-            source.error(key, f"undefined name `{name}`", expected, nearest(name, known))
+            source.error(key, f"undefined name `{name}`", expected, near(name, [*known, "gradient"]))
         return None
     if form is None:
         return None

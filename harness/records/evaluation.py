@@ -86,8 +86,10 @@ class Moved:
 
 # `advance(gradients)` moves the parameters that the optimiser holds in its engine's own arrays.
 Advance: TypeAlias = Callable[[Mapping[str, Array]], Moved]
+# A setting of a rule: a number, a function of the step's number (from 1), or an answer to a choice.
+Given: TypeAlias = "float | str | Callable[[int], float]"
 # `optimiser(rule, settings, start)`: the engine's native optimiser at the starting parameters.
-Optimiser: TypeAlias = Callable[[str, Mapping[str, float], Mapping[str, Array]], Advance]
+Optimiser: TypeAlias = Callable[[str, Mapping[str, Any], Mapping[str, Array]], Advance]
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,15 +99,3 @@ def check_dtypes(names: Iterable[str]) -> tuple[str, ...]:
             hint = " ".join(filter(None, [nearest(name, DTYPES), f"Known: {', '.join(DTYPES)}."]))
             raise CommandError(f"unknown dtype `{name}`. {hint}")
     return names
-
-
-def check_folder(folder: Path) -> None:
-    """Make the folder of a run. Raises CommandError where that, or writing in it, is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".gradaccord.partial"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CommandError(f"cannot write to {folder}: {reason}. `--out DIR` chooses another folder.") from None

@@ -80,10 +80,14 @@ class Cause:
         return self.key.known
 
     @property
+    def how(self) -> str:
+        """The verdicts, such as `wrong, imprecise`."""
+        return ", ".join(self.verdicts) + (f" ({self.chosen})" if self.chosen else "")
+
+    @property
     def off(self) -> str:
         """What is off, such as `value: wrong, imprecise`."""
-        verdicts = ", ".join(self.verdicts) + (f" ({self.chosen})" if self.chosen else "")
-        return ": ".join(filter(None, (self.what, verdicts)))
+        return ": ".join(filter(None, (self.what, self.how)))
 
 
 def causes(rows: Iterable[Row], asked: Asked, paths: Iterable[Summary] = ()) -> list[Cause]:

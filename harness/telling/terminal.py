@@ -25,7 +25,7 @@ from .findings import Told, at_point, engines_first, partings_by_unit, told
 
 SHOWN = 20  # causes; the report has them all
 PATHS_SHOWN = 6
-WIDEST = (10, 17, 20, 16)  # columns of what is off, of 80
+WIDEST = (32, 22, 20)  # columns of what is off, of 80
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -124,30 +124,51 @@ def ended(screen: Console, end: Ended, report: str) -> None:
     for message in about.messages:
         screen.print(Text(message, "bold"))
     if found:
-        screen.print("What is off, by operation and engine; all else that was judged is sound:\n")
-        screen.print(_causes(found, screen.width))
+        screen.print("What is off, by engine and operation; all else that was judged is sound:\n")
+        screen.print(overview(found, screen.width))
         screen.print()
     screen.print(Text(last_line(end, found)))
-    screen.print(Text(f"Report: {report}"), soft_wrap=True)
+    screen.print(Text(f"Report: {report}; report.html beside it is for a browser"), soft_wrap=True)
 
 
-def _causes(found: Sequence[Cause], width: int) -> Table:
-    """What is off, by operation and engine: all that is new as far as it fits, and all that is known."""
+def overview(found: Sequence[Cause], width: int) -> Table:
+    """What is off, by engine and operation: all that is new as far as it fits, and all that is known."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in ("operation", "engines", "what is off", "where", "cases"):
-        table.add_column(head)
     widest = [column * max(width, 80) // 80 for column in WIDEST]
-    shown = [*[cause for cause in found if not cause.known][:SHOWN], *[cause for cause in found if cause.known]]
-    for cause in shown:
-        engines = ", ".join(Path(engine).name if ".py" in engine else engine for engine in cause.engines)
-        cells = (cause.where or "·", engines, cause.off, cause.cases[0])
-        folded = ["\n".join(wrap(cell, most)) for cell, most in zip(cells, widest, strict=True)]
-        count = f"{len(cause.cases):,} {'known' if cause.known else 'new'}"
-        style = "dim" if cause.known else VERDICTS[cause.verdicts[0]].style
-        table.add_row(*map(escape, folded), count, style=style)
-    if len(found) > len(shown):
-        table.add_row("·", "", f"and {len(found) - len(shown)} more", "", "new")
+    for head in ("operation", "what is off", "smallest case"):
+        table.add_column(head)
+    new = [cause for cause in found if not cause.known]
+    groups: dict[tuple[str, bool], list[Cause]] = {}
+    for cause in [*new[:SHOWN], *(cause for cause in found if cause.known)]:
+        groups.setdefault((_engines(cause), cause.known), []).append(cause)
+    for (engines, known), group in groups.items():
+        table.add_row(f"[bold]{escape(engines)}[/bold], {'known' if known else 'new'}:")
+        for where, off, cases in _in_one(group):
+            more = f" +{len(cases) - 1:,}" if len(cases) > 1 else ""
+            folded = [
+                "\n".join(wrap(cell, most)) for cell, most in zip((where, off, cases[0] + more), widest, strict=True)
+            ]
+            style = "dim" if known else VERDICTS[group[0].verdicts[0]].style
+            table.add_row(escape(indent(folded[0], "  ")), *map(escape, folded[1:]), style=style)
+    if len(new) > SHOWN:
+        table.add_row(f"  and {len(new) - SHOWN:,} more that are new")
     return table
+
+
+def _engines(cause: Cause) -> str:
+    return ", ".join(Path(engine).name if ".py" in engine else engine for engine in cause.engines)
+
+
+def _in_one(group: Iterable[Cause]) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Where, what and in which cases: of the same engines, causes that differ in what of the operation is off alone are
+    told together."""
+    together: dict[tuple[str, str], list[Cause]] = {}
+    for cause in group:
+        together.setdefault((cause.where or "·", cause.how), []).append(cause)
+    for (where, how), causes_ in together.items():
+        what = ", ".join(dict.fromkeys(cause.what for cause in causes_ if cause.what))
+        cases = tuple(dict.fromkeys(case for cause in causes_ for case in cause.cases))
+        yield where, ": ".join(filter(None, (what, how))), cases
 
 
 def _paths(screen: Console, paths: Sequence[Summary]) -> None:

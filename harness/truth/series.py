@@ -14,7 +14,7 @@ from typing import Any
 from flint import arb, arb_series
 
 from .arrays import ONE, ZERO
-from .choice import EITHER, FALSE, NAN, STRICTLY, TRUE, ordered, same
+from .choice import EITHER, FALSE, NAN, STRICTLY, TRUE, no_number, ordered, same
 from .laurent import LONGEST, Germ, Laurent, germ_of, known, quotient
 
 # --- functions of one germ ----------------------------------------------------------------------------
@@ -206,11 +206,16 @@ def atan2(y: Germ, x: Germ) -> Germ:
 
 
 def maximum(a: Germ, b: Germ) -> Germ:
-    return chosen(less(a, b, STRICTLY), b, a)
+    return NOWHERE if lost(a, b) else chosen(less(a, b, STRICTLY), b, a)
 
 
 def minimum(a: Germ, b: Germ) -> Germ:
-    return chosen(less(a, b, STRICTLY), a, b)
+    return NOWHERE if lost(a, b) else chosen(less(a, b, STRICTLY), a, b)
+
+
+def lost(*germs: Germ) -> bool:
+    """Whether one is known to be no number: neither the larger nor the smaller is one then."""
+    return any(isinstance(s, arb_series) and no_number(s[0]) for s in germs)
 
 
 def logaddexp(a: Germ, b: Germ) -> Germ:

@@ -280,3 +280,43 @@ def test_the_first_of_overlapping_windows_is_a_choice() -> None:
     rows = gradient_rows(about, links=False, a=-4.0, b=3.0, c=0.0)
     assert {row.verdict for row in rows.values()} == {"convention"}
     assert gradient_rows(about, links=False, a=-4.0, b=3.5, c=0.0)["b"].verdict == "wrong"
+
+
+@pytest.mark.parametrize("text, at", [("minimum(x, z)", inf), ("maximum(x, z)", -inf), ("maximum(x, z)", inf)])
+@pytest.mark.parametrize(
+    "first, second, verdict",
+    [(0.5, 0.5, "convention"), (1, 0, "convention"), (0, 0, "wrong"), (1, 1, "wrong"), (0.7, 0.3, "convention")],
+)
+def test_infinities_that_tie_share_as_numbers_do(
+    text: str, at: float, first: float, second: float, verdict: str
+) -> None:
+    about = subject(text, x=at, z=at)
+    found = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    assert found.terms is not None and found.adjoints is not None
+    shares = {"x": np.asarray(float(first)), "z": np.asarray(float(second))}
+    terms = dict(zip(found.terms, shares.values(), strict=True))
+    spread = replace(found, terms=terms, adjoints={**found.adjoints, **shares}, gradients=shares)
+    rows = judge(about, "x", spread)
+    assert {row.verdict for row in rows if row.quantity in ("term", "gradient")} == {verdict}
+
+
+@pytest.mark.parametrize("text", ["minimum(log(x), z)", "maximum(z, log(x))", "max(stack(log(x), z))"])
+@pytest.mark.parametrize("share", [0, 0.5, 1, nan])
+@pytest.mark.parametrize("links", [True, False])
+def test_what_a_choice_of_no_number_hands_on_is_in_no_book(text: str, share: float, links: bool) -> None:
+    about = subject(text, x=-1.0, z=2.0)
+    rows = gradient_rows(about, links=links, x=share, z=share)
+    assert {row.verdict for row in rows.values()} == {"undefined"}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_it_blinds_no_component_that_does_not_depend_on_it(links: bool) -> None:
+    x, z = np.array([1.0, nan, 3.0]), np.array([2.0, 2.0, 2.0])
+    about = subject("sum(maximum(x, 2 * z) * x)", x=x, z=z)
+    given = prepare(about.graph, about.dtype)(about.inputs, about.cotangent).gradients
+    assert not any(row.finding for row in gradient_rows(about, links=links).values())
+    for name in ("x", "z"):
+        off = {**given, name: given[name] + np.array([0.0, 0.0, 0.5])}
+        assert gradient_rows(about, links=links, **off)[name].finding, name
+    free = {**given, "z": given["z"] + np.array([0.0, 7.0, 0.0])}
+    assert not gradient_rows(about, links=links, **free)["z"].finding

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gradaccord.harness.graph import build
 from gradaccord.harness.reading import inputs, schema, statements, yaml_text, yaml_tree
 from gradaccord.harness.reading.case import Case, CaseErrors, load
 from gradaccord.harness.reading.keys import KEYS
@@ -69,10 +70,15 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"{yaml_text.MAX_BYTES // 10**6} MB",
         f"{yaml_tree.MAX_DEPTH} levels",
         f"{yaml_tree.MAX_NODES:,} values",
+        f"{yaml_tree.MAX_WRITTEN:,}",
+        f"{yaml_text.MAX_LINES:,} lines",
+        f"{yaml_text.MAX_ERRORS} mistakes",
+        f"{inputs.MAX_MADE:,} numbers",
+        f"{build.MAX_AXES} axes",
         f"{inputs.MAX_ELEMENTS:,} elements",
         f"{schema.MAX_DIGITS:,} characters",
         f"{statements.MAX_GRAPH:,} nodes",
     ):
-        assert limit in stated
+        assert limit in " ".join(stated.split())
     assert inputs.DIGITS == 9
     assert "nine significant digits" in PAGE

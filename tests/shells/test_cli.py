@@ -50,7 +50,7 @@ def test_a_sound_run_exits_with_0_and_writes_the_folder(product: Path, gradaccor
     assert "no unexplained disagreement" in done.stdout
     folder = product.parent / "gradaccord-report"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "cases.md", "pairs.csv", "report.md", "results.csv", "run.json", "trajectories.csv",
+        "cases.md", "pairs.csv", "report.html", "report.md", "results.csv", "run.json", "trajectories.csv",
     ]  # fmt: skip
     run = json.loads((folder / "run.json").read_text())
     assert run["command"] == "gradaccord run product.yaml --engine backprop"

@@ -59,9 +59,11 @@ def table(text: str) -> list[str]:
 def test_the_terminal_ends_with_a_table_of_what_is_off_new_before_known(about: About) -> None:
     text = shown(about, [KNOWN, WRONG, replace(WRONG, engine="jax:jit", dtype="float32")])
     assert table(text) == [
-        "engines what is off where cases",
-        "multiply jax, jax:jit value: wrong a-case-with-a- 1 new", "long-name-that-", "does-not-fit",
-        "multiply torch derivative: wrong a-case-with-a- 1 known", "long-name-that-", "does-not-fit",
+        "what is off smallest case",
+        "jax, jax:jit, new:",
+        "multiply value: wrong a-case-with-a-long-", "name-that-does-not-", "fit",
+        "torch, known:",
+        "multiply derivative: wrong a-case-with-a-long-", "name-that-does-not-", "fit",
     ]  # fmt: skip
     assert text.splitlines()[-2] == "85 cases, 3 numbers, 1.5 s: 1 disagreement without an explanation, 1 known"
 
@@ -69,9 +71,18 @@ def test_the_terminal_ends_with_a_table_of_what_is_off_new_before_known(about: A
 def test_a_defect_in_many_graphs_is_told_once_with_their_number(about: About) -> None:
     rows = [replace(WRONG, case=f"graph-{k}") for k in range(33)]
     text = shown(about, [*rows, *(replace(row, quantity="gradient", name="a") for row in rows)])
-    assert table(text)[1:] == ["multiply jax value: wrong graph-0 33 new"]
+    assert table(text)[1:] == ["jax, new:", "multiply value: wrong graph-0 +32"]
     assert text.count("repeat: ") == 1
     assert "also off: 1 more; in 33 cases, of which this is the smallest" in text
+
+
+def test_an_operation_that_is_off_in_several_ways_alike_has_one_line(about: About) -> None:
+    term = replace(WRONG, quantity="term", name="a", use=Use("y", 0), node=LinkName("term", "a", Use("y", 0)))
+    text = shown(about, [WRONG, replace(term, case="graph-3"), replace(term, engine="torch", verdict="imprecise")])
+    assert table(text)[1:] == [
+        "jax, new:", "multiply value, derivative: a-case-with-a-long-", "wrong name-that-does-not-", "fit +1",
+        "torch, new:", "multiply derivative: imprecise a-case-with-a-long-", "name-that-does-not-", "fit",
+    ]  # fmt: skip
 
 
 def test_known_ones_are_told_in_the_table_alone(about: About) -> None:
@@ -90,6 +101,6 @@ def test_of_very_many_new_ones_the_first_are_told_and_the_others_counted(about: 
     rows = [replace(WRONG, engine=f"engine{k}") for k in range(SHOWN + 5)]
     text = shown(about, [*rows, KNOWN])
     assert text.count("repeat: ") == SHOWN
-    assert sum(line.endswith(" new") for line in table(text)) == SHOWN + 1
-    assert "and 5 more" in text
+    assert sum(line.endswith(", new:") for line in table(text)) == SHOWN
+    assert "and 5 more that are new" in text
     assert text.splitlines()[-2].endswith(f"{SHOWN + 5} disagreements without an explanation, 1 known")
