@@ -131,12 +131,12 @@ def _made(native: Native, runs: Definition) -> Any:
     made = getattr(optax, native.path.rpartition(".")[2])(**arguments)
     before: list[Any] = []
     if "clip_value" in runs.chosen:
-        before.append(optax.clip(float(runs.chosen["clip_value"])))
+        before.append(optax.clip(runs.number("clip_value", 1)))
     if "clip_norm" in runs.chosen:
-        before.append(optax.clip_by_global_norm(float(runs.chosen["clip_norm"])))
+        before.append(optax.clip_by_global_norm(runs.number("clip_norm", 1)))
     if "weight_decay" in runs.chosen and not native.takes("weight_decay"):
         uphill = runs.row.promise == "up"
-        before.append(optax.add_decayed_weights(float(runs.chosen["weight_decay"]) * (-1 if uphill else 1)))
+        before.append(optax.add_decayed_weights(runs.number("weight_decay", 1) * (-1 if uphill else 1)))
     return optax.chain(*before, made) if before else made
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from math import inf
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -177,11 +177,13 @@ class _Read:
 
 def _entered(numerals: Numerals, form: Format) -> Any:
     """Numbers with one rounding each; 0 has none, and one that hardware may flush may be 0."""
-    array, wide = numerals.array, cast(Any, numerals.in_form(form))
+    array: Array = numerals.array
+    wide: Any = numerals.in_form(form)
     size = np.abs(array.astype(np.float64))
-    if (size < form.smallest).any():
-        wide = np.where(array == 0, numerals.exact, np.where(size < form.smallest, _with_zero(wide), wide))
-    return wide
+    if not (size < form.smallest).any():
+        return wide
+    flushed: Any = np.where(size < form.smallest, _with_zero(wide), wide)
+    return np.where(array == 0, numerals.exact, flushed)
 
 
 _with_zero: Any = np.frompyfunc(lambda x: x.union(ZERO), 1, 1)

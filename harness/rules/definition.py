@@ -21,7 +21,7 @@ from ..graph.node import Arg, Constant, Kind, Shape
 from ..graph.operations import OPERATIONS
 from ..graph.shapes import elementwise
 from .rule import COMMON, FIRST, LAST, NORM_OF_ALL, RULES, Choice, Condition, Line, Rule, Shaped, Start
-from .schedules import written_out
+from .schedules import Schedule, written_out
 
 NEW = "new_"  # before the name of a state variable: that after the step
 Texts: TypeAlias = "tuple[str, ...]"
@@ -71,6 +71,11 @@ class Definition:
         """The settings that are formulas of t."""
         answers = self.row.choices
         return {name: text for name, text in self.settings if name not in answers and not is_decimal(text)}
+
+    def number(self, name: str, t: int) -> float:
+        """A setting at step t."""
+        text = self.chosen[name]
+        return float(text) if is_decimal(text) else Schedule(text)(t)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

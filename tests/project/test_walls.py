@@ -105,7 +105,7 @@ FILES = {
     "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
-    "telling": "changes copying findings mermaid progress proving showing | causes explaining script "
+    "telling": "changes copying findings mermaid progress proving rules showing | causes explaining script "
     "| annotations failing stream terminal | watching",
 }
 
