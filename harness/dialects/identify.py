@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations, product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -32,10 +32,10 @@ def told_by(arguments: Mapping[str, Any], framework: Framework) -> dict[str, str
     told: dict[str, str] = {}
     for native in framework.natives:
         for argument, names in native.settings.items():
-            value = arguments.get(argument)
-            numbers = [value] if isinstance(names, str) else value
-            if isinstance(numbers, list | tuple) and all(_is_number(number) for number in numbers):
-                pairs = zip((names,) if isinstance(names, str) else names, numbers, strict=False)
+            value: Any = arguments.get(argument)
+            several: Any = [value] if isinstance(names, str) else value
+            if isinstance(several, list | tuple) and all(map(_is_number, cast("list[Any]", several))):
+                pairs = zip((names,) if isinstance(names, str) else names, cast("list[Any]", several), strict=False)
                 told = {**{name: repr(float(number)) for name, number in pairs}, **told}
     return told
 
@@ -85,8 +85,8 @@ def identified(
             break
         if explains(found, traces):
             return found, found
-    best = measured[0][::2]
-    if not fitting or not np.isfinite(measured[0][0]):
+    best = measured[0][0], measured[0][2]
+    if not fitting or not np.isfinite(best[0]):
         return None, best[1]
     fitted = list[tuple[float, Definition]]()
     for one in _ranked([one for _, _, one in measured], traces):
@@ -140,7 +140,8 @@ def _ranked(found: Sequence[Definition], traces: Sequence[Trace]) -> list[Defini
     told = dict[str, tuple[float, Definition]]()
     for one in found:
         better = fit(one, traces[:1], names=("step_size",), turns=3) if "step_size" in one.constants else one
-        far = float(np.nanmean(np.minimum(np.abs(_gaps(better, traces[:1])), 1.0) ** 0.25))
+        measured: Any = np.minimum(np.abs(_gaps(better, traces[:1])), 1.0)
+        far = float(np.nanmean(measured**0.25))
         if one.rule not in told or far < told[one.rule][0]:
             told[one.rule] = far, better
     return [better for _, better in sorted(told.values(), key=lambda m: m[0])[:RANKED]]
@@ -183,7 +184,7 @@ def _moved(found: Definition, by: Mapping[str, float]) -> Definition:
 
 
 def rounded(found: Definition, traces: Sequence[Trace], names: Sequence[str] = ()) -> Definition | None:
-    """A fitted definition with its numbers to the fewest digits with which every step is sound; None where it is not."""
+    """A fitted definition, its numbers to the fewest digits with which every step is sound; None where none is."""
     for digits in DIGITS:
         told = dict(found.settings)
         told |= {name: f"{float(found.constants[name]):.{digits}g}" for name in names or found.constants}

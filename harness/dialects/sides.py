@@ -33,7 +33,11 @@ OPTIMISERS = "gradaccord.optimisers"
 ASIDE = ("foreach", "capturable", "differentiable", "fused", "weight_decay_mask", "mask", "trust_ratio_mask")
 EXAMPLE = "`torch.optim.SGD(lr=0.1)`, `optax.sgd`, a rule, or `path.py:make`"
 # What optax chains before an optimiser: the settings that it makes of their arguments.
-BEFORE: Mapping[str, Mapping[str, str]] = {"optax.add_decayed_weights": {"weight_decay": "weight_decay"}}
+BEFORE: Mapping[str, Mapping[str, str]] = {
+    "optax.clip": {"max_delta": "clip_value"},
+    "optax.clip_by_global_norm": {"max_norm": "clip_norm"},
+    "optax.add_decayed_weights": {"weight_decay": "weight_decay"},
+}
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,11 @@ class Side:
             return None
         if plain is None or not self.before:
             return plain
-        added: dict[str, str] = {}
-        for one in self.before:
-            if one.path not in BEFORE or "weight_decay" in plain.chosen:
-                return None
-            added |= {setting: repr(float(one.call[name])) for name, setting in BEFORE[one.path].items()}
+        # Rules clip by value, then by norm, then add decay: another order is another definition.
+        order, paths = [*BEFORE], [one.path for one in self.before]
+        if not {*paths} <= {*order} or paths != sorted({*paths}, key=order.index) or "weight_decay" in plain.chosen:
+            return None
+        added = {to: repr(float(one.call[name])) for one in self.before for name, to in BEFORE[one.path].items()}
         return definition(plain.rule, {**plain.chosen, **added, "decay": "coupled"})
 
     @property
@@ -298,8 +302,8 @@ def _literal(tree: ast.expr) -> Any:
 
 
 def settled(a: Side, b: Side, settings: Sequence[str]) -> tuple[Side, Side]:
-    """Both with what `--set` says: `a.momentum=0.9`, `b.eps=1e-7`, or `lr=0.1` for each that has such a setting, whatever
-    it calls it. Raises CommandError."""
+    """Both with what `--set` says: `a.momentum=0.9`, `b.eps=1e-7`, or `lr=0.1` for each that has such a setting,
+    whatever it calls it. Raises CommandError."""
     sides = {"a": a, "b": b}
     for setting in settings:
         name, equals, written = setting.partition("=")
