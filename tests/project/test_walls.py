@@ -103,7 +103,7 @@ FILES = {
     "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
-    "telling": "copying findings mermaid progress proving showing | causes explaining script "
+    "telling": "copying findings mermaid progress proving showing ways | causes explaining script | issue "
     "| failing stream terminal | watching",
 }
 
