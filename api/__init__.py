@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradaccord.harness.graph.define import runnable, written_out
     from gradaccord.harness.graph.emit import emit, missing
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
     from gradaccord.harness.hearing.definitions import define
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _ROOMS = {
+    "graph.define": ("runnable", "written_out"),
     "graph.emit": ("emit", "missing"),
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
     "own.check": ("check",),
@@ -57,7 +59,9 @@ __all__ = [
     "missing",
     "read_csv",
     "run",
+    "runnable",
     "trace",
+    "written_out",
 ]
 
 
