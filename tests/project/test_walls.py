@@ -107,8 +107,8 @@ FILES = {
     "| command pairs",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
-    "telling": "changes copying findings mermaid progress proving rules showing | causes explaining script "
-    "| annotations failing stream terminal | watching",
+    "telling": "changes copying findings mermaid progress proving rules showing ways | causes explaining script "
+    "| annotations failing issue stream terminal | watching",
 }
 
 
