@@ -88,8 +88,8 @@ FILES = {
     "records": "formats growing verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions recording",
-    "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition | native optimiser update "
-    "| framework",
+    "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition "
+    "| native optimiser update | framework",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
@@ -108,8 +108,8 @@ FILES = {
     "| wording | command pairs",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| heard_file | command compare | comparing",
-    "telling": "changes copying findings mermaid progress proving rules showing | causes explaining script "
-    "| annotations failing stream terminal | watching",
+    "telling": "changes copying findings mermaid progress proving rules showing ways | causes explaining script "
+    "| annotations failing issue stream terminal | watching",
 }
 
 
