@@ -130,7 +130,7 @@ def watching(
             click.echo(last_line(end, causes_of(end)))
 
     hearing: Mapping[str, Watcher] = {"json": stream, "github": Annotations()}
-    watchers = [hearing[form]] if form in hearing else []
+    watchers: list[Watcher] = [hearing[form]] if form in hearing else []
     if quiet:
         yield watchers, tell
         return
