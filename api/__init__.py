@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradaccord.harness.dialects.check import check_optimiser
     from gradaccord.harness.graph.define import runnable, written_out
     from gradaccord.harness.graph.emit import emit, missing
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _ROOMS = {
+    "dialects.check": ("check_optimiser",),
     "graph.define": ("runnable", "written_out"),
     "graph.emit": ("emit", "missing"),
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
@@ -53,6 +55,7 @@ __all__ = [
     "Variant",
     "__version__",
     "check",
+    "check_optimiser",
     "compare",
     "define",
     "emit",

@@ -1,5 +1,5 @@
-"""The command line: `gradaccord run`, `list`, `validate`, `show`, `explain`, `prove`, `ops`, `engines`,
-`schema`, `check`, `compare`, `trace`, `hear`.
+"""The command line: `gradaccord run`, `diff`, `list`, `validate`, `show`, `explain`, `prove`, `ops`,
+`engines`, `schema`, `check`, `compare`, `trace`, `hear`, `dialect`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from . import options
-from .cli_own import check, compare, hear, trace
+from .cli_own import check, compare, dialect, hear, trace
 
 DEFAULT_FOLDER = "gradaccord-report"
 
@@ -89,7 +89,15 @@ def main() -> None:
 @click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    help="What the standard output has: an account at the end; an object for each finding, and a summary as the last; "
+    "for each new finding an annotation as GitHub Actions reads them, then the account.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @options.reports_errors
 def run(
     path: tuple[str, ...],
@@ -107,7 +115,7 @@ def run(
     strict: bool,
     verbose: bool,
     quiet: bool,
-    as_json: bool,
+    form: str,
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
 
@@ -138,7 +146,7 @@ def run(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
         cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code, resume=resume,
     )  # fmt: skip
-    with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
+    with watching(quiet=quiet, verbose=verbose, form=form) as (watchers, tell):
         end = session(selected, settings, command, watchers)
     tell(end, str(Path(out) / "report.md"))
     sys.exit(end.status)
@@ -313,6 +321,29 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
 
 
 @main.command()
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@click.option("--markdown", is_flag=True, help="As a page.")
+@options.reports_errors
+def diff(run_a: Path, run_b: Path, markdown: bool) -> None:
+    """Tell what changed between two runs, such as before and after an upgrade.
+
+    RUN_A and RUN_B are folders that `gradaccord run --out DIR` wrote. What is newly off comes first, then what is no
+    longer off, changed verdicts, and scores that doubled. Exit status: 0 nothing is newly off, 1 something is, 2 the
+    input or the command is wrong.
+    """
+    from .telling.changes import changes, in_markdown, in_terminal
+    from .telling.terminal import console
+
+    found = changes(run_a, run_b)
+    if markdown:
+        click.echo(in_markdown(found))
+    else:
+        in_terminal(found, console())
+    sys.exit(1 if found.off else 0)
+
+
+@main.command()
 @click.argument("name", required=False, shell_complete=options.operations)
 @options.reports_errors
 def ops(name: str | None) -> None:
@@ -366,3 +397,4 @@ main.add_command(check)
 main.add_command(compare)
 main.add_command(trace)
 main.add_command(hear)
+main.add_command(dialect)

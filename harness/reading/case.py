@@ -18,7 +18,8 @@ from ..graph.graph import Graph
 from ..graph.node import Node
 from ..records.cotangent import default_cotangent, weights
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
-from ..rules.update import RULES, Update, check, faults
+from ..rules.rule import RULES
+from ..rules.update import Update, check, faults
 from ..words import nearest
 from .code import Function, functions
 from .definitions import Natives, Statements

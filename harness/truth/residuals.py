@@ -104,8 +104,9 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool
     deviation, radius, middle = np.abs(floats(shown - ball)), radii(ball), floats(ball)
     enclosed = np.asarray(is_finite(ball), dtype=bool)
     if not enclosed.all():
-        # The ball may be one infinity. An engine that says so is right; arithmetic on it would give NaN.
-        infinite = np.isinf(middle) & (radius == 0)
+        # The ball may be one infinity, less something finite. An engine that says so is right; arithmetic on it would
+        # give NaN.
+        infinite = np.isinf(middle) & np.isfinite(radius)
         deviation = np.where(infinite & (numbers == middle), 0.0, deviation)
         enclosed |= infinite
     no_kink = np.zeros(numbers.shape, dtype=bool)
@@ -117,6 +118,15 @@ def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool
     off = np.where(np.isinf(middle) & (numbers == middle), 0.0, off)
     low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
     return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high, products)
+
+
+def plain(link: Residual, form: Format) -> NDArray[np.bool_]:
+    """Where a residual without an exact value is sound, and its ball so narrow that no digit worth telling is lost: the
+    exact value lies in it too. Only of steps that choose nothing."""
+    with np.errstate(all="ignore"):
+        most, least = link.off + link.radius, np.abs(link.exact) - link.radius
+        narrow = (most <= least * form.unit**0.5) | (most <= form.smallest / form.unit)
+    return narrow & link.enclosed & (link.score <= 1)
 
 
 def at_kink(middle: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.bool_]:

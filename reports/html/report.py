@@ -36,8 +36,8 @@ class HtmlReport:
         self._cases: dict[str, Gathered] = {}
 
     def begin(self, about: About) -> None:
-        """The page of an earlier run does not belong to the tables of this one."""
-        self._path.unlink(missing_ok=True)
+        """In place of the page of an earlier run, which this one's tables no longer belong to."""
+        put(self._path, visible(self._page(about, finished=False)))
 
     def add(self, outcome: Outcome) -> None:
         self._tally.add(outcome)
@@ -47,11 +47,15 @@ class HtmlReport:
         self._cases.setdefault(outcome.case, Gathered()).add(outcome)
 
     def close(self, about: About) -> None:
+        put(self._path, visible(self._page(about)))
+
+    def _page(self, about: About, *, finished: bool = True) -> str:
         found = causes(self._found, about, self._paths)
         counts = engines_first(self._tally.verdicts)
         engines = [engine for engine in counts if engine not in NOT_ENGINES]
-        page = _template().render(
+        return _template().render(
             about=about,
+            finished=finished,
             causes=[(cause, told(cause.smallest, about)) for cause in found],
             new=sum(not cause.known for cause in found),
             engines=engines,
@@ -63,7 +67,6 @@ class HtmlReport:
             agreement=self._agreement.tables(),
             sheets=gathered(about.cases, self._cases, about),
         )
-        put(self._path, visible(page))
 
 
 @cache

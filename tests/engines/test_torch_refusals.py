@@ -117,8 +117,13 @@ def test_a_hook_of_a_module_may_look_and_not_change() -> None:
 
 
 def test_names_of_what_is_wanted_are_checked() -> None:
-    with pytest.raises(Refused, match=r"wanted='q'.*are: weight, bias, input"):
+    with pytest.raises(Refused, match=r"there is no input `q`.* There are weight, bias, input"):
         heard(nn.Linear(3, 2), torch.ones(3), ask=Ask(wanted=("q",)))
+    with pytest.raises(Refused, match=r"there is no input `wieght`.*Did you mean `weight`"):
+        heard(nn.Linear(3, 2), torch.ones(3), ask=Ask(wanted=("wieght",)))
+    net = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    run = heard(net, torch.ones(3), ask=Ask(wanted=("0",)))
+    assert [run.names[node.name] for node in run.graph.wanted] == ["0.weight", "0.bias"]
     run = heard(nn.Linear(3, 2), torch.ones(3), ask=Ask(wanted=("bias",)))
     assert [run.names[node.name] for node in run.graph.wanted] == ["bias"]
 
