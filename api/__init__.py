@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradaccord.harness.dialects.check import check_optimiser
+    from gradaccord.harness.graph.define import runnable, written_out
     from gradaccord.harness.graph.emit import emit, missing
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
     from gradaccord.harness.hearing.definitions import define
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _ROOMS = {
+    "dialects.check": ("check_optimiser",),
+    "graph.define": ("runnable", "written_out"),
     "graph.emit": ("emit", "missing"),
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
     "own.check": ("check",),
@@ -51,13 +55,16 @@ __all__ = [
     "Variant",
     "__version__",
     "check",
+    "check_optimiser",
     "compare",
     "define",
     "emit",
     "missing",
     "read_csv",
     "run",
+    "runnable",
     "trace",
+    "written_out",
 ]
 
 

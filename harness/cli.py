@@ -1,5 +1,5 @@
 """The command line: `gradaccord run`, `diff`, `list`, `validate`, `show`, `explain`, `prove`, `ops`,
-`engines`, `schema`, `check`, `compare`, `trace`, `hear`.
+`engines`, `schema`, `check`, `compare`, `trace`, `hear`, `dialect`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from . import options
-from .cli_own import check, compare, hear, trace
+from .cli_own import check, compare, dialect, hear, trace
 
 DEFAULT_FOLDER = "gradaccord-report"
 
@@ -89,7 +89,15 @@ def main() -> None:
 @click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    help="What the standard output has: an account at the end; an object for each finding, and a summary as the last; "
+    "for each new finding an annotation as GitHub Actions reads them, then the account.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @options.reports_errors
 def run(
     path: tuple[str, ...],
@@ -107,7 +115,7 @@ def run(
     strict: bool,
     verbose: bool,
     quiet: bool,
-    as_json: bool,
+    form: str,
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
 
@@ -138,7 +146,7 @@ def run(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
         cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code, resume=resume,
     )  # fmt: skip
-    with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
+    with watching(quiet=quiet, verbose=verbose, form=form) as (watchers, tell):
         end = session(selected, settings, command, watchers)
     tell(end, str(Path(out) / "report.md"))
     sys.exit(end.status)
@@ -207,9 +215,10 @@ def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     shell_complete=options.dtypes,
     help="The precision of the script.",
 )
+@click.option("--issue", is_flag=True, help="The operation alone that is off, as small as it still fails.")
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
 @options.reports_errors
-def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -> None:
+def show(case: str, engine: str | None, point: int, dtype: str, issue: bool, mermaid: bool) -> None:
     """Show a case and its gradient, written out.
 
     The graph, the gradient in the case language, and the source that the hand-written engine runs.
@@ -221,13 +230,16 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
     from .telling.showing import case_text
 
     options.exclude(engine=engine, mermaid=mermaid)
+    if issue and engine is None:
+        options.stop("`--issue` without `--engine NAME`: it is a script of that engine")
     selected = select([case])
     for entry in selected:
         if engine is not None:
-            from .telling.script import script
+            from .telling import issue as issues
 
             check_dtypes([dtype])
-            click.echo(script(graph_is_data(entry.case), engine, point, dtype), nl=False)
+            write = issues.issue if issue else issues.explained
+            click.echo(write(graph_is_data(entry.case), engine, point, dtype), nl=False)
         elif mermaid:
             click.echo(diagrams.mermaid(graph_is_data(entry.case).graph))
         else:
@@ -385,3 +397,4 @@ main.add_command(check)
 main.add_command(compare)
 main.add_command(trace)
 main.add_command(hear)
+main.add_command(dialect)

@@ -90,7 +90,10 @@ NATIVES: tuple[Native, ...] = (
 # fmt: on
 
 # What optax chains before any optimiser.
-AROUND = ("weight_decay",)
+AROUND = {
+    "weight_decay": (), "decay": ("coupled",), "clip_value": (), "clip_norm": (), "clip_over": ("all",),
+    "clip_by": ("norm",),
+}  # fmt: skip
 
 
 def optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Array]) -> Advance:
@@ -126,10 +129,15 @@ def _made(native: Native, runs: Definition) -> Any:
             raise Unsupported(f"optax: {native.path} with a `{name}` that changes from step to step")
         arguments["learning_rate"] = _by_count(Schedule(text))
     made = getattr(optax, native.path.rpartition(".")[2])(**arguments)
-    decay = float(runs.chosen.get("weight_decay", "0")) * (-1 if runs.row.promise == "up" else 1)
-    if decay and not native.takes("weight_decay"):
-        return optax.chain(optax.add_decayed_weights(decay), made)
-    return made
+    before: list[Any] = []
+    if "clip_value" in runs.chosen:
+        before.append(optax.clip(runs.number("clip_value", 1)))
+    if "clip_norm" in runs.chosen:
+        before.append(optax.clip_by_global_norm(runs.number("clip_norm", 1)))
+    if "weight_decay" in runs.chosen and not native.takes("weight_decay"):
+        uphill = runs.row.promise == "up"
+        before.append(optax.add_decayed_weights(runs.number("weight_decay", 1) * (-1 if uphill else 1)))
+    return optax.chain(*before, made) if before else made
 
 
 def _by_count(schedule: Schedule) -> Any:

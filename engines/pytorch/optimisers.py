@@ -15,7 +15,7 @@ from ...harness.records.evaluation import Advance, Array, Given, Moved
 from ...harness.rules.definition import Definition, definition
 from ...harness.rules.native import Native, nearest
 from ...harness.rules.optimiser import texts
-from .tensors import to_numpy, to_torch
+from .tensors import Tensor, to_numpy, to_torch
 
 LR = {"lr": "step_size", "weight_decay": "weight_decay"}
 BETAS = {**LR, "betas": ("beta1", "beta2"), "eps": "eps"}
@@ -71,10 +71,13 @@ NATIVES: tuple[Native, ...] = (
 )
 # fmt: on
 
+# What torch.nn.utils does to gradients before any optimiser.
+AROUND = {"clip_value": (), "clip_norm": (), "clip_over": ("all", "each"), "clip_by": ("norm_and_1e-6",)}
+
 
 def optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Array]) -> Advance:
     """torch.optim's own optimiser for a rule, or the nearest to it. Raises Unsupported where it has none."""
-    native, runs = nearest(NATIVES, definition(rule, texts(settings)))
+    native, runs = nearest(NATIVES, definition(rule, texts(settings)), AROUND)
     return stepping(native, runs, start)
 
 
@@ -91,7 +94,8 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array], **var
             for group in made.param_groups:
                 group.update(native.arguments(runs, t))
         for name, parameter in parameters.items():
-            parameter.grad = to_torch(gradients[name])
+            parameter.grad = to_torch(gradients[name].copy())
+        _clip([*parameters.values()], runs, t)
         made.step()
         # The optimiser moves its tensors in place, so what leaves is a copy.
         return Moved(
@@ -104,3 +108,13 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array], **var
         )
 
     return step
+
+
+def _clip(parameters: list[Tensor], runs: Definition, t: int) -> None:
+    """What a definition clips, by torch's own functions, in place."""
+    if "clip_value" in runs.chosen:
+        torch.nn.utils.clip_grad_value_(parameters, runs.number("clip_value", t))
+    if "clip_norm" in runs.chosen:
+        groups = [parameters] if runs.chosen["clip_over"] == "all" else [[parameter] for parameter in parameters]
+        for group in groups:
+            torch.nn.utils.clip_grad_norm_(group, runs.number("clip_norm", t))

@@ -19,6 +19,7 @@ from ..hearing.recording import KINDS
 from ..records.evaluation import Array
 from . import wording
 from .content import content
+from .operands import reads
 from .proposals import Proposal, Question, distinct
 from .side import Change, number
 
@@ -64,7 +65,7 @@ def other_call(q: Question) -> Iterator[Proposal]:
         for params, said in _other_parameters(q, node):
             yield _called(q, node, operation, operands, params, said)
         for other in OTHERS.get(node.op, ()):
-            said = f"`{other}` at {{there}} for `{wording.what(q.here, node.name)}` at {{here}}"
+            said = f"{other} at {{there}} for {wording.what(q.here, node.name)} at {{here}}"
             yield _called(q, node, OPERATIONS[other], operands, dict(node.params), said)
         for count in range(1, len(operands)):
             if operation.operands[-1].optional and len(operands) - count >= 1:
@@ -91,8 +92,7 @@ def other_argument(q: Question) -> Iterator[Proposal]:
             for other in alike[-EARLIER:]:
                 if q.match.known(other) and other in q.here.live and q.here.source(other) != q.here.source(arg):
                     args = [*node.args[:k], other, *node.args[k + 1 :]]
-                    theirs, mine = q.here.label(other), q.here.label(arg)
-                    said = f"{wording.what(q.here, node.name)} reads `{theirs}` at {{there}} and `{mine}` at {{here}}"
+                    said = reads(q, node, arg, other)
                     yield _called(q, node, operation, args, dict(node.params), said)
 
 
@@ -247,13 +247,17 @@ def _direct(q: Question, start: str) -> Iterator[str]:
     """The first steps to blame that are made of one number, and the last ones of their calls."""
     inside: dict[str, str] = {}
     for node in q.targets:
-        if q.here.numbers[start].shape == node.shape:
+        if q.here.numbers[start].shape == node.shape and q.here.alone(start, node.name):
             inside[q.here.owner(node.name)] = node.name
     for node in q.calls:
         if start in [q.here.source(arg) for arg in node.args if isinstance(arg, str) and arg in q.here.order]:
             yield from (inside[node.name] for _ in range(node.name in inside))
     for node in q.targets:
-        if node.name in q.first and start in [q.here.source(arg) for arg in node.args if isinstance(arg, str)]:
+        if (
+            node.name in q.first
+            and q.here.alone(start, node.name)
+            and start in [q.here.source(arg) for arg in node.args if isinstance(arg, str)]
+        ):
             yield node.name
 
 

@@ -150,7 +150,8 @@ class Index:
         sums, widest = self._sums[x.size]
         if not len(sums) or not widest < np.inf:
             return widest == np.inf
-        total = float(x.sum())
+        with np.errstate(all="ignore"):
+            total = float(x.sum())
         if not np.isfinite(total):
             return False
         wide = 2 * widest + 1e-12 * float(np.abs(x).sum())

@@ -95,6 +95,21 @@ def other_sign(q: Question) -> Iterator[Proposal]:
                 yield _where_it_turned(q, node, proposal)
 
 
+def other_signs(q: Question) -> Iterator[Proposal]:
+    """Terms of several steps of one line are of the other sign, as where one turns round the other way."""
+    lines: dict[str, list[Node]] = {}
+    for node in q.targets:
+        if node.op in ("add", "subtract") and node.name in q.first:
+            lines.setdefault(q.here.place(node.name).spot, []).append(node)
+    for nodes in lines.values():
+        if len(nodes) > 1:
+            changes = {
+                node.name: replaced(q.here, node, op="subtract" if node.op == "add" else "add") for node in nodes
+            }
+            reason = f"the signs of {len(nodes)} terms are others at {{there}} than at {{here}}"
+            yield Proposal(changes, reason, nodes[0].name, q.first_there)
+
+
 def _where_it_turned(q: Question, node: Node, proposal: Proposal) -> Proposal:
     """The same at the first step that comes out with another sign, where an operand already does."""
     turned = [name for name in map(q.here.source, _names(node)) if q.negated(name)]
@@ -117,9 +132,12 @@ def exchanged_numbers(q: Question) -> Iterator[Proposal]:
             **{name: lambda known, x=x: x for name in _copies(q.here, second)},
         }
         reader = next(
-            (node.name for node in q.targets if not {first, second}.isdisjoint(map(q.here.source, _names(node)))), first
+            (n.name for n in q.targets if not {first, second}.isdisjoint(map(q.here.source, _names(n)))), first
         )
-        yield Proposal(changes, _exchanged(q.here, first, second), reader, q.first_there)
+        if q.here.place(first).file:
+            yield Proposal(changes, _exchanged(q.here, first, second), first, q.match.counterpart(second), reader)
+        else:
+            yield Proposal(changes, _exchanged(q.here, first, second), reader, q.first_there)
 
 
 def _names(node: Node) -> list[str]:
@@ -165,7 +183,11 @@ def _made_of(side: Side, first: str, second: str) -> bool:
 
 def _exchanged(side: Side, first: str, second: str) -> str:
     x, y = side.numbers[first], side.numbers[second]
+    if np.array_equal(y, 1 - x):
+        return f"`{side.label(first)}` is inverted (1 - x, swapped) at {{there}} beside {{here}}"
     if first not in side.live and np.allclose(x**2 + y**2, 1):
         return "the tables of sine and cosine are exchanged (swapped) at {there} beside {here}"
     mine, theirs = (side.label(name) for name in side.parting(first, second))
+    if mine == theirs:
+        return f"two parts of `{mine}` are exchanged at {{there}} beside {{here}}: their order is another"
     return f"`{mine}` and `{theirs}` are exchanged (swapped) at {{there}} beside {{here}}"

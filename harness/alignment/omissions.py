@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+import numpy as np
+
 from ..graph.node import Arg, Constant, Node
 from . import wording
 from .proposals import Proposal, Question, distinct, everywhere
@@ -17,12 +19,13 @@ def skipped(q: Question) -> Iterator[Proposal]:
     """The other side goes on from what a number is made of, and leaves out what lies between: a norm, a rotation."""
     tried = set[tuple[str, str]]()
     for node in q.targets:
-        for start in dict.fromkeys(
-            q.here.source(arg) for arg in node.args if isinstance(arg, str) and q.match.known(arg)
-        ):
+        for arg in dict.fromkeys(arg for arg in node.args if isinstance(arg, str) and q.match.known(arg)):
+            start = q.here.source(arg)
             x = q.here.numbers[start]
             if node.name not in q.first or start not in q.here.live:
                 continue
+            if not np.array_equal(x.ravel(), q.here.numbers[arg].ravel()):
+                continue  # its order is what is left out
             for end in (one.name for one in q.targets if one.shape == x.shape and one.op not in MOVES):
                 between = q.here.between(start, end) if (start, end) not in tried and end in q.blamed_set else []
                 tried.add((start, end))
@@ -30,7 +33,7 @@ def skipped(q: Question) -> Iterator[Proposal]:
                     there = next((o.name for o in q.partners[node.name]), "")
                     yield Proposal(
                         {end: lambda known, start=start: known[start]},
-                        left_out_words(q.here, between),
+                        left_out_words(q, between, start),
                         between[0],
                         there,
                     )
@@ -46,16 +49,22 @@ def skipped_to_the_end(q: Question) -> Iterator[Proposal]:
             between = q.here.between(name, output) if name in q.here.live else []
             if between:
                 change: Change = lambda known, name=name, shape=shape: known[name].reshape(shape)  # noqa: E731
-                yield Proposal({output: change}, left_out_words(q.here, between), between[0], other)
+                yield Proposal({output: change}, left_out_words(q, between, name), between[0], other)
 
 
-def left_out_words(side: Side, between: list[str]) -> str:
+def left_out_words(q: Question, between: list[str], start: str) -> str:
     """That these steps are left out, by the calls that they are, and their module."""
+    side = q.here
+    if len(between) == 1:
+        node = side.graph[between[0]]
+        kept = next(
+            (k for k, a in enumerate(node.args) if isinstance(a, str) and side.source(a) == side.source(start)), 0
+        )
+        return _left_out(q, node, kept)
     calls = distinct(wording.what(side, name) for name in between)
     modules = distinct(side.place(name).module for name in between)
-    module = f" ({modules[0]})" if len(modules) == 1 and modules[0] else ""
-    said = wording.step(side, between[0]) if len(between) == 1 else wording.listed(calls)
-    return f"{said}{module} of {{here}} {'is' if len(calls) == 1 else 'are'} left out at {{there}}"
+    module = f" ({modules[0]})" if len(modules) == 1 and modules[0] and modules[0] not in calls else ""
+    return f"{wording.listed(calls)}{module} of {{here}} {'is' if len(calls) == 1 else 'are'} left out at {{there}}"
 
 
 def left_out(q: Question) -> Iterator[Proposal]:
@@ -109,6 +118,9 @@ def _left_out(q: Question, node: Node, kept: int) -> str:
     if isinstance(other, str) and node.op == "subtract" and kept == 0:
         mean = "the mean" if q.here.graph[q.here.source(other)].op in ("divide", "sum") else "it"
         return f"`{label}` is subtracted at {{here}} ({mean} is taken off), and not at {{there}}"
+    if isinstance(other, Constant) and node.op in ("add", "subtract"):
+        small = "eps, " if other.exact is not None and 0 < abs(other.exact) <= wording.SMALL else ""
+        return f"{small}{label} is {wording.VERBS[node.op]} at {{here}}, and not at {{there}} (left out)"
     if isinstance(other, str) and node.op in ("add", "subtract"):
         return f"the residual is left out at {{there}}: `{label}` is added at {{here}}"
     if isinstance(other, Constant) and node.op == "divide" and _is_sum(q.here, node.args[kept]):

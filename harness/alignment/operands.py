@@ -14,7 +14,7 @@ from . import wording
 from .matching import laid_out
 from .omissions import left_out_words
 from .orders import layout_words
-from .proposals import Proposal, Question, everywhere, needed
+from .proposals import Proposal, Question, distinct, everywhere, needed
 from .side import Change
 
 
@@ -69,12 +69,16 @@ def other_operand(q: Question) -> Iterator[Proposal]:
                             n, {**needed(n, known), str(n.args[k]): laid_out(known[read], shape)[axes]}
                         )
 
-                    left = q.here.between(q.here.source(name), q.here.source(arg))
-                    for proposal in everywhere(q, node, make, _reads(q, node, arg, name), other):
+                    ends = q.here.source(name), q.here.source(arg)
+                    left = q.here.between(*ends) or [
+                        one for one in ends[1:] if one in q.blamed_set and q.here.place(one).file
+                    ]
+                    for proposal in everywhere(q, node, make, reads(q, node, arg, name), other):
                         yield replace(proposal, here=left[0]) if left else proposal
 
 
-def _reads(q: Question, node: Node, arg: str, name: str) -> str:
+def reads(q: Question, node: Node, arg: str, name: str) -> str:
+    """In words what this side reads, and what of this side the other one reads there."""
     mine, theirs = q.here.source(arg), q.here.source(name)
     if q.here.graph[mine].op == "getitem" and q.here.graph[theirs].op == "getitem":
         first, second = q.here.graph[mine], q.here.graph[theirs]
@@ -84,7 +88,13 @@ def _reads(q: Question, node: Node, arg: str, name: str) -> str:
     if mine == theirs:
         return layout_words(q.here, arg, name)
     if between := q.here.between(theirs, mine):
-        return left_out_words(q.here, between)
+        return left_out_words(q, between, theirs)
+    if between := q.here.between(mine, theirs):
+        calls = wording.listed(distinct(wording.what(q.here, one) for one in between))
+        return f"{calls} is applied at {{there}} and left out at {{here}}"
+    if {q.here.graph[one].op for one in (mine, theirs)} == {"getitem"}:
+        what = wording.what(q.here, node.name)
+        return f"{what} reads another part (gate, in another order) at {{there}} than at {{here}}"
     mine, theirs = q.here.parting(mine, theirs)
     label, other = q.here.label(mine), q.here.label(theirs)
     at = f" ({q.here.place(theirs)})" if q.here.graph[theirs].op != "input" and str(q.here.place(theirs)) else ""

@@ -22,8 +22,9 @@ LONGEST = 2**22
 def other_factor(q: Question) -> Iterator[Proposal]:
     """A number that the other side multiplies or divides by."""
     for node in q.targets:
-        for factor in _constants(q.there, q.others):
-            for by in (factor, 1 / factor if factor else 0.0):
+        theirs, mine = _constants(q.there, q.others), _constants(q.here, q.blamed)
+        for factor in [*theirs, *(1 / abs(one) for one in mine if one)]:
+            for by in (factor, 1 / factor if factor in theirs and factor else 0.0):
                 if not np.isfinite(by) or by in (0, 1) or q.here.numbers[node.name].dtype.kind != "f":
                     continue
 
@@ -32,6 +33,8 @@ def other_factor(q: Question) -> Iterator[Proposal]:
 
                 word = "multiplied" if by == factor else "divided"
                 reason = f"scaled: {{there}} is {word} by {wording.factor(factor)} (a factor), and {{here}} is not"
+                if factor not in theirs:
+                    reason = f"scaled: the factor {wording.factor(1 / factor)} of {{here}} is left out at {{there}}"
                 yield from everywhere(q, node, make, reason, q.first_there)
 
 
@@ -125,7 +128,7 @@ def _addend(match: Match, sign: int, gap: Array) -> str:
         x = side.numbers[node.name]
         if x.dtype.kind == "f" and x.size == kept.size and content(x, np.zeros(x.shape)).same(made):
             return f"no bias at {less}: `{side.label(node.name)}`, added at {more}, is left out"
-    return f"no bias at {less}: {kept.size} numbers are added along one axis at {more}"
+    return f"an addend (a bias) is left out at {less}: {kept.size} numbers are added along one axis at {more}"
 
 
 def _vector(x: Array) -> Array | None:

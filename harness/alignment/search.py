@@ -16,9 +16,11 @@ from .proposals import Proposal, Question
 Kind: TypeAlias = Callable[[Question], Iterator[Proposal]]
 
 AT_ONCE = 3  # steps behind a change, of which one is known
-AFTER = 150  # proposals that are tried behind the first that makes the outputs agree later than that
+MOST = 8  # known steps of those behind a change that are as good as outputs that agree: in a loop it is made again
+AFTER = 15_000  # steps that are run behind the first that makes the outputs agree later than that
 AHEAD = 12  # steps behind a change that say whether it helped
-TRIED = 4000  # proposals in the first round, then half as many, and so on
+STEPS = 200_000  # that are run in the first round to try proposals, then half as many, and so on
+LEAST = 20  # steps that a proposal counts for
 
 # The most telling first: the first that makes the outputs agree is the reason.
 KINDS: tuple[Kind, ...] = (
@@ -30,13 +32,16 @@ KINDS: tuple[Kind, ...] = (
     omissions.left_out,
     calls.recognised,
     steps.other_operation,
+    exchanges.exchanged_numbers,
     exchanges.other_sign,
+    exchanges.other_signs,
     omissions.skipped,
     windows.other_elements,
     windows.shifted,
-    exchanges.exchanged_numbers,
+    windows.part_for_whole,
     orders.parts_in_order,
     tables.altered_tables,
+    tables.other_fill,
     tables.tables_together,
     steps.other_axes,
     operands.transposed,
@@ -56,17 +61,17 @@ KINDS: tuple[Kind, ...] = (
 def chosen(question: Question, before: int = 0) -> tuple[Proposal | None, bool]:
     """The first proposal that makes the outputs agree, else the one that makes most of what follows known, else what
     only says where; and whether it is of the other side. The more were found `before`, the fewer are tried."""
-    found = _best(question, KINDS, TRIED >> before)
-    return found if found[0] is not None else _best(question, (relations.transplanted,), TRIED)
+    found = _best(question, KINDS, STEPS >> before)
+    return found if found[0] is not None else _best(question, (relations.transplanted,), STEPS)
 
 
-def _best(question: Question, kinds: Sequence[Kind], tried: int) -> tuple[Proposal | None, bool]:
-    """Of changes that make the outputs agree the one that soonest makes steps known: the first that does so at once, or
-    the best of those that are tried soon after the first."""
+def _best(question: Question, kinds: Sequence[Kind], steps: int) -> tuple[Proposal | None, bool]:
+    """The first change that makes the outputs agree and the next steps known; if none of those that are tried soon
+    after it does, the first that makes the outputs agree; and if there is none, the one that makes most steps known."""
     best: tuple[Proposal | None, bool] = (None, False)
-    soonest, left, most = AHEAD, tried, 0
+    agreed, left, most = False, steps, 0
     for proposal, turned in _proposals(question, kinds):
-        left -= 1
+        left -= LEAST
         if left < 0:
             break
         asked = question.turned if turned else question
@@ -77,31 +82,32 @@ def _best(question: Question, kinds: Sequence[Kind], tried: int) -> tuple[Propos
         if found is None:
             continue
         made, hits = found
+        left -= len(made)
         if not any(True for _ in apart(asked.here, asked.there, made)):
-            first = min(hits, default=AHEAD - 1)
-            if first < AT_ONCE:
+            if min(hits, default=AHEAD) < AT_ONCE:
                 return proposal, turned
-            if first < soonest:
-                left = min(left, AFTER) if soonest == AHEAD else left
-                best, soonest = (proposal, turned), first
-        elif soonest == AHEAD and len(hits) > most and _is_first(asked, proposal):
+            if not agreed:
+                best, agreed, left = (proposal, turned), True, min(left, AFTER)
+        elif not agreed and len(hits) > most and hits[0] < AT_ONCE and _is_first(asked, proposal):
             best, most = (proposal, turned), len(hits)
+            if most >= MOST:
+                return best
     return best
 
 
 def _made(question: Question, proposal: Proposal) -> tuple[dict[str, Array], list[int]] | None:
-    """The run with a change, and which of the next steps the other side has then; None where it has none of them: such
-    a change explains nothing."""
+    """The run with a change, and which of the next steps are then what is to blame on the other side; None where none
+    is: such a change explains nothing."""
     here, index = question.here, question.match.index
-    bad, outputs, made = question.blamed_set, set(here.heard.outputs), dict[str, Array]()
+    bad, others, outputs = question.blamed_set, question.turned.blamed_set, set(here.heard.outputs)
+    made = dict[str, Array]()
     seen, hits = 0, list[int]()
     for name, x in here.rerunning(proposal.changes):
         made[name] = x
-        changed = name in proposal.changes or here.source(name) in proposal.changes
-        if seen == AHEAD or changed or name not in bad or name not in here.noise:
+        if seen == AHEAD or name not in bad or name not in here.noise:
             continue
         alike = x.dtype.kind == "f" and x.shape == here.numbers[name].shape and index.may(x)
-        if alike and index.first(content(x, here.noise[name])):
+        if alike and any(like in others for like in index.find(content(x, here.noise[name]))):
             hits.append(seen)
         seen += 1
         if seen == AHEAD and not hits and outputs.isdisjoint(made):

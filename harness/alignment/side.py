@@ -121,6 +121,12 @@ class Side:
                 needed |= forward.intersection(node.args)
         return [node.name for node in nodes if node.name in needed and node.op not in MOVES]
 
+    def alone(self, start: str, end: str) -> bool:
+        """Whether a number is made of another one alone, and of constants."""
+        between = {start, *self.between(start, end)}
+        args = [arg for name in between - {start} for arg in self.graph[name].args if isinstance(arg, str)]
+        return all(arg not in self.live or self.source(arg) in between for arg in args)
+
     def root(self, name: str) -> str:
         """Where a number comes from that was only moved, or is a part of it, in one order or another."""
         node = self.graph[name]

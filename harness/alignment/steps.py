@@ -79,12 +79,17 @@ def _numbers(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
                 reason = (
                     f"the variance is unbiased (divided by n - 1 = {given.text}) at {{there}} and biased at {{here}}"
                 )
+            elif node.op == "divide" and x.size == 1 and given.exact == float(x) + 1:
+                reason = f"the variance is biased (divided by n = {given.text}) at {{there}} and unbiased at {{here}}"
             yield from everywhere(q, node, make, reason, other.name)
 
 
 def _parameters(q: Question, node: Node, other: Node) -> str:
     theirs = dict(other.params)
     for name, value in node.params:
+        if theirs.get(name) != value and node.op == "getitem":
+            more = wording.slices(str(value), str(theirs[name]))
+            return f"other elements are read: [{theirs[name]}] at {{there}} and [{value}] at {{here}}{more}"
         if theirs.get(name) != value:
             return f"{node.op}: {name} is {theirs.get(name)} at {{there}} and {value} at {{here}}"
     return f"{node.op} with other parameters"

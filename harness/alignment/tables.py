@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, permutations
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..records.evaluation import Array
 from . import wording
 from .matching import laid_out
 from .proposals import Proposal, Question, distinct, everywhere, needed
-from .side import Change, Side
+from .side import Change, Side, number
 
 LEAST = -1e4  # what a mask adds where nothing is to be seen, and beyond
 TOGETHER = 4  # tables at most that are replaced at once
@@ -74,7 +74,9 @@ def _tables(q: Question, node: Node, mine: Array) -> Iterator[tuple[str, Array]]
 def _picking(theirs: Array, mine: Array) -> Iterator[Array]:
     """Indices as a mask that is one at each, or such a mask as indices."""
     if mine.dtype.kind == "b" and mine.ndim and theirs.size * mine.shape[-1] == mine.size:
-        yield (theirs.reshape(-1, 1) == np.arange(mine.shape[-1])).reshape(mine.shape)
+        picked, count = np.reshape(theirs, (-1, 1)), mine.shape[-1]
+        flat = picked - count * np.arange(len(picked))[:, None]  # into all elements
+        yield ((flat if ((flat >= 0) & (flat < count)).all() else picked) == np.arange(count)).reshape(mine.shape)
     elif theirs.dtype.kind == "b" and theirs.ndim and mine.size * theirs.shape[-1] == theirs.size:
         yield theirs.argmax(-1).reshape(mine.shape).astype(mine.dtype)
 
@@ -97,8 +99,35 @@ def altered_tables(q: Question) -> Iterator[Proposal]:
             mine = q.here.numbers[name]
             for values in chain(_altered(mine), _filled(q, mine)):
                 changes: dict[str, Change] = {one: lambda known, y=values: y for one in copies}
-                reader = next(node for node in q.targets if name in map(_source_of(q.here), _names(node)))
+                reader = next(node for node in q.targets if name in map(q.here.source, _names(node)))
                 yield Proposal(changes, _table_words(q, reader, name, mine, values), reader.name, q.first_there)
+
+
+def other_fill(q: Question) -> Iterator[Proposal]:
+    """A mask that is added here fills in a number there."""
+    for node in q.targets:
+        for k, arg in enumerate(node.args if node.op == "add" else ()):
+            if not isinstance(arg, str) or arg in q.here.live or not (hidden := q.here.numbers[arg] <= LEAST).any():
+                continue
+            for given in _negative(q):
+
+                def change(
+                    known: Mapping[str, Array],
+                    node: Node = node,
+                    k: int = k,
+                    hidden: Array = hidden,
+                    given: float = given,
+                ) -> Array:
+                    return np.where(hidden, given, number(node.args[1 - k], known))
+
+                least = wording.shown(float(q.here.numbers[arg].min()))
+                reason = f"the mask fills in {wording.shown(given)} at {{there}}, and {{here}} adds one of {least}"
+                yield Proposal({node.name: change}, reason, node.name, q.first_there)
+
+
+def _negative(q: Question) -> list[float]:
+    found = (arg for name in q.others for arg in q.there.graph[name].args if isinstance(arg, Constant))
+    return distinct(float(arg.exact) for arg in found if arg.exact is not None and arg.exact < 0)
 
 
 def tables_together(q: Question) -> Iterator[Proposal]:
@@ -120,14 +149,10 @@ def tables_together(q: Question) -> Iterator[Proposal]:
                 same = all(np.array_equal(y, q.here.numbers[name]) for name, y in made.items() if y is not None)
                 if not same:
                     reader = next(
-                        node for node in q.targets if not set(names).isdisjoint(map(_source_of(q.here), _names(node)))
+                        node for node in q.targets if not set(names).isdisjoint(map(q.here.source, _names(node)))
                     )
                     there = next((user for user in q.there.users.get(order[0], ())), q.first_there)
                     yield Proposal(changes, _together(q, pairs), reader.name, there)
-
-
-def _source_of(side: Side):
-    return side.source
 
 
 def _names(node: Node) -> list[str]:
@@ -189,11 +214,7 @@ def _filled(q: Question, x: Array) -> Iterator[Array]:
     """A mask that is added, with another number where nothing is to be seen."""
     hidden = (x <= LEAST) if x.dtype.kind == "f" else np.zeros(x.shape, bool)
     if hidden.any():
-        for given in distinct(
-            arg for name in q.others for arg in q.there.graph[name].args if isinstance(arg, Constant)
-        ):
-            if given.exact is not None and given.exact < 0:
-                yield np.where(hidden, float(given.exact), x)
+        yield from (np.where(hidden, given, x) for given in _negative(q))
 
 
 def _distinct_tables(q: Question) -> list[str]:

@@ -14,7 +14,7 @@ from ..records.evaluation import Array
 from . import wording
 from .content import content
 from .matching import laid_out
-from .proposals import Proposal, Question, everywhere, replaced
+from .proposals import Proposal, Question, everywhere, needed, replaced
 from .side import Change, Side, applied
 
 PICKS = frozenset(("getitem", "take", "take_along_axis"))
@@ -48,8 +48,8 @@ class Window:
 
 def _border(x: Array, axis: int) -> tuple[int, int]:
     """How many slices of zeros are at either end of an axis."""
-    full = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1).any(1)
-    return (int(full.argmax()), int(full[::-1].argmax())) if full.any() else (0, 0)
+    full = np.nonzero(np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1).any(axis=1))[0]
+    return (int(full[0]), x.shape[axis] - 1 - int(full[-1])) if full.size else (0, 0)
 
 
 def other_window(q: Question) -> Iterator[Proposal]:
@@ -98,11 +98,10 @@ def _windows(mine: Window, theirs: Window, kernel: Array) -> Iterator[tuple[str,
             yield f"the kernel is {words} at {{there}} beside {{here}}", mine.over(turned)
 
 
-def _told(value: object) -> str:
+def _told(value: tuple[object, ...]) -> str:
     """Of a window along one axis what is said of that alone."""
-    if isinstance(value, tuple) and len(value) == 2 and value[0] in ((0, 0), 1):
-        return str(value[1])
-    return str(value[0]) if isinstance(value, tuple) and value[0] == value[1] else str(value)
+    first, last = value
+    return str(last) if first in ((0, 0), 1, last) else str(value)
 
 
 def other_elements(q: Question) -> Iterator[Proposal]:
@@ -140,6 +139,39 @@ def shifted(q: Question) -> Iterator[Proposal]:
                 yield from everywhere(q, node, make, reason, q.first_there)
 
 
+def part_for_whole(q: Question) -> Iterator[Proposal]:
+    """A sum or mean over all of an array on one side, over a part of it on the other."""
+    for node in q.targets:
+        total = q.here.graph[q.here.source(str(node.args[0]))] if node.op == "divide" and node.args else node
+        if total.op not in ("sum", "max") or not isinstance(total.args[0], str):
+            continue
+        part = q.here.graph[q.here.source(total.args[0])]
+        if part.op != "getitem" or not isinstance(part.args[0], str):
+            continue
+        whole = q.here.numbers[part.args[0]]
+        if whole.ndim != q.here.numbers[total.args[0]].ndim:
+            continue
+        share = part_size / whole.size if (part_size := q.here.numbers[part.name].size) and total is not node else 1.0
+
+        def change(
+            known: Mapping[str, Array],
+            node: Node = node,
+            total: Node = total,
+            whole: str = part.args[0],
+            share: float = share,
+        ) -> Array:
+            made = applied(total.op, [known[whole]], dict(total.params))
+            if node is total:
+                return made
+            shape = known[str(node.args[0])].shape
+            return q.here.step(node, {**needed(node, known), str(node.args[0]): made.reshape(shape)}) * share
+
+        index, label = dict(part.params)["index"], q.here.label(q.here.source(part.args[0]))
+        what = wording.what(q.here, node.name)
+        reason = f"{what} is over all of `{label}` at {{there}} and over the slice [{index}] of it at {{here}}"
+        yield Proposal({node.name: change}, reason, node.name, q.first_there)
+
+
 def _picked(q: Question) -> Mapping[str, tuple[list[Node], list[Node]]]:
     """For each number, what is cut out of it to be blamed, on either side."""
     found: dict[str, tuple[list[Node], list[Node]]] = {}
@@ -151,7 +183,7 @@ def _picked(q: Question) -> Mapping[str, tuple[list[Node], list[Node]]]:
     for node in q.targets:
         if node.op in PICKS:
             source = q.here.source(str(node.args[0]))
-            others = next((many for name, many in theirs.items() if name and _same(q, name, source)), [])
+            others = next((many for name, many in theirs.items() if name and _same(q, name, source)), list[Node]())
             if others:
                 found.setdefault(source, ([], others))[0].append(node)
     return found
@@ -173,22 +205,10 @@ def _pairings(nodes: list[Node], others: list[Node]) -> Iterator[tuple[list[Node
 def _elements(q: Question, label: str, mine: Node, theirs: Node) -> str:
     if mine.op == theirs.op == "getitem":
         here, there = (str(dict(node.params)["index"]) for node in (mine, theirs))
-        more = _hint(here, there)
+        more = wording.slices(here, there)
         return f"other elements of `{label}` are read: [{there}] at {{there}} and [{here}] at {{here}}{more}"
     if len(mine.args) > 1 and len(theirs.args) > 1:
         x, y = q.here.numbers[str(mine.args[1])], q.there.numbers[str(theirs.args[1])]
         said = wording.tables(x, y) if x.shape == y.shape else "it picks other elements"
         return f"the index into `{label}` is another at {{there}} than at {{here}}: {said}"
     return f"other elements of `{label}` are read at {{there}} than at {{here}} (another slice or index)"
-
-
-def _hint(here: str, there: str) -> str:
-    mine, theirs = ([part.strip().split(":") for part in text.split(",")] for text in (here, there))
-    strided = [any(len(part) == 3 and part[2] not in ("", "1") for part in parts) for parts in (mine, theirs)]
-    if strided[0] != strided[1]:
-        return " (interleaved neighbours on one side, halves or stretches on the other)"
-    pairs = [(a, b) for a, b in zip(mine, theirs, strict=False) if a != b]
-    for a, b in pairs:
-        if a[0].lstrip("-").isdigit() and b[0].lstrip("-").isdigit() and abs(int(a[0]) - int(b[0])) == 1:
-            return " (off by one, shifted)"
-    return ""

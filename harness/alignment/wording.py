@@ -160,3 +160,16 @@ def moved(node: Node) -> str:
         if name in params:
             return f"{node.op} {params[name]}"
     return node.op
+
+
+def slices(here: str, there: str) -> str:
+    """What is another in the second of two indices, where that has a name."""
+    mine, theirs = ([part.strip().split(":") for part in text.split(",")] for text in (here, there))
+    strided = [any(len(part) == 3 and part[2] not in ("", "1") for part in parts) for parts in (mine, theirs)]
+    if strided[0] != strided[1]:
+        return " (interleaved neighbours on one side, halves or stretches on the other)"
+    pairs = [(a, b) for a, b in zip(mine, theirs, strict=False) if a != b]
+    for a, b in pairs:
+        if a[0].lstrip("-").isdigit() and b[0].lstrip("-").isdigit() and abs(int(a[0]) - int(b[0])) == 1:
+            return " (off by one, shifted)"
+    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,15 @@ def take(
     own = each(hears.listener.leaves(given, ""), lambda _, x: _cast(x, ask.dtype))
     first = hears.at(*_with(hears.listener, given, own))
     finite, fixed = _is_finite(first), _fixed(hears.listener, given[0], own, first.heard)
+    held = set(islice(own, len(hears.listener.leaves(given[0], ""))))  # the state comes first
     for shrunk in (1, 0.1, 0.01):
         generator = np.random.default_rng(seed)
-        numbers = each(own, lambda name, x: x if name in fixed else drawn(name, x, generator, SPREAD * shrunk))  # noqa: B023
+        numbers = each(
+            own,
+            lambda name, x: (
+                x if name in fixed else drawn(name, x, generator, SPREAD * shrunk, far=name not in held)  # noqa: B023
+            ),
+        )
         try:
             second = hears.at(*_with(hears.listener, given, numbers))
         except Exception:

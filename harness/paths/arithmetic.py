@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import flint
 import numpy as np
 
 from ..graph.emit import Namespace
+from ..records.evaluation import Array
 from ..records.formats import Format
 from ..truth.numbers import balls
 from ..truth.rounding import rounded
@@ -36,6 +37,28 @@ def stepping(form: Format | None) -> Namespace:
     return {**wide, "sqrt": sqrt, **{name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}}
 
 
+@lru_cache
+def counting(form: Format | None) -> Namespace:
+    """The same for what is computed once a step, where whole numbers are exact: the step's number, and how many came
+    before."""
+    exact, wide = balls(ties="decide"), stepping(form)
+    if form is None:
+        return exact
+    return {**wide, **{name: _exactly_whole(wide[name], exact[name]) for name in WHOLE}}
+
+
+def norm(arrays: Sequence[Array], form: Format | None) -> flint.arb:
+    """The Euclidean norm of all arrays together: exactly, or as a sound optimiser may have it, by sums of any order or
+    norms of parts."""
+    numbers = [number for array in arrays for number in array.astype(np.float64).ravel().tolist()]
+    exact = sum((flint.arb(number) ** 2 for number in numbers), flint.arb(0)).sqrt()
+    if form is None:
+        return exact
+    lost = (len(numbers) + len(arrays)) * form.sums.unit + 4 * form.unit
+    return exact * flint.arb(1, lost) + flint.arb(0, len(numbers) * form.smallest)
+
+
+WHOLE = ("add", "subtract", "multiply", "negative", "minimum", "maximum")
 CHOOSING = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign")
 
 
@@ -74,6 +97,21 @@ def _nothing_kept(operation: Callable[..., Any], zero: Callable[..., Any]) -> Ca
         return _zero_where(nothing, result) if np.any(nothing) else result
 
     return kept
+
+
+def _exactly_whole(operation: Callable[..., Any], exact: Callable[..., Any]) -> Callable[..., Any]:
+    def kept(*operands: Any) -> Any:
+        result, plain = operation(*operands), exact(*operands)
+        return _if_whole(plain, result)
+
+    return kept
+
+
+def _whole(exact: Any, wide: Any) -> Any:
+    return exact if exact.is_exact() and exact.is_integer() and abs(exact) < 2**24 else wide
+
+
+_if_whole = np.frompyfunc(_whole, 2, 1)
 
 
 def _clipped(ball: Any) -> Any:

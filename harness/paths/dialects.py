@@ -12,7 +12,7 @@ from itertools import combinations, product
 
 from ..records.verdicts import FINDINGS
 from ..rules.definition import Definition, definition
-from .move import Finding, Judged, Move, judge_moves
+from .move import Judged, Move, judge_moves
 
 FEW = 8  # moves that are off, on which most definitions fail at once
 
@@ -60,15 +60,17 @@ def off(judged: Judged) -> bool:
 
 def differing(found: Definition, other: Definition) -> Mapping[str, str]:
     """The answers of another definition that the first does not give."""
-    return {name: answer for name, answer in other.chosen.items() if found.chosen.get(name) != answer}
+    choices = found.row.choices
+    return {name: text for name, text in other.chosen.items() if name in choices and found.chosen.get(name) != text}
 
 
 def _by_another(own: Judged, other: Judged) -> Judged:
     """A move by the case's definition, what is off by it being another's."""
-    if own is other:  # it shows too little state for its own
-        findings: Sequence[Finding] = own.findings
-        return Judged([*findings[:-1], replace(findings[-1], verdict="convention", dialect=True)], own.residuals)
+    hidden = own is other  # it shows too little state for its own
     findings = [
-        replace(one, verdict="convention", dialect=True) if one.verdict in FINDINGS else one for one in own.findings
+        replace(one, verdict="convention", dialect=True)
+        if one.verdict in FINDINGS or (hidden and one.cause == "update")
+        else one
+        for one in own.findings
     ]
     return Judged(findings, own.residuals)

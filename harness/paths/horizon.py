@@ -23,7 +23,8 @@ from ..graph.node import Constant
 from ..judging.subject import Subject
 from ..records.evaluation import DTYPES, Array, Inputs
 from ..records.formats import FORMATS
-from ..rules.optimiser import Once, in_dtype, reads, started
+from ..rules.optimiser import Once, in_dtype, norm_of_all, reads, started
+from ..rules.rule import NORM_OF_ALL
 from ..rules.update import Update
 from ..truth.shaken import SAMPLES, shaken
 
@@ -74,12 +75,13 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
     yield parameters
     for step in range(1, update.steps + 1):
         slopes = gradients({**start.inputs, **parameters}, start.cotangent)
-        numbers = {key: in_dtype(number, DTYPES[dtype]) for key, number in once(step).items()}
+        known = {**once(step), NORM_OF_ALL: norm_of_all(slopes.values())}
+        numbers = {key: in_dtype(number, DTYPES[dtype]) for key, number in known.items()}
         moved: dict[str, Array] = {}
         for name, x in parameters.items():
             program, operands = moves[name]
-            known = {**numbers, "x": x, "g": slopes[name], **state[name]}
-            *new, moved[name] = program(*(known[operand] for operand in operands))
+            read = {**numbers, "x": x, "g": slopes[name], **state[name]}
+            *new, moved[name] = program(*(read[operand] for operand in operands))
             state[name] = dict(zip(names, new, strict=True))
         parameters = moved
         yield parameters

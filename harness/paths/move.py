@@ -23,13 +23,14 @@ from ..records.rows import Index, LinkName
 from ..records.verdicts import FINDINGS, Verdict
 from ..rules.definition import NEW, Definition, Texts
 from ..rules.optimiser import reads, started
+from ..rules.rule import NORM_OF_ALL
 from ..truth.arrays import ZERO
 from ..truth.batches import LARGEST
 from ..truth.numbers import to_balls
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual, residual
 from ..truth.rounding import entered
-from .arithmetic import stepping
+from .arithmetic import counting, norm, stepping
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Move:
     state: Mapping[str, Array] | None
     new_state: Mapping[str, Array]
     new_x: Array
+    gradients: Sequence[Array] = ()  # of all parameters in this step, where it reads their norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ class _Read:
     def __call__(self, name: str, form: Format | None) -> Any:
         if name == "t":
             return self._beside(to_balls(np.array([float(move.step) for move in self._moves])))
+        if name == NORM_OF_ALL:
+            return self._beside(np.array([norm(move.gradients, form) for move in self._moves], dtype=object))
         if name not in self.numerals:
             return self._once(form)[name]
         numerals = self.numerals[name]
@@ -173,11 +177,13 @@ class _Read:
 
 def _entered(numerals: Numerals, form: Format) -> Any:
     """Numbers with one rounding each; 0 has none, and one that hardware may flush may be 0."""
-    array, wide = numerals.array, numerals.in_form(form)
+    array: Array = numerals.array
+    wide: Any = numerals.in_form(form)
     size = np.abs(array.astype(np.float64))
-    if (size < form.smallest).any():
-        wide = np.where(array == 0, numerals.exact, np.where(size < form.smallest, _with_zero(wide), wide))
-    return wide
+    if not (size < form.smallest).any():
+        return wide
+    flushed: Any = np.where(size < form.smallest, _with_zero(wide), wide)
+    return np.where(array == 0, numerals.exact, flushed)
 
 
 _with_zero: Any = np.frompyfunc(lambda x: x.union(ZERO), 1, 1)
@@ -240,4 +246,4 @@ def _program(definition: Definition, name: str, shape: Shape, texts: Texts, form
 @lru_cache(maxsize=256)
 def _once(definition: Definition, form: Format | None) -> Program:
     graph = definition.once_shown
-    return emit(graph, stepping(form), graph.outputs, operators=False)
+    return emit(graph, counting(form), graph.outputs, operators=False)

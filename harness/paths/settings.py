@@ -7,13 +7,14 @@ if with it, rounded to the fewest digits that do, all moves are sound, and with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from decimal import Decimal
 from math import isfinite
 
 from ..records.verdicts import FINDINGS
 from ..rules.definition import Definition
 from ..rules.rule import Setting
+from ..rules.schedules import moved
 from .move import Judged, Move, judge_moves
 
 DIGITS = (1, 2, 3, 4, 6, 9, 17)
@@ -32,6 +33,7 @@ def otherwise(moves: Sequence[Move], judged: Sequence[Judged], definition: Defin
     some = [moves[k] for k in dict.fromkeys([*off[:MOST], *range(min(len(moves), MOST))])]
     numbers = _numbers(definition, moves[0].new_state)
     named = [f"{name}: {text}" for name in numbers if (text := _solved(name, moves[off[0]], some, definition))]
+    named += _late(some, definition)
     return named[0] if len(named) == 1 else ""
 
 
@@ -65,6 +67,15 @@ def _solved(name: str, first: Move, moves: Sequence[Move], definition: Definitio
         return not any(map(_cause, judge_moves(moves, definition.with_(name, text))))
 
     return next(filter(explains, dict.fromkeys(["0", *(f"{root:.{digits}g}" for digits in DIGITS)])), "")
+
+
+def _late(moves: Sequence[Move], definition: Definition) -> Iterator[str]:
+    """A setting that changes from step to step and is read at another step than the case says."""
+    for name, text in definition.formulas.items():
+        for by in (1, -1):
+            other = definition.with_(name, moved(text, by))
+            if not any(map(_cause, judge_moves(moves, other))):
+                yield f"{name}: {other.chosen[name]}"
 
 
 def _root(function: Callable[[float], float], begin: float, allowed: Callable[[float], bool]) -> float:

@@ -254,7 +254,8 @@ def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
             )
             assert after is not None
             old, gradient = stand.here.inputs[name], stand.evaluation.gradients[name]
-            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x)
+            gradients = [*stand.evaluation.gradients.values()]
+            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x, gradients)
 
 
 def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
@@ -299,14 +300,16 @@ def _output(blank: TrajectoryRow, chain: Chain, engine: str) -> TrajectoryRow:
 def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged, chain: Chain) -> TrajectoryRow:
     """One input after one step: the numbers of what is off, else its own."""
     worst = _first_off_or_worst([gradient, *move.findings])
-    off = worst.counts
+    off, index = worst.counts, worst.index
+    if not off and len(index) != x.ndim:  # that of a scalar: the row is about the input
+        index = next(one.index for one in move.findings if one.cause == "update")
     if off and worst.cause == "gradient":
         numbers = _of_gradient(chain, blank.name, worst.index)
     else:
-        numbers = move.measured(worst.cause if off else "update", worst.index)
+        numbers = move.measured(worst.cause if off else "update", index)
     return replace(
         blank,
-        index=worst.index,
+        index=index,
         value=numbers.value,
         reference=numbers.reference,
         error=numbers.error,

@@ -13,7 +13,7 @@ from ..graph.node import Use
 from .verdicts import Verdict
 
 Quantity: TypeAlias = Literal[
-    "value", "gradient", "adjoint", "term", "tangent", "hessian_product", "expectation", "run"
+    "value", "gradient", "adjoint", "term", "tangent", "hessian_product", "expectation", "run", "update"
 ]
 Index: TypeAlias = "tuple[int, ...]"  # of one component; empty for a number alone
 

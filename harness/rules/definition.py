@@ -20,7 +20,8 @@ from ..graph.language.expression import Parser, parsed
 from ..graph.node import Arg, Constant, Kind, Shape
 from ..graph.operations import OPERATIONS
 from ..graph.shapes import elementwise
-from .rule import COMMON, FIRST, LAST, RULES, Choice, Condition, Line, Rule, Shaped, Start
+from .rule import COMMON, FIRST, LAST, NORM_OF_ALL, RULES, Choice, Condition, Line, Rule, Shaped, Start
+from .schedules import Schedule, written_out
 
 NEW = "new_"  # before the name of a state variable: that after the step
 Texts: TypeAlias = "tuple[str, ...]"
@@ -43,6 +44,10 @@ class Definition:
 
     rule: str
     settings: tuple[tuple[str, str], ...]
+
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to another process: what is worked out from it stays here."""
+        return {"rule": self.rule, "settings": self.settings}
 
     @cached_property
     def row(self) -> Rule:
@@ -67,12 +72,17 @@ class Definition:
         answers = self.row.choices
         return {name: text for name, text in self.settings if name not in answers and not is_decimal(text)}
 
+    def number(self, name: str, t: int) -> float:
+        """A setting at step t."""
+        text = self.chosen[name]
+        return float(text) if is_decimal(text) else Schedule(text)(t)
+
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The lines that hold, in order."""
         steps: list[Step] = []
         scalars = {"t", *self.constants, *(name for name, one in self.row.start.items() if one.shape == "scalar")}
-        formulas = [Line(name, text) for name, text in self.formulas.items()]
+        formulas = [Line(name, written_out(text)) for name, text in self.formulas.items()]
         for line in [*formulas, *self._lines()]:
             if line.also:
                 assert steps[-1].name == line.name and not steps[-1].once, f"{self.rule}: also {line.name}"
@@ -133,6 +143,11 @@ class Definition:
 
     def shape(self, name: str) -> Shaped:
         return "parameter" if name == "x" else self.state[name].shape
+
+    @cached_property
+    def together(self) -> bool:
+        """Whether a line reads the norm of all gradients."""
+        return any(NORM_OF_ALL in names_in(text) for step in self.steps for text in step.texts)
 
     @cached_property
     def whole(self) -> bool:
@@ -257,6 +272,7 @@ def _begun(found: Definition, shape: Shape) -> Builder:
     for name in ("x", "g"):
         builder.input(name, shape)
     builder.input("t", ())
+    builder.input(NORM_OF_ALL, ())
     for name in found.state:
         size = () if found.shape(name) == "scalar" else shape
         builder.input(name, size)
@@ -284,11 +300,12 @@ def definition(rule: str, settings: Mapping[str, str]) -> Definition:
     are those of the row."""
     row = RULES[rule]
     full = {name: settings[name] if name in settings else _default(row, name) for name in row.settings}
-    full |= {name: settings[name] for name in COMMON if name in settings and name not in row.settings}
-    if "weight_decay" not in row.settings and _is_zero(full.get("weight_decay", "0")):
-        full = {name: text for name, text in full.items() if name not in ("weight_decay", "decay")}
-    elif "weight_decay" in full:
-        full = {**full, "decay": full.get("decay", _default(row, "decay"))}
+    for name, allowed in COMMON.items():
+        if name not in row.settings and isinstance(allowed, Choice):
+            if not _is_zero(full.get(allowed.where, "0")):
+                full[name] = settings.get(name, allowed.default)
+        elif name not in row.settings and not _is_zero(settings.get(name, "0")):
+            full[name] = settings[name]
     return _normal(rule, tuple((name, _plain(text)) for name, text in full.items()))
 
 

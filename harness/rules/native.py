@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from ..records.evaluation import Unsupported
-from .definition import Definition, definition, is_decimal
+from .definition import Definition, definition
 from .rule import COMMON, RULES, Choice
 from .schedules import Schedule
+
+# What a framework can do to gradients before any optimiser: settings, and of a choice the answers that it has.
+Around: TypeAlias = "Mapping[str, tuple[str, ...]]"
+NOTHING_AROUND: Around = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,10 @@ class Native:
                     return f"{argument}={value!r}"
         return ""
 
-    def runs(self, wanted: Definition, around: Sequence[str] = ()) -> Definition:
+    def _answers(self, choice: str, answer: str, around: Around) -> bool:
+        return answer in around.get(choice, ()) or bool(self.argument(choice, answer))
+
+    def runs(self, wanted: Definition, around: Around = NOTHING_AROUND) -> Definition:
         """What it steps by when it is asked for a definition: the same, but for what no argument says. `around` are
         settings that the framework adds to any optimiser."""
         row, settings = RULES[self.rule], dict[str, str]()
@@ -60,8 +68,8 @@ class Native:
             elif name not in wanted.chosen or not (self.takes(name) or name in around):
                 if name in row.settings or name in wanted.chosen:
                     settings[name] = allowed.default or "0"
-            elif isinstance(allowed, Choice) and name not in around and not self.argument(name, wanted.chosen[name]):
-                settings[name] = allowed.default
+            elif isinstance(allowed, Choice) and not self._answers(name, wanted.chosen[name], around):
+                settings[name] = around[name][0] if around.get(name) else allowed.default
             else:
                 settings[name] = wanted.chosen[name]
         return definition(self.rule, settings)
@@ -70,8 +78,8 @@ class Native:
         """The call's keyword arguments for a definition; settings that are formulas as they are at step t."""
         arguments = dict(self.given)
         for argument, names in self.settings.items():
-            said = [wanted.chosen.get(name, "0" if name in COMMON else "") for name in _several(names)]
-            values = [_value(text, t) for text in said if text]
+            said = [name for name in _several(names) if name in wanted.chosen or name in COMMON]
+            values = [wanted.number(name, t) if name in wanted.chosen else 0.0 for name in said]
             if len(values) == len(_several(names)):
                 arguments[argument] = values[0] if isinstance(names, str) else tuple(values)
         for argument, (choice, answers) in self.choices.items():
@@ -96,7 +104,9 @@ class Native:
         return definition(self.rule, settings)
 
 
-def nearest(natives: Sequence[Native], wanted: Definition, around: Sequence[str] = ()) -> tuple[Native, Definition]:
+def nearest(
+    natives: Sequence[Native], wanted: Definition, around: Around = NOTHING_AROUND
+) -> tuple[Native, Definition]:
     """The native that comes nearest to a definition, and what it steps by: the same but for choices.
 
     Raises Unsupported where there is none for the rule, or none with a number that is asked for.
@@ -104,8 +114,7 @@ def nearest(natives: Sequence[Native], wanted: Definition, around: Sequence[str]
     candidates = [(native, native.runs(wanted, around)) for native in natives if native.rule == wanted.rule]
     if not candidates:
         package = next((native.path.rpartition(".")[0] for native in natives), "nothing")
-        has = ", ".join(dict.fromkeys(native.rule for native in natives))
-        raise Unsupported(f"{package} has no `{wanted.rule}` here; it has {has}")
+        raise Unsupported(f"{package} has no `{wanted.rule}` here")
     answers = RULES[wanted.rule].choices
 
     def lacks(runs: Definition) -> list[str]:
@@ -126,10 +135,6 @@ def differing(a: Definition, b: Definition) -> list[str]:
 
 def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else names
-
-
-def _value(text: str, t: int) -> float:
-    return float(text) if is_decimal(text) else Schedule(text)(t)
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..graph.emit import Program, emit
 from ..graph.graph import Graph
 from ..records.evaluation import Advance, Array, Given, Moved
 from .definition import NEW, Definition, definition
+from .rule import NORM_OF_ALL
 from .schedules import Schedule
 
 
@@ -75,6 +76,11 @@ def started(definition: Definition, name: str, x: Array) -> Array:
     return np.array(compiled(graph, x.dtype.name)(x)[0], dtype=x.dtype)
 
 
+def norm_of_all(gradients: Iterable[Array]) -> float:
+    """The Euclidean norm of all gradients together, in float64."""
+    return float(np.sqrt(sum(np.sum(np.square(g.astype(np.float64))) for g in gradients)))
+
+
 def in_dtype(number: float | bool, dtype: np.dtype[Any]) -> Any:
     """A number of a step as an operand beside arrays of a dtype, which it does not widen; half precisions reckon in
     float32."""
@@ -99,7 +105,7 @@ class _RowStep:
         self._t += 1
         parameters, state = dict[str, Array](), {v: dict[str, Array]() for v in (*self._names, *self._scalars)}
         with np.errstate(all="ignore"):
-            once = self._once(self._t)
+            once = {**self._once(self._t), NORM_OF_ALL: norm_of_all(gradients.values())}
             for name, x in self._parameters.items():
                 numbers = {key: in_dtype(number, x.dtype) for key, number in once.items()}
                 numbers |= {"x": x[()], "g": gradients[name][()], **{v: self._state[v][name][()] for v in self._names}}

@@ -175,10 +175,35 @@ DECOUPLED = Choice({"decoupled": _DECOUPLED, "coupled": _COUPLED}, where="weight
 COMMON: Mapping[str, Setting | Choice] = {
     "weight_decay": Setting("0", open=False),
     "decay": Choice({"coupled": _COUPLED, "decoupled": _DECOUPLED}, where="weight_decay"),
+    "clip_value": Setting("0", open=False),
+    "clip_norm": Setting("0", open=False),
+    "clip_over": Choice(
+        {
+            "all": "the norm that is clipped is that of all gradients together",
+            "each": "the norm of each gradient is clipped by itself",
+        },
+        where="clip_norm",
+    ),
+    "clip_by": Choice(
+        {
+            "norm": "a norm above the largest is divided out",
+            "norm_and_1e-6": "1e-6 is added to a norm before it is divided out",
+        },
+        where="clip_norm",
+    ),
 }
+# What all gradients together have: the one number of a step that no parameter knows by itself.
+NORM_OF_ALL = "norm_of_all"
+_CLIPPED = """
+    [clip_value] g = minimum(maximum(g, -clip_value), clip_value)
+    [clip_norm, clip_over: all] length = norm_of_all
+    [clip_norm, clip_over: each] length = norm(g)
+    [clip_norm, clip_by: norm] g = where(length < clip_norm, g, g / length * clip_norm)
+    [clip_norm, clip_by: norm_and_1e-6] g = g * minimum(clip_norm / (length + 0.000001), 1)
+"""
 FIRST = {
-    "down": read_lines("[weight_decay, decay: coupled] g = g + weight_decay * x"),
-    "up": read_lines("[weight_decay, decay: coupled] g = g - weight_decay * x"),
+    "down": read_lines(_CLIPPED + "[weight_decay, decay: coupled] g = g + weight_decay * x"),
+    "up": read_lines(_CLIPPED + "[weight_decay, decay: coupled] g = g - weight_decay * x"),
 }
 # Decoupled decay: torch multiplies x first, optax adds it to the update.
 LAST = read_lines("""

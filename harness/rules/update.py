@@ -79,8 +79,8 @@ def _faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
             if value not in allowed.answers:
                 near = nearest(_text(value), allowed.answers)
                 yield GraphError(f"{setting}: {value}", allowed.expected, near, parameter=setting)
-        elif not _holds(_text(value), allowed):
-            yield GraphError(f"{setting}: {value}", allowed.expected, parameter=setting)
+        elif (wrong := _wrong(_text(value), allowed)) is not None:
+            yield GraphError(f"{setting}: {value}", allowed.expected, wrong, parameter=setting)
     steps = settings.get("steps")
     if steps is None:
         problem = f"an update by {name} without `steps`"
@@ -104,11 +104,14 @@ def _text(value: Number | None) -> str:
     return value.strip() if isinstance(value, str) else repr(value)
 
 
-def _holds(text: str, allowed: Setting) -> bool:
-    """A decimal where it may be, or a formula of t that can be read."""
+def _wrong(text: str, allowed: Setting) -> str | None:
+    """None for a decimal where it may be and for a formula of t that is one at the first steps; else why it is not."""
     if is_decimal(text):
-        return allowed.holds(Decimal(text))
+        return None if allowed.holds(Decimal(text)) else ""
     try:
-        return names_in(text) == frozenset("t") and all(allowed.holds(Decimal(repr(Schedule(text)(t)))) for t in (1, 2))
-    except (GraphError, ArithmeticError, KeyError):
-        return False
+        out = [t for t in (1, 2, 3) if not allowed.holds(Decimal(repr(Schedule(text)(t))))]
+    except GraphError as error:
+        return f"or a formula of `t`; here {error}"
+    except (ArithmeticError, ValueError) as error:
+        return f"or a formula of `t`; here {error}"
+    return f"it is {Schedule(text)(out[0])!r} at step {out[0]}" if out else None

@@ -68,8 +68,11 @@ class Ledger:
 
     def _on_path(self, row: TrajectoryRow, outcome: Outcome) -> TrajectoryRow:
         for k, entry in enumerate(self.case.accept):
-            same = entry.matches(row.engine) and row.verdict == entry.verdict and _inherits(entry, row.node)
+            same = entry.matches(row.engine) and row.verdict == entry.verdict
+            same = same and (_inherits(entry, row.node) or _is_step(entry, row))
             if same and entry.holds_for(row.off) and row.finding and k in self._ran and _covers(entry, outcome):
+                if entry.quantity == "update":
+                    self._happened.add(k)
                 return replace(row, finding=False, accepted=entry.reason)
         return row
 
@@ -120,6 +123,12 @@ def _inherits(entry: Acceptance, node: LinkName | str) -> bool:
     if not isinstance(node, LinkName) or node.second or not node.name:
         return False
     return node.quantity == entry.quantity and entry.name in (None, node.name)
+
+
+def _is_step(entry: Acceptance, row: TrajectoryRow) -> bool:
+    """Whether an entry is about what an optimiser makes of an input: its state, or the input itself."""
+    step = row.cause.startswith(("state ", "update"))
+    return entry.quantity == "update" and step and entry.name in (None, row.name)
 
 
 def _stale(case: Case, entry: Acceptance, instead: str) -> Row:

@@ -21,6 +21,7 @@ from ..running.offered import variants
 from ..running.session import Ended, Watcher
 from ..running.unit import Unit
 from ..words import counted
+from .annotations import Annotations
 from .causes import Key, causes
 from .findings import at_point, told
 from .progress import Display, Lines, State, bar, folded
@@ -106,14 +107,14 @@ def _listed(engines: Sequence[str]) -> str:
 
 @contextmanager
 def watching(
-    *, quiet: bool, verbose: bool, as_json: bool
+    *, quiet: bool, verbose: bool, form: str
 ) -> Generator[tuple[list[Watcher], Callable[[Ended, str], None]], None, None]:
     """Who hears of a run, as a command wants it, and how its end is told: a function of it and the report's path.
 
-    `as_json`: the standard output has JSON alone, and what it else has goes to the standard error. `quiet`: nothing
-    but the last line, and what went wrong.
+    `form`: `text`; `json`, with which the standard output has JSON alone, and what it else has goes to the standard
+    error; `github`, annotations. `quiet`: nothing but the last line, and what went wrong.
     """
-    stream = Stream()
+    stream, as_json = Stream(), form == "json"
 
     def tell(end: Ended, report: str) -> None:
         if as_json:
@@ -128,7 +129,7 @@ def watching(
         if not as_json:
             click.echo(last_line(end, causes_of(end)))
 
-    watchers: list[Watcher] = [stream] if as_json else []
+    watchers: list[Watcher] = {"json": [stream], "github": [Annotations()]}.get(form, [])
     if quiet:
         yield watchers, tell
         return

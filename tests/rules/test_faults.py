@@ -30,6 +30,11 @@ def showing(rule: str) -> Definition:
     return definition(rule, {name: text for name, text in SHOWING.items() if row.allowed(name)})
 
 
+TURNED: dict[type[ast.operator], ast.operator] = {
+    ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.Mult: ast.Div(), ast.Div: ast.Mult(),
+}  # fmt: skip
+
+
 class _Bent(ast.NodeTransformer):
     """The k-th place of an expression where something can be bent, bent; `made` says how."""
 
@@ -38,7 +43,7 @@ class _Bent(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
-        turned = {ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.Mult: ast.Div(), ast.Div: ast.Mult()}.get(type(node.op))
+        turned = TURNED.get(type(node.op))
         if turned is not None and self._now(f"{ast.unparse(node)} by {type(turned).__name__}"):
             return ast.BinOp(node.left, turned, node.right)
         return node

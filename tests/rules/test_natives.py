@@ -23,10 +23,6 @@ NATIVES = [(room, native) for room in (of_torch, of_jax) for native in room.NATI
 IDS = [f"{native.path}-{native.rule}" for _, native in NATIVES]
 
 
-def around(room: ModuleType) -> tuple[str, ...]:
-    return getattr(room, "AROUND", ())
-
-
 def drawn(room: ModuleType, native: Native, rng: np.random.Generator, dtype: str) -> Definition:
     """A definition that the native can be: its own answers, and settings about their defaults."""
     row, settings = RULES[native.rule], dict(native.fixed)
@@ -35,7 +31,7 @@ def drawn(room: ModuleType, native: Native, rng: np.random.Generator, dtype: str
             default, scale = float(allowed.default or "0.01"), 10.0 ** rng.integers(-2, 3)
             other = round(float(rng.uniform(0.02, 0.99)), 3) if allowed.below == "1" else default * scale
             settings[name] = repr(float(rng.choice([default, max(other, 1.5 * float(allowed.least))])))
-    if native.takes("weight_decay") or "weight_decay" in around(room):
+    if native.takes("weight_decay") or "weight_decay" in room.AROUND:
         settings["weight_decay"] = str(rng.choice(["0", "0.01", "0.1"]))
     for name, answers in native.choices.values():
         settings[name] = str(rng.choice([*answers.values()]))
@@ -62,7 +58,7 @@ def findings(
 def test_a_native_is_sound_by_the_definition_that_the_table_says(room: ModuleType, native: Native, dtype: str) -> None:
     for seed in range(4):
         found = drawn(room, native, np.random.default_rng(seed), dtype)
-        assert native.runs(found, around(room)) == found
+        assert native.runs(found, room.AROUND) == found
         if dtype != "float64" and found.chosen.get("centered") == "yes":
             continue  # v - m * m keeps too few digits there, and may be negative
         assert list(findings(room, native, found, seed, dtype)) == []
@@ -80,7 +76,7 @@ def probed(room: ModuleType, native: Native) -> Any:
     settings = dict(native.fixed) | {name: next(iter(answers.values())) for name, answers in native.choices.values()}
     defaults = {"step_size": "0.01", "momentum": "0.5", "dampening": "0.25", "eps": "0.01"}
     takes = {name: text for name, text in defaults.items() if native.takes(name) and name not in native.fixed}
-    decay = {"weight_decay": "0.1"} if native.takes("weight_decay") or "weight_decay" in around(room) else {}
+    decay = {"weight_decay": "0.1"} if native.takes("weight_decay") or "weight_decay" in room.AROUND else {}
     known = {name: text for name, text in {**settings, **takes, **decay}.items() if RULES[native.rule].allowed(name)}
     found = definition(native.rule, known)
     x, slopes = beginning(3, (6,), "float64"), gradients(3, (6,), "float64")
