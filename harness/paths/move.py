@@ -7,7 +7,7 @@ along a new first axis, like links in `truth/batches.py`; those of a rule that r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from math import inf
 from typing import Any
@@ -219,7 +219,8 @@ class _Cause:
 
         @cache
         def measured(texts: Texts, form: Format) -> Residual:
-            return residual(new, run(form, texts), exactly())
+            found = residual(new, run(form, texts), exactly())
+            return replace(found, kink=np.zeros_like(found.kink))  # a rule decides its ties: this is no derivative
 
         self.forms = definition.forms(name)
         self.name = "update" if name == "x" else f"state {name}"
