@@ -76,7 +76,7 @@ def _late(moves: Sequence[Move], own: Sequence[Judged], definition: Definition) 
         for by in (1, -1):
             other = definition.with_(name, moved(text, by))
             if all(map(explains, own, judge_moves(moves, other))):
-                yield f"{name}: {other.chosen[name]}"
+                yield f"{name}: {text} at t {'+' if by > 0 else '-'} 1"
 
 
 def _root(function: Callable[[float], float], begin: float, allowed: Callable[[float], bool]) -> float:
