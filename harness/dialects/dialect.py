@@ -38,10 +38,10 @@ class Difference:
 class Compared:
     """What stepping two optimisers on the same gradients came to.
 
-    `shows`: by probing point, where the two definitions are farthest apart; where one is not known, the two
-    optimisers. `assumed`: arguments that had to be given and were not. `turned`: one moves by the same and the
-    other way. `first`: the first step at which they part, 0 where they do not. `why`, `never`: what is known of the
-    pair beyond that.
+    `shows`: by probing point, where the two definitions are farthest apart, or the two optimisers where one is not
+    known. `assumed`: arguments that had to be given and were not. `turned`: one moves by the same and the other way.
+    `first`: the first step at which they part, 0 where they do not. `why`, `never`: what is known of the pair beyond
+    that.
     """
 
     a: Side

@@ -132,6 +132,12 @@ class Side:
             (name for name in [*known, "lr", "learning_rate"] if name in self.call or name in self.parameters), ""
         )
 
+    def argument(self, setting: str) -> str:
+        """What it calls a setting of its rule; empty where no argument says it."""
+        native = self.native
+        told = [argument for argument, of in (_said(native) if native is not None else ()) if of == setting]
+        return told[0].partition(":")[0] if told else ""
+
     def with_(self, arguments: Mapping[str, Any]) -> Side:
         """The same optimiser with other arguments."""
         return replace(self, given={**self.given, **arguments})
@@ -208,7 +214,21 @@ def of_object(make: Any, text: str = "") -> Side:
     """A user's own optimiser: a subclass of torch's `Optimizer`, an optax `GradientTransformation`, or a function that
     returns one. Raises CommandError where its framework cannot be told."""
     path = text or getattr(make, "__qualname__", "") or type(make).__name__
-    return Side(path, framework(_of_class(make) or framework_of(make, ())), make, {}, own=True)
+    return Side(path, framework(_of_class(make) or _of_function(make)), make, {}, own=True)
+
+
+def _of_function(make: Any) -> str:
+    """The framework of what makes an optimiser, or is one: by its code, else by what it takes or makes."""
+    try:
+        return framework_of(make, ())
+    except CommandError:
+        if not callable(make):
+            raise
+        must = [one for one in inspect.signature(make).parameters.values() if one.default is one.empty]
+        made = "torch" if must else _of_class(type(make()))
+        if not made:
+            raise
+        return made
 
 
 def _of_class(make: Any) -> str:
