@@ -104,7 +104,7 @@ FILES = {
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
-    "| heard_file | command compare | comparing",
+    "| further heard_file | command compare | comparing",
     "telling": "changes copying findings mermaid progress proving showing | causes explaining script "
     "| annotations failing stream terminal | watching",
 }
