@@ -215,9 +215,10 @@ def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     shell_complete=options.dtypes,
     help="The precision of the script.",
 )
+@click.option("--issue", is_flag=True, help="The operation alone that is off, as small as it still fails.")
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
 @options.reports_errors
-def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -> None:
+def show(case: str, engine: str | None, point: int, dtype: str, issue: bool, mermaid: bool) -> None:
     """Show a case and its gradient, written out.
 
     The graph, the gradient in the case language, and the source that the hand-written engine runs.
@@ -229,13 +230,16 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
     from .telling.showing import case_text
 
     options.exclude(engine=engine, mermaid=mermaid)
+    if issue and engine is None:
+        options.stop("`--issue` without `--engine NAME`: it is a script of that engine")
     selected = select([case])
     for entry in selected:
         if engine is not None:
-            from .telling.script import script
+            from .telling import issue as issues
 
             check_dtypes([dtype])
-            click.echo(script(graph_is_data(entry.case), engine, point, dtype), nl=False)
+            write = issues.issue if issue else issues.explained
+            click.echo(write(graph_is_data(entry.case), engine, point, dtype), nl=False)
         elif mermaid:
             click.echo(diagrams.mermaid(graph_is_data(entry.case).graph))
         else:

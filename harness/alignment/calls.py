@@ -65,7 +65,7 @@ def other_call(q: Question) -> Iterator[Proposal]:
         for params, said in _other_parameters(q, node):
             yield _called(q, node, operation, operands, params, said)
         for other in OTHERS.get(node.op, ()):
-            said = f"`{other}` at {{there}} for `{wording.what(q.here, node.name)}` at {{here}}"
+            said = f"{other} at {{there}} for {wording.what(q.here, node.name)} at {{here}}"
             yield _called(q, node, OPERATIONS[other], operands, dict(node.params), said)
         for count in range(1, len(operands)):
             if operation.operands[-1].optional and len(operands) - count >= 1:

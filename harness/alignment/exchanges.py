@@ -95,6 +95,21 @@ def other_sign(q: Question) -> Iterator[Proposal]:
                 yield _where_it_turned(q, node, proposal)
 
 
+def other_signs(q: Question) -> Iterator[Proposal]:
+    """Terms of several steps of one line are of the other sign, as where one turns round the other way."""
+    lines: dict[str, list[Node]] = {}
+    for node in q.targets:
+        if node.op in ("add", "subtract") and node.name in q.first:
+            lines.setdefault(q.here.place(node.name).spot, []).append(node)
+    for nodes in lines.values():
+        if len(nodes) > 1:
+            changes = {
+                node.name: replaced(q.here, node, op="subtract" if node.op == "add" else "add") for node in nodes
+            }
+            reason = f"the signs of {len(nodes)} terms are others at {{there}} than at {{here}}"
+            yield Proposal(changes, reason, nodes[0].name, q.first_there)
+
+
 def _where_it_turned(q: Question, node: Node, proposal: Proposal) -> Proposal:
     """The same at the first step that comes out with another sign, where an operand already does."""
     turned = [name for name in map(q.here.source, _names(node)) if q.negated(name)]

@@ -34,6 +34,7 @@ KINDS: tuple[Kind, ...] = (
     steps.other_operation,
     exchanges.exchanged_numbers,
     exchanges.other_sign,
+    exchanges.other_signs,
     omissions.skipped,
     windows.other_elements,
     windows.shifted,

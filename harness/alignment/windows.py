@@ -48,8 +48,8 @@ class Window:
 
 def _border(x: Array, axis: int) -> tuple[int, int]:
     """How many slices of zeros are at either end of an axis."""
-    full = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1).any(1)
-    return (int(full.argmax()), int(full[::-1].argmax())) if full.any() else (0, 0)
+    full = np.nonzero(np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1).any(axis=1))[0]
+    return (int(full[0]), x.shape[axis] - 1 - int(full[-1])) if full.size else (0, 0)
 
 
 def other_window(q: Question) -> Iterator[Proposal]:
@@ -98,11 +98,10 @@ def _windows(mine: Window, theirs: Window, kernel: Array) -> Iterator[tuple[str,
             yield f"the kernel is {words} at {{there}} beside {{here}}", mine.over(turned)
 
 
-def _told(value: object) -> str:
+def _told(value: tuple[object, ...]) -> str:
     """Of a window along one axis what is said of that alone."""
-    if isinstance(value, tuple) and len(value) == 2 and value[0] in ((0, 0), 1):
-        return str(value[1])
-    return str(value[0]) if isinstance(value, tuple) and value[0] == value[1] else str(value)
+    first, last = value
+    return str(last) if first in ((0, 0), 1, last) else str(value)
 
 
 def other_elements(q: Question) -> Iterator[Proposal]:
@@ -184,7 +183,7 @@ def _picked(q: Question) -> Mapping[str, tuple[list[Node], list[Node]]]:
     for node in q.targets:
         if node.op in PICKS:
             source = q.here.source(str(node.args[0]))
-            others = next((many for name, many in theirs.items() if name and _same(q, name, source)), [])
+            others = next((many for name, many in theirs.items() if name and _same(q, name, source)), list[Node]())
             if others:
                 found.setdefault(source, ([], others))[0].append(node)
     return found

@@ -9,7 +9,7 @@ import numpy as np
 from ..records.evaluation import DTYPES, Array
 
 SPREAD = 0.3
-SHARE, FAR = 1 / 4, 10.0  # how many of a function's inputs move by how many times more
+SHARE, FAR = 1 / 4, 10.0  # how many of a function's inputs move by up to how many deviations
 LEAST = -1e4  # what a mask adds where nothing is to be seen, and beyond
 
 
@@ -42,7 +42,8 @@ def drawn(
     wide = array.astype(np.float64)
     noise = generator.standard_normal(wide.shape)
     if far:
-        noise *= np.where(generator.random(wide.shape) < SHARE, FAR, 1.0)
+        chosen = generator.random(wide.shape) < SHARE
+        noise = np.where(chosen, generator.uniform(-FAR, FAR, wide.shape), noise)
     least, most = wide.min(), wide.max()
     if not np.isfinite([least, most]).all() or least <= LEAST or (least == 0 and most == 1 and _is_choice(wide)):
         return array

@@ -78,7 +78,7 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[Tensor, ...
         (Y,),
         r"frequencies are 1, 0.03 .* and 1, 0.1",
     ),
-    "sine turned round": (rotary, lambda x: rotary(x, sign=-1.0), (Y,), "sign"),
+    "sine turned round": (rotary, lambda x: rotary(x, sign=-1.0), (Y,), "signs? of"),
     "parameters exchanged": (gated, lambda x, gate, up: gated(x, up, gate), (Y, V, U), "`gate` and `up` are exchanged"),
     "a norm left out": (norm_as_written, lambda x, w: x @ w, (Y, V), "layer_norm .*is left out"),
     "the mean left out": (norm, lambda x: x * torch.rsqrt(x.var(-1, keepdim=True, correction=0) + 1e-5), (Y,), "mean"),
