@@ -92,9 +92,9 @@ class Judged:
 
 def explains(own: Judged, other: Judged) -> bool:
     """Whether a move is sound by another definition wherever it is off by one; what says nothing explains nothing."""
-    before = {finding.cause: finding.verdict for finding in own.findings}
+    before: dict[str, Verdict] = {finding.cause: finding.verdict for finding in own.findings}
     for finding in other.findings:
-        was = before.get(finding.cause, "agree")
+        was: Verdict = before.get(finding.cause, "agree")
         silent = not VERDICTS[finding.verdict].sound
         if finding.verdict in FINDINGS or (silent and (was in FINDINGS or VERDICTS[was].sound)):
             return False
@@ -188,13 +188,13 @@ class _Read:
 
 def _entered(numerals: Numerals, form: Format) -> Any:
     """Numbers with one rounding each; 0 has none, and one that hardware may flush may be 0."""
-    array: Array = numerals.array
     wide: Any = numerals.in_form(form)
-    size = np.abs(array.astype(np.float64))
-    if not (size < form.smallest).any():
-        return wide
-    flushed: Any = np.where(size < form.smallest, _with_zero(wide), wide)
-    return np.where(array == 0, numerals.exact, flushed)
+    size = np.abs(numerals.array.astype(np.float64))
+    small = size < form.smallest
+    if small.any():
+        wide = np.where(small, np.asarray(_with_zero(wide), dtype=object), np.asarray(wide, dtype=object))
+        wide[size == 0] = ZERO
+    return wide
 
 
 _with_zero: Any = np.frompyfunc(lambda x: x.union(ZERO), 1, 1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gradaccord.harness.graph.node import GraphError
+from gradaccord.harness.paths.dialects import dialects
 from gradaccord.harness.paths.move import Move, judge_moves
 from gradaccord.harness.paths.settings import otherwise
 from gradaccord.harness.rules.definition import Definition, definition
@@ -143,3 +144,15 @@ def test_a_setting_that_is_off_by_a_millionth_is_caught_and_named(rule: str, nam
     named = otherwise(moves, judged, found)
     twins = {"lars": ("step_size", "trust")}.get(rule, ())  # their product is all that is read
     assert named.partition(":")[0] == ("" if name in twins else name)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("rule", RULES)
+def test_every_known_definition_of_a_rule_is_sound_where_its_own_row_is_run(rule: str, dtype: str) -> None:
+    for found in (showing(rule), *dialects(showing(rule))):
+        centered = found.chosen.get("centered") == "yes"
+        if centered and (dtype != "float64" or found.chosen["unbiased"] == "yes"):
+            continue  # v - m * m keeps too few digits there, and may be negative
+        x = beginning(1, (6,), dtype)
+        moves = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, gradients(1, (6,), dtype, steps=8))
+        assert not any(one.counts for judged in judge_moves(moves, found) for one in judged.findings)
