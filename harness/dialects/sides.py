@@ -17,7 +17,7 @@ from ..errors import CommandError, raised
 from ..graph.node import GraphError
 from ..own.frameworks import PACKAGES, framework_of
 from ..records.evaluation import Array
-from ..rules.definition import Definition, definition
+from ..rules.definition import Definition, definition, names_in
 from ..rules.framework import Framework, Step, Stepped
 from ..rules.native import Native
 from ..rules.optimiser import row_optimiser
@@ -143,7 +143,11 @@ class Side:
         return replace(self, given={**self.given, **arguments})
 
     def changing(self) -> Side | None:
-        """The same with a step size that changes at every step; None where none can be told so."""
+        """The same with a step size that changes at every step; None where none can be told so, or where state begins
+        with it."""
+        found = self.definition
+        if found is not None and any("step_size" in names_in(start.text) for start in found.state.values()):
+            return None
         if self.rule is not None:
             size = self.rule.constants.get("step_size")
             return replace(self, rule=self.rule.with_("step_size", f"{size} / t")) if size else None

@@ -189,6 +189,8 @@ def _remedy(one: Remedy, found: Compared) -> str:
 
 
 def _because(found: Compared) -> str:
+    if any(one.name == "rule" for one in found.differences):
+        return ": they are two rules"
     told = [one.name for one in found.differences if one.is_choice]
     return f": no argument says `{told[0]}`" if told else ""
 
