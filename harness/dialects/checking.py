@@ -9,14 +9,19 @@ import numpy as np
 
 from ..errors import CommandError
 from ..rules.definition import Definition, definition
-from ..rules.rule import Setting
+from ..rules.rule import COMMON, Setting
 from .following import Follower, Off, held
 from .identify import CLOSE, beside, error_of, explains, fit, identified, rounded, swapped
 from .probing import Trace, matrices, numbers, taken
 from .sides import Side
 from .slips import slips
 
-STARTS = {"momentum": "0.5", "weight_decay": "0.01"}  # of settings that are 0: where a fit begins
+STARTS = {
+    "momentum": "0.5",
+    "weight_decay": "0.01",
+    "clip_norm": "1",
+    "clip_value": "0.5",
+}  # of settings that are 0: where a fit begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,9 @@ class Number:
 
 def traces_of(side: Side) -> list[Trace]:
     """What an optimiser does at the probing points that it takes. What its own code raises at all of them goes on."""
+    if side.missing:
+        name = side.missing[0]
+        raise CommandError(f"{side.path} needs `{name}`: check_optimiser(..., arguments={{{name!r}: ...}})")
     traces, error = list[Trace](), None
     for scene in (numbers(), matrices()):
         try:
@@ -169,7 +177,7 @@ def _begun(wanted: Definition) -> Iterator[tuple[str, Definition]]:
             continue
         if float(wanted.constants.get(name, "0")):
             yield name, wanted
-        elif name in wanted.row.settings or name == "weight_decay":
+        elif name in wanted.row.settings or name in COMMON:
             yield name, definition(wanted.rule, {**wanted.chosen, name: STARTS.get(name, "1e-6")})
 
 

@@ -125,11 +125,8 @@ def _completed(a: Side, b: Side) -> tuple[Side, Side, tuple[str, ...]]:
     assumed: list[str] = []
 
     def with_size(side: Side, other: Side) -> Side:
-        missing = [name for name, one in side.parameters.items() if one.default is one.empty and name not in side.given]
-        if side.own or not missing:
-            return side
         given: dict[str, Any] = {}
-        for name in missing:
+        for name in side.missing:
             if name != side.step_size:
                 raise CommandError(f"{side.path} needs `{name}`: --set {name}=...")
             size = other.call.get(other.step_size) if other.rule is None else other.rule.constants.get("step_size")

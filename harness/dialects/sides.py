@@ -85,6 +85,12 @@ class Side:
         return {**defaults, **self.given}
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Arguments that must be given and are not."""
+        known = self.parameters.items()
+        return tuple(name for name, one in known if one.default is one.empty and name not in self.given)
+
+    @property
     def natives(self) -> Sequence[Native]:
         """Rows of the table for its constructor."""
         known = self.framework.natives if self.framework is not None and not self.own else ()
@@ -218,7 +224,19 @@ def of_object(make: Any, text: str = "") -> Side:
     """A user's own optimiser: a subclass of torch's `Optimizer`, an optax `GradientTransformation`, or a function that
     returns one. Raises CommandError where its framework cannot be told."""
     path = text or getattr(make, "__qualname__", "") or type(make).__name__
-    return Side(path, framework(_of_class(make) or _of_function(make)), make, {}, own=True)
+    if not callable(make) and _of_class(type(make)) == "torch":
+        raise CommandError(
+            f"{path} is made already and moves parameters of its own. Expected: its class, or a function of the "
+            f"parameters, `lambda parameters: {path}(parameters, lr=0.1)`."
+        )
+    try:
+        of = _of_class(make) or _of_function(make)
+    except CommandError:
+        expected = (
+            "a subclass of torch.optim.Optimizer, an optax.GradientTransformation, or a function that returns one"
+        )
+        raise CommandError(f"{path} is no optimiser that is known. Expected: {expected}.") from None
+    return Side(path, framework(of), make, {}, own=True)
 
 
 def _of_function(make: Any) -> str:

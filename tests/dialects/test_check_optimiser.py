@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import optax
 import pytest
+import torch
 
 import gradaccord
 from gradaccord.harness.errors import CommandError
@@ -95,6 +97,31 @@ def test_a_function_of_the_parameters() -> None:
 def test_a_mistake_is_told(words: dict[str, Any], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         gradaccord.check_optimiser(own_torch.Adam, **words)
+
+
+def test_clipping_that_was_not_asked_for_is_named() -> None:
+    made = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.001))
+    assert gradaccord.check_optimiser(made, "adam").cause == "clip_norm: 1"
+
+
+class NeedsRate(torch.optim.SGD):
+    def __init__(self, params: Any, lr: float) -> None:
+        super().__init__(params, lr=lr)
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (torch.optim.SGD([torch.zeros(1)], lr=0.1), "made already"),
+        (NeedsRate, "needs `lr`"),
+        (3, "no optimiser that is known"),
+        (lambda: None, "no optimiser that is known"),
+    ],
+    ids=["made", "needs", "number", "nothing"],
+)
+def test_what_is_no_optimiser_is_told(make: Any, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        gradaccord.check_optimiser(make)
 
 
 def test_it_is_a_table_too() -> None:
