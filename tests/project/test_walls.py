@@ -107,7 +107,7 @@ FILES = {
     "dialects": "known probing sides slips | following | identify | checking likeness | check remedies | dialect "
     "| wording | command pairs",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
-    "| heard_file | command compare | comparing",
+    "| further heard_file | command compare | comparing",
     "telling": "changes copying findings mermaid progress proving rules showing ways | causes explaining script "
     "| annotations failing issue stream terminal | watching",
 }
