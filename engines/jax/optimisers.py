@@ -13,7 +13,7 @@ import jax
 import optax
 
 from ...harness.records.evaluation import Advance, Array, Given, Moved, Unsupported
-from ...harness.rules.definition import Definition, definition
+from ...harness.rules.definition import Definition, definition, names_in
 from ...harness.rules.native import Native, nearest
 from ...harness.rules.optimiser import texts
 from ...harness.rules.schedules import Schedule
@@ -124,7 +124,10 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array]) -> Ad
 def _made(native: Native, runs: Definition) -> Any:
     """The optimiser, and before it what optax chains."""
     arguments = native.arguments(runs)
+    read = {name for step in runs.steps for text in step.texts for name in names_in(text)}
     for name, text in runs.formulas.items():
+        if name not in read:  # it says what state starts from, and is as at the first step
+            continue
         if native.settings.get("learning_rate") != name:
             raise Unsupported(f"optax: {native.path} with a `{name}` that changes from step to step")
         arguments["learning_rate"] = _by_count(Schedule(text))

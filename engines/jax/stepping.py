@@ -53,7 +53,7 @@ def begin(make: Any, arguments: Mapping[str, Any], start: Mapping[str, Array]) -
         with mode():
             updates, state = made.update({name: to_jax(gradients[name]) for name in parameters}, state, parameters)
             parameters = optax.apply_updates(parameters, updates)
-            return Stepped(jax.device_get(parameters), _by_name(jax.device_get(state), [*start]))
+            return Stepped(jax.device_get(parameters), _by_name(state, [*start]))
 
     return step
 
@@ -86,6 +86,8 @@ def _by_name(state: Any, parameters: list[str]) -> dict[str, dict[str, Array]]:
     """What optax keeps, by the last name on the way to it, the first of that name first; by its parameter."""
     named: dict[str, dict[str, Array]] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
+        if jax.dtypes.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key):
+            continue
         names = [str(getattr(part, "name", "")) for part in path if getattr(part, "name", "")]
         of = [part.key for part in path if isinstance(part, jax.tree_util.DictKey) and part.key in parameters]
         variables = named.setdefault(names[-1] if names else "state", {})

@@ -74,7 +74,8 @@ def _tables(q: Question, node: Node, mine: Array) -> Iterator[tuple[str, Array]]
 def _picking(theirs: Array, mine: Array) -> Iterator[Array]:
     """Indices as a mask that is one at each, or such a mask as indices."""
     if mine.dtype.kind == "b" and mine.ndim and theirs.size * mine.shape[-1] == mine.size:
-        picked, count = np.reshape(theirs, (-1, 1)), mine.shape[-1]
+        count = mine.shape[-1]
+        picked = np.asarray(theirs.ravel()[:, None], np.int64)
         flat = picked - count * np.arange(len(picked))[:, None]  # into all elements
         yield ((flat if ((flat >= 0) & (flat < count)).all() else picked) == np.arange(count)).reshape(mine.shape)
     elif theirs.dtype.kind == "b" and theirs.ndim and mine.size * theirs.shape[-1] == theirs.size:

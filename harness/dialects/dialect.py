@@ -9,11 +9,12 @@ from typing import Any, Literal, TypeAlias
 from ..errors import CommandError
 from ..rules.definition import Definition, definition
 from ..rules.native import differing
+from ..rules.rule import COMMON, Setting
 from .following import Apart, parted
 from .known import known
 from .likeness import EXACT, NEAR, Likeness, both, definition_of, gaps, likeness, lost, most
 from .probing import Trace, numbers
-from .remedies import Remedy, lines_apart, remedies
+from .remedies import Remedy, lines_apart, remedies, renamed
 from .sides import Side
 
 Verdict: TypeAlias = Literal["equal", "settings", "definition"]
@@ -38,10 +39,10 @@ class Difference:
 class Compared:
     """What stepping two optimisers on the same gradients came to.
 
-    `shows`: by probing point, where the two definitions are farthest apart; where one is not known, the two
-    optimisers. `assumed`: arguments that had to be given and were not. `turned`: one moves by the same and the
-    other way. `first`: the first step at which they part, 0 where they do not. `why`, `never`: what is known of the
-    pair beyond that.
+    `shows`: by probing point, where the two definitions are farthest apart, or the two optimisers where one is not
+    known. `assumed`: arguments that had to be given and were not. `turned`: one moves by the same and the other way.
+    `first`: the first step at which they part, 0 where they do not. `why`, `never`: what is known of the pair beyond
+    that.
     """
 
     a: Side
@@ -106,12 +107,13 @@ def _by_definition(a: Side, b: Side, of_a: Definition, of_b: Definition, pairs: 
     exact = gaps(of_a, of_b, at)
     if not broken and most(exact) <= EXACT:
         return _Told("equal")
+    of_b = renamed(of_b, of_a.rule)
     same_numbers = _with_numbers_of(of_a, of_b, b)
     of_definition = gaps(of_a, same_numbers, at)
     if not broken and most(of_definition) <= EXACT:
-        return _Told("settings", _shows(exact), tuple(_differences(of_a, of_b, renamed=False, sides=(a, b))))
+        return _Told("settings", _shows(exact), tuple(_differences(of_a, of_b, named=False, sides=(a, b))))
     shows = _shows([*exact, *broken]) if broken else _shows(of_definition)
-    differences = tuple(_differences(of_a, of_b, renamed=True, sides=(a, b)))
+    differences = tuple(_differences(of_a, of_b, named=True, sides=(a, b)))
     return _Told("definition", shows, differences, lines_apart(of_a, same_numbers))
 
 
@@ -149,9 +151,8 @@ def _shows(told: Sequence[Apart]) -> tuple[Apart, ...]:
 
 def _turned(pairs: Sequence[tuple[Trace, Trace]]) -> bool:
     """Whether one moves by the same and the other way."""
-    moves = [(one.a, one.b) for pair in pairs for one in parted(*pair)]
-    told = [(a, b) for a, b in moves if a or b]
-    return bool(told) and all(abs(a + b) <= 1e-6 * max(abs(a), abs(b)) for a, b in told)
+    told = [one for pair in pairs for one in parted(*pair) if one.a or one.b]
+    return bool(told) and all(abs(one.a + one.b) <= 1e-6 * one.size for one in told)
 
 
 # --- in words -----------------------------------------------------------------------------------------------
@@ -163,13 +164,16 @@ def _with_numbers_of(a: Definition, b: Definition, side: Side) -> Definition:
         name: text for name, text in a.chosen.items() if name not in a.row.choices and not lacks(side, b.rule, name)
     }
     told = {name: numbers.get(name, text) for name, text in b.chosen.items()}
+    for name, allowed in COMMON.items():  # of what all rules have, what a has not is 0
+        if name in b.constants and name not in a.chosen and isinstance(allowed, Setting):
+            told[name] = b.constants[name] if lacks(side, b.rule, name) else "0"
     if "weight_decay" in numbers and "weight_decay" not in told:
         told |= {name: a.chosen[name] for name in ("weight_decay", "decay") if name in a.chosen}
     return definition(b.rule, told)
 
 
-def _differences(a: Definition, b: Definition, *, renamed: bool, sides: tuple[Side, Side]) -> Iterator[Difference]:
-    if a.rule != b.rule and renamed:
+def _differences(a: Definition, b: Definition, *, named: bool, sides: tuple[Side, Side]) -> Iterator[Difference]:
+    if a.rule != b.rule and named:
         yield Difference("rule", a.rule, b.rule, f"the rule {a.rule}", f"the rule {b.rule}")
         shared = [name for name in a.chosen if name in b.chosen and a.chosen[name] != b.chosen[name]]
     else:
@@ -183,7 +187,8 @@ def _differences(a: Definition, b: Definition, *, renamed: bool, sides: tuple[Si
                 f"there is no `{name}`" if lacks(side, one.rule, name) else ""
                 for side, one in zip(sides, (a, b), strict=False)
             ]
-        if of_a != of_b:
+        without = choice is not None and choice.where and "0" in (_said(a, choice.where), _said(b, choice.where))
+        if of_a != of_b and not without:
             yield Difference(name, of_a, of_b, *words)
 
 
@@ -220,7 +225,7 @@ def _caveats(a: Side, b: Side) -> Iterator[str]:
     ):
         yield (
             "torch keeps its scalar in its default dtype: set torch.set_default_dtype(torch.float64) for float64, or "
-            "some 8 digits are right"
+            "some 7 digits are right"
         )
 
 

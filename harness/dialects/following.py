@@ -94,7 +94,10 @@ class Follower:
 
     def _entered(self, array: Array) -> Any:
         numbers: Any = self._exactly(np.asarray(array, dtype=np.float64))
-        return np.where(array == 0, numbers, entered(numbers, FORM)) if self._arithmetic == "rounded" else numbers
+        if self._arithmetic != "rounded":
+            return numbers
+        widened: Any = np.where(array == 0, numbers, entered(numbers, FORM))
+        return widened
 
     def _started(self, v: str, x: Any, shape: tuple[int, ...]) -> Any:
         graph = self._definition.start_of(v, shape)

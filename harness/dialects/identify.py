@@ -24,14 +24,18 @@ NEARLY = 1e-4  # of a move: what is worth to be rounded to few digits
 TURNS, TRIES, DONE = 20, 6, 1e-26
 DIGITS = (1, 2, 3, 4, 6, 9, 12)
 RANKED, NEAREST = 12, 3  # rules whose settings are fitted; and those that are looked at in all their choices
+# What people call settings, of whatever framework.
+NAMES: Mapping[str, str | tuple[str, ...]] = {
+    "lr": "step_size", "learning_rate": "step_size", "betas": ("beta1", "beta2"), "b1": "beta1", "b2": "beta2",
+}  # fmt: skip
 MOST = 64  # combinations of choices of one rule
 
 
 def told_by(arguments: Mapping[str, Any], framework: Framework) -> dict[str, str]:
-    """Settings by the names of arguments, as the framework's own optimisers call them: lr is the step size."""
+    """Settings by the names of arguments, as the framework's own optimisers, and people, call them."""
     told: dict[str, str] = {}
-    for native in framework.natives:
-        for argument, names in native.settings.items():
+    for settings in (*(native.settings for native in framework.natives), NAMES):
+        for argument, names in settings.items():
             value: Any = arguments.get(argument)
             several: Any = [value] if isinstance(names, str) else value
             if isinstance(several, list | tuple) and all(map(_is_number, cast("list[Any]", several))):
@@ -141,7 +145,8 @@ def _ranked(found: Sequence[Definition], traces: Sequence[Trace]) -> list[Defini
     for one in found:
         better = fit(one, traces[:1], names=("step_size",), turns=3) if "step_size" in one.constants else one
         measured: Any = np.minimum(np.abs(_gaps(better, traces[:1])), 1.0)
-        far = float(np.nanmean(measured**0.25))
+        weighed: Any = np.nanmean(measured**0.25)
+        far = float(weighed)
         if one.rule not in told or far < told[one.rule][0]:
             told[one.rule] = far, better
     return [better for _, better in sorted(told.values(), key=lambda m: m[0])[:RANKED]]

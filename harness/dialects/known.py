@@ -43,6 +43,26 @@ KNOWN: Mapping[tuple[str, str], Known] = {
         "adjust_lr_fn='match_rms_adamw', nesterov=False, weight_decay=0.0 in torch and consistent_rms=0.2, "
         "nesterov=False in optax",
     ),
+    ("torch.optim.NAdam", "optax.nadam"): Known(
+"""
+- momentum_decay=0 does not switch torch's growth off, it halves beta1; 1e6 makes it beta1 from the first step on
+- torch keeps the product of its momenta in its default dtype: in float64 some 6 digits agree, or all of them after
+  torch.set_default_dtype(torch.float64)
+""",
+    ),
+    ("torch.optim.Rprop", "optax.rprop"): Known(
+"""
+- given the same gradients, optax is one step behind: torch moves by 0.01, 0.012, ..., optax by 0, 0.01, ...
+""",
+        never="no setting makes them equal: optax moves by what the step before it found",
+    ),
+    ("torch.optim.Adam", "optax.amsgrad"): Known(
+        "- the first step is the same in both; b2 = 0, where second moments remember nothing, is no amsgrad any more"
+    ),
+    ("torch.optim.Adagrad", "optax.adagrad"): Known(
+        "- where nothing has been added up yet (sums of 0), optax moves by 0; torch does so by its eps, and gives NaN "
+        "without one"
+    ),
     ("torch.optim.Adafactor", "optax.adafactor"): Known(
 """
 - optax factors the second moment only where two dimensions have at least min_dim_size_to_factor=128; torch factors

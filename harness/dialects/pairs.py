@@ -150,7 +150,7 @@ def _alike(found: Compared) -> str:
     if found.equal:
         return "yes" + (", while the step size stays" if any("stays" in one for one in found.caveats) else "")
     if found.remedies:
-        return "with settings" if any(one.whole for one in found.remedies) else "at an extreme"
+        return "with settings" if any(one.whole for one in found.remedies) else "only at an extreme"
     return "no"
 
 
@@ -184,8 +184,13 @@ against that. For optimisers, settings or versions of your own:
     gradaccord dialect "torch.optim.SGD(momentum=0.9, dampening=0.5)" optax.sgd --set b.momentum=0.9
     gradaccord dialect my_optimiser.py:make "adam(eps=1e-7)"
 
+One of your own is judged from Python by `gradaccord.check_optimiser`: [optimisers.md](optimisers.md).
+
 An `optax` optimiser has no default learning rate; where none is given here, torch's was taken. In torch weight decay is
-part of every optimiser but Rprop and LBFGS and is added to the gradient, save in AdamW, Muon, Adafactor, and where
-decoupled_weight_decay=True; in optax it is a transformation, `optax.add_decayed_weights`: before the optimiser it is
-torch's coupled one.
+part of every optimiser but Rprop, LBFGS and SparseAdam, and is added to the gradient, save in AdamW, Muon, Adafactor,
+and where decoupled_weight_decay=True. In optax it is a transformation, `optax.add_decayed_weights`: before the
+optimiser it is torch's coupled one. Decoupled decay is rounded otherwise: torch multiplies x, optax adds to the step.
+
+"Alike" is said of the definition, so that rounding may differ; "with settings" where arguments of one make it the
+other; "only at an extreme" where no argument does, save a setting at its end on both sides.
 """

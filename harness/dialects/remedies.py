@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,8 @@ def _one_sided(a: Side, b: Side) -> Iterator[Remedy]:
     for wanted, mover, first in ((a, b, False), (b, a, True)):
         if wanted.definition is None or mover.framework is None or mover.own:
             continue
-        for candidate, change in _moved(mover, wanted.definition):
+        here = mover.framework is wanted.framework
+        for candidate, change in _moved(mover, wanted.definition, elsewhere=here):
             sides = (candidate, wanted) if first else (wanted, candidate)
             likeness = agree(*sides)
             if likeness is not None:
@@ -66,11 +67,14 @@ def _one_sided(a: Side, b: Side) -> Iterator[Remedy]:
                 break
 
 
-def _moved(mover: Side, wanted: Definition) -> Iterator[tuple[Side, str]]:
-    """The same constructor, or another of its framework, called so that it steps by a definition."""
+def _moved(mover: Side, wanted: Definition, *, elsewhere: bool = False) -> Iterator[tuple[Side, str]]:
+    """The same constructor, or another of its framework unless that one is `elsewhere`, called so that it steps by a
+    definition."""
     assert mover.framework is not None
     own = sorted(mover.framework.natives, key=lambda native: native.path != mover.path)
     for native in own:
+        if elsewhere and native.path != mover.path:
+            continue  # to put the other in its place makes no two equal
         for target in (wanted, *_renamed(wanted, native)):
             if native.rule != target.rule:
                 continue
@@ -97,11 +101,13 @@ def _called(mover: Side, native: Native, runs: Definition) -> Iterator[tuple[Sid
     same = native.path == mover.path
     base = mover if same else Side(native.path, mover.framework, mover.framework.find(native.path), {})
     arguments = {name: value for name, value in native.arguments(runs).items() if name in base.parameters}
+    told_of = {*native.settings, *native.choices, *native.given, *native.variants}
+    arguments |= {name: base.parameters[name].default for name in base.given if name not in told_of}
     told = {name: value for name, value in arguments.items() if name not in base.call or base.call[name] != value}
     told = _needed(base, told)
     side, change = base.with_(told), ", ".join(f"{name}={value!r}" for name, value in told.items())
     decay = runs.chosen.get("weight_decay", "0")
-    before = replace(mover, before=()).before
+    before: tuple[Side, ...] = ()
     if float(decay) and not native.takes("weight_decay") and runs.chosen.get("decay", "coupled") == "coupled":
         path = "optax.add_decayed_weights"
         first = Side(path, mover.framework, mover.framework.find(path), {"weight_decay": float(decay)})
@@ -130,19 +136,28 @@ def _of_both(a: Side, b: Side) -> Iterator[Remedy]:
     if a.definition is None or b.definition is None:
         return
     for base, other, first in ((a, b, True), (b, a, False)):
-        for name in _ends(a, b):
-            for text in EXTREMES:
-                wanted = _at_end(base, name, text)
-                if wanted is None or wanted.definition is None:
+        for wanted, change in _extreme(base, _ends(a, b)):
+            assert wanted.definition is not None
+            for candidate, _ in _moved(other, wanted.definition):
+                if candidate.path != other.path or candidate.before:
                     continue
-                for candidate, _ in _moved(other, wanted.definition):
-                    if candidate.path != other.path or candidate.before:
-                        continue
-                    sides = (wanted, candidate) if first else (candidate, wanted)
-                    likeness = agree(*sides)
-                    if likeness is not None:
-                        yield Remedy(sides[0].text, sides[1].text, f"{name}: {text}", likeness, whole=False)
-                        return
+                sides = (wanted, candidate) if first else (candidate, wanted)
+                likeness = agree(*sides)
+                if likeness is not None:
+                    yield Remedy(sides[0].text, sides[1].text, change, likeness, whole=False)
+                    return
+
+
+def _extreme(base: Side, names: Sequence[str]) -> Iterator[tuple[Side, str]]:
+    """A side with one number at its end; then with another one, that is 0, above it too: sums that begin above 0."""
+    ends = [(_at_end(base, name, text), f"{name}: {text}") for name in names for text in EXTREMES]
+    yield from ((side, change) for side, change in ends if side is not None and side.definition is not None)
+    for side, change in ends:
+        found = side.definition if side is not None else None
+        if side is not None and found is not None and "initial" in found.constants:
+            begun = _at_end(side, "initial", "0.1")
+            if begun is not None and begun.definition is not None:
+                yield begun, f"{change}, initial: 0.1"
 
 
 def _ends(a: Side, b: Side) -> list[str]:
@@ -194,3 +209,13 @@ def lines_apart(a: Definition, b: Definition) -> tuple[tuple[str, str], ...]:
             for k in range(max(len(left), len(right)))
         ]
     return tuple(pairs)
+
+
+def renamed(found: Definition, rule: str) -> Definition:
+    """A definition under the name of another rule where that is the same, else as it is: adam with decoupled decay is
+    adamw."""
+    row = RULES[rule]
+    if found.rule == rule or {*row.start} != {*found.row.start}:
+        return found
+    other = definition(rule, {name: text for name, text in found.chosen.items() if row.allowed(name) is not None})
+    return other if same(other, found) else found

@@ -163,7 +163,13 @@ def _difference(one: Difference, found: Compared) -> str:
         side = found.a if one.a_words else found.b
         value = one.b if one.a_words else one.a
         return f"{one.name}: {one.a_words or one.b_words} in {name(side)}; the other has {value}"
-    return f"{one.name}: {one.a} in {name(found.a)}, {one.b} in {name(found.b)}"
+    of_a, of_b = (_with_argument(side, one.name, text) for side, text in ((found.a, one.a), (found.b, one.b)))
+    return f"{one.name}: {of_a} in {name(found.a)}, {of_b} in {name(found.b)}"
+
+
+def _with_argument(side: Side, setting: str, text: str) -> str:
+    argument = side.argument(setting)
+    return f"{argument} {text}" if argument not in ("", setting) else text
 
 
 def remedies(found: Compared) -> Iterator[str]:
@@ -183,6 +189,8 @@ def _remedy(one: Remedy, found: Compared) -> str:
 
 
 def _because(found: Compared) -> str:
+    if any(one.name == "rule" for one in found.differences):
+        return ": they are two rules"
     told = [one.name for one in found.differences if one.is_choice]
     return f": no argument says `{told[0]}`" if told else ""
 

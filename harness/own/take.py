@@ -55,6 +55,7 @@ def take(
     ask: Ask,
     framework: str = "",
     seed: int = 0,
+    spread: float = SPREAD,
 ) -> Take:
     """Hear a function at the user's own numbers, and at random ones: parameters, running statistics and float inputs
     are drawn around their own (`drawn.py`), closer to them where the function fails or is not finite further off. Other
@@ -75,7 +76,7 @@ def take(
         numbers = each(
             own,
             lambda name, x: (
-                x if name in fixed else drawn(name, x, generator, SPREAD * shrunk, far=name not in held)  # noqa: B023
+                x if name in fixed else drawn(name, x, generator, spread * shrunk, far=name not in held)  # noqa: B023
             ),
         )
         try:

@@ -50,10 +50,10 @@ class Evaluation:
     gradients: Mapping[str, Array] = field(default_factory=dict[str, Array])
     terms: Mapping[Use, Array] | None = None
     adjoints: Mapping[str, Array] | None = None
-    parts: Mapping[Use, Sequence[Array]] = field(default_factory=dict[Use, Sequence[Array]])
     errors: Mapping[str, Array] | None = None
     output: Array | None = None
     known: str = ""
+    parts: Mapping[Use, Sequence[Array]] = field(default_factory=dict[Use, Sequence[Array]])
 
     @classmethod
     def unsupported(cls, reason: str) -> Evaluation:

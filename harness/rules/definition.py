@@ -187,9 +187,10 @@ class Definition:
         return self._once(cut=True)
 
     def start_of(self, name: str, shape: Shape) -> Graph:
-        """(x) -> (the state variable before the first step)."""
+        """(x) -> (the state variable before the first step), of which formulas of t say what they do at the first."""
         builder = Builder()
-        scope: dict[str, Arg] = {"x": builder.input("x", shape), **self.numbers}
+        at_first = {name: Constant(repr(self.number(name, 1))) for name in self.formulas}
+        scope: dict[str, Arg] = {"x": builder.input("x", shape), **self.numbers, **at_first}
         value = Parser(builder, scope).value("start", self.state[name].text)
         size = () if self.shape(name) == "scalar" else shape
         return builder.graph([builder.apply("broadcast_to", [value], {"shape": size}, "at_start")])

@@ -69,7 +69,7 @@ class Native:
                 if name in row.settings or name in wanted.chosen:
                     settings[name] = allowed.default or "0"
             elif isinstance(allowed, Choice) and not self._answers(name, wanted.chosen[name], around):
-                settings[name] = around[name][0] if around.get(name) else allowed.default
+                settings[name] = next((one for one in around.get(name, ()) if one in allowed.answers), allowed.default)
             else:
                 settings[name] = wanted.chosen[name]
         return definition(self.rule, settings)

@@ -89,7 +89,7 @@ def written_out(text: str) -> str:
 
 def moved(text: str, by: int) -> str:
     """A formula as it is so many steps later."""
-    return ast.unparse(_Filled({"t": _tree(f"t + {by}" if by >= 0 else f"t - {-by}")}).visit(_tree(text)))
+    return ast.unparse(_Filled({"t": _tree(f"t + {by}" if by >= 0 else f"t - {-by}")}).visit(_tree(written_out(text))))
 
 
 class _WrittenOut(ast.NodeTransformer):

@@ -140,3 +140,14 @@ def test_what_is_right_is_the_same(name: str) -> None:
 def test_a_bound_that_the_users_own_numbers_do_not_reach_is_reached_by_drawn_ones() -> None:
     x = torch.linspace(-1, 1, 64).reshape(4, 16)
     assert not gradaccord.compare(F.hardswish, lambda x: x * torch.clamp(x + 3, max=6) / 6, 2 * x, judge=False).same
+
+
+def clipped(r: Tensor, gain: Tensor, least: float | None = 0.8) -> Tensor:
+    return torch.min(r.exp() * gain, torch.clamp(r.exp(), least, 1.2) * gain).mean()
+
+
+def test_a_bound_that_is_hidden_at_the_first_points_is_looked_for_further_out() -> None:
+    torch.manual_seed(2)
+    r, gain = torch.randn(3) * 0.05, torch.randn(3)
+    assert gradaccord.compare(clipped, partial(clipped), r, gain, judge=False).same
+    assert not gradaccord.compare(clipped, partial(clipped, least=None), r, gain, judge=False).same

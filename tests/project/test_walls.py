@@ -95,7 +95,7 @@ FILES = {
     "| links | batches proof sides | radii "
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
-    "| definitions indices | statements | known | case",
+    "| definitions indices | statements | known | case | ledger_file",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
@@ -107,7 +107,7 @@ FILES = {
     "dialects": "known probing sides slips | following | identify | checking likeness | check remedies | dialect "
     "| wording | command pairs",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
-    "| heard_file | command compare | comparing",
+    "| further heard_file | command compare | comparing",
     "telling": "changes copying findings mermaid progress proving rules showing ways | causes explaining script "
     "| annotations failing issue stream terminal | watching",
 }
