@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gradaccord.harness.dialects.check import check_optimiser
+    from gradaccord.harness.graph.define import runnable, written_out
     from gradaccord.harness.graph.emit import emit, missing
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
     from gradaccord.harness.hearing.definitions import define
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "dialects.check": ("check_optimiser",),
+    "graph.define": ("runnable", "written_out"),
     "graph.emit": ("emit", "missing"),
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
     "own.check": ("check",),
@@ -60,7 +62,9 @@ __all__ = [
     "missing",
     "read_csv",
     "run",
+    "runnable",
     "trace",
+    "written_out",
 ]
 
 

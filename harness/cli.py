@@ -82,6 +82,13 @@ def main() -> None:
     metavar="S",
     help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
 )
+@click.option(
+    "--ledger",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Known disagreements of an engine. Repeat for several.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run that stopped in DIR; no unit is done twice.")
 @click.option("--no-cache", is_flag=True, help="Compile everything anew, and keep nothing of it for later runs.")
 @click.option("--allow-code", is_flag=True, help="Run the functions that cases name by `call`.")
@@ -108,6 +115,7 @@ def run(
     jobs: int | None,
     cluster: str,
     timeout: float | None,
+    ledger: tuple[str, ...],
     resume: bool,
     no_cache: bool,
     allow_code: bool,
@@ -125,13 +133,13 @@ def run(
     from .running.folder import check_folder
     from .running.loading import checked
     from .running.offered import installed
-    from .running.selection import check_dtypes, refuse_code, select
+    from .running.selection import check_dtypes, explained, refuse_code, select
 
     options.exclude(quiet=quiet, verbose=verbose)
     engines = checked(engine) or tuple(installed())
     dtypes = check_dtypes(dtype)
     check_folder(Path(out))
-    selected = select(path, tag)
+    selected = explained(select(path, tag), ledger)
     if not allow_code:
         refuse_code(selected, "`gradaccord run --allow-code` runs it")
     from .records.evaluation import CACHE
@@ -145,6 +153,7 @@ def run(
     settings = Settings(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
         cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code, resume=resume,
+        ledgers=ledger,
     )  # fmt: skip
     with watching(quiet=quiet, verbose=verbose, form=form) as (watchers, tell):
         end = session(selected, settings, command, watchers)
@@ -215,9 +224,10 @@ def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     shell_complete=options.dtypes,
     help="The precision of the script.",
 )
+@click.option("--issue", is_flag=True, help="The operation alone that is off, as small as it still fails.")
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
 @options.reports_errors
-def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -> None:
+def show(case: str, engine: str | None, point: int, dtype: str, issue: bool, mermaid: bool) -> None:
     """Show a case and its gradient, written out.
 
     The graph, the gradient in the case language, and the source that the hand-written engine runs.
@@ -229,13 +239,16 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
     from .telling.showing import case_text
 
     options.exclude(engine=engine, mermaid=mermaid)
+    if issue and engine is None:
+        options.stop("`--issue` without `--engine NAME`: it is a script of that engine")
     selected = select([case])
     for entry in selected:
         if engine is not None:
-            from .telling.script import script
+            from .telling import issue as issues
 
             check_dtypes([dtype])
-            click.echo(script(graph_is_data(entry.case), engine, point, dtype), nl=False)
+            write = issues.issue if issue else issues.explained
+            click.echo(write(graph_is_data(entry.case), engine, point, dtype), nl=False)
         elif mermaid:
             click.echo(diagrams.mermaid(graph_is_data(entry.case).graph))
         else:

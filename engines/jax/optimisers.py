@@ -13,7 +13,7 @@ import jax
 import optax
 
 from ...harness.records.evaluation import Advance, Array, Given, Moved, Unsupported
-from ...harness.rules.definition import Definition, definition
+from ...harness.rules.definition import Definition, definition, names_in
 from ...harness.rules.native import Native, nearest
 from ...harness.rules.optimiser import texts
 from ...harness.rules.schedules import Schedule
@@ -124,19 +124,22 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array]) -> Ad
 def _made(native: Native, runs: Definition) -> Any:
     """The optimiser, and before it what optax chains."""
     arguments = native.arguments(runs)
+    read = {name for step in runs.steps for text in step.texts for name in names_in(text)}
     for name, text in runs.formulas.items():
+        if name not in read:  # it says what state starts from, and is as at the first step
+            continue
         if native.settings.get("learning_rate") != name:
             raise Unsupported(f"optax: {native.path} with a `{name}` that changes from step to step")
         arguments["learning_rate"] = _by_count(Schedule(text))
     made = getattr(optax, native.path.rpartition(".")[2])(**arguments)
     before: list[Any] = []
     if "clip_value" in runs.chosen:
-        before.append(optax.clip(float(runs.chosen["clip_value"])))
+        before.append(optax.clip(runs.number("clip_value", 1)))
     if "clip_norm" in runs.chosen:
-        before.append(optax.clip_by_global_norm(float(runs.chosen["clip_norm"])))
+        before.append(optax.clip_by_global_norm(runs.number("clip_norm", 1)))
     if "weight_decay" in runs.chosen and not native.takes("weight_decay"):
         uphill = runs.row.promise == "up"
-        before.append(optax.add_decayed_weights(float(runs.chosen["weight_decay"]) * (-1 if uphill else 1)))
+        before.append(optax.add_decayed_weights(runs.number("weight_decay", 1) * (-1 if uphill else 1)))
     return optax.chain(*before, made) if before else made
 
 

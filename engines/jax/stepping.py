@@ -5,7 +5,7 @@ A schedule, a function of the number of steps that were taken, moves a parameter
 
 # jax and optax are annotated in part: their functions are passed around here as `Any`.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false, reportUnknownParameterType=false
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def begin(make: Any, arguments: Mapping[str, Any], start: Mapping[str, Array]) -
         with mode():
             updates, state = made.update({name: to_jax(gradients[name]) for name in parameters}, state, parameters)
             parameters = optax.apply_updates(parameters, updates)
-            return Stepped(jax.device_get(parameters), _by_name(jax.device_get(state), [*start]))
+            return Stepped(jax.device_get(parameters), _by_name(state, [*start]))
 
     return step
 
@@ -61,8 +61,7 @@ def begin(make: Any, arguments: Mapping[str, Any], start: Mapping[str, Array]) -
 def _made(make: Any, arguments: Mapping[str, Any]) -> Any:
     if isinstance(make, optax.GradientTransformation):
         return make
-    made = make(**{name: _by_count(value) for name, value in arguments.items()})
-    return made
+    return make(**{name: _by_count(value) for name, value in arguments.items()})
 
 
 def _by_count(value: Any) -> Any:
@@ -71,17 +70,24 @@ def _by_count(value: Any) -> Any:
 
 
 def _by_schedule(schedule: Any) -> optax.GradientTransformation:
-    def update(gradients: Any, count: Any, params: Any = None) -> tuple[Any, Any]:
-        rate = np.float64(schedule(count))
-        return jax.tree.map(lambda g: jax.numpy.full_like(g, rate), gradients), count + 1
+    def init(params: Any) -> Any:
+        del params
+        return 0
 
-    return optax.GradientTransformation(lambda _: 0, update)
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        del params
+        rate = np.float64(schedule(state))
+        return jax.tree.map(lambda g: jax.numpy.full_like(g, rate), updates), state + 1
+
+    return optax.GradientTransformation(init, update)
 
 
 def _by_name(state: Any, parameters: list[str]) -> dict[str, dict[str, Array]]:
     """What optax keeps, by the last name on the way to it, the first of that name first; by its parameter."""
     named: dict[str, dict[str, Array]] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
+        if jax.dtypes.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key):
+            continue
         names = [str(getattr(part, "name", "")) for part in path if getattr(part, "name", "")]
         of = [part.key for part in path if isinstance(part, jax.tree_util.DictKey) and part.key in parameters]
         variables = named.setdefault(names[-1] if names else "state", {})

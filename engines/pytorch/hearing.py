@@ -37,6 +37,7 @@ from . import (
 from .arguments import tensors_of, walk
 from .calls import CASTING, FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
 from .changes import change
+from .derivatives import heard_grad
 from .functions import LEAVES, PIECES, REFUSED, Named, inside_of, named, same_function
 from .nodes import Nodes, Tags, array, unusual
 from .places import Places
@@ -81,6 +82,8 @@ class Hearing(TorchFunctionMode):
         what, named_args = named(func), dict(kwargs or {})
         if torch._C._functorch.peek_interpreter_stack() is not None:
             raise self.refused("a transform inside, such as grad, vmap or jacrev", Named("func", "torch.func"), DEFINE)
+        if what.name == "grad" and getattr(func, "__module__", "") == "torch.autograd":
+            return heard_grad(self, what, *args, **named_args)
         if what.name in REFUSED and getattr(func, "__module__", "") == REFUSED[what.name][0]:
             raise self.refused(REFUSED[what.name][1], what, REFUSED[what.name][2])
         if what.setter:

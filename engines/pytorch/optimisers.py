@@ -95,7 +95,7 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array], **var
                 group.update(native.arguments(runs, t))
         for name, parameter in parameters.items():
             parameter.grad = to_torch(gradients[name].copy())
-        _clip([*parameters.values()], runs)
+        _clip([*parameters.values()], runs, t)
         made.step()
         # The optimiser moves its tensors in place, so what leaves is a copy.
         return Moved(
@@ -110,11 +110,11 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array], **var
     return step
 
 
-def _clip(parameters: list[Tensor], runs: Definition) -> None:
+def _clip(parameters: list[Tensor], runs: Definition, t: int) -> None:
     """What a definition clips, by torch's own functions, in place."""
     if "clip_value" in runs.chosen:
-        torch.nn.utils.clip_grad_value_(parameters, float(runs.chosen["clip_value"]))
+        torch.nn.utils.clip_grad_value_(parameters, runs.number("clip_value", t))
     if "clip_norm" in runs.chosen:
         groups = [parameters] if runs.chosen["clip_over"] == "all" else [[parameter] for parameter in parameters]
         for group in groups:
-            torch.nn.utils.clip_grad_norm_(group, float(runs.chosen["clip_norm"]))
+            torch.nn.utils.clip_grad_norm_(group, runs.number("clip_norm", t))

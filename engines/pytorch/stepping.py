@@ -19,6 +19,7 @@ import torch
 
 from ...harness.records.evaluation import Array
 from ...harness.rules.framework import Framework, Step, Stepped
+from ...harness.rules.native import NOTHING_AROUND
 from ...harness.rules.schedules import Schedule
 from .optimisers import NATIVES
 from .tensors import to_numpy, to_torch
@@ -157,4 +158,4 @@ def _grad(parameter: torch.Tensor) -> torch.Tensor:
     return parameter.grad
 
 
-optimisers = Framework("torch", torch.__version__, ("torch",), NATIVES, (), find, begin, arguments_of)
+optimisers = Framework("torch", torch.__version__, ("torch",), NATIVES, NOTHING_AROUND, find, begin, arguments_of)

@@ -102,10 +102,10 @@ def _like_operand(question: Question, name: str) -> str:
 
 
 def _place(side: Side, name: str) -> Place:
-    """Where a step stands; of one that has no line of the user's, the next that has."""
+    """Where a step stands; of one that has no line of the user's, the next that has, or else the call that it is."""
     waiting = [name] if name else []
     for at in waiting:
         if side.place(at).file:
             return side.place(at)
         waiting += [user for user in side.users.get(at, ()) if user not in waiting]
-    return Place()
+    return side.place(name) if name else Place()

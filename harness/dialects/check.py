@@ -143,10 +143,10 @@ def check_optimiser(
 
     `make` is a subclass of `torch.optim.Optimizer`, a function of the parameters that returns one, an optax
     `GradientTransformation`, or a function that returns one; `arguments` are handed to it. `rule` with its `settings`
-    (`rule="adam", eps=1e-8`; `gradaccord.check_optimiser` takes torch's and optax's names too, `lr`, `betas`) is what it
-    is held against: what is not given is the rule's own default, but the step size, which is the optimiser's where it
-    tells one. Without a rule, it is told which one it is. `state`: what it calls a state variable of the rule,
-    `{"m": "average"}`; most are found by themselves.
+    (`rule="adam", eps=1e-8`; by the names of torch and optax too, `lr`, `betas`) is what it is held against: what is
+    not given is the rule's own default, but the step size, which is the optimiser's where it tells one. Without a rule,
+    it is told which one it is. `state`: what it calls a state variable of the rule, `{"m": "average"}`; most are found
+    by themselves.
 
     Raises CommandError for a rule, setting or state variable that does not exist, and what `make` raises.
     """
@@ -188,7 +188,7 @@ def _arguments(side: Side) -> Mapping[str, Any]:
 
 
 def _wanted(rule: str, settings: Mapping[str, Any], told: Mapping[str, str], side: Side) -> Definition:
-    known = RULES[rule].settings if rule in RULES else {}
+    known = [*RULES[rule].settings] if rule in RULES else []
     own = {name: text for name, text in told.items() if name == "step_size" and name in known}
     by_name = {name: value for name, value in settings.items() if name in known or not _told({name: value}, side)}
     return rule_of(rule, {**own, **_told(settings, side), **by_name})

@@ -37,14 +37,14 @@ class Number:
 
 
 def traces_of(side: Side) -> list[Trace]:
-    """What an optimiser does at the probing points that it takes. What its own code raises at all of them goes through."""
+    """What an optimiser does at the probing points that it takes. What its own code raises at all of them goes on."""
     traces, error = list[Trace](), None
     for scene in (numbers(), matrices()):
         try:
             traces.append(taken(scene, side.begin))
         except CommandError:
             raise
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001  # whatever a user's own code raises
             error = raised
     if not traces:
         assert error is not None
@@ -65,8 +65,8 @@ def judged(wanted: Definition, traces: Sequence[Trace], shown: Mapping[str, str]
 
 
 def shown_by(wanted: Definition, side: Side, traces: Sequence[Trace], given: Mapping[str, str]) -> dict[str, str]:
-    """State variable of the rule -> what the optimiser calls it: as given, as its framework's own optimiser of that rule
-    calls it, or by its numbers."""
+    """State variable of the rule -> what the optimiser calls it: as given, as its framework's own optimiser of that
+    rule calls it, or by its numbers."""
     kept = _kept(traces)
     for v, called in given.items():
         if v not in wanted.state:
@@ -85,7 +85,8 @@ def shown_by(wanted: Definition, side: Side, traces: Sequence[Trace], given: Map
     for v in wanted.state:
         taken_ = {*shown.values()}
         if v not in shown:
-            shown |= {v: name for name in kept if name not in taken_ and _is_it(wanted, v, name, traces)}
+            like = [name for name in kept if name not in taken_ and _is_it(wanted, v, name, traces)]
+            shown |= dict.fromkeys([v] if like else [], like[0] if like else "")
     return shown
 
 
@@ -119,7 +120,8 @@ def _is_it(wanted: Definition, v: str, name: str, traces: Sequence[Trace]) -> bo
 
 def cause(wanted: Definition, traces: Sequence[Trace], told: Mapping[str, str]) -> tuple[str, Definition | None]:
     """What is wrong with an optimiser that is off: a setting, another definition, a mistake of the list, or another
-    rule; in words, with the definition that it steps by, which a mistake makes nobody's. Empty where nothing explains all steps."""
+    rule; in words, with the definition that it steps by, which a mistake makes nobody's. Empty where nothing
+    explains all steps."""
     if settings := [*_settings(wanted, traces)]:
         words = " or ".join(f"{name}: {found.chosen[name]}" for name, found in settings)
         return words, settings[0][1]

@@ -1,4 +1,4 @@
-"""A definition followed along given gradients: in exact balls, in balls that hold every sound rounding, or in float64."""
+"""A definition followed along given gradients: in exact balls, in balls that hold every sound rounding, in float64."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..paths.arithmetic import stepping
 from ..records.evaluation import Array
 from ..records.formats import FORMATS, Format
 from ..rules.definition import NEW, Definition
-from ..rules.optimiser import reads
+from ..rules.optimiser import norm_of_all, reads
+from ..rules.rule import NORM_OF_ALL
 from ..truth.numbers import to_balls
 from ..truth.precision import working
 from ..truth.rounding import entered, floats, radii
@@ -26,6 +27,7 @@ Arithmetic: TypeAlias = Literal["exact", "rounded", "float64"]
 FORM = FORMATS["float64"]
 SLACK = 4  # other forms of a line round otherwise: lerp, and decay that multiplies x
 LEAST = 1e-290
+NORM_COST = 16  # roundings of a norm over some hundred numbers
 
 
 class Follower:
@@ -51,6 +53,8 @@ class Follower:
             made = _compiled(once, self._arithmetic, self._once)(*(numbers[name] for name in reads(once)))
             numbers |= dict(zip(definition.once_names, made, strict=True))
         self._scalars = {v: numbers[NEW + v] for v in self._scalars}
+        if definition.together:
+            numbers[NORM_OF_ALL] = self._norm(gradients)
         for name, x in self.x.items():
             graph = definition.program(np.shape(x))
             own = {"x": x, "g": self._entered(gradients[name]), **{v: self.state[v][name] for v in self.state}}
@@ -59,6 +63,14 @@ class Follower:
             self.x[name] = np.broadcast_to(np.asarray(moved), np.shape(x))
             for v, value in zip(self.state, new, strict=True):
                 self.state[v][name] = np.broadcast_to(np.asarray(value), np.shape(x))
+
+    def _norm(self, gradients: Mapping[str, Array]) -> Any:
+        if self._arithmetic == "float64":
+            return norm_of_all(gradients.values())
+        balls: list[Any] = [to_balls(np.asarray(g, dtype=np.float64)) for g in gradients.values()]
+        squares: Any = sum(np.square(ball).sum() for ball in balls)
+        norm = np.asarray(squares.sqrt(), dtype=object)
+        return entered(norm, FORM, NORM_COST) if self._arithmetic == "rounded" else norm
 
     def enters(self, x: Mapping[str, Array]) -> None:
         """Go on from an engine's own parameters."""
@@ -81,8 +93,11 @@ class Follower:
         return array if self._arithmetic == "float64" else to_balls(array)
 
     def _entered(self, array: Array) -> Any:
-        numbers = self._exactly(np.asarray(array, dtype=np.float64))
-        return np.where(array == 0, numbers, entered(numbers, FORM)) if self._arithmetic == "rounded" else numbers
+        numbers: Any = self._exactly(np.asarray(array, dtype=np.float64))
+        if self._arithmetic != "rounded":
+            return numbers
+        widened: Any = np.where(array == 0, numbers, entered(numbers, FORM))
+        return widened
 
     def _started(self, v: str, x: Any, shape: tuple[int, ...]) -> Any:
         graph = self._definition.start_of(v, shape)
@@ -118,8 +133,8 @@ class Off:
 
 def held(definition: Definition, trace: Trace, shown: Mapping[str, str], *, strict: bool = False) -> list[Off]:
     """Where an optimiser is not what a definition says: at each step from its own parameters, and from its own state
-    where it is `shown` (state variable -> the optimiser's name of it). State that is hidden goes along in balls. A number where
-    the definition has none is off only if `strict`."""
+    where it is `shown` (state variable -> the optimiser's name of it). State that is hidden goes along in balls. A
+    number where the definition has none is off only if `strict`."""
     found: list[Off] = []
     with working(), np.errstate(all="ignore"):
         follower = Follower(definition, trace.scene.start, "rounded", _of_scalars(definition, trace, shown))

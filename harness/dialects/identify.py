@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations, product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,18 +24,22 @@ NEARLY = 1e-4  # of a move: what is worth to be rounded to few digits
 TURNS, TRIES, DONE = 20, 6, 1e-26
 DIGITS = (1, 2, 3, 4, 6, 9, 12)
 RANKED, NEAREST = 12, 3  # rules whose settings are fitted; and those that are looked at in all their choices
+# What people call settings, of whatever framework.
+NAMES: Mapping[str, str | tuple[str, ...]] = {
+    "lr": "step_size", "learning_rate": "step_size", "betas": ("beta1", "beta2"), "b1": "beta1", "b2": "beta2",
+}  # fmt: skip
 MOST = 64  # combinations of choices of one rule
 
 
 def told_by(arguments: Mapping[str, Any], framework: Framework) -> dict[str, str]:
-    """Settings by the names of arguments, as the framework's own optimisers call them: lr is the step size."""
+    """Settings by the names of arguments, as the framework's own optimisers, and people, call them."""
     told: dict[str, str] = {}
-    for native in framework.natives:
-        for argument, names in native.settings.items():
-            value = arguments.get(argument)
-            numbers = [value] if isinstance(names, str) else value
-            if isinstance(numbers, list | tuple) and all(_is_number(number) for number in numbers):
-                pairs = zip((names,) if isinstance(names, str) else names, numbers, strict=False)
+    for settings in (*(native.settings for native in framework.natives), NAMES):
+        for argument, names in settings.items():
+            value: Any = arguments.get(argument)
+            several: Any = [value] if isinstance(names, str) else value
+            if isinstance(several, list | tuple) and all(map(_is_number, cast("list[Any]", several))):
+                pairs = zip((names,) if isinstance(names, str) else names, cast("list[Any]", several), strict=False)
                 told = {**{name: repr(float(number)) for name, number in pairs}, **told}
     return told
 
@@ -85,8 +89,8 @@ def identified(
             break
         if explains(found, traces):
             return found, found
-    best = measured[0][::2]
-    if not fitting or not np.isfinite(measured[0][0]):
+    best = measured[0][0], measured[0][2]
+    if not fitting or not np.isfinite(best[0]):
         return None, best[1]
     fitted = list[tuple[float, Definition]]()
     for one in _ranked([one for _, _, one in measured], traces):
@@ -140,7 +144,9 @@ def _ranked(found: Sequence[Definition], traces: Sequence[Trace]) -> list[Defini
     told = dict[str, tuple[float, Definition]]()
     for one in found:
         better = fit(one, traces[:1], names=("step_size",), turns=3) if "step_size" in one.constants else one
-        far = float(np.nanmean(np.minimum(np.abs(_gaps(better, traces[:1])), 1.0) ** 0.25))
+        measured: Any = np.minimum(np.abs(_gaps(better, traces[:1])), 1.0)
+        weighed: Any = np.nanmean(measured**0.25)
+        far = float(weighed)
         if one.rule not in told or far < told[one.rule][0]:
             told[one.rule] = far, better
     return [better for _, better in sorted(told.values(), key=lambda m: m[0])[:RANKED]]
@@ -183,7 +189,7 @@ def _moved(found: Definition, by: Mapping[str, float]) -> Definition:
 
 
 def rounded(found: Definition, traces: Sequence[Trace], names: Sequence[str] = ()) -> Definition | None:
-    """A fitted definition with its numbers to the fewest digits with which every step is sound; None where it is not."""
+    """A fitted definition, its numbers to the fewest digits with which every step is sound; None where none is."""
     for digits in DIGITS:
         told = dict(found.settings)
         told |= {name: f"{float(found.constants[name]):.{digits}g}" for name in names or found.constants}

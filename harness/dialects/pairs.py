@@ -34,16 +34,18 @@ PAIRS: tuple[Pair, ...] = (
          "optax has no dampening, and torch does not dampen the first gradient: dampening=0 in torch, or nothing"),
     Pair("nesterov", "torch.optim.SGD(lr=0.1, momentum=0.9, nesterov=True)",
          "optax.sgd(learning_rate=0.1, momentum=0.9, nesterov=True)", "equal", "the same"),
-    Pair("coupled weight decay", "torch.optim.SGD(lr=0.1, weight_decay=0.01)", "optax.sgd(learning_rate=0.1)", "settings",
-         "optax.chain(optax.add_decayed_weights(0.01), optax.sgd(0.1)), as before any other optimiser"),
+    Pair("coupled weight decay", "torch.optim.SGD(lr=0.1, weight_decay=0.01)", "optax.sgd(learning_rate=0.1)",
+         "settings", "optax.chain(optax.add_decayed_weights(0.01), optax.sgd(0.1)), as before any other optimiser"),
     Pair("coupled weight decay of adam", "torch.optim.Adam(weight_decay=0.01)",
          "optax.chain(optax.add_decayed_weights(0.01), optax.adam(learning_rate=0.001))", "equal",
          "the same: the decay stands before adam"),
     Pair("adagrad", "torch.optim.Adagrad", "optax.adagrad", "definition",
-         "eps outside the root in torch, inside in optax; sums begin at 0 and at 0.1: equal only with eps=0 and the same "
+         "eps outside the root in torch, inside in optax; sums begin at 0 and at 0.1: equal only with eps=0 and the "
+         "same "
          "initial_accumulator_value above 0 on both sides"),
     Pair("rmsprop", "torch.optim.RMSprop", "optax.rmsprop", "definition",
-         "eps outside the root in torch, inside in optax; decay 0.99 and 0.9: set eps_in_sqrt=False, decay=0.99 in optax"),
+         "eps outside the root in torch, inside in optax; decay 0.99 and 0.9: set eps_in_sqrt=False, decay=0.99 in "
+         "optax"),
     Pair("rmsprop, centered", "torch.optim.RMSprop(centered=True)", "optax.rmsprop(learning_rate=0.01, centered=True)",
          "definition", "as rmsprop: eps_in_sqrt=False, decay=0.99"),
     Pair("rmsprop with momentum", "torch.optim.RMSprop(momentum=0.9)",
@@ -74,9 +76,11 @@ PAIRS: tuple[Pair, ...] = (
     Pair("clipping by norm", "torch.nn.utils.clip_grad_norm_(max_norm=1.0)", "optax.clip_by_global_norm(max_norm=1.0)",
          "definition", "torch adds 1e-6 to the norm: 1e-6 / norm apart wherever it clips, and no setting"),
     Pair("step schedule", "torch.optim.lr_scheduler.StepLR(lr=0.1, step_size=4, gamma=0.5)",
-         "optax.exponential_decay(init_value=0.1, transition_steps=4, decay_rate=0.5, staircase=True)", "equal", "the same"),
+         "optax.exponential_decay(init_value=0.1, transition_steps=4, decay_rate=0.5, "
+         "staircase=True)", "equal", "the same"),
     Pair("multi-step schedule", "torch.optim.lr_scheduler.MultiStepLR(lr=0.1, milestones=[4, 8], gamma=0.5)",
-         "optax.piecewise_constant_schedule(init_value=0.1, boundaries_and_scales={4: 0.5, 8: 0.5})", "equal", "the same"),
+         "optax.piecewise_constant_schedule(init_value=0.1, boundaries_and_scales={4: 0.5, 8: 0.5})", "equal", "the "
+                                                                                                               "same"),
     Pair("exponential schedule", "torch.optim.lr_scheduler.ExponentialLR(lr=0.1, gamma=0.9)",
          "optax.exponential_decay(init_value=0.1, transition_steps=1, decay_rate=0.9)", "equal", "the same"),
     Pair("linear schedule",
@@ -84,12 +88,15 @@ PAIRS: tuple[Pair, ...] = (
          "optax.linear_schedule(init_value=0.05, end_value=0.1, transition_steps=8)", "equal",
          "the same: torch's factors multiply lr"),
     Pair("polynomial schedule", "torch.optim.lr_scheduler.PolynomialLR(lr=0.1, total_iters=8, power=2.0)",
-         "optax.polynomial_schedule(init_value=0.1, end_value=0.0, power=2.0, transition_steps=8)", "equal", "the same"),
+         "optax.polynomial_schedule(init_value=0.1, end_value=0.0, power=2.0, transition_steps=8)", "equal", "the "
+                                                                                                             "same"),
     Pair("cosine schedule", "torch.optim.lr_scheduler.CosineAnnealingLR(lr=0.1, T_max=12)",
          "optax.cosine_decay_schedule(init_value=0.1, decay_steps=12)", "definition",
          "equal up to step T_max; beyond it torch's goes up again and optax's stays"),
-    Pair("one cycle", "torch.optim.lr_scheduler.OneCycleLR(lr=0.1, max_lr=0.1, total_steps=41, pct_start=0.2682926829268293)",
-         "optax.cosine_onecycle_schedule(transition_steps=41, peak_value=0.1, pct_start=0.2682926829268293)", "definition",
+    Pair("one cycle", "torch.optim.lr_scheduler.OneCycleLR(lr=0.1, max_lr=0.1, total_steps=41, "
+                      "pct_start=0.2682926829268293)",
+         "optax.cosine_onecycle_schedule(transition_steps=41, peak_value=0.1, "
+         "pct_start=0.2682926829268293)", "definition",
          "torch's phases end a step earlier: transition_steps = total_steps - 1, and pct_start to match"),
     Pair("one cycle, matched",
          "torch.optim.lr_scheduler.OneCycleLR(lr=0.1, max_lr=0.1, total_steps=41, pct_start=0.2682926829268293)",
@@ -109,8 +116,9 @@ ALONE: tuple[tuple[str, str, str], ...] = (
     ("signum", "optax.signum", "the sign of the mean gradient"),
     ("asgd", "torch.optim.ASGD", "shrinks x by lambd and averages it from step t0 on"),
     ("lbfgs", "torch.optim.LBFGS, optax.lbfgs",
-     "both exist and are two: torch keeps 100 pairs and evaluates up to 20 times inside step(closure); optax keeps 10 and "
-     "searches along the line by default. They read the function, so that given gradients say nothing of them"),
+     ("both exist and are two: torch keeps 100 pairs and evaluates up to 20 times inside step(closure); optax keeps "
+      "10 and "
+     "searches along the line by default. They read the function, so that given gradients say nothing of them")),
 )  # fmt: skip
 
 
@@ -134,14 +142,15 @@ def _table() -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for pair in PAIRS:
         alike = _alike(stepped(pair))
-        yield f"| [{pair.about}](#{anchor(pair)}) | `{named(pair.a).path}` | `{named(pair.b).path}` | {alike} | {pair.short} |"
+        first, second = named(pair.a).path, named(pair.b).path
+        yield f"| [{pair.about}](#{anchor(pair)}) | `{first}` | `{second}` | {alike} | {pair.short} |"
 
 
 def _alike(found: Compared) -> str:
     if found.equal:
         return "yes" + (", while the step size stays" if any("stays" in one for one in found.caveats) else "")
     if found.remedies:
-        return "with settings" if any(one.whole for one in found.remedies) else "at an extreme"
+        return "with settings" if any(one.whole for one in found.remedies) else "only at an extreme"
     return "no"
 
 
@@ -175,8 +184,13 @@ against that. For optimisers, settings or versions of your own:
     gradaccord dialect "torch.optim.SGD(momentum=0.9, dampening=0.5)" optax.sgd --set b.momentum=0.9
     gradaccord dialect my_optimiser.py:make "adam(eps=1e-7)"
 
+One of your own is judged from Python by `gradaccord.check_optimiser`: [optimisers.md](optimisers.md).
+
 An `optax` optimiser has no default learning rate; where none is given here, torch's was taken. In torch weight decay is
-part of every optimiser but Rprop and LBFGS and is added to the gradient, save in AdamW, Muon, Adafactor, and where
-decoupled_weight_decay=True; in optax it is a transformation, `optax.add_decayed_weights`: before the optimiser it is
-torch's coupled one.
+part of every optimiser but Rprop, LBFGS and SparseAdam, and is added to the gradient, save in AdamW, Muon, Adafactor,
+and where decoupled_weight_decay=True. In optax it is a transformation, `optax.add_decayed_weights`: before the
+optimiser it is torch's coupled one. Decoupled decay is rounded otherwise: torch multiplies x, optax adds to the step.
+
+"Alike" is said of the definition, so that rounding may differ; "with settings" where arguments of one make it the
+other; "only at an extreme" where no argument does, save a setting at its end on both sides.
 """

@@ -17,7 +17,7 @@ from ..errors import CommandError, raised
 from ..graph.node import GraphError
 from ..own.frameworks import PACKAGES, framework_of
 from ..records.evaluation import Array
-from ..rules.definition import Definition, definition
+from ..rules.definition import Definition, definition, names_in
 from ..rules.framework import Framework, Step, Stepped
 from ..rules.native import Native
 from ..rules.optimiser import row_optimiser
@@ -33,7 +33,11 @@ OPTIMISERS = "gradaccord.optimisers"
 ASIDE = ("foreach", "capturable", "differentiable", "fused", "weight_decay_mask", "mask", "trust_ratio_mask")
 EXAMPLE = "`torch.optim.SGD(lr=0.1)`, `optax.sgd`, a rule, or `path.py:make`"
 # What optax chains before an optimiser: the settings that it makes of their arguments.
-BEFORE: Mapping[str, Mapping[str, str]] = {"optax.add_decayed_weights": {"weight_decay": "weight_decay"}}
+BEFORE: Mapping[str, Mapping[str, str]] = {
+    "optax.clip": {"max_delta": "clip_value"},
+    "optax.clip_by_global_norm": {"max_norm": "clip_norm"},
+    "optax.add_decayed_weights": {"weight_decay": "weight_decay"},
+}
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,11 @@ class Side:
             return None
         if plain is None or not self.before:
             return plain
-        added: dict[str, str] = {}
-        for one in self.before:
-            if one.path not in BEFORE or "weight_decay" in plain.chosen:
-                return None
-            added |= {setting: repr(float(one.call[name])) for name, setting in BEFORE[one.path].items()}
+        # Rules clip by value, then by norm, then add decay: another order is another definition.
+        order, paths = [*BEFORE], [one.path for one in self.before]
+        if not {*paths} <= {*order} or paths != sorted({*paths}, key=order.index) or "weight_decay" in plain.chosen:
+            return None
+        added = {to: repr(float(one.call[name])) for one in self.before for name, to in BEFORE[one.path].items()}
         return definition(plain.rule, {**plain.chosen, **added, "decay": "coupled"})
 
     @property
@@ -128,12 +132,22 @@ class Side:
             (name for name in [*known, "lr", "learning_rate"] if name in self.call or name in self.parameters), ""
         )
 
+    def argument(self, setting: str) -> str:
+        """What it calls a setting of its rule; empty where no argument says it."""
+        native = self.native
+        told = [argument for argument, of in (_said(native) if native is not None else ()) if of == setting]
+        return told[0].partition(":")[0] if told else ""
+
     def with_(self, arguments: Mapping[str, Any]) -> Side:
         """The same optimiser with other arguments."""
         return replace(self, given={**self.given, **arguments})
 
     def changing(self) -> Side | None:
-        """The same with a step size that changes at every step; None where none can be told so."""
+        """The same with a step size that changes at every step; None where none can be told so, or where state begins
+        with it."""
+        found = self.definition
+        if found is not None and any("step_size" in names_in(start.text) for start in found.state.values()):
+            return None
         if self.rule is not None:
             size = self.rule.constants.get("step_size")
             return replace(self, rule=self.rule.with_("step_size", f"{size} / t")) if size else None
@@ -204,7 +218,21 @@ def of_object(make: Any, text: str = "") -> Side:
     """A user's own optimiser: a subclass of torch's `Optimizer`, an optax `GradientTransformation`, or a function that
     returns one. Raises CommandError where its framework cannot be told."""
     path = text or getattr(make, "__qualname__", "") or type(make).__name__
-    return Side(path, framework(_of_class(make) or framework_of(make, ())), make, {}, own=True)
+    return Side(path, framework(_of_class(make) or _of_function(make)), make, {}, own=True)
+
+
+def _of_function(make: Any) -> str:
+    """The framework of what makes an optimiser, or is one: by its code, else by what it takes or makes."""
+    try:
+        return framework_of(make, ())
+    except CommandError:
+        if not callable(make):
+            raise
+        must = [one for one in inspect.signature(make).parameters.values() if one.default is one.empty]
+        made = "torch" if must else _of_class(type(make()))
+        if not made:
+            raise
+        return made
 
 
 def _of_class(make: Any) -> str:
@@ -298,8 +326,8 @@ def _literal(tree: ast.expr) -> Any:
 
 
 def settled(a: Side, b: Side, settings: Sequence[str]) -> tuple[Side, Side]:
-    """Both with what `--set` says: `a.momentum=0.9`, `b.eps=1e-7`, or `lr=0.1` for each that has such a setting, whatever
-    it calls it. Raises CommandError."""
+    """Both with what `--set` says: `a.momentum=0.9`, `b.eps=1e-7`, or `lr=0.1` for each that has such a setting,
+    whatever it calls it. Raises CommandError."""
     sides = {"a": a, "b": b}
     for setting in settings:
         name, equals, written = setting.partition("=")

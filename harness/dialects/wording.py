@@ -8,7 +8,6 @@ from math import isinf
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -39,7 +38,7 @@ class Dialect(Shown):
         found = self.found
         yield Text(headline(found), style=STYLES[found.verdict])
         for sentence in sentences(found):
-            yield Padding(Text(sentence), (0, 0, 0, 2))
+            yield _bullet(sentence)
         if found.lines:
             yield Text("\nThe lines that differ")
             table = Table(box=None, padding=(0, 2), pad_edge=True, show_header=False)
@@ -53,7 +52,7 @@ class Dialect(Shown):
         if found.verdict != "equal":
             yield Text("\nWhat to set", style="bold")
             for sentence in remedies(found):
-                yield Padding(Text(sentence), (0, 0, 0, 2))
+                yield _bullet(sentence)
         for sentence in notes(found):
             yield Text(f"note: {sentence}", style="dim")
 
@@ -71,10 +70,10 @@ class Dialect(Shown):
                 f"| {one.label} | {one.step} | {one.a:.3g} | {one.b:.3g} | {apart_in_words(one)} |"
                 for one in found.shows[:POINTS]
             )
-            head = f"Where it shows most{_with_what(found)}\n\n| probing point | step | a | b | apart |\n|---|---|---|---|---|"
-            parts.append(f"{head}\n{rows}")
+            head = "| probing point | step | a | b | apart |\n|---|---|---|---|---|"
+            parts.append(f"Where it shows most{_with_what(found)}\n\n{head}\n{rows}")
         if found.verdict != "equal":
-            parts.append("What to set:\n\n" + "\n".join(f"- {_quoted(sentence)}" for sentence in remedies(found)))
+            parts.append("What to set:\n\n" + "\n".join(f"- {sentence}" for sentence in remedies(found)))
         if said := [*notes(found)]:
             parts.append("\n".join(f"- {sentence}" for sentence in said))
         return "\n\n".join(parts) + "\n"
@@ -103,6 +102,12 @@ class Dialect(Shown):
             "remedies": [{"a": one.a, "b": one.b, "change": one.change} for one in found.remedies],
             "says": [*sentences(found), *(remedies(found) if found.verdict != "equal" else ()), *notes(found)],
         }
+
+
+def _bullet(sentence: str) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row("-", Text(sentence))
+    return grid
 
 
 def name(side: Side) -> str:
@@ -158,7 +163,13 @@ def _difference(one: Difference, found: Compared) -> str:
         side = found.a if one.a_words else found.b
         value = one.b if one.a_words else one.a
         return f"{one.name}: {one.a_words or one.b_words} in {name(side)}; the other has {value}"
-    return f"{one.name}: {one.a} in {name(found.a)}, {one.b} in {name(found.b)}"
+    of_a, of_b = (_with_argument(side, one.name, text) for side, text in ((found.a, one.a), (found.b, one.b)))
+    return f"{one.name}: {of_a} in {name(found.a)}, {of_b} in {name(found.b)}"
+
+
+def _with_argument(side: Side, setting: str, text: str) -> str:
+    argument = side.argument(setting)
+    return f"{argument} {text}" if argument not in ("", setting) else text
 
 
 def remedies(found: Compared) -> Iterator[str]:
@@ -178,6 +189,8 @@ def _remedy(one: Remedy, found: Compared) -> str:
 
 
 def _because(found: Compared) -> str:
+    if any(one.name == "rule" for one in found.differences):
+        return ": they are two rules"
     told = [one.name for one in found.differences if one.is_choice]
     return f": no argument says `{told[0]}`" if told else ""
 
@@ -213,7 +226,3 @@ def _table(shows: tuple[Apart, ...]) -> Table:
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
-
-
-def _quoted(sentence: str) -> str:
-    return sentence

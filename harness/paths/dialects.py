@@ -12,7 +12,7 @@ from itertools import combinations, product
 
 from ..records.verdicts import FINDINGS
 from ..rules.definition import Definition, definition
-from .move import Judged, Move, judge_moves
+from .move import Judged, Move, explains, judge_moves
 
 FEW = 8  # moves that are off, on which most definitions fail at once
 
@@ -48,7 +48,7 @@ def judge(moves: Sequence[Move], found: Definition) -> tuple[list[Judged], Defin
         if any(map(off, judge_moves(some[:FEW], other))):
             continue
         judged = judge_moves(moves, other)
-        if not any(map(off, judged)):
+        if all(map(explains, own or judged, judged)):
             return [*map(_by_another, own or judged, judged)], other
     assert own is not None, "an optimiser that shows too little state has failed before"
     return own, None

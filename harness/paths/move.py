@@ -7,10 +7,10 @@ along a new first axis, like links in `truth/batches.py`; those of a rule that r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from math import inf
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..judging.classify import classify, place
 from ..records.evaluation import Array
 from ..records.formats import FLOAT32, FORMATS, Format
 from ..records.rows import Index, LinkName
-from ..records.verdicts import FINDINGS, Verdict
+from ..records.verdicts import FINDINGS, VERDICTS, Verdict
 from ..rules.definition import NEW, Definition, Texts
 from ..rules.optimiser import reads, started
 from ..rules.rule import NORM_OF_ALL
@@ -88,6 +88,17 @@ class Judged:
         exact = self.residuals[cause]
         value, reference, off = (float(array[index]) for array in (exact.engine, exact.exact, exact.off))
         return Measured(value, reference, -off if value - reference < 0 else off)
+
+
+def explains(own: Judged, other: Judged) -> bool:
+    """Whether a move is sound by another definition wherever it is off by one; what says nothing explains nothing."""
+    before: dict[str, Verdict] = {finding.cause: finding.verdict for finding in own.findings}
+    for finding in other.findings:
+        was: Verdict = before.get(finding.cause, "agree")
+        silent = not VERDICTS[finding.verdict].sound
+        if finding.verdict in FINDINGS or (silent and (was in FINDINGS or VERDICTS[was].sound)):
+            return False
+    return True
 
 
 def judge_moves(moves: Sequence[Move], definition: Definition) -> list[Judged]:
@@ -177,10 +188,12 @@ class _Read:
 
 def _entered(numerals: Numerals, form: Format) -> Any:
     """Numbers with one rounding each; 0 has none, and one that hardware may flush may be 0."""
-    array, wide = numerals.array, cast(Any, numerals.in_form(form))
-    size = np.abs(array.astype(np.float64))
-    if (size < form.smallest).any():
-        wide = np.where(array == 0, numerals.exact, np.where(size < form.smallest, _with_zero(wide), wide))
+    wide: Any = numerals.in_form(form)
+    size = np.abs(numerals.array.astype(np.float64))
+    small = size < form.smallest
+    if small.any():
+        wide = np.where(small, np.asarray(_with_zero(wide), dtype=object), np.asarray(wide, dtype=object))
+        wide[size == 0] = ZERO
     return wide
 
 
@@ -206,7 +219,8 @@ class _Cause:
 
         @cache
         def measured(texts: Texts, form: Format) -> Residual:
-            return residual(new, run(form, texts), exactly())
+            found = residual(new, run(form, texts), exactly())
+            return replace(found, kink=np.zeros_like(found.kink))  # a rule decides its ties: this is no derivative
 
         self.forms = definition.forms(name)
         self.name = "update" if name == "x" else f"state {name}"

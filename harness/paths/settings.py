@@ -15,7 +15,7 @@ from ..records.verdicts import FINDINGS
 from ..rules.definition import Definition
 from ..rules.rule import Setting
 from ..rules.schedules import moved
-from .move import Judged, Move, judge_moves
+from .move import Judged, Move, explains, judge_moves
 
 DIGITS = (1, 2, 3, 4, 6, 9, 17)
 MOST = 64  # moves that a setting must explain
@@ -30,10 +30,11 @@ def otherwise(moves: Sequence[Move], judged: Sequence[Judged], definition: Defin
     off = [k for k, one in enumerate(judged) if _cause(one) is not None]
     if not off or sum(moves[k].x.size for k in off) < 2:
         return ""
-    some = [moves[k] for k in dict.fromkeys([*off[:MOST], *range(min(len(moves), MOST))])]
+    which = list(dict.fromkeys([*off[:MOST], *range(min(len(moves), MOST))]))
+    some, own = [moves[k] for k in which], [judged[k] for k in which]
     numbers = _numbers(definition, moves[0].new_state)
-    named = [f"{name}: {text}" for name in numbers if (text := _solved(name, moves[off[0]], some, definition))]
-    named += _late(some, definition)
+    named = [f"{name}: {text}" for name in numbers if (text := _solved(name, moves[off[0]], some, own, definition))]
+    named += _late(some, own, definition)
     return named[0] if len(named) == 1 else ""
 
 
@@ -48,7 +49,7 @@ def _cause(judged: Judged) -> tuple[str, tuple[int, ...]] | None:
     return next(((one.cause, one.index) for one in judged.findings if one.verdict in FINDINGS), None)
 
 
-def _solved(name: str, first: Move, moves: Sequence[Move], definition: Definition) -> str:
+def _solved(name: str, first: Move, moves: Sequence[Move], own: Sequence[Judged], definition: Definition) -> str:
     """The decimal of a setting with which the moves are sound; empty where there is none."""
     at = _cause(judge_moves([first], definition)[0])
     assert at is not None, "a move that is off"
@@ -61,21 +62,21 @@ def _solved(name: str, first: Move, moves: Sequence[Move], definition: Definitio
     assert isinstance(allowed, Setting)
     root = _root(apart, begin, lambda number: allowed.holds(Decimal(repr(number))))
 
-    def explains(text: str) -> bool:
+    def holds(text: str) -> bool:
         if not allowed.holds(Decimal(text)) or float(text) == begin:
             return False
-        return not any(map(_cause, judge_moves(moves, definition.with_(name, text))))
+        return all(map(explains, own, judge_moves(moves, definition.with_(name, text))))
 
-    return next(filter(explains, dict.fromkeys(["0", *(f"{root:.{digits}g}" for digits in DIGITS)])), "")
+    return next(filter(holds, dict.fromkeys(["0", *(f"{root:.{digits}g}" for digits in DIGITS)])), "")
 
 
-def _late(moves: Sequence[Move], definition: Definition) -> Iterator[str]:
+def _late(moves: Sequence[Move], own: Sequence[Judged], definition: Definition) -> Iterator[str]:
     """A setting that changes from step to step and is read at another step than the case says."""
     for name, text in definition.formulas.items():
         for by in (1, -1):
             other = definition.with_(name, moved(text, by))
-            if not any(map(_cause, judge_moves(moves, other))):
-                yield f"{name}: {other.chosen[name]}"
+            if all(map(explains, own, judge_moves(moves, other))):
+                yield f"{name}: {text} at t {'+' if by > 0 else '-'} 1"
 
 
 def _root(function: Callable[[float], float], begin: float, allowed: Callable[[float], bool]) -> float:

@@ -219,9 +219,11 @@ class _Loader:
         further: list[tuple[Value, Pairs]] = contents.get("points") or []
         points += [self._point(values, good) for _, values in further]
         weights = self._weights(contents.get("cotangent"), output)
+        names = self.assembly.names
         accept = acceptances(
-            self.source, self.assembly, contents.get("accept") or [], len(points), any_name=call is not None
-        )
+            self.source, lambda name: bool(self.assembly.node(name)) or names.excused(name), [*names.declared],
+            contents.get("accept") or [], len(points), any_name=call is not None,
+        )  # fmt: skip
         update = self._update(contents.get("update"))
         dtypes = tuple(self._distinct(contents.get("dtypes")) or DEFAULT_DTYPES)
         derivatives = cast("list[Any]", self._distinct(contents.get("derivatives")))

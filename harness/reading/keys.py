@@ -33,9 +33,14 @@ NAME = pattern(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}",
     "it names the case in tables, tests and file names",
 )
+# As PEP 440 has them.
+BOUND = (
+    r"(?:(?:>=|<=|>|<|!=)\s*\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?"
+    r"|==\s*\d+(?:\.\d+)*(?:\.\*)?|~=\s*\d+(?:\.\d+)+)"
+)
 VERSIONS = pattern(
     "version bounds such as `>=2.0,<2.14`",
-    r"(?:(?:>=|<=|>|<|==|!=)\s*\d+(?:\.\d+)*)(?:\s*,\s*(?:>=|<=|>|<|==|!=)\s*\d+(?:\.\d+)*)*",
+    rf"{BOUND}(?:\s*,\s*{BOUND})*",
     'quote it: `versions: ">=2.0"`',
 )
 DTYPE = one_of(tuple(DTYPES))

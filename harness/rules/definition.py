@@ -21,7 +21,7 @@ from ..graph.node import Arg, Constant, Kind, Shape
 from ..graph.operations import OPERATIONS
 from ..graph.shapes import elementwise
 from .rule import COMMON, FIRST, LAST, NORM_OF_ALL, RULES, Choice, Condition, Line, Rule, Shaped, Start
-from .schedules import written_out
+from .schedules import Schedule, written_out
 
 NEW = "new_"  # before the name of a state variable: that after the step
 Texts: TypeAlias = "tuple[str, ...]"
@@ -71,6 +71,11 @@ class Definition:
         """The settings that are formulas of t."""
         answers = self.row.choices
         return {name: text for name, text in self.settings if name not in answers and not is_decimal(text)}
+
+    def number(self, name: str, t: int) -> float:
+        """A setting at step t."""
+        text = self.chosen[name]
+        return float(text) if is_decimal(text) else Schedule(text)(t)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -182,9 +187,10 @@ class Definition:
         return self._once(cut=True)
 
     def start_of(self, name: str, shape: Shape) -> Graph:
-        """(x) -> (the state variable before the first step)."""
+        """(x) -> (the state variable before the first step), of which formulas of t say what they do at the first."""
         builder = Builder()
-        scope: dict[str, Arg] = {"x": builder.input("x", shape), **self.numbers}
+        at_first = {name: Constant(repr(self.number(name, 1))) for name in self.formulas}
+        scope: dict[str, Arg] = {"x": builder.input("x", shape), **self.numbers, **at_first}
         value = Parser(builder, scope).value("start", self.state[name].text)
         size = () if self.shape(name) == "scalar" else shape
         return builder.graph([builder.apply("broadcast_to", [value], {"shape": size}, "at_start")])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..records.evaluation import Array
-from .native import Native
+from .native import Around, Native
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Framework:
     version: str
     packages: tuple[str, ...]
     natives: Sequence[Native]
-    around: tuple[str, ...]
+    around: Around
     find: Callable[[str], Any]
     begin: Callable[[Any, Mapping[str, Any], Mapping[str, Array]], Step]
     arguments_of: Callable[[Any], Mapping[str, Any]]

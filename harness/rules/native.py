@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from ..records.evaluation import Unsupported
-from .definition import Definition, definition, is_decimal
+from .definition import Definition, definition
 from .rule import COMMON, RULES, Choice
 from .schedules import Schedule
 
@@ -69,7 +69,7 @@ class Native:
                 if name in row.settings or name in wanted.chosen:
                     settings[name] = allowed.default or "0"
             elif isinstance(allowed, Choice) and not self._answers(name, wanted.chosen[name], around):
-                settings[name] = around[name][0] if around.get(name) else allowed.default
+                settings[name] = next((one for one in around.get(name, ()) if one in allowed.answers), allowed.default)
             else:
                 settings[name] = wanted.chosen[name]
         return definition(self.rule, settings)
@@ -78,8 +78,8 @@ class Native:
         """The call's keyword arguments for a definition; settings that are formulas as they are at step t."""
         arguments = dict(self.given)
         for argument, names in self.settings.items():
-            said = [wanted.chosen.get(name, "0" if name in COMMON else "") for name in _several(names)]
-            values = [_value(text, t) for text in said if text]
+            said = [name for name in _several(names) if name in wanted.chosen or name in COMMON]
+            values = [wanted.number(name, t) if name in wanted.chosen else 0.0 for name in said]
             if len(values) == len(_several(names)):
                 arguments[argument] = values[0] if isinstance(names, str) else tuple(values)
         for argument, (choice, answers) in self.choices.items():
@@ -135,10 +135,6 @@ def differing(a: Definition, b: Definition) -> list[str]:
 
 def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else names
-
-
-def _value(text: str, t: int) -> float:
-    return float(text) if is_decimal(text) else Schedule(text)(t)
 
 
 def _text(value: Any) -> str:

@@ -89,7 +89,7 @@ def written_out(text: str) -> str:
 
 def moved(text: str, by: int) -> str:
     """A formula as it is so many steps later."""
-    return ast.unparse(_Filled({"t": _tree(f"t + {by}" if by >= 0 else f"t - {-by}")}).visit(_tree(text)))
+    return ast.unparse(_Filled({"t": _tree(f"t + {by}" if by >= 0 else f"t - {-by}")}).visit(_tree(written_out(text))))
 
 
 class _WrittenOut(ast.NodeTransformer):
@@ -117,9 +117,10 @@ def _bound(name: str, named: Named, node: ast.Call) -> dict[str, ast.expr]:
         raise GraphError(f"{len(node.args)} numbers for `{name}`", expected)
     given = dict(zip(named.parameters, node.args, strict=False))
     for keyword in node.keywords:
-        if keyword.arg not in named.parameters:
-            raise GraphError(f"`{keyword.arg}` of `{name}`", expected, nearest(str(keyword.arg), named.parameters))
-        given[keyword.arg] = keyword.value
+        key = str(keyword.arg)
+        if key not in named.parameters:
+            raise GraphError(f"`{key}` of `{name}`", expected, nearest(key, named.parameters))
+        given[key] = keyword.value
     for key, default in named.parameters.items():
         if key not in given and not default:
             raise GraphError(f"`{name}` without `{key}`", expected)

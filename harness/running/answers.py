@@ -247,7 +247,10 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     if terms is not None or adjoints is not None:
         adjoints = {**(gradients or {}), **(adjoints or {})}  # an input's adjoint is its gradient
     plain = (output or {}).get(graph.output.name)
-    return Evaluation("ok", stated(evaluation.reason), values or {}, gradients or {}, terms, adjoints, errors, plain)
+    return Evaluation(
+        "ok", stated(evaluation.reason), values=values or {}, gradients=gradients or {}, terms=terms,
+        adjoints=adjoints, errors=errors, output=plain,
+    )  # fmt: skip
 
 
 def plain_output(evaluation: Evaluation, graph: Graph) -> Mapping[str, Array]:

@@ -136,13 +136,13 @@ def _stale(case: Case, entry: Acceptance, instead: str) -> Row:
     clause = instead or "it did not come up"
     reason = (
         f"stale ledger entry: expected `{entry.verdict}` for {entry.engine}, {what} ({entry.reason}), but {clause}; "
-        f"remove or correct the entry at {case.path.name}:{entry.line}"
+        f"remove or correct the entry at {entry.file or case.path.name}:{entry.line}"
     )
     return _row(case, entry, "failed", reason)
 
 
 def _idle(case: Case, entry: Acceptance, near: str) -> Row:
-    where = f"the ledger entry at {case.path.name}:{entry.line}"
+    where = f"the ledger entry at {entry.file or case.path.name}:{entry.line}"
     reason = f"{where} is for an engine that is not installed, `{entry.engine}`: nothing tells whether it still holds"
     return _row(case, entry, "unsupported", f"{reason}. {near}".strip())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 import click
@@ -129,7 +129,8 @@ def watching(
         if not as_json:
             click.echo(last_line(end, causes_of(end)))
 
-    watchers: list[Watcher] = {"json": [stream], "github": [Annotations()]}.get(form, [])
+    hearing: Mapping[str, Watcher] = {"json": stream, "github": Annotations()}
+    watchers: list[Watcher] = [hearing[form]] if form in hearing else []
     if quiet:
         yield watchers, tell
         return

@@ -21,11 +21,6 @@ from .test_torch_listener import draw, findings, heard, same_bits
 Tensor = torch.Tensor
 
 
-def _pinn(x: Tensor) -> Tensor:
-    (g,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
-    return g.sum()
-
-
 def _hooked(x: Tensor) -> Tensor:
     y = x * 2
     y.register_hook(lambda g: g * 3)
@@ -58,7 +53,6 @@ def _scripted() -> Callable[[Tensor], Tensor]:
 
 
 REFUSALS: dict[str, tuple[Callable[..., Any], str]] = {
-    "second order": (_pinn, "torch.autograd.grad"),
     "backward": (_backward, "`backward` inside"),
     "func.grad": (lambda x: torch.func.grad(lambda z: (z**3).sum())(x).sum(), "grad, vmap or jacrev"),
     "vmap": (lambda x: torch.vmap(lambda z: z.exp().sum())(x).sum(), "grad, vmap or jacrev"),

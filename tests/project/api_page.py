@@ -20,7 +20,7 @@ GROUPS = {
     "Runs": ("run", "read_csv"),
     "Authors of engines": (
         "Engine", "Evaluation", "Moved", "Variant", "Unsupported", "DTYPES", "Graph", "Node", "Use", "Constant",
-        "emit", "missing",
+        "emit", "missing", "runnable", "written_out",
     ),
 }  # fmt: skip
 

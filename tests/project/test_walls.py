@@ -35,7 +35,7 @@ def imports(path: Path) -> Iterator[str]:
 # rooms before the bar that stands before it.
 ORDER = (
     "words | errors | graph | records | evaluation arithmetic hearing | rules | truth reading | judging "
-    "| alignment paths | running | telling | own"
+    "| alignment paths | running | telling | own | dialects"
 )
 
 
@@ -88,13 +88,14 @@ FILES = {
     "records": "formats growing verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions recording",
-    "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition | native optimiser update",
+    "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition "
+    "| native optimiser update | framework",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
-    "| definitions indices | statements | known | case",
+    "| definitions indices | statements | known | case | ledger_file",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
@@ -103,10 +104,12 @@ FILES = {
     "paths": "arithmetic horizon summary | move | dialects settings | trajectory | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
+    "dialects": "known probing sides slips | following | identify | checking likeness | check remedies | dialect "
+    "| wording | command pairs",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| further heard_file | command compare | comparing",
-    "telling": "changes copying findings mermaid progress proving showing | causes explaining script "
-    "| annotations failing stream terminal | watching",
+    "telling": "changes copying findings mermaid progress proving rules showing ways | causes explaining script "
+    "| annotations failing issue stream terminal | watching",
 }
 
 

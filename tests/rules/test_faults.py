@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from gradaccord.harness.graph.node import GraphError
+from gradaccord.harness.paths.dialects import dialects
 from gradaccord.harness.paths.move import Move, judge_moves
+from gradaccord.harness.paths.settings import otherwise
 from gradaccord.harness.rules.definition import Definition, definition
 from gradaccord.harness.rules.optimiser import row_optimiser
-from gradaccord.harness.rules.rule import RULES, Line, Rule
+from gradaccord.harness.rules.rule import RULES, Line, Rule, Setting
 
 from .moves import beginning, gradients, walked
 
@@ -30,6 +32,11 @@ def showing(rule: str) -> Definition:
     return definition(rule, {name: text for name, text in SHOWING.items() if row.allowed(name)})
 
 
+TURNED: dict[type[ast.operator], ast.operator] = {
+    ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.Mult: ast.Div(), ast.Div: ast.Mult(),
+}  # fmt: skip
+
+
 class _Bent(ast.NodeTransformer):
     """The k-th place of an expression where something can be bent, bent; `made` says how."""
 
@@ -38,7 +45,7 @@ class _Bent(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
-        turned = {ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.Mult: ast.Div(), ast.Div: ast.Mult()}.get(type(node.op))
+        turned = TURNED.get(type(node.op))
         if turned is not None and self._now(f"{ast.unparse(node)} by {type(turned).__name__}"):
             return ast.BinOp(node.left, turned, node.right)
         return node
@@ -115,3 +122,37 @@ def told_by(found: Definition, name: str) -> list[str]:
     names = list(found.visible)
     first = names.index(name) if name in names else 0
     return ["update" if one == "x" else f"state {one}" for one in names[first:]]
+
+
+NUMBERS = [
+    (rule, name) for rule in RULES for name, allowed in RULES[rule].settings.items()
+    if isinstance(allowed, Setting) and name in showing(rule).chosen and name != "threshold"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule, name", NUMBERS)
+def test_a_setting_that_is_off_by_a_millionth_is_caught_and_named(rule: str, name: str) -> None:
+    found = showing(rule)
+    x, slopes = beginning(5, (8,), "float64"), gradients(5, (8,), "float64", steps=8)
+    other = {**found.chosen, name: repr(float(found.chosen[name]) * (1 + 1e-6))}
+    moves = walked(row_optimiser(rule, other, {"x": x.copy()}), x, slopes)
+    judged = judge_moves(moves, found)
+    if not any(one.counts for move in judged for one in move.findings):
+        sound = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, slopes)
+        assert same(sound, moves)  # a sign hides it
+        return
+    named = otherwise(moves, judged, found)
+    twins = {"lars": ("step_size", "trust")}.get(rule, ())  # their product is all that is read
+    assert named.partition(":")[0] == ("" if name in twins else name)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("rule", RULES)
+def test_every_known_definition_of_a_rule_is_sound_where_its_own_row_is_run(rule: str, dtype: str) -> None:
+    for found in (showing(rule), *dialects(showing(rule))):
+        centered = found.chosen.get("centered") == "yes"
+        if centered and (dtype != "float64" or found.chosen["unbiased"] == "yes"):
+            continue  # v - m * m keeps too few digits there, and may be negative
+        x = beginning(1, (6,), dtype)
+        moves = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, gradients(1, (6,), dtype, steps=8))
+        assert not any(one.counts for judged in judge_moves(moves, found) for one in judged.findings)

@@ -86,6 +86,7 @@ def probed(room: ModuleType, native: Native) -> Any:
 @pytest.mark.parametrize("room, native", NATIVES, ids=IDS)
 def test_it_is_sound_by_no_other_known_definition(room: ModuleType, native: Native) -> None:
     found, moves = probed(room, native)
+    assert native.runs(found, room.AROUND) == found
     assert not any(map(off, judge_moves(moves, found)))
     for other in dialects(found):
         if all(variable in moves[0].new_state for variable in other.state) and not alike(found, other):
@@ -108,6 +109,23 @@ def test_a_call_is_the_definition_that_it_was_made_for(room: ModuleType, native:
             found.rule, {name: text for name, text in found.settings if name not in ("weight_decay", "decay")}
         )
     assert native.definition(native.arguments(found)) == found
+
+
+@pytest.mark.parametrize("room, native", NATIVES, ids=IDS)
+def test_a_step_size_that_changes_from_step_to_step_is_sound(room: ModuleType, native: Native) -> None:
+    found, _ = probed(room, native)
+    falling = definition(found.rule, {**found.chosen, "step_size": "polynomial(0.01, steps=8, last=0.001) / t"})
+    assert list(findings(room, native, native.runs(falling, room.AROUND), 3, "float64")) == []
+
+
+def test_any_setting_of_torch_may_change_from_step_to_step() -> None:
+    settings = {"beta1": "0.9 - 0.1 / t", "eps": "0.001 * t", "weight_decay": "0.1 / t", "clip_value": "1 / t"}
+    wanted = definition("adam", {**settings, "decay": "decoupled"})
+    native, runs = nearest(of_torch.NATIVES, wanted, of_torch.AROUND)
+    assert runs == wanted
+    assert list(findings(of_torch, native, runs, 3, "float64")) == []
+    with pytest.raises(Exception, match="`beta1` that changes from step to step"):
+        of_jax.stepping(*nearest(of_jax.NATIVES, wanted, of_jax.AROUND), {"x": np.ones(2)})
 
 
 def test_what_no_native_can_be_is_the_nearest_or_unsupported() -> None:

@@ -17,6 +17,7 @@ from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.graph.node import GraphError, Use
 from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.paths.move import Move, judge_moves
 from gradaccord.harness.paths.summary import summary
 from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import (
@@ -30,6 +31,7 @@ from gradaccord.harness.records.evaluation import (
     Optimiser,
     Unsupported,
 )
+from gradaccord.harness.records.formats import FORMATS
 from gradaccord.harness.records.rows import TrajectoryRow
 from gradaccord.harness.records.verdicts import FINDINGS
 from gradaccord.harness.rules.optimiser import row_optimiser
@@ -327,6 +329,16 @@ def test_in_float16_an_optimiser_is_sound_where_squares_stay_in_its_range(name: 
     if verdicts != {"unsupported"}:  # another known definition is told, at every step
         assert verdicts <= {"agree", "lossy", "convention"}
         assert max(row.step for row in rows) == 20
+
+
+def test_a_mean_that_cancels_is_no_kink() -> None:
+    # 0.9 * 1 + 0.1 * -9 is 0, of which balls of decimals have no digit
+    one, nine = np.ones(1), np.full(1, -9.0)
+    state = {"m": one, "v": one}
+    move = Move(2, FORMATS["float64"], one, nine, state, {"m": np.zeros(1), "v": one}, one)
+    (judged,) = judge_moves([move], check("adam", {"steps": 2}).definition)
+    assert judged.findings[0].cause == "state m"
+    assert judged.findings[0].verdict in ("agree", "lossy")
 
 
 # --- planted faults ------------------------------------------------------------------------------------------

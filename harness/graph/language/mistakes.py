@@ -78,6 +78,9 @@ def body_mistakes(text: str, arguments: Sequence[str], functions: Collection[str
     except ExpressionError as error:
         yield error
         return
+    if not body:
+        empty = GraphError("an empty definition", "an expression", "remove it, or say what it means")
+        yield ExpressionError(empty, 0, 0)
     local, lines = {*arguments, *NAMED_CONSTANTS}, text.strip().splitlines()
 
     def problem(word: str) -> GraphError | None:
