@@ -10,7 +10,7 @@ import numpy as np
 from ..graph.node import Arg, Constant, Node
 from . import wording
 from .proposals import Proposal, Question, distinct, everywhere
-from .side import MOVES, Change, Side
+from .side import MOVES, Change, Side, constant
 
 MASKS = frozenset(("where", "masked_fill", "select_n"))  # calls whose choice is a mask of the user's
 
@@ -99,6 +99,10 @@ def _left_out(q: Question, node: Node, kept: int) -> str:
         return "the mask of {here} is left out at {there}"
     if node.op == "pow" and isinstance(others[0], Constant):
         return f"the power {wording.constant(others[0])} of {{here}} is left out at {{there}}"
+    if node.op in ("maximum", "minimum") and isinstance(others[0], Constant):
+        what = wording.what(q.here, node.name)
+        bound = wording.shown(constant(others[0]))
+        return f"the bound {bound} of {what} (clipped) at {{here}} is left out at {{there}}"
     if not others:
         return f"{wording.step(q.here, node.name)} of {{here}} is left out at {{there}}"
     (other, *_) = others

@@ -77,7 +77,9 @@ def _picking(theirs: Array, mine: Array) -> Iterator[Array]:
         count = mine.shape[-1]
         picked = np.asarray(theirs.ravel()[:, None], np.int64)
         flat = picked - count * np.arange(len(picked))[:, None]  # into all elements
-        yield ((flat if ((flat >= 0) & (flat < count)).all() else picked) == np.arange(count)).reshape(mine.shape)
+        chosen = flat if bool(np.all((flat >= 0) & (flat < count))) else picked
+        labels: Array = np.arange(int(count))
+        yield np.equal(chosen, labels).reshape(mine.shape)
     elif theirs.dtype.kind == "b" and theirs.ndim and mine.size * theirs.shape[-1] == theirs.size:
         yield theirs.argmax(-1).reshape(mine.shape).astype(mine.dtype)
 

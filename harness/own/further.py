@@ -21,7 +21,7 @@ from .drawn import SPREAD, drawn
 from .take import Take
 
 SPREADS = (SPREAD, 10 * SPREAD)
-DRAWS = 4  # of each
+DRAWS = 8  # of each
 APART = 1e-6  # of the largest number of an output: by more than rounding
 
 

@@ -147,7 +147,7 @@ def clipped(r: Tensor, gain: Tensor, least: float | None = 0.8) -> Tensor:
 
 
 def test_a_bound_that_is_hidden_at_the_first_points_is_looked_for_further_out() -> None:
-    torch.manual_seed(2)
-    r, gain = torch.randn(3) * 0.05, torch.randn(3)
+    torch.manual_seed(0)
+    r, gain = torch.randn(3) * 0.1, torch.randn(3)
     assert gradaccord.compare(clipped, partial(clipped), r, gain, judge=False).same
     assert not gradaccord.compare(clipped, partial(clipped, least=None), r, gain, judge=False).same
