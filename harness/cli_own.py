@@ -237,7 +237,7 @@ def dialect(
     import json
 
     from .dialects.command import dialect_command
-    from .dialects.pairs import page
+    from .dialects.pairs import page, records
     from .errors import CommandError
     from .telling.terminal import console
 
@@ -245,7 +245,9 @@ def dialect(
     if all_pairs == (first is not None):
         raise CommandError("expected two optimisers, or --all: gradaccord dialect torch.optim.RMSprop optax.rmsprop")
     if all_pairs:
-        click.echo(page(), nl=False)
+        if settings or quiet:
+            raise CommandError("--all takes neither --set nor --quiet: its pairs are those of the page")
+        click.echo("\n".join(map(json.dumps, records())) if as_json else page().rstrip())
         sys.exit(0)
     if first is None or second is None:
         raise CommandError(f"`{first}` beside what? Expected two optimisers.")

@@ -86,7 +86,7 @@ def _by_name(state: Any, parameters: list[str]) -> dict[str, dict[str, Array]]:
     """What optax keeps, by the last name on the way to it, the first of that name first; by its parameter."""
     named: dict[str, dict[str, Array]] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
-        if jax.dtypes.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key):
+        if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             continue
         names = [str(getattr(part, "name", "")) for part in path if getattr(part, "name", "")]
         of = [part.key for part in path if isinstance(part, jax.tree_util.DictKey) and part.key in parameters]

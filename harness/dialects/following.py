@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -96,8 +96,7 @@ class Follower:
         numbers: Any = self._exactly(np.asarray(array, dtype=np.float64))
         if self._arithmetic != "rounded":
             return numbers
-        widened: Any = np.where(array == 0, numbers, entered(numbers, FORM))
-        return widened
+        return cast("Any", np).where(array == 0, numbers, entered(numbers, FORM))
 
     def _started(self, v: str, x: Any, shape: tuple[int, ...]) -> Any:
         graph = self._definition.start_of(v, shape)

@@ -145,8 +145,7 @@ def _ranked(found: Sequence[Definition], traces: Sequence[Trace]) -> list[Defini
     for one in found:
         better = fit(one, traces[:1], names=("step_size",), turns=3) if "step_size" in one.constants else one
         measured: Any = np.minimum(np.abs(_gaps(better, traces[:1])), 1.0)
-        weighed: Any = np.nanmean(measured**0.25)
-        far = float(weighed)
+        far = float(np.nanmean(np.asarray(measured, dtype=np.float64) ** 0.25))
         if one.rule not in told or far < told[one.rule][0]:
             told[one.rule] = far, better
     return [better for _, better in sorted(told.values(), key=lambda m: m[0])[:RANKED]]

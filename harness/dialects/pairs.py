@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from .dialect import Compared, Verdict, compare
 from .sides import named
@@ -126,6 +127,12 @@ ALONE: tuple[tuple[str, str, str], ...] = (
 def stepped(pair: Pair) -> Compared:
     """A pair, stepped and compared."""
     return compare(named(pair.a), named(pair.b))
+
+
+def records() -> Iterator[dict[str, Any]]:
+    """The pairs as data, one after the other."""
+    for pair in PAIRS:
+        yield {"about": pair.about, "short": pair.short, **Dialect(stepped(pair)).record()}
 
 
 def page() -> str:

@@ -52,7 +52,8 @@ class Once:
         try:
             made = self._plain(*operands)
         except floats.TROUBLE:
-            made = self._arrays(*map(np.asarray, operands))
+            with np.errstate(all="ignore"):
+                made = self._arrays(*map(np.asarray, operands))
         numbers |= dict(zip(self._names, made, strict=True))
         self.state = {name: float(numbers[NEW + name]) for name in self.state}
         return numbers

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from gradaccord.harness.cli import main
+from gradaccord.harness.dialects.checking import traces_of
+from gradaccord.harness.dialects.likeness import definition_of
+from gradaccord.harness.dialects.sides import named
 
 OWN = Path(__file__).parent / "own_torch.py"
 
@@ -69,6 +73,19 @@ def test_it_fits_eighty_columns_and_says_where_it_shows() -> None:
     assert "gradients near 1e-8" in shown and "bias correction" in shown
 
 
+def test_a_table_that_lies_is_not_believed() -> None:
+    side = named("torch.optim.RMSprop")
+    assert side.framework is not None
+    lying = [
+        replace(native, fixed={**native.fixed, "eps_place": "inside"}) if native.rule == "rmsprop" else native
+        for native in side.framework.natives
+    ]
+    liar = replace(side, framework=replace(side.framework, natives=lying))
+    traces = traces_of(side)
+    assert definition_of(side, traces) is not None
+    assert liar.definition is not None and definition_of(liar, traces) is None
+
+
 def test_markdown_is_a_page() -> None:
     shown = dialect("torch.optim.Rprop", "optax.rprop", "--markdown").stdout
     assert shown.startswith("# `torch.optim.Rprop` and `optax.rprop(learning_rate=0.01)`")
@@ -86,6 +103,7 @@ def test_markdown_is_a_page() -> None:
         (("nothing.py:make", "optax.adam"), "no file nothing.py"),
         (("optax.adam",) * 2 + ("--json", "--quiet"), "exclude each other"),
         ((), "expected two optimisers, or --all"),
+        (("--all", "--set", "lr=0.1"), "--all takes neither"),
     ],
 )
 def test_a_mistake_says_what_was_found_and_what_to_do(words: tuple[str, ...], said: str) -> None:

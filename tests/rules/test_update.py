@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -34,7 +35,7 @@ from gradaccord.harness.records.evaluation import (
 from gradaccord.harness.records.formats import FORMATS
 from gradaccord.harness.records.rows import TrajectoryRow
 from gradaccord.harness.records.verdicts import FINDINGS
-from gradaccord.harness.rules.optimiser import row_optimiser
+from gradaccord.harness.rules.optimiser import Once, row_optimiser
 from gradaccord.harness.rules.rule import RULES
 from gradaccord.harness.rules.update import Update, check
 
@@ -329,6 +330,13 @@ def test_in_float16_an_optimiser_is_sound_where_squares_stay_in_its_range(name: 
     if verdicts != {"unsupported"}:  # another known definition is told, at every step
         assert verdicts <= {"agree", "lossy", "convention"}
         assert max(row.step for row in rows) == 20
+
+
+def test_what_is_computed_once_warns_of_nothing() -> None:
+    once = Once(check("radam", {"steps": 1}).definition)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert once(1)["r"] == 1.0  # the root of its formula is that of a negative number
 
 
 def test_a_mean_that_cancels_is_no_kink() -> None:
