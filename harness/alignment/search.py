@@ -88,9 +88,9 @@ def _best(question: Question, kinds: Sequence[Kind], steps: int) -> tuple[Propos
                 return proposal, turned
             if not agreed:
                 best, agreed, left = (proposal, turned), True, min(left, AFTER)
-        elif not agreed and len(hits) > most and hits[0] < AT_ONCE and _is_first(asked, proposal):
+        elif not agreed and len(hits) > most and _is_first(asked, proposal):
             best, most = (proposal, turned), len(hits)
-            if most >= MOST:
+            if most >= MOST and hits[0] < AT_ONCE:
                 return best
     return best
 
