@@ -19,7 +19,7 @@ AT_ONCE = 3  # steps behind a change, of which one is known
 MOST = 8  # known steps of those behind a change that are as good as outputs that agree: in a loop it is made again
 AFTER = 15_000  # steps that are run behind the first that makes the outputs agree later than that
 AHEAD = 12  # steps behind a change that say whether it helped
-STEPS = 120_000  # that are run in the first round to try proposals, then half as many, and so on
+STEPS = 200_000  # that are run in the first round to try proposals, then half as many, and so on
 LEAST = 20  # steps that a proposal counts for
 
 # The most telling first: the first that makes the outputs agree is the reason.
@@ -88,9 +88,9 @@ def _best(question: Question, kinds: Sequence[Kind], steps: int) -> tuple[Propos
                 return proposal, turned
             if not agreed:
                 best, agreed, left = (proposal, turned), True, min(left, AFTER)
-        elif not agreed and len(hits) > most and hits[0] < AT_ONCE and _is_first(asked, proposal):
+        elif not agreed and len(hits) > most and _is_first(asked, proposal):
             best, most = (proposal, turned), len(hits)
-            if most >= MOST:
+            if most >= MOST and hits[0] < AT_ONCE:
                 return best
     return best
 
