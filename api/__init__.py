@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradaccord.harness.dialects.check import check_optimiser
+    from gradaccord.harness.graph.define import runnable, written_out
     from gradaccord.harness.graph.emit import emit, missing
     from gradaccord.harness.graph.graph import Constant, Graph, Node, Use
     from gradaccord.harness.hearing.definitions import define
@@ -17,17 +19,21 @@ if TYPE_CHECKING:
     from gradaccord.harness.own.check import check
     from gradaccord.harness.own.compare import compare
     from gradaccord.harness.own.ran import run
+    from gradaccord.harness.own.tables import read_csv
     from gradaccord.harness.own.trace import trace
     from gradaccord.harness.records.evaluation import DTYPES, Engine, Evaluation, Moved, Unsupported, Variant
 
     __version__: str
 
 _ROOMS = {
+    "dialects.check": ("check_optimiser",),
+    "graph.define": ("runnable", "written_out"),
     "graph.emit": ("emit", "missing"),
     "graph.graph": ("Constant", "Graph", "Node", "Use"),
     "own.check": ("check",),
     "own.compare": ("compare",),
     "own.ran": ("run",),
+    "own.tables": ("read_csv",),
     "own.trace": ("trace",),
     "hearing.definitions": ("define",),
     "hearing.heard": ("Refused",),
@@ -49,12 +55,16 @@ __all__ = [
     "Variant",
     "__version__",
     "check",
+    "check_optimiser",
     "compare",
     "define",
     "emit",
     "missing",
+    "read_csv",
     "run",
+    "runnable",
     "trace",
+    "written_out",
 ]
 
 

@@ -1,6 +1,7 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
-`python benchmarks heard` does so with the table of a model that is heard, `python benchmarks suite` with the last table
+`python benchmarks heard` and `python benchmarks ported` do so with the table of a model that is heard, or compared
+with its port, `python benchmarks suite` with the last table
 alone, that of the shipped cases, which takes the longest: some 25 minutes. Each row is kept once it is measured, so
 that a run which stopped goes on with those that are named: `suite jax run`. With paths of cases behind it, it measures
 those, and keeps nothing.
@@ -28,6 +29,7 @@ import heard
 import links
 import networks
 import numpy as np
+import ported
 import scalars
 import suite
 from machine import machine
@@ -155,6 +157,13 @@ def heard_table() -> Table:
     return HEARD, heard.HEAD, list(heard.heard_rows())
 
 
+PORTED = "A GPT of torch and its port to JAX, held together by `gradaccord.compare`"
+
+
+def ported_table() -> Table:
+    return PORTED, ported.HEAD, list(ported.ported_rows())
+
+
 SUITE = "The shipped suite, one engine at a time, and `run`, all of them by the clock; paths included"
 SUITE_HEAD = "engine | nothing compiled before | compiled before | of that the harness's own part | share"
 
@@ -168,6 +177,16 @@ def suite_rows(words: Sequence[str]) -> None:
         print(" | ".join(cells), flush=True)
         if not paths:
             KEPT.write_text(with_suite_row(KEPT.read_text(encoding="utf-8"), cells), encoding="utf-8")
+
+
+def with_table(page: str, title: str, table: str) -> str:
+    """The page with this table in place of the one of its title; a new one stands before that of the suite."""
+    heading, suite_heading = f"## {title}\n", "## The shipped suite"
+    if heading not in page:
+        page = page.replace(suite_heading, f"{heading}\n{suite_heading}", 1)
+    before, _, rest = page.partition(heading)
+    _, mark, after = rest.partition("\n## ")
+    return f"{before}{table}{mark}{after}"
 
 
 def with_suite_row(page: str, cells: list[str]) -> str:
@@ -195,8 +214,8 @@ def _markdown(table: Table) -> str:
 
 PREFACE = """# Benchmarks
 
-Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with the word `heard` that of models
-alone, with `suite` the last one alone. Contestants take turns
+Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with the word `heard` or `ported` the
+table of that alone, with `suite` the last one alone. Contestants take turns
 within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
 that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
 for just this computation.
@@ -210,17 +229,16 @@ def main() -> None:
     match sys.argv[1:]:
         case []:
             all_tables()
-        case ["heard"]:
-            table = _markdown(heard_table())
+        case [("heard" | "ported") as name]:
+            title, make = (HEARD, heard_table) if name == "heard" else (PORTED, ported_table)
+            table = _markdown(make())
             print(table)
-            before, _, rest = KEPT.read_text(encoding="utf-8").partition(f"## {HEARD}")
-            after = rest[rest.index("## ") :] if "## " in rest else ""
-            KEPT.write_text(before.rstrip() + "\n\n" + table + "\n" + after, encoding="utf-8")
+            KEPT.write_text(with_table(KEPT.read_text(encoding="utf-8"), title, table), encoding="utf-8")
         case ["suite", *words]:
             suite_rows(words)
         case words:
             raise SystemExit(
-                f"`{' '.join(words)}`: expected nothing, `heard`, or `suite` with rows of it or paths of cases"
+                f"`{' '.join(words)}`: expected nothing, `heard`, `ported`, or `suite` with its rows or paths of cases"
             )
 
 
@@ -234,6 +252,7 @@ def all_tables() -> None:
         link_table,
         product_table,
         heard_table,
+        ported_table,
     ):
         parts.append(_markdown(make()))
         print(parts[-1], flush=True)

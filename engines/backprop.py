@@ -19,7 +19,7 @@ from ..harness.graph.gradient import gradient
 from ..harness.graph.graph import Graph
 from ..harness.graph.node import Arg, Constant, Shape
 from ..harness.records.evaluation import DTYPES, Array, Engine, Evaluate, Evaluation, Inputs, Unsupported
-from ..harness.rules.update import row_optimiser
+from ..harness.rules.optimiser import row_optimiser
 
 
 def prepare(graph: Graph, dtype: str) -> Evaluate:

@@ -1,5 +1,5 @@
-"""The command line: `gradaccord run`, `list`, `validate`, `show`, `explain`, `prove`, `ops`, `engines`,
-`schema`, `check`, `compare`, `trace`, `hear`.
+"""The command line: `gradaccord run`, `diff`, `list`, `validate`, `show`, `explain`, `prove`, `ops`,
+`engines`, `schema`, `check`, `compare`, `trace`, `hear`, `dialect`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from . import options
-from .cli_own import check, compare, hear, trace
+from .cli_own import check, compare, dialect, hear, trace
 
 DEFAULT_FOLDER = "gradaccord-report"
 
@@ -82,13 +82,29 @@ def main() -> None:
     metavar="S",
     help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
 )
+@click.option(
+    "--ledger",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Known disagreements of an engine. Repeat for several.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run that stopped in DIR; no unit is done twice.")
 @click.option("--no-cache", is_flag=True, help="Compile everything anew, and keep nothing of it for later runs.")
 @click.option("--allow-code", is_flag=True, help="Run the functions that cases name by `call`.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first finding that no ledger entry explains.")
 @click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    help="What the standard output has: an account at the end; an object for each finding, and a summary as the last; "
+    "for each new finding an annotation as GitHub Actions reads them, then the account.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @options.reports_errors
 def run(
     path: tuple[str, ...],
@@ -99,28 +115,31 @@ def run(
     jobs: int | None,
     cluster: str,
     timeout: float | None,
+    ledger: tuple[str, ...],
+    resume: bool,
     no_cache: bool,
     allow_code: bool,
     fail_fast: bool,
     strict: bool,
     verbose: bool,
     quiet: bool,
-    as_json: bool,
+    form: str,
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
 
     PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing unexplained,
     1 a disagreement that no ledger entry explains, 2 the input or the command is wrong, 130 interrupted.
     """
+    from .running.folder import check_folder
     from .running.loading import checked
     from .running.offered import installed
-    from .running.selection import check_dtypes, check_folder, refuse_code, select
+    from .running.selection import check_dtypes, explained, refuse_code, select
 
     options.exclude(quiet=quiet, verbose=verbose)
     engines = checked(engine) or tuple(installed())
     dtypes = check_dtypes(dtype)
     check_folder(Path(out))
-    selected = select(path, tag)
+    selected = explained(select(path, tag), ledger)
     if not allow_code:
         refuse_code(selected, "`gradaccord run --allow-code` runs it")
     from .records.evaluation import CACHE
@@ -133,9 +152,10 @@ def run(
         os.environ[CACHE] = ""  # processes that are spawned inherit it
     settings = Settings(
         engines, jobs or 0, timeout, dtypes=dtypes, out=out, named=engines != tuple(installed()),
-        cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code,
+        cluster=cluster, fail_fast=fail_fast, strict=strict, allow_code=allow_code, resume=resume,
+        ledgers=ledger,
     )  # fmt: skip
-    with watching(quiet=quiet, verbose=verbose, as_json=as_json) as (watchers, tell):
+    with watching(quiet=quiet, verbose=verbose, form=form) as (watchers, tell):
         end = session(selected, settings, command, watchers)
     tell(end, str(Path(out) / "report.md"))
     sys.exit(end.status)
@@ -204,9 +224,10 @@ def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     shell_complete=options.dtypes,
     help="The precision of the script.",
 )
+@click.option("--issue", is_flag=True, help="The operation alone that is off, as small as it still fails.")
 @click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
 @options.reports_errors
-def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -> None:
+def show(case: str, engine: str | None, point: int, dtype: str, issue: bool, mermaid: bool) -> None:
     """Show a case and its gradient, written out.
 
     The graph, the gradient in the case language, and the source that the hand-written engine runs.
@@ -218,13 +239,16 @@ def show(case: str, engine: str | None, point: int, dtype: str, mermaid: bool) -
     from .telling.showing import case_text
 
     options.exclude(engine=engine, mermaid=mermaid)
+    if issue and engine is None:
+        options.stop("`--issue` without `--engine NAME`: it is a script of that engine")
     selected = select([case])
     for entry in selected:
         if engine is not None:
-            from .telling.script import script
+            from .telling import issue as issues
 
             check_dtypes([dtype])
-            click.echo(script(graph_is_data(entry.case), engine, point, dtype), nl=False)
+            write = issues.issue if issue else issues.explained
+            click.echo(write(graph_is_data(entry.case), engine, point, dtype), nl=False)
         elif mermaid:
             click.echo(diagrams.mermaid(graph_is_data(entry.case).graph))
         else:
@@ -306,6 +330,29 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
 
 
 @main.command()
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@click.option("--markdown", is_flag=True, help="As a page.")
+@options.reports_errors
+def diff(run_a: Path, run_b: Path, markdown: bool) -> None:
+    """Tell what changed between two runs, such as before and after an upgrade.
+
+    RUN_A and RUN_B are folders that `gradaccord run --out DIR` wrote. What is newly off comes first, then what is no
+    longer off, changed verdicts, and scores that doubled. Exit status: 0 nothing is newly off, 1 something is, 2 the
+    input or the command is wrong.
+    """
+    from .telling.changes import changes, in_markdown, in_terminal
+    from .telling.terminal import console
+
+    found = changes(run_a, run_b)
+    if markdown:
+        click.echo(in_markdown(found))
+    else:
+        in_terminal(found, console())
+    sys.exit(1 if found.off else 0)
+
+
+@main.command()
 @click.argument("name", required=False, shell_complete=options.operations)
 @options.reports_errors
 def ops(name: str | None) -> None:
@@ -359,3 +406,4 @@ main.add_command(check)
 main.add_command(compare)
 main.add_command(trace)
 main.add_command(hear)
+main.add_command(dialect)

@@ -1,4 +1,5 @@
-"""The commands about people's own functions: `gradaccord check`, `compare` and `trace`."""
+"""The commands about people's own functions, `gradaccord check`, `compare`, `trace` and `hear`, and about optimisers,
+`gradaccord dialect`."""
 
 from __future__ import annotations
 
@@ -204,3 +205,59 @@ def hear(function: str, made_by: str, like: str, parameters: str, dtype: str, fr
     taken, path = hear_command(function, made_by, like, parameters, dtype, framework, Path(out))
     graph = taken.points[0].heard.graph
     click.echo(f"{path}: {taken.name} ({taken.version}), {len(graph.operations)} calls at {len(taken.points)} points")
+
+
+@click.command()
+@click.argument("first", required=False, metavar="[A]")
+@click.argument("second", required=False, metavar="[B]")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE",
+    help="A setting of both, whatever each calls it (lr=0.1), or of one alone (a.momentum=0.9, b.eps=1e-7). Repeat.",
+)  # fmt: skip
+@click.option("--all", "all_pairs", is_flag=True, help="All pairs that docs/dialects.md tells of, instead of A and B.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object; with --all, one a line.")
+@click.option("--quiet", "-q", is_flag=True, help="Tell the first line alone, and errors.")
+@options.reports_errors
+def dialect(
+    first: str | None,
+    second: str | None,
+    settings: tuple[str, ...],
+    all_pairs: bool,
+    as_markdown: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Say how two optimisers differ, and what to set.
+
+    A and B are optimisers as they are called (torch.optim.RMSprop, "optax.sgd(0.1, momentum=0.9)"), rules of the table
+    ("rmsprop(eps_place=inside)"), or your own, FILE.py:NAME. Both step on the same gradients: tiny, zero, huge,
+    alternating ones. Exit status: 0 they step alike, 1 they differ, 2 the command is wrong.
+    """
+    import json
+
+    from .dialects.command import dialect_command
+    from .dialects.pairs import page, records
+    from .errors import CommandError
+    from .telling.terminal import console
+
+    options.exclude(markdown=as_markdown, json=as_json, quiet=quiet)
+    if all_pairs == (first is not None):
+        raise CommandError("expected two optimisers, or --all: gradaccord dialect torch.optim.RMSprop optax.rmsprop")
+    if all_pairs:
+        if settings or quiet:
+            raise CommandError("--all takes neither --set nor --quiet: its pairs are those of the page")
+        click.echo("\n".join(map(json.dumps, records())) if as_json else page().rstrip())
+        sys.exit(0)
+    if first is None or second is None:
+        raise CommandError(f"`{first}` beside what? Expected two optimisers.")
+    found = dialect_command(first, second, settings)
+    if as_json:
+        click.echo(json.dumps(found.record()))
+    elif as_markdown:
+        click.echo(found.markdown(), nl=False)
+    elif quiet:
+        click.echo(found.headline)
+    else:
+        console().print(found)
+    sys.exit(0 if found.sound else 1)

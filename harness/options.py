@@ -48,6 +48,9 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def stop(message: str) -> None:
+    from .words import visible
+
+    message = visible(message)
     click.echo(f"error: {message}" if "\n" not in message and not _located(message) else message, err=True)
     sys.exit(WRONG)
 

@@ -9,6 +9,7 @@ from statistics import median
 from ..harness.records.outcome import Outcome
 from ..harness.records.rows import PairRow, Quantity, component
 from ..harness.telling.findings import at_point
+from .layout import listed
 
 Pair = tuple[str, str]
 
@@ -36,7 +37,7 @@ class Agreement:
     def tables(self) -> dict[str, list[list[str]]]:
         """Under `HEAD`, a row for each pair: values and gradients without a title, then what lies beyond them."""
         return {
-            title: [[f"`{a}`, `{b}`", *_row(ulps, self._worst[title, (a, b)])] for (a, b), ulps in pairs.items()]
+            title: [[listed(pair), *_row(ulps, self._worst[title, pair])] for pair, ulps in pairs.items()]
             for title in ("", *BEYOND.values())
             if (pairs := self._ulps.get(title))
         }

@@ -9,25 +9,26 @@ from ..harness.records.outcome import About, CaseSummary, Outcome
 from ..harness.telling.mermaid import LARGEST, count, mermaid
 from ..harness.words import counted
 from .layout import escaped, listed
-from .whole import Whole
+from .whole import put
 
 STATEMENTS = 200  # lines of a graph's text; the case file has them all
 
 
 class CasesReport:
-    """Knows the cases when the run is over; no outcome adds to it."""
+    """Knows the cases as the run begins; no outcome adds to it."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = Whole(folder, "cases.md")
+        self._path = folder / "cases.md"
+
+    def begin(self, about: About) -> None:
+        head = f"# {counted(len(about.cases), 'case')}\n\nWhat became of them: [report.md](report.md)."
+        put(self._path, "\n\n".join([head, *map(_case, about.cases)]) + "\n")
 
     def add(self, outcome: Outcome) -> None:
         pass
 
     def close(self, about: About) -> None:
-        self._file.write(f"# {counted(len(about.cases), 'case')}\n\nWhat became of them: [report.md](report.md).\n\n")
-        for case in about.cases:
-            self._file.write(_case(case) + "\n\n")
-        self._file.close()
+        pass
 
 
 def _case(case: CaseSummary) -> str:

@@ -12,7 +12,7 @@ from ..harness.records.verdicts import VERDICTS
 from ..harness.telling.causes import Cause
 from ..harness.telling.findings import Told, told
 from ..harness.words import counted
-from .layout import case_link, escaped, listed, paragraph, shortened, table, told_table
+from .layout import case_link, code, escaped, listed, paragraph, shortened, table, told_table
 
 
 def overview(found: Iterable[Cause]) -> str:
@@ -35,7 +35,11 @@ def overview(found: Iterable[Cause]) -> str:
 def in_full(cause: Cause, asked: Asked) -> str:
     """One cause with its smallest finding: numbers, reasons, and a command that shows it again."""
     account = told(cause.smallest, asked)
-    place = (case_link(account.row.case), f"point {account.row.point}" if account.row.point else "", account.who)
+    place = (
+        case_link(account.row.case),
+        f"point {account.row.point}" if account.row.point else "",
+        escaped(account.who),
+    )
     there = ": ".join(filter(None, (", ".join(filter(None, place)), escaped(account.what))))
     lines = [f"In {there}" if len(cause.cases) == 1 else f"In {counted(len(cause.cases), 'case')}: {_cases(cause)}"]
     lines[0] += f"; {counted(cause.rows, 'number')} in {', '.join(cause.dtypes)}" if cause.dtypes else ""
@@ -44,7 +48,7 @@ def in_full(cause: Cause, asked: Asked) -> str:
     lines += [*map(paragraph, account.reasons), *_numbers(account)]
     lines += [f"also off there: {account.also:,} more"] if account.also else []
     lines += [f"where {escaped(account.nodes)}"] if account.nodes else []
-    lines.append(f"repeat: `{account.again}`")
+    lines.append(f"repeat: {code(account.again)}")
     return f"### {_title(cause)}\n\n" + "<br>\n".join(lines)
 
 
@@ -64,7 +68,7 @@ def in_short(cause: Cause, asked: Asked) -> str:
     account = told(cause.smallest, asked)
     lines = [f"- {_title(cause)}, in {_cases(cause)}", *map(escaped, account.reasons)]
     lines += [f"accepted: {escaped(reason)}" for reason in cause.accepted]
-    lines.append(f"repeat: `{account.again}`")
+    lines.append(f"repeat: {code(account.again)}")
     return "<br>\n  ".join(lines)
 
 
@@ -79,13 +83,13 @@ def reported(found: Iterable[Cause], asked: Asked) -> str:
 
 
 def _title(cause: Cause) -> str:
-    engines = (f"`{engine}`" for engine in cause.engines if engine not in NOT_ENGINES)
+    engines = (code(engine) for engine in cause.engines if engine not in NOT_ENGINES)
     who = ", ".join(filter(None, (_operation(cause), *engines)))
     return ": ".join(filter(None, (who, escaped(cause.off))))
 
 
 def _operation(cause: Cause) -> str:
-    return f"`{cause.where}`" if cause.where else ""
+    return code(cause.where) if cause.where else ""
 
 
 def _cases(cause: Cause, limit: int = 4) -> str:

@@ -7,14 +7,16 @@ as they are, an index in brackets (so that it stays text). Rows are written as t
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
+from ..harness.records.growing import Growing
 from ..harness.records.outcome import About, Outcome
 from ..harness.records.rows import Index, PairRow, Row, TrajectoryRow
-from .whole import Whole
+from ..harness.words import visible
 
 
 class CsvReport:
@@ -25,6 +27,9 @@ class CsvReport:
         self._pairs = _Table(folder, "pairs.csv", PairRow)
         self._trajectories = _Table(folder, "trajectories.csv", TrajectoryRow)
 
+    def begin(self, about: About) -> None:
+        pass
+
     def add(self, outcome: Outcome) -> None:
         self._results.add(outcome.rows)
         self._pairs.add(outcome.pairs)
@@ -32,30 +37,42 @@ class CsvReport:
 
     def close(self, about: About) -> None:
         for table in (self._results, self._pairs, self._trajectories):
-            table.file.close()
+            table.close()
 
 
 class _Table:
     """Columns are the fields of the record, in their order."""
 
     def __init__(self, folder: Path, name: str, record: type[Any]) -> None:
-        self.columns = [field.name for field in fields(record) if field.metadata.get("column", True)]
-        self.file = Whole(folder, name)
-        self.writer = csv.writer(self.file, lineterminator="\n")
-        self.writer.writerow(self.columns)
-        self.file.flush()
+        self._columns = [field.name for field in fields(record) if field.metadata.get("column", True)]
+        self._file = Growing(folder / name)
+        self._write([self._columns])
 
     def add(self, records: Iterable[object]) -> None:
-        self.writer.writerows([_cell(name, getattr(record, name)) for name in self.columns] for record in records)
-        self.file.flush()
+        self._write([_cell(name, getattr(record, name)) for name in self._columns] for record in records)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, rows: Iterable[Sequence[str]]) -> None:
+        """Whole lines, in one piece."""
+        text = StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        self._file.add(text.getvalue().encode())
+
+
+FORMULAS = tuple("=+-@")  # a text that begins so is computed by a spreadsheet
 
 
 def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool | int | float):
+        return repr(value)
     if name == "index":
         return str(list(cast("Index", value))) if value else ""
-    return repr(value) if isinstance(value, float) else " ".join(str(value).split())
+    text = visible(" ".join(str(value).split()))
+    return f"'{text}" if text.startswith(FORMULAS) else text
 
 
 write = CsvReport

@@ -1,4 +1,4 @@
-"""`run.json`: what was run, where, on which versions, and the command that repeats it."""
+"""`run.json`: what is or was run, where, on which versions, the command that repeats it, and whether it is finished."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from pathlib import Path
 
 from ..harness.records.outcome import About, Outcome
 from ..harness.records.tally import Tally
-from .whole import Whole
+from .whole import put
 
 
 class JsonReport:
     """One object, for machines."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = Whole(folder, "run.json")
+        self._path = folder / "run.json"
         self._tally = Tally()
         self._seconds: dict[str, float] = {}
+
+    def begin(self, about: About) -> None:
+        self._put(about)
 
     def add(self, outcome: Outcome) -> None:
         self._tally.add(outcome)
@@ -24,7 +27,11 @@ class JsonReport:
             self._seconds[f"{outcome.case} {outcome.point} {outcome.dtype}"] = round(outcome.seconds, 4)
 
     def close(self, about: About) -> None:
+        self._put(about)
+
+    def _put(self, about: About) -> None:
         run = {
+            "finished": not about.left,
             "command": about.command,
             "flags": dict(about.settings.flags),
             "started": about.started,
@@ -44,8 +51,7 @@ class JsonReport:
             "unexplained": self._tally.unexplained + self._tally.steps,
             "messages": list(about.messages),
         }
-        self._file.write(json.dumps(run, indent=2, ensure_ascii=False) + "\n")
-        self._file.close()
+        put(self._path, json.dumps(run, indent=2) + "\n")
 
 
 write = JsonReport

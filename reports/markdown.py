@@ -16,14 +16,19 @@ from ..harness.words import counted
 from .agreement import HEAD, Agreement
 from .allowance import Allowance
 from .causes import in_full, in_short, overview, reported
-from .layout import folded, listed, table
+from .layout import code, escaped, fenced, folded, listed, table
 from .trajectories import trajectories
-from .whole import Whole
+from .whole import put
 
 SIDE_BY_SIDE = (
     "Of the values and gradients that both engines gave, how many are the same bit for bit and, of the others, the "
     "median distance in units in the last place (ulp), each at the component where it is largest. Many ulps are no "
     "fault by themselves: the verdicts say whether each is sound."
+)
+TITLE = "# Do these engines compute the same gradient?"
+UNFINISHED = (
+    "> **Not finished.** What is found comes into `results.csv`, `pairs.csv` and `trajectories.csv` as soon as it is "
+    "known; this page follows at the end. A run that stopped goes on by its command with `--resume`."
 )
 SHOWN = 40  # new causes in full; the table at the top has them all
 
@@ -32,13 +37,17 @@ class MarkdownReport:
     """Keeps what it will tell: of rows that agree only their number."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = Whole(folder, "report.md")
+        self._path = folder / "report.md"
         self._tally = Tally()
         self._notable: list[Row] = []
         self._agreement = Agreement()
         self._allowance = Allowance()
         self._paths: list[Summary] = []
         self._partings: list[Parting] = []
+
+    def begin(self, about: About) -> None:
+        """In place of the report of an earlier run, which this one's tables no longer belong to."""
+        put(self._path, f"{TITLE}\n\n{UNFINISHED}\n\n## What is run\n\n{_run(about)}\n")
 
     def add(self, outcome: Outcome) -> None:
         self._tally.add(outcome)
@@ -51,9 +60,7 @@ class MarkdownReport:
         self._partings += outcome.partings
 
     def close(self, about: About) -> None:
-        for section in self._sections(about):
-            self._file.write(section.rstrip() + "\n\n")
-        self._file.close()
+        put(self._path, "".join(f"{section.rstrip()}\n\n" for section in self._sections(about)))
 
     # --- sections, in order -------------------------------------------------------------------------------
 
@@ -84,7 +91,7 @@ class MarkdownReport:
     def _opening(self, about: About, new: Sequence[Cause], known: Sequence[Cause]) -> str:
         engines = [engine for engine in self._tally.verdicts if engine not in NOT_ENGINES]
         numbers = sum(self._tally.verdicts[engine].total() for engine in engines)
-        lines = ["# Do these engines compute the same gradient?", ""]
+        lines = [TITLE, ""]
         lines += [f"> **Incomplete.** {message}" for message in about.messages]
         lines += [""] * bool(about.messages)
         explained = f" {counted(len(known), 'known one')}." if known else ""
@@ -117,7 +124,7 @@ class MarkdownReport:
             verdict for verdict in VERDICTS if any(counts[verdict] for counts in self._tally.verdicts.values())
         ]
         rows = [
-            [f"`{engine}`", *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
+            [code(engine), *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in present)]
             for engine, counts in engines_first(self._tally.verdicts).items()
         ]
         legend = [[f"**{verdict}**", VERDICTS[verdict].means] for verdict in present]
@@ -149,9 +156,9 @@ def _run(about: About) -> str:
         ["units of work", f"{about.units - about.left} of {about.units} (a case at one point in one dtype)"],
         ["time", f"{about.seconds:.1f} s, begun {about.started}"],
         *([key, value] for key, value in about.platform.items()),
-        *([f"`{engine}`", about.versions.get(engine, "")] for engine in about.settings.engines),
+        *([code(engine), escaped(about.versions.get(engine, ""))] for engine in about.settings.engines),
     ]
-    return f"To repeat this:\n\n```\n{about.command}\n```\n\n" + table(["", ""], rows)
+    return f"To repeat this:\n\n{fenced(about.command)}\n\n" + table(["", ""], rows)
 
 
 write = MarkdownReport

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ..harness.records.paths import Parting, Summary, together
 from ..harness.telling.findings import at_point, partings_by_unit
 from ..harness.words import counted
-from .layout import case_link, folded, listed, table, told_table
+from .layout import case_link, code, escaped, folded, listed, table, told_table
 
 WALKED = (
     "Each engine took the steps of the case's update rule by itself, with its own optimiser, and every step was judged "
@@ -72,9 +72,9 @@ def _open(group: Sequence[Summary]) -> str:
     told: dict[str, None] = {}
     for path in group:
         if path.unjudged:
-            told[f"`{path.engine}` {path.dtype}: {counted(path.unjudged, 'step')}"] = None
+            told[f"{code(path.engine)} {path.dtype}: {counted(path.unjudged, 'step')}"] = None
         if path.why and path.first is None:
-            told[f"`{path.engine}`: {path.why}"] = None
+            told[f"{code(path.engine)}: {path.why}"] = None
     return "; ".join(told)
 
 
@@ -84,7 +84,7 @@ def _noted(paths: Iterable[Summary]) -> list[str]:
     for path in paths:
         if path.note:
             said.setdefault((path.engine, path.note), {})[at_point(case_link(path.case), path.point)] = None
-    return [f"`{engine}`, {note}: {', '.join(cases)}." for (engine, note), cases in said.items()]
+    return [f"{code(engine)}, {escaped(note)}: {', '.join(cases)}." for (engine, note), cases in said.items()]
 
 
 def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:
@@ -94,7 +94,7 @@ def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:
         [
             at_point(case_link(case), point),
             dtype,
-            f"`{first.engine_a}`, `{first.engine_b}`",
+            f"{code(first.engine_a)}, {code(first.engine_b)}",
             str(first.step),
             f"`{first.there}`",
             str(len(others)) if others else "",

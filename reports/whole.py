@@ -1,7 +1,4 @@
-"""A file that appears whole or not at all. Imports nothing of the project.
-
-It grows under the name `NAME.partial`, so that even a run that is killed leaves what it had found.
-"""
+"""A file that is always whole. Imports nothing of the project."""
 
 from __future__ import annotations
 
@@ -9,20 +6,12 @@ import os
 from pathlib import Path
 
 
-class Whole:
-    """Text written in pieces; `close` puts the file in its place at once."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.target = folder / name
-        self._partial = folder / f"{name}.partial"
-        self._file = self._partial.open("w", encoding="utf-8", newline="")
-
-    def write(self, text: str) -> int:
-        return self._file.write(text)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-        os.replace(self._partial, self.target)
+def put(path: Path, text: str) -> None:
+    """Put the text in the place of what was there, at once: whoever reads sees the one or the other."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -93,6 +93,18 @@ EXAMPLES: dict[str, list[Example]] = {
     "greater_equal": compared(">="),
     "equal": compared("=="),
     "not_equal": compared("!="),
+    "logical_and": [
+        example("where(p and q, a, a * a)", p=condition(4), q=condition(4), a=real(4)),
+        example("where((a > 0) & (a < 1), a * a, 3 * a)", a=real(4)),
+    ],
+    "logical_or": [
+        example("where(p or q, a, a * a)", p=condition(2, 1), q=condition(4), a=real(2, 4)),
+        example("where((a < 0) | (a > 1), a * a, 3 * a)", a=real(4)),
+    ],
+    "logical_not": [
+        example("where(not p, a, a * a)", p=condition(4), a=real(4)),
+        example("where(~(a > 0), a * a, 3 * a)", a=real()),
+    ],
     "stop_gradient": [example("x * stop_gradient(x)", x=real(3))],
     "sum": [*reduction("sum"), example("sum(x)", x=real())],
     "mean": [*reduction("mean"), example("mean(x)", x=real())],

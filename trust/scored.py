@@ -13,7 +13,9 @@ from typing import Any, Literal
 from ported import Mistake, Variant, changes, ready
 
 from gradaccord.harness.hearing.heard import Ask
-from gradaccord.harness.own.compare import compared
+from gradaccord.harness.own.compare import compare, compared
+from gradaccord.harness.own.compared import Compared
+from gradaccord.harness.own.further import may_part
 from gradaccord.harness.own.take import Take, take, take_like
 
 ASK = Ask(dtype="float64")
@@ -65,9 +67,17 @@ def score(name: str, change: Variant | Mistake) -> Score:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = compared(_original(name), take_like(_original(name), about.port, about.convert, ASK))
+            port = take_like(_original(name), about.port, about.convert, ASK)
+            found = compared(_original(name), port)
+            if found.same and may_part(_original(name), port):
+                found = compare(about.original, about.port, *about.inputs, parameters=about.convert, judge=False)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a refusal
         return Score(name, change, "refused", f"{type(error).__name__}: {error}".partition("\n")[0])
+    return judged(name, change, found)
+
+
+def judged(name: str, change: Variant | Mistake, found: Compared) -> Score:
+    """What was said, held against what is so."""
     if found.same:
         return Score(name, change, "same")
     first = found.divergences[0]

@@ -19,7 +19,7 @@ from tests.examples import EXAMPLES, Example
 
 __all__ = ["EXAMPLES", "Example", "argument", "subject", "victims"]
 
-ROWS = [name for name, operation in OPERATIONS.items() if operation.differentiable]
+ROWS = [name for name, operation in OPERATIONS.items() if operation.differentiable and operation.kind == "float"]
 
 
 def subject(example: Example, dtype: str, seed: int, *, again: bool = False) -> Subject:

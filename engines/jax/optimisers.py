@@ -6,46 +6,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import optax
 
-from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
+from ...harness.records.evaluation import Advance, Array, Given, Moved, Unsupported
+from ...harness.rules.definition import Definition, definition, names_in
+from ...harness.rules.native import Native, nearest
+from ...harness.rules.optimiser import texts
+from ...harness.rules.schedules import Schedule
 from .precision import mode, to_jax
 
-Settings: TypeAlias = Mapping[str, float]
-
-# rule -> how optax is built from the settings, and what it calls the rule's state variables. optax has
-# no optimiser that maximises; its own step for that is the learning rate with the sign left alone.
-OPTIMISERS: Mapping[str, tuple[Callable[[Settings], Any], Mapping[str, str]]] = {
-    "ascent": (lambda s: optax.scale_by_learning_rate(s["step_size"], flip_sign=False), {}),
-    "descent": (lambda s: optax.sgd(s["step_size"]), {}),
-    "momentum": (lambda s: optax.sgd(s["step_size"], momentum=s["momentum"]), {"v": "trace"}),
-    "adam": (
-        lambda s: optax.adam(s["step_size"], b1=s["beta1"], b2=s["beta2"], eps=s["eps"]),
-        {"m": "mu", "v": "nu"},
-    ),
-}
+RATE = {"learning_rate": "step_size"}
+DECAY = {"weight_decay": "weight_decay"}
+BETAS = {**RATE, "b1": "beta1", "b2": "beta2", "eps": "eps"}
+ROOT = {**BETAS, "eps_root": "eps_root"}
+DECOUPLED = {"decay": "decoupled"}
+MOMENTS = {"m": "mu", "v": "nu"}
+PLAIN = {"nesterov": False, "mu_dtype": None}
 
 
-def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Advance:
-    """optax's own optimiser for a rule. Raises Unsupported for a rule that it does not have."""
-    if rule not in OPTIMISERS:
-        raise Unsupported(f"optax has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
-    build, names = OPTIMISERS[rule]
-    native = build(settings)
+def _trace(state: Any, runs: Definition) -> Any:
+    """The momentum buffer behind the step size: what it adds up are steps, of gradients only as long as that is one."""
+    trace = optax.tree_utils.tree_get(state, "trace")
+    if trace is None or "step_size" in runs.formulas:
+        return trace
+    return jax.tree.map(lambda b: b / -float(runs.constants["step_size"]), trace)
+
+
+# fmt: off
+NATIVES: tuple[Native, ...] = (
+    # optax has no optimiser that maximises; its own step for that is the learning rate with the sign left alone.
+    Native("optax.scale_by_learning_rate", "ascent", RATE, given={"flip_sign": False}),
+    Native("optax.sgd", "descent", RATE, given={"momentum": None}),
+    Native("optax.sgd", "momentum", {**RATE, "momentum": "momentum"}, given={"nesterov": False},
+           fixed={"buffer": "before", "dampening": "0"}, state={"v": "trace"}),
+    Native("optax.sgd", "nesterov", {**RATE, "momentum": "momentum"}, given={"nesterov": True},
+           fixed={"buffer": "before"}, state={"v": "trace"}),
+    Native("optax.sign_sgd", "sign", RATE),
+    Native("optax.signum", "signum", {**RATE, "beta": "beta"}, state={"m": "ema"}),
+    Native("optax.lion", "lion", {**RATE, "b1": "beta1", "b2": "beta2", **DECAY}, fixed=DECOUPLED, state={"m": "mu"}),
+    Native("optax.rprop", "rprop",
+           {**RATE, "eta_minus": "eta_minus", "eta_plus": "eta_plus", "min_step_size": "shortest",
+            "max_step_size": "longest"}, fixed={"applied": "late"},
+           state={"s": "step_sizes", "p": "prev_updates"}),
+    Native("optax.adagrad", "adagrad", {**RATE, "initial_accumulator_value": "initial", "eps": "eps"},
+           fixed={"eps_place": "inside", "slowing": "0"}, state={"s": "sum_of_squares"}),
+    Native("optax.rmsprop", "rmsprop",
+           {**RATE, "decay": "rho", "eps": "eps", "initial_scale": "initial", "momentum": "momentum"},
+           choices={"eps_in_sqrt": ("eps_place", {False: "outside", True: "inside"}),
+                    "centered": ("centered", {False: "no", True: "yes"}),
+                    "nesterov": ("nesterov", {False: "no", True: "yes"}),
+                    "bias_correction": ("unbiased", {False: "no", True: "yes"})},
+           fixed={"buffer": "after"}, state={"v": "nu", "m": "mu", "b": _trace}),
+    Native("optax.adadelta", "adadelta", {**RATE, "rho": "rho", "eps": "eps", **DECAY}, fixed={"decay": "coupled"},
+           state={"s": "e_g", "d": "e_x"}),
+    Native("optax.adam", "adam", ROOT, given=PLAIN, fixed={"eps_place": "after"}, state=MOMENTS),
+    Native("optax.adamw", "adam", {**ROOT, **DECAY}, given=PLAIN, fixed={"eps_place": "after", **DECOUPLED},
+           state=MOMENTS),
+    Native("optax.adamw", "adamw", {**ROOT, **DECAY}, given=PLAIN, fixed={"eps_place": "after", **DECOUPLED},
+           state=MOMENTS),
+    Native("optax.amsgrad", "amsgrad", ROOT,
+           choices={"bias_correction_mu": ("unbiased_mean", {True: "yes", False: "no"}),
+                    "bias_correction_nu": ("unbiased_square", {True: "yes", False: "no"})},
+           given={"mu_dtype": None}, fixed={"largest": "corrected"}, state={**MOMENTS, "w": "nu_max"}),
+    Native("optax.adamax", "adamax", BETAS, state=MOMENTS),
+    Native("optax.adamaxw", "adamax", {**BETAS, **DECAY}, fixed=DECOUPLED, state=MOMENTS),
+    Native("optax.nadam", "nadam", ROOT, given={"mu_dtype": None}, fixed={"momentum_schedule": "none"}, state=MOMENTS),
+    Native("optax.nadamw", "nadam", {**ROOT, **DECAY}, given={"mu_dtype": None},
+           fixed={"momentum_schedule": "none", **DECOUPLED}, state=MOMENTS),
+    Native("optax.radam", "radam", {**ROOT, "threshold": "threshold"}, given={"nesterov": False},
+           fixed={"eps_place": "after"}, state=MOMENTS),
+    Native("optax.adabelief", "adabelief", ROOT, given={"nesterov": False}, state={"m": "mu", "s": "nu"}),
+    Native("optax.yogi", "yogi", BETAS, fixed={"initial": "1e-6"}, state=MOMENTS),
+    Native("optax.lamb", "lamb", {**BETAS, **DECAY}, given={"eps_root": 0.0}, state=MOMENTS),
+    Native("optax.lars", "lars",
+           {**RATE, **DECAY, "momentum": "momentum", "trust_coefficient": "trust", "eps": "eps"},
+           choices={"nesterov": ("nesterov", {False: "no", True: "yes"})}, fixed={"decay": "coupled"},
+           state={"b": "trace"}),
+)
+# fmt: on
+
+# What optax chains before any optimiser.
+AROUND = {
+    "weight_decay": (), "decay": ("coupled",), "clip_value": (), "clip_norm": (), "clip_over": ("all",),
+    "clip_by": ("norm",),
+}  # fmt: skip
+
+
+def optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Array]) -> Advance:
+    """optax's own optimiser for a rule, or the nearest to it. Raises Unsupported for one that it does not have."""
+    native, runs = nearest(NATIVES, definition(rule, texts(settings)), AROUND)
+    return stepping(native, runs, start)
+
+
+def stepping(native: Native, runs: Definition, start: Mapping[str, Array]) -> Advance:
+    """optax's own optimiser at the starting parameters."""
+    made = _made(native, runs)
     with mode():
         parameters: Any = {name: to_jax(array) for name, array in start.items()}
-        state = native.init(parameters)
+        state = made.init(parameters)
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         nonlocal parameters, state
         with mode():
-            updates, state = native.update({name: to_jax(gradients[name]) for name in parameters}, state)
+            updates, state = made.update({name: to_jax(gradients[name]) for name in parameters}, state, parameters)
             parameters = optax.apply_updates(parameters, updates)
-            shown = {variable: optax.tree_utils.tree_get(state, name) for variable, name in names.items()}
+            shown = {variable: _shown(called, state, runs) for variable, called in native.state.items()}
+            shown = {variable: arrays for variable, arrays in shown.items() if arrays is not None}
             return Moved(*jax.device_get((parameters, shown)))
 
     return step
+
+
+def _made(native: Native, runs: Definition) -> Any:
+    """The optimiser, and before it what optax chains."""
+    arguments = native.arguments(runs)
+    read = {name for step in runs.steps for text in step.texts for name in names_in(text)}
+    for name, text in runs.formulas.items():
+        if name not in read:  # it says what state starts from, and is as at the first step
+            continue
+        if native.settings.get("learning_rate") != name:
+            raise Unsupported(f"optax: {native.path} with a `{name}` that changes from step to step")
+        arguments["learning_rate"] = _by_count(Schedule(text))
+    made = getattr(optax, native.path.rpartition(".")[2])(**arguments)
+    before: list[Any] = []
+    if "clip_value" in runs.chosen:
+        before.append(optax.clip(runs.number("clip_value", 1)))
+    if "clip_norm" in runs.chosen:
+        before.append(optax.clip_by_global_norm(runs.number("clip_norm", 1)))
+    if "weight_decay" in runs.chosen and not native.takes("weight_decay"):
+        uphill = runs.row.promise == "up"
+        before.append(optax.add_decayed_weights(runs.number("weight_decay", 1) * (-1 if uphill else 1)))
+    return optax.chain(*before, made) if before else made
+
+
+def _by_count(schedule: Schedule) -> Any:
+    """A schedule as optax calls it: by the number of steps that were taken before."""
+    return lambda count: schedule(int(count) + 1)
+
+
+def _shown(called: Any, state: Any, runs: Definition) -> Any:
+    """A state variable in what optax keeps of all parameters: by its name, or a function of all that is kept."""
+    return optax.tree_utils.tree_get(state, called) if isinstance(called, str) else called(state, runs)

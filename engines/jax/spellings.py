@@ -18,6 +18,7 @@ SPELLINGS: Mapping[str, Spelling] = {
         "add subtract multiply divide negative abs sign square sqrt reciprocal hypot exp expm1 log log1p log2 log10 "
         "logaddexp logaddexp2 exp2 sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh maximum minimum "
         "where floor ceil less less_equal greater greater_equal equal not_equal sum mean prod max min cumsum cumprod "
+        "logical_and logical_or logical_not "
         "matmul vecdot outer einsum permute_dims matrix_transpose reshape broadcast_to expand_dims squeeze concat "
         "stack flip roll tile astype",
         "jax.numpy",

@@ -58,11 +58,6 @@ _STAY = frozenset(["requires_grad_", "rename_", "share_memory_", "retain_grad"])
 _NUMBERS = frozenset(["T", "mT", "H", "mH", "data", "real", "imag"])
 
 REFUSED: Mapping[str, tuple[str, str, str]] = {
-    "grad": (
-        "torch.autograd",
-        "a derivative inside the function (torch.autograd.grad)",
-        "Check what it differentiates by itself, or give the whole step a meaning with `gradaccord.define`.",
-    ),
     "backward": (
         "torch._tensor",
         "`backward` inside the function",

@@ -32,10 +32,12 @@ from . import (
     calls_products,
     calls_recurrent,
     calls_reduction,
+    running,
 )
 from .arguments import tensors_of, walk
 from .calls import CASTING, FLAT, MOVES, ROWS, Step, Steps, Unheard, index_map, taken, told
 from .changes import change
+from .derivatives import heard_grad
 from .functions import LEAVES, PIECES, REFUSED, Named, inside_of, named, same_function
 from .nodes import Nodes, Tags, array, unusual
 from .places import Places
@@ -80,6 +82,8 @@ class Hearing(TorchFunctionMode):
         what, named_args = named(func), dict(kwargs or {})
         if torch._C._functorch.peek_interpreter_stack() is not None:
             raise self.refused("a transform inside, such as grad, vmap or jacrev", Named("func", "torch.func"), DEFINE)
+        if what.name == "grad" and getattr(func, "__module__", "") == "torch.autograd":
+            return heard_grad(self, what, *args, **named_args)
         if what.name in REFUSED and getattr(func, "__module__", "") == REFUSED[what.name][0]:
             raise self.refused(REFUSED[what.name][1], what, REFUSED[what.name][2])
         if what.setter:
@@ -138,7 +142,7 @@ class Hearing(TorchFunctionMode):
         if name in PIECES:
             return self._pieces(func, what, args, kwargs)
         args, kwargs = self._cast_first(name, args, kwargs)
-        state = torch.get_rng_state()
+        state, statistics = torch.get_rng_state(), running.updates(self.nodes, name, args)
         args, kwargs, tags, out, bare = self._tagged_run(func, args, kwargs, state)
         if isinstance(out, Tensor) and id(out) in tags:  # it gave its operand back
             return tags[id(out)][1]
@@ -155,6 +159,7 @@ class Hearing(TorchFunctionMode):
                 step = told(name, args, kwargs, extra)
             assert isinstance(step, Step)
             self.nodes.record(step, whole, place, tags, bare)
+            running.changed(self.nodes, statistics, place)
         except (Unheard, Refused) as error:
             flows = (
                 whole.requires_grad if self.taped else any(t.is_floating_point() for t in tensors_of((args, kwargs)))

@@ -37,7 +37,7 @@ def arrays(thing: Any) -> Any:
 
 def state(function: Callable[..., Any]) -> dict[str, Any] | None:
     """The `state_dict` of a module, a copy, in which tensors share their memory as before. Of a function that runs on
-    modules, that of all under the function's names for them; None where it runs on none."""
+    modules, that of all under the function's names for them; None where it holds nothing."""
     copies: dict[tuple[Any, ...], Tensor] = {}
 
     def copied(value: Any) -> Any:
@@ -53,7 +53,7 @@ def state(function: Callable[..., Any]) -> dict[str, Any] | None:
         for prefix, module in surroundings(function)
         for name, value in module.state_dict().items()
     }
-    return found if found or isinstance(function, nn.Module) else None
+    return found or None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import reduce
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -20,6 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from ...harness.graph.node import Use
 from ...harness.hearing.heard import Ask, Heard, Listener, Place, Refused
 from ...harness.hearing.recording import Recording
 from ...harness.hearing.structure import leaves as leaves_of
@@ -30,7 +32,7 @@ from .definitions import heard_definitions
 from .engine import version
 from .hearing import Hearing
 from .holding import arrays, holding, state, within
-from .nodes import array
+from .nodes import array, of_one_call
 from .places import Places, raised_at
 from .rules import heard_rules
 from .state import Program, leaves
@@ -58,9 +60,7 @@ def hear(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
     if not _same(program, output, gradients, hearing, evaluation, seed):
         raise Refused("a function that answers differently each time", remedy="Fix what it draws or remembers.")
     values = {node.name: hearing.recording.values[node.name] for node in graph.nodes}
-    evaluation = Evaluation(
-        "ok", values=values, gradients=kept, terms=evaluation.terms, adjoints=evaluation.adjoints, output=output
-    )
+    evaluation = replace(evaluation, values=values, gradients=kept, output=output)
     return Heard(
         graph,
         {node.name: values[node.name] for node in graph.inputs},
@@ -134,11 +134,13 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
         pulled = _pulled_back(output, tensors, seed, keep=bool(hearing.nodes.bare))
         terms = dict(zip((use for use, _ in tags), pulled[: len(tags)], strict=True))
         adjoints = dict(zip(active, pulled[len(tags) :], strict=True))
-        for use, out, x in hearing.nodes.bare:  # what comes of one call alone
+        parts = dict[Use, list[Array]]()
+        for use, out, x in hearing.nodes.bare:
             if use.consumer in graph.by_name:
-                (terms[use],) = torch.autograd.grad(out, [x], adjoints[use.consumer], retain_graph=True)
+                terms[use], each = of_one_call(out, x, adjoints[use.consumer])
+                parts[use] = [array(part) for part in each]
     shown = {use: array(term) for use, term in terms.items()}
-    evaluation = Evaluation("ok", terms=shown, adjoints={name: array(g) for name, g in adjoints.items()})
+    evaluation = Evaluation("ok", terms=shown, adjoints={name: array(g) for name, g in adjoints.items()}, parts=parts)
     return graph, dtype, hearing, evaluation, outputs
 
 

@@ -202,6 +202,31 @@ class Nodes:
         return self._stopped[node]
 
 
+def of_one_call(out: Tensor, x: Tensor, g: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """What comes to an operand of one call alone; and what it is the sum of, a part for each time it is read inside."""
+    end, parts = torch.autograd.graph.get_gradient_edge(x), list[Tensor]()
+
+    def keep(places: Sequence[int], inner: Sequence[Tensor | None]) -> None:
+        parts.extend(g.clone() for k in places if (g := inner[k]) is not None)
+
+    ahead, seen, handles = [out.grad_fn], set[Any](), list[Any]()
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen or node == end.node:
+            continue
+        seen.add(node)
+        places = [k for k, fed in enumerate(node.next_functions) if fed == (end.node, end.output_nr)]
+        if places:
+            handles.append(node.register_hook(lambda inner, _, places=places: keep(places, inner)))
+        ahead += [fed for fed, _ in node.next_functions]
+    try:
+        (term,) = torch.autograd.grad(out, [x], g, retain_graph=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return term, parts
+
+
 def originals(step: Step, tags: Tags) -> Iterator[Tensor]:
     for x in step.args:
         if isinstance(x, Tensor):

@@ -6,50 +6,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
-from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
+from ...harness.records.evaluation import Advance, Array, Given, Moved
+from ...harness.rules.definition import Definition, definition
+from ...harness.rules.native import Native, nearest
+from ...harness.rules.optimiser import texts
 from .tensors import Tensor, to_numpy, to_torch
 
-Settings: TypeAlias = Mapping[str, float]
+LR = {"lr": "step_size", "weight_decay": "weight_decay"}
+BETAS = {**LR, "betas": ("beta1", "beta2"), "eps": "eps"}
+UPHILL, DOWNHILL = {"maximize": True}, {"maximize": False}
+VARIANTS, FUSED = ("foreach",), ("foreach", "fused")
+COUPLED, DECOUPLED = {"decay": "coupled"}, {"decay": "decoupled"}
+SAID = {"decoupled_weight_decay": ("decay", {False: "coupled", True: "decoupled"})}
+MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq"}
+ADAM = {"eps_root": "0", "eps_place": "after"}
 
-# rule -> how torch.optim is built from the settings, and what it calls the rule's state variables.
-OPTIMISERS: Mapping[str, tuple[Callable[[Sequence[Tensor], Settings], torch.optim.Optimizer], Mapping[str, str]]] = {
-    "ascent": (lambda p, s: torch.optim.SGD(p, lr=s["step_size"], maximize=True), {}),
-    "descent": (lambda p, s: torch.optim.SGD(p, lr=s["step_size"]), {}),
-    "momentum": (
-        lambda p, s: torch.optim.SGD(p, lr=s["step_size"], momentum=s["momentum"]),
-        {"v": "momentum_buffer"},
-    ),
-    "adam": (
-        lambda p, s: torch.optim.Adam(p, lr=s["step_size"], betas=(s["beta1"], s["beta2"]), eps=s["eps"]),
-        {"m": "exp_avg", "v": "exp_avg_sq"},
-    ),
-}
+# fmt: off
+NATIVES: tuple[Native, ...] = (
+    Native("torch.optim.SGD", "ascent", LR, given={"momentum": 0, **UPHILL}, fixed=COUPLED, variants=FUSED),
+    Native("torch.optim.SGD", "descent", LR, given={"momentum": 0, **DOWNHILL}, fixed=COUPLED, variants=FUSED),
+    Native("torch.optim.SGD", "momentum", {**LR, "momentum": "momentum", "dampening": "dampening"},
+           given={"nesterov": False, **DOWNHILL}, fixed={"first": "undamped", "buffer": "before", **COUPLED},
+           state={"v": "momentum_buffer"}, variants=FUSED),
+    Native("torch.optim.SGD", "nesterov", {**LR, "momentum": "momentum"},
+           given={"nesterov": True, "dampening": 0, **DOWNHILL}, fixed={"buffer": "before", **COUPLED},
+           state={"v": "momentum_buffer"}, variants=FUSED),
+    Native("torch.optim.Rprop", "rprop",
+           {"lr": "step_size", "etas": ("eta_minus", "eta_plus"), "step_sizes": ("shortest", "longest")},
+           given=DOWNHILL, fixed={"applied": "now"}, state={"s": "step_size", "p": "prev"}, variants=VARIANTS),
+    Native("torch.optim.ASGD", "asgd", {**LR, "lambd": "shrinking", "alpha": "power", "t0": "begin"},
+           given=DOWNHILL, fixed=COUPLED, state={"a": "ax", "eta": "eta", "mu": "mu"}, variants=VARIANTS),
+    Native("torch.optim.Adagrad", "adagrad",
+           {**LR, "eps": "eps", "lr_decay": "slowing", "initial_accumulator_value": "initial"},
+           given=DOWNHILL, fixed={"eps_place": "outside", **COUPLED}, state={"s": "sum"}, variants=FUSED),
+    Native("torch.optim.RMSprop", "rmsprop", {**LR, "alpha": "rho", "eps": "eps", "momentum": "momentum"},
+           choices={"centered": ("centered", {False: "no", True: "yes"})}, given=DOWNHILL,
+           fixed={"initial": "0", "eps_place": "outside", "unbiased": "no", "nesterov": "no", "buffer": "before",
+                  **COUPLED},
+           state={"v": "square_avg", "m": "grad_avg", "b": "momentum_buffer"}, variants=VARIANTS),
+    Native("torch.optim.Adadelta", "adadelta", {**LR, "rho": "rho", "eps": "eps"},
+           given=DOWNHILL, fixed=COUPLED, state={"s": "square_avg", "d": "acc_delta"}, variants=VARIANTS),
+    Native("torch.optim.Adam", "adam", BETAS, choices=SAID, fixed=ADAM, given={"amsgrad": False, **DOWNHILL},
+           state=MOMENTS, variants=FUSED),
+    Native("torch.optim.AdamW", "adamw", BETAS, fixed={**ADAM, **DECOUPLED}, given={"amsgrad": False, **DOWNHILL},
+           state=MOMENTS, variants=FUSED),
+    Native("torch.optim.Adam", "amsgrad", BETAS, choices=SAID, given={"amsgrad": True, **DOWNHILL},
+           fixed={"eps_root": "0", "largest": "raw", "unbiased_mean": "yes", "unbiased_square": "yes"},
+           state={**MOMENTS, "w": "max_exp_avg_sq"}, variants=FUSED),
+    Native("torch.optim.AdamW", "amsgrad", BETAS, given={"amsgrad": True, **DOWNHILL},
+           fixed={"eps_root": "0", "largest": "raw", "unbiased_mean": "yes", "unbiased_square": "yes", **DECOUPLED},
+           state={**MOMENTS, "w": "max_exp_avg_sq"}, variants=FUSED),
+    Native("torch.optim.Adamax", "adamax", BETAS, given=DOWNHILL, fixed=COUPLED,
+           state={"m": "exp_avg", "v": "exp_inf"}, variants=VARIANTS),
+    Native("torch.optim.NAdam", "nadam", {**BETAS, "momentum_decay": "psi"}, choices=SAID, given=DOWNHILL,
+           fixed={"eps_root": "0", "momentum_schedule": "dozat"}, state={**MOMENTS, "p": "mu_product"},
+           variants=VARIANTS),
+    Native("torch.optim.RAdam", "radam", BETAS, choices=SAID, given=DOWNHILL,
+           fixed={"eps_root": "0", "eps_place": "before", "threshold": "5"}, state=MOMENTS, variants=VARIANTS),
+)
+# fmt: on
+
+# What torch.nn.utils does to gradients before any optimiser.
+AROUND = {"clip_value": (), "clip_norm": (), "clip_over": ("all", "each"), "clip_by": ("norm_and_1e-6",)}
 
 
-def optimiser(rule: str, settings: Settings, start: Mapping[str, Array]) -> Advance:
-    """torch.optim's own optimiser for a rule. Raises Unsupported for a rule that it does not have."""
-    if rule not in OPTIMISERS:
-        raise Unsupported(f"torch.optim has no `{rule}` here; it has {', '.join(OPTIMISERS)}")
-    build, state = OPTIMISERS[rule]
+def optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Array]) -> Advance:
+    """torch.optim's own optimiser for a rule, or the nearest to it. Raises Unsupported where it has none."""
+    native, runs = nearest(NATIVES, definition(rule, texts(settings)), AROUND)
+    return stepping(native, runs, start)
+
+
+def stepping(native: Native, runs: Definition, start: Mapping[str, Array], **variant: Any) -> Advance:
+    """torch.optim's own optimiser at the starting parameters; `variant` says how it computes, as `foreach=True`."""
     parameters = {name: to_torch(array).requires_grad_() for name, array in start.items()}
-    native = build(list(parameters.values()), settings)
+    make = getattr(torch.optim, native.path.rpartition(".")[2])
+    made, t = make(list(parameters.values()), **native.arguments(runs), **variant), 0
 
     def step(gradients: Mapping[str, Array]) -> Moved:
+        nonlocal t
+        t += 1
+        if runs.formulas:
+            for group in made.param_groups:
+                group.update(native.arguments(runs, t))
         for name, parameter in parameters.items():
-            parameter.grad = to_torch(gradients[name])
-        native.step()
+            parameter.grad = to_torch(gradients[name].copy())
+        _clip([*parameters.values()], runs, t)
+        made.step()
         # The optimiser moves its tensors in place, so what leaves is a copy.
         return Moved(
             {name: to_numpy(parameter).copy() for name, parameter in parameters.items()},
             {
-                variable: {name: to_numpy(native.state[p][attribute]).copy() for name, p in parameters.items()}
-                for variable, attribute in state.items()
+                variable: {name: to_numpy(made.state[p][called]).copy() for name, p in parameters.items()}
+                for variable, called in native.state.items()
+                if all(made.state[p].get(called) is not None for p in parameters.values())
             },
         )
 
     return step
+
+
+def _clip(parameters: list[Tensor], runs: Definition, t: int) -> None:
+    """What a definition clips, by torch's own functions, in place."""
+    if "clip_value" in runs.chosen:
+        torch.nn.utils.clip_grad_value_(parameters, runs.number("clip_value", t))
+    if "clip_norm" in runs.chosen:
+        groups = [parameters] if runs.chosen["clip_over"] == "all" else [[parameter] for parameter in parameters]
+        for group in groups:
+            torch.nn.utils.clip_grad_norm_(group, runs.number("clip_norm", t))

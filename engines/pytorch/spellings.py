@@ -14,6 +14,7 @@ SPELLINGS: Mapping[str, Spelling] = {
         "add subtract multiply divide negative abs sign square sqrt reciprocal pow hypot rsqrt exp expm1 log log1p "
         "log2 log10 logaddexp logaddexp2 xlogy exp2 sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh "
         "lgamma digamma sigmoid maximum minimum where floor ceil less less_equal greater greater_equal not_equal "
+        "logical_and logical_or logical_not "
         "matmul outer reshape broadcast_to squeeze flip roll tile cumsum cumprod prod",
         "torch",
     ),

@@ -22,6 +22,7 @@ from torch import nn
 
 from ...harness.hearing.heard import Ask, Refused
 from ...harness.hearing.structure import argument_names
+from ...harness.words import nearest
 from .tensors import DTYPES, PLAIN
 
 Tensor: TypeAlias = torch.Tensor
@@ -70,10 +71,14 @@ class Program:
         asked = self.ask.wanted
         if asked is None:
             return frozenset(trained).difference(self.ask.constant)
-        unknown = [name for name in asked if name not in floats]
-        if unknown:
-            raise Refused(f"wanted={unknown[0]!r}", remedy=f"The inputs and parameters are: {', '.join(floats)}.")
-        return frozenset(asked)
+        chosen = set[str]()
+        for start in asked:  # a name stands for all that is below it too
+            below = {name for name in floats if name == start or name.startswith((f"{start}[", f"{start}."))}
+            if not below:
+                remedy = f"{nearest(start, floats)} There are {', '.join(floats)}"
+                raise Refused(f"there is no input `{start}`", remedy=remedy.strip())
+            chosen |= below
+        return frozenset(chosen)
 
     def _trains(self, tensor: Tensor) -> bool:
         return id(tensor) in self._parameters and tensor.requires_grad

@@ -19,8 +19,9 @@ from ..hearing.recording import KINDS
 from ..records.evaluation import Array
 from . import wording
 from .content import content
+from .operands import reads
 from .proposals import Proposal, Question, distinct
-from .side import number
+from .side import Change, number
 
 # Functions of one number that stand for one another, with the parameters that tell their forms apart.
 ACTIVATIONS: tuple[tuple[str, Mapping[str, Param], str], ...] = (
@@ -33,6 +34,13 @@ ACTIVATIONS: tuple[tuple[str, Mapping[str, Param], str], ...] = (
     )),
     ("leaky_relu", {}, "leaky_relu"),
 )  # fmt: skip
+OTHERS: Mapping[str, tuple[str, ...]] = {  # calls with the same parameters
+    "upsample_nearest": ("upsample_linear",), "upsample_linear": ("upsample_nearest",), "max_pool": ("avg_pool",),
+    "avg_pool": ("max_pool",), "max": ("min", "mean", "sum"), "min": ("max",), "mean": ("max", "sum"),
+    "cumsum": ("cumprod",), "softmax": ("log_softmax",), "log_softmax": ("softmax",),
+    "pad": ("pad_reflect", "pad_replicate", "pad_circular"),
+    "pad_reflect": ("pad_replicate", "pad_circular"), "pad_replicate": ("pad_reflect", "pad_circular"),
+}  # fmt: skip
 OVER_AXES = ("softmax", "log_softmax", "sum", "mean", "max", "min", "var", "std", "norm", "logsumexp", "cumsum", "flip")
 NUMBERS: tuple[float, ...] = (0.0, 0.01, 0.2, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)
 CHOICES: Mapping[str, tuple[Param, ...]] = {
@@ -56,6 +64,9 @@ def other_call(q: Question) -> Iterator[Proposal]:
         operands = list(node.args)
         for params, said in _other_parameters(q, node):
             yield _called(q, node, operation, operands, params, said)
+        for other in OTHERS.get(node.op, ()):
+            said = f"{other} at {{there}} for {wording.what(q.here, node.name)} at {{here}}"
+            yield _called(q, node, OPERATIONS[other], operands, dict(node.params), said)
         for count in range(1, len(operands)):
             if operation.operands[-1].optional and len(operands) - count >= 1:
                 left = ", ".join(q.here.label(arg) for arg in operands[-count:])
@@ -81,8 +92,7 @@ def other_argument(q: Question) -> Iterator[Proposal]:
             for other in alike[-EARLIER:]:
                 if q.match.known(other) and other in q.here.live and q.here.source(other) != q.here.source(arg):
                     args = [*node.args[:k], other, *node.args[k + 1 :]]
-                    theirs, mine = q.here.label(other), q.here.label(arg)
-                    said = f"{wording.what(q.here, node.name)} reads `{theirs}` at {{there}} and `{mine}` at {{here}}"
+                    said = reads(q, node, arg, other)
                     yield _called(q, node, operation, args, dict(node.params), said)
 
 
@@ -173,6 +183,11 @@ def _alternatives(q: Question, key: str, value: Param, node: Node) -> Iterator[P
         for count in (1, 2, 3):
             for axes in combinations(range(rank), count):
                 yield axes[0] if count == 1 else axes
+    elif key == "groups" and node.op == "group_norm":
+        count = q.here.heard.graph[str(node.args[0])].shape[1]
+        yield from (k for k in range(1, count + 1) if count % k == 0)
+    elif key == "ignore_index":
+        yield None
     elif isinstance(value, float) or key in ("eps", "label_smoothing", "alpha", "negative_slope", "beta", "scale"):
         yield from distinct([*_numbers(q), *NUMBERS])
 
@@ -209,9 +224,12 @@ def recognised(q: Question) -> Iterator[Proposal]:
         here: list[tuple[str, str]] = []
         there: list[tuple[str, str, Array]] = []
         for said, y in functions(x):
+            if not (q.match.index.may(y) or q.turned.match.index.may(y)):
+                continue
             made = content(y, np.zeros(y.shape))
             here += [(said, name) for name in q.turned.match.index.find(made) if name in mine][:1]
             there += [(said, name, y) for name in q.match.index.find(made) if name in theirs][:1]
+        here += [(wording.step(q.here, name), name) for name in _direct(q, start) if name not in [n for _, n in here]]
         for said, name in here:
             for other, found, y in there:
                 if other == said or y.size != q.here.numbers[name].size:
@@ -220,7 +238,27 @@ def recognised(q: Question) -> Iterator[Proposal]:
                 if y.shape != shape and q.here.graph[name].shape != shape:
                     continue
                 reason = _instead(other, said)
-                yield Proposal({name: lambda known, y=y, shape=shape: y.reshape(shape)}, reason, name, found)
+                begins = next(iter(q.here.between(start, name)), name)
+                change: Change = lambda known, y=y, shape=shape: y.reshape(shape)  # noqa: E731
+                yield Proposal({name: change}, reason, name, found, begins)
+
+
+def _direct(q: Question, start: str) -> Iterator[str]:
+    """The first steps to blame that are made of one number, and the last ones of their calls."""
+    inside: dict[str, str] = {}
+    for node in q.targets:
+        if q.here.numbers[start].shape == node.shape and q.here.alone(start, node.name):
+            inside[q.here.owner(node.name)] = node.name
+    for node in q.calls:
+        if start in [q.here.source(arg) for arg in node.args if isinstance(arg, str) and arg in q.here.order]:
+            yield from (inside[node.name] for _ in range(node.name in inside))
+    for node in q.targets:
+        if (
+            node.name in q.first
+            and q.here.alone(start, node.name)
+            and start in [q.here.source(arg) for arg in node.args if isinstance(arg, str)]
+        ):
+            yield node.name
 
 
 def _instead(other: str, said: str) -> str:
@@ -235,6 +273,12 @@ def functions(x: Array) -> Iterator[tuple[str, Array]]:
     """What is often computed of one array, with its words."""
     for name, params, said in ACTIVATIONS:
         yield said, call(OPERATIONS[name], [x], params)
+    with np.errstate(all="ignore"):
+        size = np.abs(x)
+        yield "quick gelu (x sigmoid(1.702 x))", x / (1 + np.exp(-1.702 * x))
+        yield "1/x (the reciprocal)", 1 / x
+        yield "half of the square", x * x / 2
+        yield "smooth l1 (huber)", np.where(size < 1, x * x / 2, size - 0.5)
     for name in OVER_AXES:
         axes: list[tuple[int, ...]] = [
             axes for count in range(1, min(x.ndim, 3) + 1) for axes in combinations(range(x.ndim), count)

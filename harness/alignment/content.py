@@ -133,10 +133,30 @@ class Index:
     def __init__(self) -> None:
         self._names: dict[tuple[int, int, int], list[tuple[str, Content]]] = {}
         self._sorted: dict[tuple[int, int, int], tuple[Floats, float, list[int]]] = {}
+        self._sums: dict[int, tuple[Floats, float]] = {}
 
     def add(self, name: str, made: Content) -> None:
         self._names.setdefault(made.size, []).append((name, made))
         self._sorted.pop(made.size, None)
+
+    def may(self, x: Array) -> bool:
+        """Whether a content may be that of these numbers, by their sum alone: quickly told, and seldom wrongly so."""
+        if x.size not in self._sums:
+            kept = [one for size, many in self._names.items() if sum(size) == x.size for _, one in many]
+            plain = np.sort([float(one.rest.sum()) for one in kept if not len(one.towers) and not one.nans])
+            self._sums[x.size] = plain, max((_spread(one) for one in kept), default=0.0)
+            if len(plain) < len(kept):
+                self._sums[x.size] = plain, np.inf
+        sums, widest = self._sums[x.size]
+        if not len(sums) or not widest < np.inf:
+            return widest == np.inf
+        with np.errstate(all="ignore"):
+            total = float(x.sum())
+        if not np.isfinite(total):
+            return False
+        wide = 2 * widest + 1e-12 * float(np.abs(x).sum())
+        k = int(np.searchsorted(sums, total - wide))
+        return k < len(sums) and bool(sums[k] <= total + wide)
 
     def find(self, made: Content) -> Iterator[str]:
         """The names whose content is the same, in the order that they were added."""

@@ -25,4 +25,8 @@ class Divergence:
     times: int = 1
 
     def __str__(self) -> str:
-        return self.reason or f"{self.call_a or 'a step'} at {self.a} and {self.call_b or 'a step'} at {self.b} differ"
+        return self.reason or f"{_step(self.call_a, self.a)} and {_step(self.call_b, self.b)} differ"
+
+
+def _step(call: str, place: Place) -> str:
+    return f"{call or 'a step'} at {place}" if str(place) else call or "a step"

@@ -30,6 +30,7 @@ from .side import Side
 Floats = NDArray[np.float64]
 TRIED = 24  # stopped gradients of a side
 TRIED_IN_PAIRS = 6
+MOST = 32  # steps behind a stopped gradient, of which the other side should have one
 
 
 @dataclass(frozen=True)
@@ -197,12 +198,29 @@ def _stops(side: Side, node: Node) -> bool:
 
 def _divergence(side: Side, opposite: Side, node: Node, *, turned: bool) -> Divergence:
     place, call = side.place(node.name), wording.what(side, node.name)
-    like = Match(side, opposite).counterpart(side.source(node.name))
-    there = opposite.place(like) if like in opposite.order else Place()
+    there = _place_there(Match(side, opposite), node.name)
     where = f"at {wording.short(there)}" if there.file else "on the other side"
     reason = f"the gradient is stopped by `{call}` at {wording.short(place)} and goes on {where}"
     spots, calls = ((there, place), ("", call)) if turned else ((place, there), (call, ""))
     return Divergence("gradient", *spots, *calls, reason, "")
+
+
+def _place_there(match: Match, name: str) -> Place:
+    """Where the other side has this number, or what is made of it next."""
+    waiting = [match.here.source(name), name]
+    for at in waiting[:MOST]:
+        like = match.counterpart(at)
+        if like in match.there.order and match.there.place(like).file:
+            return match.there.place(like)
+    while waiting:
+        at = waiting.pop(0)
+        users = match.here.users.get(at, ())
+        for user in users:
+            like = match.counterpart(user) if match.here.numbers[user].dtype.kind == "f" else ""
+            if like in match.there.order and match.there.place(like).file:
+                return match.there.place(like)
+        waiting = [*waiting, *users][:MOST] if len(waiting) < MOST else []
+    return Place()
 
 
 def without(graph: Graph, names: set[str]) -> Graph:

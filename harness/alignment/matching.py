@@ -59,8 +59,11 @@ class Match:
         return self._found[name]
 
     def neutral(self, name: str) -> bool:
-        """What no wanted float reaches, and inputs: never to blame by themselves."""
-        return name not in self.here.live or self.here.graph[name].op == "input"
+        """Inputs, conditions and integers, numbers that are one everywhere: never to blame by themselves."""
+        if self.here.graph[name].op == "input":
+            return True
+        x = self.here.numbers[name]
+        return name not in self.here.live and (x.dtype.kind != "f" or x.size < 2 or bool((x == x.flat[0]).all()))
 
     def known(self, name: str) -> bool:
         """Whether the other side has these numbers; of what is only moved, those that it moves."""

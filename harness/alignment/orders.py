@@ -27,7 +27,7 @@ def parts_in_order(q: Question) -> Iterator[Proposal]:
         for order in permutations(range(len(parts))):
             if order == tuple(range(len(parts))):
                 continue
-            rounds = [[n.name for n in q.alike(node)] for node in parts]
+            rounds = [[n.name for n in q.here.alike(node)] for node in parts]
             count = len(rounds[0]) if all(len(r) == len(rounds[0]) for r in rounds) else 1
             for many in dict.fromkeys((1, count)):
                 changes: dict[str, Change] = {}

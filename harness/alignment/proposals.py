@@ -8,28 +8,26 @@ from dataclasses import replace as with_fields
 from functools import cached_property
 from typing import TypeVar
 
-from ..graph.node import Arg, Constant, Node
+from ..graph.node import Arg, Node
 from ..records.evaluation import Array
 from .matching import Match
 from .side import MOVES, Change, Side
 
 T = TypeVar("T")
 
-DEEP = 3  # steps back that tell a step from others like it
 MOST = 24  # steps of a side that are tried
 
 
 @dataclass(frozen=True)
 class Proposal:
     """`changes` to the steps of one side. `reason` says what is changed, with `{here}` and `{there}` for the places of
-    the two nodes that it is about. What is `whole` counts only where the outputs agree by it, for it leaves out what is
-    itself to blame."""
+    the two nodes that it is about. `begins`: the first step of what is replaced, where that is several."""
 
     changes: Mapping[str, Change]
     reason: str
     here: str
     there: str = ""
-    whole: bool = False
+    begins: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,11 @@ class Question:
         """The first step to blame on the other side; empty for none."""
         return next(iter(self.match.back.first(self.others)), "")
 
+    @cached_property
+    def first(self) -> frozenset[str]:
+        """The first steps to blame: both sides have all that they read."""
+        return frozenset(self.match.first(self.blamed))
+
     @property
     def calls(self) -> Iterator[Node]:
         """The calls of this run that the targets stand in."""
@@ -69,10 +72,13 @@ class Question:
     @cached_property
     def targets(self) -> list[Node]:
         """The steps to look at: the first ones, and those behind them in the order of the run."""
-        first = self.match.first(self.blamed)
-        rest = [name for name in self.blamed if name not in set(first)]
-        nodes = [self.here.graph[name] for name in [*first, *rest]]
+        order = sorted(self.blamed, key=lambda name: name not in self.first)
+        nodes = [self.here.graph[name] for name in order]
         return [node for node in nodes if node.op != "input"][:MOST]
+
+    @cached_property
+    def blamed_set(self) -> frozenset[str]:
+        return frozenset(self.blamed)
 
     @cached_property
     def partners(self) -> Mapping[str, tuple[Node, ...]]:
@@ -82,7 +88,7 @@ class Question:
     def _partners(self, node: Node) -> Iterator[Node]:
         bad, seen = set(self.others), set[str]()
         for arg in node.args:
-            if not isinstance(arg, str) or self.here.numbers[arg].dtype.kind != "f" or arg not in self.here.live:
+            if not isinstance(arg, str) or self.here.numbers[arg].dtype.kind != "f" or self.here.is_one(arg):
                 continue
             made = self.here.content(self.here.source(arg))
             for like in self.match.index.find(made):
@@ -91,6 +97,29 @@ class Question:
                         if user in bad and user not in seen:
                             seen.add(user)
                             yield self.there.graph[user]
+
+    def read_instead(self, node: Node, arg: str) -> Iterator[tuple[str, str]]:
+        """Earlier nodes of this side that a partner reads there, and the partner."""
+        size = self.here.numbers[arg].size
+        for other in self.partners[node.name]:
+            for theirs in other.args:
+                if not isinstance(theirs, str) or self.there.numbers[theirs].dtype.kind != "f":
+                    continue
+                if self.there.numbers[theirs].size != size:
+                    continue
+                for name in self.turned.match.index.find(self.there.content(theirs)):
+                    if name != arg and name in self.here.order and self.here.order[name] < self.here.order[node.name]:
+                        yield name, other.name
+                        break
+
+    def negated(self, name: str) -> bool:
+        """Whether the other side has these numbers with the other sign alone."""
+        return (
+            name in self.here.live
+            and self.here.numbers[name].dtype.kind == "f"
+            and not self.match.index.first(self.here.content(name))
+            and bool(self.match.index.first(self.here.content(name).negated()))
+        )
 
     def readers(self, name: str) -> Iterator[str]:
         """What reads a node of the other side, through what only moves it."""
@@ -101,29 +130,6 @@ class Question:
                 if self.there.graph[user].op in MOVES:
                     waiting.append(user)
 
-    def alike(self, node: Node) -> list[Node]:
-        """The steps of this side that are written as this one is, at its place: those of a loop."""
-        key = self._written(node.name, DEEP), self.here.place(node.name)
-        return [
-            other
-            for other in self._steps.get(node.op, ())
-            if (self._written(other.name, DEEP), self.here.place(other.name)) == key
-        ]
-
-    @cached_property
-    def _steps(self) -> Mapping[str, list[Node]]:
-        steps: dict[str, list[Node]] = {}
-        for node in self.here.graph.operations:
-            steps.setdefault(node.op, []).append(node)
-        return steps
-
-    def _written(self, name: str, deep: int) -> object:
-        node = self.here.graph[name]
-        if node.op == "input":
-            return name if node.name in self.here.live else node.shape
-        args = (arg.text if isinstance(arg, Constant) else deep and self._written(arg, deep - 1) for arg in node.args)
-        return node.op, node.params, node.shape, tuple(args)
-
 
 def everywhere(
     question: Question,
@@ -131,17 +137,19 @@ def everywhere(
     make: Callable[[Node], Change | None],
     reason: str,
     there: str = "",
-    *,
-    whole: bool = False,
 ) -> Iterator[Proposal]:
-    """A change of one step, and that of all written as it is."""
+    """A change of one step, that of all written as it is, and that of all at its line."""
     change = make(node)
     if change is None:
         return
-    yield Proposal({node.name: change}, reason, node.name, there, whole)
-    others = {other.name: change for other in question.alike(node) if (change := make(other)) is not None}
-    if len(others) > 1:
-        yield Proposal(others, reason, node.name, there, whole)
+    yield Proposal({node.name: change}, reason, node.name, there)
+    count = 1
+    for steps in (question.here.alike(node), question.here.of_line(node)):
+        if len(steps) > count:
+            count = len(steps)
+            others = {other.name: change for other in steps if (change := make(other)) is not None}
+            if len(others) > 1:
+                yield Proposal(others, reason, node.name, there)
 
 
 def with_argument(node: Node, k: int, arg: Arg) -> Node:

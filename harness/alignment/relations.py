@@ -7,16 +7,35 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..graph.node import Constant
+from ..graph.node import Constant, Node
 from ..records.evaluation import Array
 from . import wording
 from .content import content
 from .matching import Match, laid_out
-from .proposals import Proposal, Question, distinct
-from .side import Side
+from .proposals import Proposal, Question, distinct, everywhere
+from .side import Change, Side
 
 MOST = 16  # nodes of either side that are held against one another
 LONGEST = 2**22
+
+
+def other_factor(q: Question) -> Iterator[Proposal]:
+    """A number that the other side multiplies or divides by."""
+    for node in q.targets:
+        theirs, mine = _constants(q.there, q.others), _constants(q.here, q.blamed)
+        for factor in [*theirs, *(1 / abs(one) for one in mine if one)]:
+            for by in (factor, 1 / factor if factor in theirs and factor else 0.0):
+                if not np.isfinite(by) or by in (0, 1) or q.here.numbers[node.name].dtype.kind != "f":
+                    continue
+
+                def make(n: Node, by: float = by) -> Change:
+                    return lambda known: q.here.step(n, known) * by
+
+                word = "multiplied" if by == factor else "divided"
+                reason = f"scaled: {{there}} is {word} by {wording.factor(factor)} (a factor), and {{here}} is not"
+                if factor not in theirs:
+                    reason = f"scaled: the factor {wording.factor(1 / factor)} of {{here}} is left out at {{there}}"
+                yield from everywhere(q, node, make, reason, q.first_there)
 
 
 def related(q: Question) -> Iterator[Proposal]:
@@ -95,11 +114,11 @@ def _addend(match: Match, sign: int, gap: Array) -> str:
     more, less = ("{there}", "{here}") if sign > 0 else ("{here}", "{there}")
     if not np.isfinite(gap).all():
         return ""
-    for node in side.floats():
-        x = side.numbers[node.name]
-        if x.size != gap.size or node.name not in side.live or not match.known(node.name):
-            continue
-        if any(np.allclose(y, gap, rtol=1e-7, atol=1e-9 * float(np.abs(gap).max())) for y in laid_out(x, gap.shape)):
+    spare = 1e-9 * float(np.abs(gap).max()) + 1e-9 * np.abs(gap)
+    index = match.back.index
+    for name in index.find(content(gap, spare)) if index.may(gap) else ():
+        if name in side.live and match.known(name):
+            node = side.graph[name]
             return f"`{side.label(side.source(node.name))}` is added at {more}, and left out at {less} (a residual)"
     kept = _vector(gap)
     if kept is None:
@@ -109,7 +128,7 @@ def _addend(match: Match, sign: int, gap: Array) -> str:
         x = side.numbers[node.name]
         if x.dtype.kind == "f" and x.size == kept.size and content(x, np.zeros(x.shape)).same(made):
             return f"no bias at {less}: `{side.label(node.name)}`, added at {more}, is left out"
-    return f"no bias at {less}: {kept.size} numbers are added along one axis at {more}"
+    return f"an addend (a bias) is left out at {less}: {kept.size} numbers are added along one axis at {more}"
 
 
 def _vector(x: Array) -> Array | None:

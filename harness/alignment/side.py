@@ -24,6 +24,9 @@ MOVES = frozenset(
      "astype", "flip")
 )  # fmt: skip
 
+PARTS = MOVES | {"getitem", "negative", "concat"}
+DEEP = 3  # steps back that tell a step from others like it
+
 # What a node's number becomes, from the numbers of all before it.
 Change: TypeAlias = Callable[[Mapping[str, Array]], Array]
 
@@ -98,6 +101,39 @@ class Side:
     def floats(self) -> Iterator[Node]:
         return (node for node in self.graph.nodes if self.numbers[node.name].dtype.kind == "f")
 
+    def is_one(self, name: str) -> bool:
+        """Whether a number that no wanted float reaches is one number everywhere."""
+        x = self.numbers[name]
+        return name not in self.live and (x.size < 2 or bool((x == x.flat[0]).all()))
+
+    def between(self, start: str, end: str) -> list[str]:
+        """The steps from one number to another that is made of it, in the order of the run; none where it is not."""
+        forward, first, last = {start}, self.order[start], self.order[end]
+        nodes = self.graph.nodes[first + 1 : last + 1]
+        for node in nodes:
+            if not forward.isdisjoint(node.args):
+                forward.add(node.name)
+        if end not in forward or end == start:
+            return []
+        needed = {end}
+        for node in reversed(nodes):
+            if node.name in needed:
+                needed |= forward.intersection(node.args)
+        return [node.name for node in nodes if node.name in needed and node.op not in MOVES]
+
+    def alone(self, start: str, end: str) -> bool:
+        """Whether a number is made of another one alone, and of constants."""
+        between = {start, *self.between(start, end)}
+        args = [arg for name in between - {start} for arg in self.graph[name].args if isinstance(arg, str)]
+        return all(arg not in self.live or self.source(arg) in between for arg in args)
+
+    def root(self, name: str) -> str:
+        """Where a number comes from that was only moved, or is a part of it, in one order or another."""
+        node = self.graph[name]
+        while node.op in PARTS and isinstance(node.args[0], str):
+            node = self.graph[node.args[0]]
+        return node.name
+
     def source(self, name: str) -> str:
         """Where a number comes from that was only moved."""
         node = self.graph[name]
@@ -105,20 +141,93 @@ class Side:
             node = self.graph[node.args[0]]
         return node.name
 
+    def alike(self, node: Node) -> list[Node]:
+        """The steps that are written as this one is, at its place: those of a loop."""
+        return self._written[1][self._written[0][node.name]]
+
+    def of_line(self, node: Node) -> list[Node]:
+        """The steps that are this one at the same line, whatever they read: of a function that is called often."""
+        return self._lines[self._line_key(node)]
+
+    @cached_property
+    def _lines(self) -> dict[object, list[Node]]:
+        lines: dict[object, list[Node]] = {}
+        for node in self.graph.operations:
+            lines.setdefault(self._line_key(node), []).append(node)
+        return lines
+
+    def _line_key(self, node: Node) -> object:
+        place = self.place(node.name)
+        numbers = tuple(arg.text if isinstance(arg, Constant) else "" for arg in node.args)
+        inside = node.name.partition(":")[2]
+        return node.op, node.params, numbers, inside, place.file, place.line, place.call
+
+    @cached_property
+    def _written(self) -> tuple[dict[str, int], dict[int, list[Node]]]:
+        """How each step is written, DEEP steps back and where, as one number; and the steps of each."""
+        numbers: dict[object, int] = {}
+        level = {
+            node.name: numbers.setdefault(
+                node.name if node.name in self.live and node.op == "input" else node.shape, len(numbers)
+            )
+            for node in self.graph.nodes
+        }
+        for _ in range(DEEP):
+            before = level
+            level = {
+                node.name: before[node.name]
+                if node.op == "input"
+                else numbers.setdefault(
+                    (
+                        node.op,
+                        node.params,
+                        node.shape,
+                        *(a.text if isinstance(a, Constant) else before[a] for a in node.args),
+                    ),
+                    len(numbers),
+                )
+                for node in self.graph.nodes
+            }
+        kinds = {name: numbers.setdefault((kind, self.place(name)), len(numbers)) for name, kind in level.items()}
+        groups: dict[int, list[Node]] = {}
+        for node in self.graph.nodes:
+            groups.setdefault(kinds[node.name], []).append(node)
+        return kinds, groups
+
+    def parting(self, mine: str, theirs: str) -> tuple[str, str]:
+        """Two results of the same steps from other numbers: those numbers."""
+        while True:
+            first, second = self.graph[mine], self.graph[theirs]
+            if first.op == "input" or (first.op, first.params, len(first.args)) != (
+                second.op,
+                second.params,
+                len(second.args),
+            ):
+                return mine, theirs
+            others = [(x, y) for x, y in zip(first.args, second.args, strict=True) if x != y]
+            pairs = [(x, y) for x, y in others if isinstance(x, str) and isinstance(y, str)]
+            if not pairs or len(pairs) < len(others):
+                return mine, theirs
+            mine, theirs = pairs[0]
+
     # --- runs with something changed -----------------------------------------------------------------------------
 
     def rerun(self, changes: Mapping[str, Change]) -> dict[str, Array]:
         """The numbers of the nodes that come out otherwise with these changes. Raises ValueError, IndexError, TypeError
         or GraphError where what is changed does not fit."""
+        return dict(self.rerunning(changes))
+
+    def rerunning(self, changes: Mapping[str, Change]) -> Iterator[tuple[str, Array]]:
+        """The same node by node, in the order of the run."""
         known, both = _Both(made := dict[str, Array](), self.numbers), {**self.changed, **changes}
         start = min((self.order[name] for name in changes), default=len(self.graph.nodes))
-        with np.errstate(all="ignore"):
-            for node in self.graph.nodes[start:]:
-                if node.name in both:
-                    made[node.name] = np.asarray(both[node.name](known))
-                elif not made.keys().isdisjoint(node.args):
-                    made[node.name] = np.asarray(self.step(node, known))
-        return made
+        for node in self.graph.nodes[start:]:
+            step = both.get(node.name)
+            if step is None and made.keys().isdisjoint(node.args):
+                continue
+            with np.errstate(all="ignore"):
+                made[node.name] = np.asarray(step(known) if step else self.step(node, known))
+            yield node.name, made[node.name]
 
     def step(self, node: Node, known: Mapping[str, Array]) -> Array:
         """A node on these numbers. Raises ValueError, IndexError or TypeError where they do not fit."""

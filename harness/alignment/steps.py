@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import combinations
 from math import prod
 
-from ..graph.node import Arg, Constant, Node
+import numpy as np
+
+from ..graph.node import Constant, Node
 from ..records.evaluation import Array
 from . import wording
-from .proposals import Proposal, Question, distinct, everywhere, needed, replaced, with_argument
-from .side import MOVES, Change, Side, applied, number
+from .proposals import Proposal, Question, everywhere, needed, replaced, with_argument
+from .side import MOVES, Change, applied, number
 
 MASKS = frozenset(("where", "masked_fill", "select_n"))  # calls whose choice is a mask of the user's
+REDUCED = frozenset(("sum", "max"))
 FACTORS = frozenset(("multiply", "divide", "pow"))
 SWAPPED = frozenset(("subtract", "divide", "matmul", "where", "pow", "atan2"))
 
@@ -52,7 +56,11 @@ def _constants(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
             if name.startswith("the "):
                 name = wording.setting(q.there, other, given)
             yield from everywhere(
-                q, node, make, f"{name} is {_told(given)} at {{there}} and {_told(arg)} at {{here}}", other.name
+                q,
+                node,
+                make,
+                f"{name} is {wording.constant(given)} at {{there}} and {wording.constant(arg)} at {{here}}",
+                other.name,
             )
 
 
@@ -64,17 +72,24 @@ def _numbers(q: Question, node: Node, other: Node) -> Iterator[Proposal]:
             def make(n: Node, k: int = k, given: Constant = given) -> Change:
                 return partial(q.here.step, with_argument(n, k, given))
 
-            reason = f"{node.op} by {_told(given)} at {{there}} and by `{q.here.label(q.here.source(arg))}` at {{here}}"
+            label = q.here.label(q.here.source(arg))
+            reason = f"{node.op} by {wording.constant(given)} at {{there}} and by `{label}` at {{here}}"
+            x = q.here.numbers[arg]
+            if node.op == "divide" and x.size == 1 and given.exact == float(x) - 1:
+                reason = (
+                    f"the variance is unbiased (divided by n - 1 = {given.text}) at {{there}} and biased at {{here}}"
+                )
+            elif node.op == "divide" and x.size == 1 and given.exact == float(x) + 1:
+                reason = f"the variance is biased (divided by n = {given.text}) at {{there}} and unbiased at {{here}}"
             yield from everywhere(q, node, make, reason, other.name)
-
-
-def _told(given: Constant) -> str:
-    return given.text if given.exact is None or len(given.text) < 9 else wording.factor(float(given.exact))
 
 
 def _parameters(q: Question, node: Node, other: Node) -> str:
     theirs = dict(other.params)
     for name, value in node.params:
+        if theirs.get(name) != value and node.op == "getitem":
+            more = wording.slices(str(value), str(theirs[name]))
+            return f"other elements are read: [{theirs[name]}] at {{there}} and [{value}] at {{here}}{more}"
         if theirs.get(name) != value:
             return f"{node.op}: {name} is {theirs.get(name)} at {{there}} and {value} at {{here}}"
     return f"{node.op} with other parameters"
@@ -98,132 +113,8 @@ def other_constants(q: Question) -> Iterator[Proposal]:
                     return partial(q.here.step, with_argument(n, k, given))
 
                 name = wording.setting(q.here, node, arg)
-                reason = f"{name} is {_told(given)} at {{there}} and {_told(arg)} at {{here}}"
+                reason = f"{name} is {wording.constant(given)} at {{there}} and {wording.constant(arg)} at {{here}}"
                 yield from everywhere(q, node, make, reason, where[given.text])
-
-
-def left_out(q: Question) -> Iterator[Proposal]:
-    """The other side does not make this step: it goes on from an operand."""
-    for node in q.targets:
-        for k, arg in enumerate(node.args):
-            if not isinstance(arg, str) or q.here.numbers[arg].dtype.kind != "f" or node.op in MOVES:
-                continue
-            if q.here.numbers[arg].size != prod(node.shape):
-                continue
-
-            def make(n: Node, k: int = k) -> Change | None:
-                kept = n.args[k]
-                if not isinstance(kept, str):
-                    return None
-                shape = n.shape
-                return lambda known: known[kept].reshape(shape)
-
-            there = next((o.name for o in q.partners[node.name]), "")
-            dropped = {arg for j, arg in enumerate(node.args) if j != k}
-            yield from everywhere(q, node, make, _left_out(q, node, k), there, whole=not dropped.isdisjoint(q.blamed))
-    for node in q.calls:
-        for arg in distinct(arg for arg in node.args if isinstance(arg, str)):
-            if arg in q.here.numbers and q.here.numbers[arg].shape == node.shape and arg in q.here.live:
-                reason = f"{wording.what(q.here, node.name)} of {{here}} is left out at {{there}}"
-                whole = not {*node.args}.difference({arg}).isdisjoint(q.blamed)
-                yield Proposal({node.name: lambda known, arg=arg: known[arg]}, reason, node.name, q.first_there, whole)
-
-
-def _left_out(q: Question, node: Node, kept: int) -> str:
-    """What is left out, in words, where one operand goes on alone."""
-    others = [arg for k, arg in enumerate(node.args) if k != kept]
-    if node.op == "where" and wording.what(q.here, node.name) in MASKS:
-        return "the mask of {here} is left out at {there}"
-    if not others:
-        return f"{wording.what(q.here, node.name)} of {{here}} is left out at {{there}}"
-    (other, *_) = others
-    if node.op == "subtract" and kept == 1 and isinstance(other, Constant) and other.exact == 1:
-        return (
-            f"`{q.here.label(q.here.source(str(node.args[1])))}` is inverted (1 - x) at {{here}} and not at {{there}}"
-        )
-    label = q.here.label(q.here.source(other)) if isinstance(other, str) else wording.shown(float(other.exact or 0))
-    given = isinstance(other, str) and q.here.graph[q.here.source(other)].op == "input"
-    if (
-        isinstance(other, str)
-        and given
-        and node.op in ("add", "subtract")
-        and q.here.numbers[other].size < prod(node.shape)
-    ):
-        return f"no bias at {{there}}: `{label}`, added at {{here}}, is left out"
-    if isinstance(other, str) and node.op in ("add", "subtract"):
-        return f"the residual is left out at {{there}}: `{label}` is added at {{here}}"
-    if isinstance(other, Constant) and node.op == "divide" and _is_sum(q.here, node.args[kept]):
-        return f"sum at {{there}} for mean at {{here}}, which divides by {label}"
-    if node.op in ("multiply", "divide") and given:
-        return f"no weight at {{there}}: `{label}`, multiplied at {{here}}, is left out"
-    if node.op in ("multiply", "divide"):
-        by = label if isinstance(other, str) else _told(other)
-        word = "multiplied" if node.op == "multiply" else "divided"
-        return f"the scale is left out at {{there}}: {{here}} is {word} by {by}"
-    return f"{wording.what(q.here, node.name)} of {{here}} is left out at {{there}}"
-
-
-def _is_sum(side: Side, arg: Arg) -> bool:
-    return isinstance(arg, str) and side.graph[side.source(arg)].op in ("sum", "einsum", "matmul")
-
-
-def swapped(q: Question) -> Iterator[Proposal]:
-    """Two operands in each other's place: the sign of a difference, the branches of a choice."""
-    for node in q.targets:
-        if node.op not in SWAPPED:
-            continue
-        first, second = (1, 2) if node.op == "where" else (0, 1)
-
-        def make(n: Node, first: int = first, second: int = second) -> Change:
-            args = list(n.args)
-            args[first], args[second] = args[second], args[first]
-            return replaced(q.here, n, args=tuple(args))
-
-        reason = f"the operands of `{wording.what(q.here, node.name)}` are exchanged at {{there}} beside {{here}}"
-        if node.op == "where":
-            reason = "the branches of the choice are exchanged (its condition is inverted) at {there} beside {here}"
-        elif node.op == "subtract":
-            reason = "the sign of a difference is another at {there} than at {here}: its operands are exchanged"
-        there = next((o.name for o in q.partners[node.name] if o.op == node.op), "")
-        yield from everywhere(q, node, make, reason, there)
-
-
-def exchanged(q: Question) -> Iterator[Proposal]:
-    """Two steps in the other order: eps outside of the root, the norm in front of the activation."""
-    for node in q.targets:
-        for k, arg in enumerate(node.args):
-            inner = q.here.graph[q.here.source(arg)] if isinstance(arg, str) else node
-            if inner.op == "input" or inner is node or inner.shape != node.shape:
-                continue
-            for j, start in enumerate(inner.args):
-                if not isinstance(start, str) or q.here.numbers[start].shape != node.shape:
-                    continue
-
-                def make(n: Node, k: int = k, j: int = j) -> Change | None:
-                    first = q.here.graph[q.here.source(str(n.args[k]))]
-                    if first.op == "input" or j >= len(first.args) or not isinstance(first.args[j], str):
-                        return None
-
-                    def change(known: Mapping[str, Array]) -> Array:
-                        x = known[str(first.args[j])]
-                        y = q.here.step(with_argument(n, k, "*"), {**needed(n, known), "*": x})
-                        return q.here.step(with_argument(first, j, "*"), {**needed(first, known), "*": y})
-
-                    return change
-
-                reason = (
-                    f"{_step_words(q, node)} stands before {_step_words(q, inner)} at {{there}}, behind it at {{here}}"
-                )
-                if node.op == "sqrt" and inner.op == "add":
-                    reason = "eps is added outside of the root at {there}, under it at {here}"
-                elif inner.op == "sqrt" and node.op == "add":
-                    reason = "eps is added under the root at {there}, outside of it at {here}"
-                there = next((o.name for o in q.partners[node.name]), "") or next(iter(q.others), "")
-                yield from everywhere(q, node, make, reason, there)
-
-
-def _step_words(q: Question, node: Node) -> str:
-    return f"`{wording.what(q.here, node.name)}`"
 
 
 def other_operation(q: Question) -> Iterator[Proposal]:
@@ -236,8 +127,55 @@ def other_operation(q: Question) -> Iterator[Proposal]:
             def make(n: Node, other: Node = other) -> Change:
                 return lambda known: applied(other.op, [number(a, known) for a in n.args], dict(other.params))
 
-            mine, theirs = wording.what(q.here, node.name), wording.what(q.there, other.name)
+            mine, theirs = wording.step(q.here, node.name), wording.step(q.there, other.name)
             reason = f"`{theirs}` at {{there}} for `{mine}` at {{here}}"
+            if {node.op, other.op} <= wording.VERBS.keys():
+                reason = f"{wording.VERBS[other.op]} at {{there}}, {wording.VERBS[node.op]} at {{here}}"
             if {node.op, other.op} == {"add", "subtract"}:
                 reason = "the sign of a term is another at {there} than at {here}"
             yield from everywhere(q, node, make, reason, other.name)
+
+
+def other_axes(q: Question) -> Iterator[Proposal]:
+    """A sum, mean or extremum over more axes on the other side; each number of this one is then one of that."""
+    for node in q.targets:
+        reduced = node
+        if node.op == "divide" and isinstance(node.args[0], str):
+            reduced = q.here.graph[q.here.source(node.args[0])]
+        if reduced.op not in REDUCED or not isinstance(reduced.args[0], str):
+            continue
+        x = q.here.numbers[reduced.args[0]]
+        over = _axes(reduced, x.ndim)
+        for count in range(len(over) + 1, x.ndim + 1):
+            for axes in combinations(range(x.ndim), count):
+                if not set(over) < set(axes):
+                    continue
+                kept = tuple(1 if k in over else n for k, n in enumerate(x.shape))
+                divided = prod(x.shape[k] for k in axes) / prod(x.shape[k] for k in over) if node is not reduced else 1
+
+                def make(
+                    n: Node, axes: tuple[int, ...] = axes, kept: tuple[int, ...] = kept, d: float = divided
+                ) -> Change:
+                    first = q.here.graph[q.here.source(str(n.args[0]))] if n.op == "divide" else n
+
+                    def change(known: Mapping[str, Array]) -> Array:
+                        params = {"axis": axes, "keepdims": True}
+                        made = np.broadcast_to(applied(first.op, [known[str(first.args[0])]], params), kept).reshape(
+                            first.shape
+                        )
+                        if n is first:
+                            return made.reshape(n.shape)
+                        made = made.reshape(known[str(n.args[0])].shape)
+                        return q.here.step(n, {**needed(n, known), str(n.args[0]): made}) / d
+
+                    return change
+
+                what = "mean" if node is not reduced else reduced.op
+                reason = f"{what} over axes {axes} at {{there}} and over axes {over} at {{here}}"
+                yield from everywhere(q, node, make, reason, q.first_there)
+
+
+def _axes(node: Node, rank: int) -> tuple[int, ...]:
+    axis = dict(node.params).get("axis")
+    axes = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return tuple(sorted(int(k) % rank for k in axes))  # pyright: ignore[reportArgumentType]

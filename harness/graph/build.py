@@ -14,6 +14,14 @@ from .node import Arg, Constant, GraphError, Kind, Node, Params, Shape
 from .operations.operation import Operation
 from .operations.parameters import checked
 
+# How to come by an operand of a kind.
+REMEDIES: Mapping[Kind, str] = {
+    "float": "`astype` makes a float of an integer or condition",
+    "int": "indices are inputs of dtype int64; one fixed place is written `x[1]`",
+    "bool": "a condition is a comparison, such as `x > 0`, or an input of dtype bool",
+}
+MAX_AXES = 32  # as far as every framework goes
+
 
 class Builder:
     """Collects nodes in evaluation order.
@@ -69,8 +77,11 @@ class Builder:
             if known is not None:
                 return known
         shape = operation.shape([self.shape(arg) for arg in args], dict(full))
+        if len(shape) > MAX_AXES:
+            raise GraphError(f"{len(shape)} axes", f"at most {MAX_AXES}")
         name = name or self.fresh(base)
-        return self.add(Node(name, op, tuple(args), full, shape, operation.kind, not operation.differentiable, dtype))
+        kind = self._whole(operation, args) or operation.kind
+        return self.add(Node(name, op, tuple(args), full, shape, kind, not operation.differentiable, dtype))
 
     def fresh(self, base: str) -> str:
         """The next free name `base:1`, `base:2`, ..."""
@@ -91,6 +102,14 @@ class Builder:
         self._check_operands(operation, args)
         return checked(operation, params)
 
+    def _whole(self, operation: Operation, args: Sequence[Arg]) -> Kind | None:
+        """The kind of integers or conditions that an operation puts at other places, which stay what they are."""
+        if not operation.keeps or not args:
+            return None
+        kinds: set[Kind] = {"float" if isinstance(arg, Constant) else self.nodes[arg].kind for arg in args}
+        (kind, *others) = kinds
+        return kind if not others and kind != "float" else None
+
     def _check_operands(self, operation: Operation, args: Sequence[Arg]) -> None:
         operands = operation.operands
         if operands[0].variadic:
@@ -104,6 +123,8 @@ class Builder:
                     f"{count}: {operation.written}",
                     _surplus(operation) if len(args) > len(operands) else "",
                 )
+        if self._whole(operation, args):
+            return
         for arg, operand in zip(args, operands, strict=False):
             kind = "float" if isinstance(arg, Constant) else self.nodes[arg].kind
             if kind != operand.kind and operand.kind != cast(Kind, "any"):
@@ -111,7 +132,7 @@ class Builder:
                 raise GraphError(
                     f"`{text}` is {kind}, as `{operand.name}` of `{operation.name}`",
                     f"{operand.kind}",
-                    "`astype` makes a float of an integer or condition" if operand.kind == "float" else "",
+                    REMEDIES[operand.kind],
                 )
 
 

@@ -162,26 +162,33 @@ def _defined(
     return replace(made, shape=rule, within=needed, native=dict(native), pointwise=pointwise)
 
 
-def runnable(graph: Graph, namespace: Namespace) -> Namespace:
+def runnable(graph: Graph, namespace: Namespace, *, composites: bool = False) -> Namespace:
     """The namespace with what runs the graph's own definitions, where it has no function for one: their texts, on the
-    namespace's own functions, those for other definitions among them."""
-    defined = (graph.operation(node) for node in graph.operations if graph.defines(node))
-    own = {operation.name: _Running(operation, namespace) for operation in dict.fromkeys(defined)}
-    return {**own, **namespace}
+    namespace's own functions, those for other definitions among them. With `composites` also those of the vocabulary,
+    such as softmax, so that primitives are enough: `missing(written_out(graph, namespace), namespace)` says which."""
+    used = (graph.operation(node) for node in graph.operations if graph.defines(node) or composites)
+    lacking = dict.fromkeys(operation for operation in used if not operation.primitive)
+    return {**{one.name: _Running(one, namespace, composites=composites) for one in lacking}, **namespace}
+
+
+def written_out(graph: Graph, namespace: Namespace) -> Graph:
+    """The graph with every composite written out that the namespace has no function for."""
+    return expanded(graph, stable=True, keep=namespace)
 
 
 class _Running:
     """A definition as a function of arrays and parameters, compiled once for each of their shapes."""
 
-    def __init__(self, operation: Operation, namespace: Namespace) -> None:
-        self.operation, self.namespace = operation, namespace
+    def __init__(self, operation: Operation, namespace: Namespace, *, composites: bool) -> None:
+        self.operation, self.namespace, self.composites = operation, namespace, composites
         self._programs: dict[tuple[tuple[Shape, ...], Params], Program] = {}
 
     def __call__(self, *operands: Any, **params: Any) -> Any:
         shapes = tuple(tuple(getattr(x, "shape", ())) for x in operands)
         key = shapes, tuple(params.items())
         if key not in self._programs:
-            graph = expanded(_call(self.operation, shapes, params), stable=True, own=True, keep=self.namespace)
+            call, own = _call(self.operation, shapes, params), not self.composites
+            graph = expanded(call, stable=True, own=own, keep=self.namespace)
             self._programs[key] = emit(graph, self.namespace, graph.outputs)
         return self._programs[key](*operands)[0]
 
@@ -189,7 +196,7 @@ class _Running:
 def _call(operation: Operation, shapes: Sequence[Shape], params: Mapping[str, Param]) -> Graph:
     """A graph of one call, of operands under their own names."""
     builder = Builder((operation,))
-    names = [builder.input(x.name, shape, x.kind) for x, shape in zip(operation.operands, shapes, strict=True)]
+    names = [builder.input(x.name, shape, x.kind) for x, shape in zip(operation.operands, shapes, strict=False)]
     return builder.graph([builder.apply(operation.name, names, params, "result")])
 
 

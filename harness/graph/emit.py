@@ -23,6 +23,7 @@ Program = Callable[..., "tuple[Any, ...]"]
 Namespace = Mapping[str, Any]
 
 CONSTANT = re.compile(r"constant_\d+")  # as the source names the numbers that it hoists
+CALLED = re.compile(r"= constant\(")
 DEEPEST = 6  # levels of nesting, far below what Python's parser takes
 LITERALS = {"pi": "3.141592653589793", "e": "2.718281828459045"}
 
@@ -143,7 +144,7 @@ def emit(
 ) -> Program:
     """The compiled program, written by `source`. Raises KeyError naming an operation that the namespace lacks."""
     outputs = tuple(outputs)
-    for name in missing(graph, namespace):
+    for name in missing(graph, namespace, operators=operators):
         raise KeyError(name)
     text = source(graph, outputs, operators=operators, tagged=tagged, held=held, nested=nested)
     scope: dict[str, Any] = dict(namespace)
@@ -151,6 +152,12 @@ def emit(
     return scope["program"]
 
 
-def missing(graph: Graph, namespace: Namespace) -> list[str]:
-    """The operations of a graph that a namespace does not have, in order of first use."""
-    return list(dict.fromkeys(node.op for node in graph.operations if node.op not in namespace))
+def missing(graph: Graph, namespace: Namespace, *, operators: bool = True) -> list[str]:
+    """What the source of a graph calls and a namespace does not have: operations in order of first use, and last
+    `constant`, where a number stands in a call and not beside an operator."""
+    lacking = dict.fromkeys(node.op for node in graph.operations if node.op not in namespace)
+    numbers = any(isinstance(arg, Constant) for node in graph.operations for arg in node.args)
+    if numbers and "constant" not in namespace:
+        text = source(graph, [node.name for node in graph.nodes], operators=operators)
+        lacking |= {"constant": None} if CALLED.search(text) else {}
+    return list(lacking)

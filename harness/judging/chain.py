@@ -73,7 +73,7 @@ class Chain:
             form, uses = self.subject.form_of(node.name), graph.uses_of.get(node.name, ())
             batches = gathered[form]
             if terms and node.name in adjoints and self._shown(uses):
-                parts = [*self._seed(node), *(terms[use] for use in uses)]
+                parts = [*self._seed(node), *self._parts(uses)]
                 batches.adjoint((self.mark, "adjoint", node.name), adjoints[node.name], parts)
             names = [node.name, *(arg for arg in node.args if isinstance(arg, str))]
             if node.op == "input" or not all(name in values for name in names):
@@ -126,7 +126,7 @@ class Chain:
             if self._shown(graph.uses_of[node.name]):
                 link = self._batched("adjoint", node.name, None)
                 if link is None:
-                    parts = [*seed, *(self._terms[use] for use in graph.uses_of[node.name])]
+                    parts = [*seed, *self._parts(graph.uses_of[node.name])]
                     link = self._link("adjoint", node.name, None, partial(adjoint, g, parts))
             elif any(use in self.unseen or use not in self.terms for use in graph.uses_of[node.name]):
                 link = self._unjudged("adjoint", node.name, None)
@@ -144,6 +144,11 @@ class Chain:
     @property
     def _terms(self) -> Mapping[Use, Array]:
         return self.evaluation.terms or {}
+
+    def _parts(self, uses: Sequence[Use]) -> list[Array]:
+        """What an adjoint is the sum of, beside its seed: a term for each use, or the parts of one."""
+        parts = self.evaluation.parts if self.knowledge.shipped else dict[Use, Sequence[Array]]()
+        return [part for use in uses for part in parts.get(use, [self._terms[use]])]
 
     def _shown(self, uses: Sequence[Use]) -> bool:
         """Whether the engine shows the terms of all these uses."""

@@ -75,9 +75,14 @@ def _exactly(array: Array) -> NDArray[np.object_]:
 def _unlike(case: Case, point: int, engine: str, expected: Expectation, reason: str) -> Row:
     """The row of an expectation that fits nothing."""
     return Row(
-        case=case.name, point=point, dtype=DTYPE, engine=engine, quantity="expectation", name=expected.name,
+        case=case.name, point=point, dtype=DTYPE, engine=engine, quantity="expectation", name=_named(expected),
         verdict="wrong", node=_written_at(case, expected, 0), reason=reason, finding=True,
     )  # fmt: skip
+
+
+def _named(expected: Expectation) -> str:
+    """A node may have a value and a derivative that are expected: no two rows have the same name."""
+    return expected.name if expected.quantity == "value" else f"gradient of {expected.name}"
 
 
 def _written_at(case: Case, expected: Expectation, flat: int) -> str:
@@ -101,7 +106,7 @@ def _row(case: Case, point: int, expected: Expectation, truth: Number, engine: s
         dtype=DTYPE,
         engine=engine,
         quantity="expectation",
-        name=expected.name,
+        name=_named(expected),
         index=index,
         engine_value=written,
         reference=exact,

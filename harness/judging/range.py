@@ -109,8 +109,8 @@ def _fell(result: Array, operands: Iterable[Array], least: float) -> bool:
 
 def _handed_on(chain: Chain, node: Node, numbers: Array) -> bool:
     """Whether what is infinite in a value was so in what it was made of; an overflow shows at its link."""
-    if node.op == "input":
-        return not np.isnan(numbers.astype(np.float64)).any()
+    if node.op == "input":  # a constant that is NaN is nobody's number where what reads it is finite
+        return node.constant or not np.isnan(numbers.astype(np.float64)).any()
     if np.isnan(numbers.astype(np.float64)).any():
         return False
     if any(isinstance(arg, Constant) and "inf" in arg.text for arg in node.args):

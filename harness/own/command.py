@@ -12,7 +12,7 @@ from ..hearing.heard import Ask
 from ..records.outcome import Asked, CaseSummary, Outcome
 from ..records.settings import Settings
 from ..running.files import check_inputs, function_of, inputs_of, load, name_of, theirs
-from ..running.selection import check_folder
+from ..running.folder import alone, check_folder, writing
 from ..running.session import Began, Ended, Kept, Watcher, about_run, open_reports, strictly
 from .check import asked, hear, judged
 from .checked import Checked
@@ -68,13 +68,14 @@ def check_command(
     for watcher in watchers:
         watcher.begins(asked, [])
         watcher.finds(outcome)
-    reports, kept = open_reports(Path(settings.out)), Kept()
+    kept = Kept()
     kept.add(outcome)
-    for report in reports:
-        report.add(outcome)
     about = about_run(asked, kept, command, began, units=1)
-    for report in reports:
-        report.close(about)
+    out = Path(settings.out)
+    with alone(out), writing(out):
+        for report in open_reports(out, replace(about, left=1)):
+            report.add(outcome)
+            report.close(about)
     bad = bool(kept.open) or not kept.tally.compared
     return checked, Ended(int(bad), kept, about)
 

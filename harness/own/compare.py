@@ -14,8 +14,11 @@ from ..hearing.heard import Heard
 from .check import asked, judged
 from .checked import Checked
 from .compared import Compared
+from .further import may_part
 from .heard_file import read
 from .take import Take, take, take_like
+
+SEEDS = 3  # of random numbers at which both are heard again, where what was heard may part further out
 
 
 def compare(
@@ -59,7 +62,18 @@ def compare(
         second = take_like(first, b, parameters, ask)
     heard = {"a": middle - start, "b": perf_counter() - middle}
     functions = [None if isinstance(one, str | Path) else one for one in (a, b)]
-    return compared(first, second, functions if judge else (), heard, guessed=guessed and bool(second.points[0].state))
+    found = compared(first, second, functions if judge else (), heard, guessed=guessed and bool(second.points[0].state))
+    if found.same and not isinstance(a, str | Path) and not isinstance(b, str | Path):
+        spread = may_part(first, second)
+        for seed in range(SEEDS) if spread else ():
+            try:
+                first = take(a, inputs, kwargs or {}, ask, seed=seed, spread=spread or 0.0)
+                further = compared(first, take_like(first, b, parameters, ask), (), heard)
+            except Exception:  # noqa: BLE001 - so far out a function may fail: it has run where its user calls it
+                continue
+            if not further.same:
+                return further
+    return found
 
 
 def compared(

@@ -9,6 +9,7 @@ import numpy as np
 from ..records.evaluation import DTYPES, Array
 
 SPREAD = 0.3
+SHARE, FAR = 1 / 4, 10.0  # how many of a function's inputs move by up to how many deviations
 LEAST = -1e4  # what a mask adds where nothing is to be seen, and beyond
 
 
@@ -29,14 +30,20 @@ def is_float(array: Array) -> bool:
     return array.dtype.name in DTYPES
 
 
-def drawn(name: str, array: Array, generator: np.random.Generator, spread: float = SPREAD) -> Array:
+def drawn(
+    name: str, array: Array, generator: np.random.Generator, spread: float = SPREAD, *, far: bool = False
+) -> Array:
     """Random floats around these: positive numbers stay positive, those from 0 to 1 stay there, others move by a
     share of their standard deviation. Integers, choices and masks stay: what is called one, what is 0 here and 1
-    there and nothing else, what has an infinity or a number like -1e9."""
+    there and nothing else, what has an infinity or a number like -1e9. With `far` some of them move by much more, so
+    that bounds and saturated ends are reached."""
     if not is_float(array) or not array.size or "mask" in name.lower():
         return array
     wide = array.astype(np.float64)
     noise = generator.standard_normal(wide.shape)
+    if far:
+        chosen = generator.random(wide.shape) < SHARE
+        noise = np.where(chosen, generator.uniform(-FAR, FAR, wide.shape), noise)
     least, most = wide.min(), wide.max()
     if not np.isfinite([least, most]).all() or least <= LEAST or (least == 0 and most == 1 and _is_choice(wide)):
         return array

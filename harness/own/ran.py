@@ -26,7 +26,7 @@ from ..running.selection import check_dtypes, refuse_code, select
 from ..running.session import strictly, summary_of
 from ..telling.causes import causes
 from ..telling.findings import told
-from ..telling.terminal import finding, verdicts
+from ..telling.terminal import finding, overview, verdicts
 from ..words import counted
 from .shown import Shown
 
@@ -83,6 +83,10 @@ class Ran(Shown):
             for cause in causes(self.findings, self.asked, paths):
                 finding(console, told(cause.smallest, self.asked), len(cause.cases))
         yield Text.from_ansi(captured.get())
+        known = causes([row for row in self.rows if row.finding and row.accepted], self.asked)
+        if known:
+            yield Text("What is known to be off:\n")
+            yield overview(known, console.width)
 
 
 def run(

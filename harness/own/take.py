@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def take(
     ask: Ask,
     framework: str = "",
     seed: int = 0,
+    spread: float = SPREAD,
 ) -> Take:
     """Hear a function at the user's own numbers, and at random ones: parameters, running statistics and float inputs
     are drawn around their own (`drawn.py`), closer to them where the function fails or is not finite further off. Other
@@ -68,9 +70,15 @@ def take(
     own = each(hears.listener.leaves(given, ""), lambda _, x: _cast(x, ask.dtype))
     first = hears.at(*_with(hears.listener, given, own))
     finite, fixed = _is_finite(first), _fixed(hears.listener, given[0], own, first.heard)
+    held = set(islice(own, len(hears.listener.leaves(given[0], ""))))  # the state comes first
     for shrunk in (1, 0.1, 0.01):
         generator = np.random.default_rng(seed)
-        numbers = each(own, lambda name, x: x if name in fixed else drawn(name, x, generator, SPREAD * shrunk))  # noqa: B023
+        numbers = each(
+            own,
+            lambda name, x: (
+                x if name in fixed else drawn(name, x, generator, spread * shrunk, far=name not in held)  # noqa: B023
+            ),
+        )
         try:
             second = hears.at(*_with(hears.listener, given, numbers))
         except Exception:
@@ -187,7 +195,16 @@ class _Hears:
     def _heard(self, function: Callable[..., Any], inputs: Sequence[Any], kwargs: dict[str, Any]) -> Heard:
         remedy = "From the command line `--inputs FILE.py:NAME` names what makes them."
         check_inputs(function, inputs, kwargs, remedy)
-        return self.listener.hear(function, self.listener.arrays(tuple(inputs)), self.listener.arrays(kwargs), self.ask)
+        try:
+            return self.listener.hear(
+                function, self.listener.arrays(tuple(inputs)), self.listener.arrays(kwargs), self.ask
+            )
+        except CommandError:
+            raise
+        except Exception as error:
+            if self.ask.dtype:
+                error.add_note(f'It was called with {self.ask.dtype} throughout; dtype="" leaves numbers as they are.')
+            raise
 
 
 def _listener(framework: str) -> Listener | Elsewhere:

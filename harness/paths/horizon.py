@@ -9,7 +9,7 @@ at each step and, its signs lost, soon be infinite.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -23,7 +23,9 @@ from ..graph.node import Constant
 from ..judging.subject import Subject
 from ..records.evaluation import DTYPES, Array, Inputs
 from ..records.formats import FORMATS
-from ..rules.update import RULES, Update, row_graph
+from ..rules.optimiser import Once, in_dtype, norm_of_all, reads, started
+from ..rules.rule import NORM_OF_ALL
+from ..rules.update import Update
 from ..truth.shaken import SAMPLES, shaken
 
 WATCHED = 256  # components of an input that are looked at
@@ -60,21 +62,27 @@ def envelope(start: Subject, update: Update) -> tuple[Places, Places]:
 
 def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
     """The parameters of one shaken engine after 0, 1, 2, ... steps."""
-    rule, dtype, graph = RULES[update.rule], start.dtype, start.graph
+    definition, dtype, graph = update.definition, start.dtype, start.graph
     parameters: dict[str, Array] = {node.name: start.inputs[node.name] for node in graph.wanted}
-    state = {name: [np.zeros_like(x)] * len(rule.state) for name, x in parameters.items()}
-    gradients = _gradients(graph, dtype, seed)
-    moves: dict[str, Program] = {}
+    names = [v for v in definition.state if v not in definition.scalars]
+    state = {name: {v: started(definition, v, x) for v in names} for name, x in parameters.items()}
+    gradients, once = _gradients(graph, dtype, seed), Once(definition)
+    moves: dict[str, tuple[Program, Sequence[str]]] = {}
     for k, (name, x) in enumerate(parameters.items(), 1):
-        row = row_graph(rule, update.settings, x.shape)
-        moves[name] = shaken(row, arrays.namespace(dtype), row.outputs, FORMATS[dtype])(seed + SAMPLES * k)
+        row = definition.program(x.shape)
+        program = shaken(row, arrays.namespace(dtype), row.outputs, FORMATS[dtype])(seed + SAMPLES * k)
+        moves[name] = program, reads(row)
     yield parameters
     for step in range(1, update.steps + 1):
         slopes = gradients({**start.inputs, **parameters}, start.cotangent)
-        t = np.array(step, DTYPES[dtype])
+        known = {**once(step), NORM_OF_ALL: norm_of_all(slopes.values())}
+        numbers = {key: in_dtype(number, DTYPES[dtype]) for key, number in known.items()}
         moved: dict[str, Array] = {}
         for name, x in parameters.items():
-            *state[name], moved[name] = moves[name](x, slopes[name], t, *state[name])
+            program, operands = moves[name]
+            read = {**numbers, "x": x, "g": slopes[name], **state[name]}
+            *new, moved[name] = program(*(read[operand] for operand in operands))
+            state[name] = dict(zip(names, new, strict=True))
         parameters = moved
         yield parameters
 

@@ -7,21 +7,22 @@ if with it, rounded to the fewest digits that do, all moves are sound, and with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterator, Sequence
 from decimal import Decimal
 from math import isfinite
 
 from ..records.verdicts import FINDINGS
-from ..rules.update import RULES, Update
-from .move import Judged, Move, judge_moves
+from ..rules.definition import Definition
+from ..rules.rule import Setting
+from ..rules.schedules import moved
+from .move import Judged, Move, explains, judge_moves
 
 DIGITS = (1, 2, 3, 4, 6, 9, 17)
 MOST = 64  # moves that a setting must explain
 TURNS, CLOSE = 12, 1e-12
 
 
-def otherwise(moves: Sequence[Move], judged: Sequence[Judged], update: Update) -> str:
+def otherwise(moves: Sequence[Move], judged: Sequence[Judged], definition: Definition) -> str:
     """The one setting with which alone all moves are sound, as `eps: 1e-05`; empty where none is off, or none is known.
 
     One number alone tells nothing: it can be had by any setting.
@@ -29,9 +30,18 @@ def otherwise(moves: Sequence[Move], judged: Sequence[Judged], update: Update) -
     off = [k for k, one in enumerate(judged) if _cause(one) is not None]
     if not off or sum(moves[k].x.size for k in off) < 2:
         return ""
-    some = [moves[k] for k in dict.fromkeys([*off[:MOST], *range(min(len(moves), MOST))])]
-    named = [f"{name}: {text}" for name in update.settings if (text := _solved(name, moves[off[0]], some, update))]
+    which = list(dict.fromkeys([*off[:MOST], *range(min(len(moves), MOST))]))
+    some, own = [moves[k] for k in which], [judged[k] for k in which]
+    numbers = _numbers(definition, moves[0].new_state)
+    named = [f"{name}: {text}" for name in numbers if (text := _solved(name, moves[off[0]], some, own, definition))]
+    named += _late(some, own, definition)
     return named[0] if len(named) == 1 else ""
+
+
+def _numbers(definition: Definition, state: Container[str]) -> list[str]:
+    """The settings that are numbers; left out is one that brings state with it which is not shown."""
+    numbers = [name for name in definition.constants if isinstance(definition.row.allowed(name), Setting)]
+    return [name for name in numbers if all(v in state for v in definition.with_(name, "0.125").state)]
 
 
 def _cause(judged: Judged) -> tuple[str, tuple[int, ...]] | None:
@@ -39,24 +49,34 @@ def _cause(judged: Judged) -> tuple[str, tuple[int, ...]] | None:
     return next(((one.cause, one.index) for one in judged.findings if one.verdict in FINDINGS), None)
 
 
-def _solved(name: str, first: Move, moves: Sequence[Move], update: Update) -> str:
+def _solved(name: str, first: Move, moves: Sequence[Move], own: Sequence[Judged], definition: Definition) -> str:
     """The decimal of a setting with which the moves are sound; empty where there is none."""
-    at = _cause(judge_moves([first], update)[0])
+    at = _cause(judge_moves([first], definition)[0])
     assert at is not None, "a move that is off"
     cause, index = at
 
     def apart(number: float) -> float:
-        return judge_moves([first], _with(update, name, repr(number)))[0].measured(cause, index).error
+        return judge_moves([first], definition.with_(name, repr(number)))[0].measured(cause, index).error
 
-    allowed, begin = RULES[update.rule].settings[name], float(update.settings[name])
+    allowed, begin = definition.row.allowed(name), float(definition.constants[name])
+    assert isinstance(allowed, Setting)
     root = _root(apart, begin, lambda number: allowed.holds(Decimal(repr(number))))
 
-    def explains(text: str) -> bool:
+    def holds(text: str) -> bool:
         if not allowed.holds(Decimal(text)) or float(text) == begin:
             return False
-        return not any(map(_cause, judge_moves(moves, _with(update, name, text))))
+        return all(map(explains, own, judge_moves(moves, definition.with_(name, text))))
 
-    return next(filter(explains, dict.fromkeys(["0", *(f"{root:.{digits}g}" for digits in DIGITS)])), "")
+    return next(filter(holds, dict.fromkeys(["0", *(f"{root:.{digits}g}" for digits in DIGITS)])), "")
+
+
+def _late(moves: Sequence[Move], own: Sequence[Judged], definition: Definition) -> Iterator[str]:
+    """A setting that changes from step to step and is read at another step than the case says."""
+    for name, text in definition.formulas.items():
+        for by in (1, -1):
+            other = definition.with_(name, moved(text, by))
+            if all(map(explains, own, judge_moves(moves, other))):
+                yield f"{name}: {text} at t {'+' if by > 0 else '-'} 1"
 
 
 def _root(function: Callable[[float], float], begin: float, allowed: Callable[[float], bool]) -> float:
@@ -73,7 +93,3 @@ def _root(function: Callable[[float], float], begin: float, allowed: Callable[[f
         if abs(a - b) <= CLOSE * abs(b):
             break
     return b
-
-
-def _with(update: Update, name: str, text: str) -> Update:
-    return replace(update, settings={**update.settings, name: text})

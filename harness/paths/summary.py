@@ -9,7 +9,8 @@ import numpy as np
 
 from ..records.paths import Summary
 from ..records.rows import TrajectoryRow
-from ..rules.update import RULES, Update
+from ..rules.rule import RULES
+from ..rules.update import Update
 
 
 def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summary:
@@ -33,9 +34,20 @@ def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summa
         kept=None if not moves or whole == 0 else bool(whole > 0),
         first=next((row for row in rows if row.finding), None),
         known=sum(bool(row.accepted) for row in rows),
+        dialect=_dialect(rows, update),
         unjudged=len({row.step for row in rows if row.verdict in ("not judged", "undefined") and not _stops(row)}),
         why=_why(rows, taken, update),
     )  # fmt: skip
+
+
+def _dialect(rows: Sequence[TrajectoryRow], update: Update) -> str:
+    """Of another known definition that explains what is off what it does, in words."""
+    first = next((row for row in rows if row.finding or row.accepted), None)
+    if first is None or first.verdict != "convention" or not first.setting:
+        return ""
+    answers = (part.partition(": ")[::2] for part in first.setting.split(", "))
+    choices = RULES[update.rule].choices
+    return "; ".join(choices[name].answers[answer] for name, answer in answers)
 
 
 def _stops(row: TrajectoryRow) -> bool:

@@ -19,12 +19,16 @@ from ..judging.chain import Chain, judge_together
 from ..judging.judge import judged_gradients, judged_output, no_truth, output_told_by_links, told_by_links
 from ..judging.subject import Subject
 from ..records.evaluation import Advance, Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Unsupported
+from ..records.formats import FORMATS
 from ..records.known import NOTHING, Knowledge
 from ..records.rows import Index, Row, TrajectoryRow
 from ..records.verdicts import FINDINGS, SEVERITY, Verdict
-from ..rules.update import RULES, Rule, Update, row_optimiser
+from ..rules.definition import Definition
+from ..rules.optimiser import row_optimiser
+from ..rules.update import Update
+from .dialects import dialects, differing, judge, shown
 from .horizon import Floats, Places, glance, places
-from .move import Finding, Judged, Measured, Move, judge_moves
+from .move import Finding, Judged, Measured, Move
 from .settings import otherwise
 
 K = TypeVar("K")
@@ -82,24 +86,23 @@ def trajectory(
 class Stand:
     """Where a path is after `done` steps, what the engine says there, and where its optimiser goes next.
 
-    `state` is that before the move. A path that ends before its time has `stopped`: with a verdict, and why.
+    `state` is that before the move, None before the first. A path that ends before its time has `stopped`: with
+    a verdict, and why.
     """
 
     done: int
     here: Subject
     evaluation: Evaluation | None = None
-    state: Mapping[str, Inputs] = field(default_factory=dict[str, Inputs])
+    state: Mapping[str, Inputs] | None = None
     moved: Moved | None = None
     stopped: tuple[Verdict, str] | None = None
 
 
 def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Stand]:
     """The stands of a path from its start on, judged by nobody."""
-    rule, here = RULES[update.rule], start
+    definition, here = update.definition, start
     parameters: Inputs = {node.name: start.inputs[node.name] for node in start.graph.wanted}
-    state: Mapping[str, Inputs] = {
-        variable: {name: np.zeros_like(array) for name, array in parameters.items()} for variable in rule.state
-    }
+    state: Mapping[str, Inputs] | None = None
     try:
         step = optimiser(update.rule, update.numbers, {name: array.copy() for name, array in parameters.items()})
     except Unsupported as reason:
@@ -113,7 +116,7 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
         if evaluation.status != "ok":
             yield Stand(done, here, stopped=(evaluation.status, f"gradient: {evaluation.reason}"))
             return
-        moved = _moved(step, evaluation, parameters, rule)
+        moved = _moved(step, evaluation, parameters, definition)
         if isinstance(moved, str):
             yield Stand(done, here, evaluation, stopped=("failed", f"update: {moved}"))
             return
@@ -146,22 +149,27 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
     )
 
 
-def _moved(step: Advance, evaluation: Evaluation, before: Inputs, rule: Rule) -> Moved | str:
-    """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype."""
+def _moved(step: Advance, evaluation: Evaluation, before: Inputs, definition: Definition) -> Moved | str:
+    """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype. It may
+    show the state of another known definition."""
     try:
         moved = step(_copied(evaluation.gradients))
     except BaseException as error:  # noqa: BLE001 - as above
         return raised(error)
-    answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in rule.state}}
+    if not shown(moved.state, definition):
+        definition = next((one for one in dialects(definition) if shown(moved.state, one)), definition)
+    answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in definition.state}}
     for what, arrays in answers.items():
+        scalar = what.removeprefix("state ") in definition.scalars
         for name, old in before.items():
             now = None if arrays is None else arrays.get(name)
             if now is None:
                 return f"{what} of `{name}` is missing"
-            if np.shape(now) != old.shape or np.asarray(now).dtype != old.dtype:
-                description = f"{np.asarray(now).dtype} of shape {np.shape(now)}"
-                return f"{what} of `{name}` is {description}, not {old.dtype} of shape {old.shape}"
-    state = {variable: {name: np.array(moved.state[variable][name]) for name in before} for variable in rule.state}
+            shape, dtype = () if scalar else old.shape, np.asarray(now).dtype
+            if np.shape(now) != shape or (dtype.name not in FORMATS if scalar else dtype != old.dtype):
+                wanted = f"{'a float' if scalar else old.dtype} of shape {shape}"
+                return f"{what} of `{name}` is {dtype} of shape {np.shape(now)}, not {wanted}"
+    state = {v: {name: np.array(array) for name, array in arrays.items()} for v, arrays in moved.state.items()}
     return Moved({name: np.array(moved.parameters[name]) for name in before}, state)
 
 
@@ -200,8 +208,9 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
     }
     judge_together([*chains.values()])
     moves = {key: move for stand in stands for key, move in _moves(stand)}
-    judged = dict(zip(moves, judge_moves([*moves.values()], update), strict=True))
-    setting = otherwise([*moves.values()], [*judged.values()], update)
+    found, other = judge([*moves.values()], update.definition)
+    judged, setting = dict(zip(moves, found, strict=True)), _told(update.definition, other)
+    setting = setting or otherwise([*moves.values()], found, update.definition)
     for stand in stands:
         chain, done, subject = chains.get(stand.done), stand.done, stand.here
         if chain is not None:
@@ -229,17 +238,24 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
                     yield replace(blank, value=0.0)
 
 
+def _told(wanted: Definition, other: Definition | None) -> str:
+    """The answers that make another definition, as `eps_place: inside`; empty where there is none."""
+    return ", ".join(f"{name}: {answer}" for name, answer in differing(wanted, other).items()) if other else ""
+
+
 def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
     if stand.evaluation is None or stand.moved is None:
         return
     for name, x in stand.moved.parameters.items():
         if x.size:
             before, after = (
-                {variable: arrays[name] for variable, arrays in state.items()}
+                None if state is None else {variable: arrays[name] for variable, arrays in state.items()}
                 for state in (stand.state, stand.moved.state)
             )
+            assert after is not None
             old, gradient = stand.here.inputs[name], stand.evaluation.gradients[name]
-            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x)
+            gradients = [*stand.evaluation.gradients.values()]
+            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x, gradients)
 
 
 def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
@@ -284,14 +300,16 @@ def _output(blank: TrajectoryRow, chain: Chain, engine: str) -> TrajectoryRow:
 def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged, chain: Chain) -> TrajectoryRow:
     """One input after one step: the numbers of what is off, else its own."""
     worst = _first_off_or_worst([gradient, *move.findings])
-    off = worst.verdict in FINDINGS
+    off, index = worst.counts, worst.index
+    if not off and len(index) != x.ndim:  # that of a scalar: the row is about the input
+        index = next(one.index for one in move.findings if one.cause == "update")
     if off and worst.cause == "gradient":
         numbers = _of_gradient(chain, blank.name, worst.index)
     else:
-        numbers = move.measured(worst.cause if off else "update", worst.index)
+        numbers = move.measured(worst.cause if off else "update", index)
     return replace(
         blank,
-        index=worst.index,
+        index=index,
         value=numbers.value,
         reference=numbers.reference,
         error=numbers.error,
@@ -323,7 +341,7 @@ def _known(score: float) -> float | None:
 def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
     """The first cause that is off; else the gravest verdict, with the highest score of all."""
     for finding in findings:
-        if finding.verdict in FINDINGS:
+        if finding.counts:
             return finding
     gravest = max(findings, key=lambda finding: SEVERITY[finding.verdict])
     worst = max(findings, key=lambda finding: -1.0 if finding.score is None else finding.score)

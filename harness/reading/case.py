@@ -18,7 +18,8 @@ from ..graph.graph import Graph
 from ..graph.node import Node
 from ..records.cotangent import default_cotangent, weights
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
-from ..rules.update import RULES, Update, check, faults
+from ..rules.rule import RULES
+from ..rules.update import Update, check, faults
 from ..words import nearest
 from .code import Function, functions
 from .definitions import Natives, Statements
@@ -218,9 +219,11 @@ class _Loader:
         further: list[tuple[Value, Pairs]] = contents.get("points") or []
         points += [self._point(values, good) for _, values in further]
         weights = self._weights(contents.get("cotangent"), output)
+        names = self.assembly.names
         accept = acceptances(
-            self.source, self.assembly, contents.get("accept") or [], len(points), any_name=call is not None
-        )
+            self.source, lambda name: bool(self.assembly.node(name)) or names.excused(name), [*names.declared],
+            contents.get("accept") or [], len(points), any_name=call is not None,
+        )  # fmt: skip
         update = self._update(contents.get("update"))
         dtypes = tuple(self._distinct(contents.get("dtypes")) or DEFAULT_DTYPES)
         derivatives = cast("list[Any]", self._distinct(contents.get("derivatives")))

@@ -8,6 +8,7 @@ machine, whatever its sine does in the last place.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..graph.build import MAX_AXES
 from ..graph.language.expression import ExpressionError
 from ..graph.node import Kind, Shape
 from ..words import nearest
@@ -26,6 +28,7 @@ from .schema import MAX_DIGITS, MAX_EXPONENT, NUMBER, decimal
 from .yaml_text import List, Map, Scalar, Source, Value, kind_of, shortened
 
 MAX_ELEMENTS = 2**24
+MAX_MADE = 2_000_000  # numbers that are drawn or computed while a file is read: a microsecond each
 DIGITS = 9
 INDICES = ("i", "j", "k", "l")
 
@@ -109,6 +112,8 @@ def numbers(
         return None if first is None else (len(shapes), *first)
 
     shape = walk(value)
+    if shape is not None and len(shape) > MAX_AXES:
+        source.error(value, f"{len(shape)} axes in `{source.key}`", f"at most {MAX_AXES}")
     return None if shape is None or len(source.errors) > before else (shape, flat)
 
 
@@ -166,6 +171,11 @@ def build(source: Source, read: tuple[Value, Any], base: Input | None = None) ->
                 value, f"`{origin}` without `shape`", "the lengths of the axes, as in {shape: [3], normal: {seed: 0}}"
             )
         return None
+    source.made += math.prod(shape)
+    if source.made > MAX_MADE:
+        remedy = "keep large arrays as `{file: w.npy}` beside the case"
+        source.error(value, f"more than {MAX_MADE:,} numbers drawn or computed", "a smaller shape", remedy)
+        return None
     if origin == "formula":
         return _formula(source, entries["formula"][0], shape, kind, constant)
     return _drawn(source, value, origin, entries[origin], shape, constant)
@@ -176,8 +186,8 @@ def _shape(source: Source, entries: Mapping[str, Any], base: Input | None) -> Sh
         return base.shape if base else None
     place, lengths = cast("tuple[Value, list[int]]", entries["shape"])
     shape = tuple(lengths)
-    if len(shape) > 32:
-        source.error(place, f"{len(shape)} axes", "at most 32")
+    if len(shape) > MAX_AXES:
+        source.error(place, f"{len(shape)} axes", f"at most {MAX_AXES}")
         return None
     if math.prod(shape) > MAX_ELEMENTS:
         source.error(
@@ -197,10 +207,11 @@ def _fits(source: Source, value: Value, made: Input | None, shape: Shape | None)
     return made
 
 
+WHOLE = re.compile(r"[-+]?[0-9]+")
+
+
 def _whole(scalar: Scalar) -> int | None:
-    number = (
-        int(scalar.text) if not scalar.style and len(scalar.text) < 30 and scalar.text.lstrip("+-").isdigit() else None
-    )
+    number = int(scalar.text) if not scalar.style and len(scalar.text) < 30 and WHOLE.fullmatch(scalar.text) else None
     return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
@@ -313,8 +324,9 @@ def _file(source: Source, place: Scalar, kind: Kind, constant: bool) -> Input | 
     path = folder / name
     try:
         inside = not Path(name).is_absolute() and path.resolve().is_relative_to(folder)
+        there = path.is_file()
     except (OSError, ValueError, RuntimeError):
-        inside = False
+        inside = there = False
     if not inside or not name.endswith(".npy"):
         source.error(
             place,
@@ -323,7 +335,7 @@ def _file(source: Source, place: Scalar, kind: Kind, constant: bool) -> Input | 
             "a case opens no other file",
         )
         return None
-    if not path.is_file():
+    if not there:
         have = sorted(str(p.name) for p in folder.glob("*.npy"))
         source.error(
             place,

@@ -10,12 +10,11 @@ from typing import Any, get_args
 from ..records.evaluation import DTYPES, Derivative
 from ..records.rows import Quantity
 from ..records.verdicts import Verdict
-from ..rules.update import RULES
+from ..rules.rule import RULES
 from .descriptions import DESCRIPTION_FORM, INPUT, RAW
 from .schema import (
     COUNT,
     EXPRESSION_TEXT,
-    FINITE,
     SIZE,
     TEXT,
     Form,
@@ -34,9 +33,14 @@ NAME = pattern(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}",
     "it names the case in tables, tests and file names",
 )
+# As PEP 440 has them.
+BOUND = (
+    r"(?:(?:>=|<=|>|<|!=)\s*\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?"
+    r"|==\s*\d+(?:\.\d+)*(?:\.\*)?|~=\s*\d+(?:\.\d+)+)"
+)
 VERSIONS = pattern(
     "version bounds such as `>=2.0,<2.14`",
-    r"(?:(?:>=|<=|>|<|==|!=)\s*\d+(?:\.\d+)*)(?:\s*,\s*(?:>=|<=|>|<|==|!=)\s*\d+(?:\.\d+)*)*",
+    rf"{BOUND}(?:\s*,\s*{BOUND})*",
     'quote it: `versions: ">=2.0"`',
 )
 DTYPE = one_of(tuple(DTYPES))
@@ -55,19 +59,19 @@ POINT = mapping_of(
     INPUT, "a mapping from inputs to numbers", least=1, fixed={"expect": Key(EXPECT, "what is expected at this point")}
 )
 UPDATE = mapping_of(
-    located(FINITE),
+    EXPRESSION,  # a number, a formula of t, or an answer: `update.faults` says which
     "a mapping with `rule`, `step_size` and `steps`, and further settings of the rule",
     fixed={
         "rule": Key(located(one_of(tuple(RULES))), "the update rule", required=True),
         "steps": Key(located(STEPS), "how many steps to take", required=True),
-        "step_size": Key(located(FINITE), "the length of a step, as a factor of the gradient"),
+        "step_size": Key(EXPRESSION, "the length of a step, as a factor of the gradient; a number or a formula of t"),
     },
 )
 ACCEPT = {
     "engine": Key(located(ENGINE), "the engine that differs", required=True),
     "quantity": Key(
         one_of(get_args(Quantity)),
-        "value, gradient, tangent, hessian_product, adjoint, term, expectation or run",
+        "value, gradient, tangent, hessian_product, adjoint, term, update, expectation or run",
         required=True,
     ),
     "verdict": Key(one_of(get_args(Verdict)), "the verdict that is expected", required=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isnan
@@ -17,6 +17,7 @@ from ..records.known import covers
 from ..records.rows import Quantity
 from ..records.verdicts import Verdict
 from ..words import nearest
+from .elsewhere import near
 from .inputs import numbers
 from .keys import text_in
 from .schema import decimal
@@ -67,6 +68,7 @@ class Acceptance:
     versions: str
     line: int
     within: float = HALF
+    file: str = ""  # where it stands, if not in the case
 
     def holds_for(self, off: float) -> bool:
         """Whether it was made for a number so far off. Other verdicts, such as `not finite`, have no size.
@@ -121,7 +123,7 @@ def _expectation(
         if not names.excused(name):
             known = [n for n in (*names.ready, result) if n and n not in names.failed]
             expected = f"an input, or the result `{result}`" if result else "an input or a node of the graph"
-            source.error(key, f"undefined name `{name}`", expected, nearest(name, known))
+            source.error(key, f"undefined name `{name}`", expected, near(name, [*known, "gradient"]))
         return None
     if form is None:
         return None
@@ -170,26 +172,21 @@ def _truth(scalar: Scalar) -> str | None:
 
 def acceptances(
     source: Source,
-    assembly: Assembly,
+    is_known: Callable[[str], bool],
+    names: Sequence[str],
     ledger: Sequence[tuple[Value, Mapping[str, Any]]],
     points: int,
     *,
     any_name: bool = False,
 ) -> tuple[Acceptance, ...]:
-    """The ledger's entries, of points and names that the case has; of `any_name` where code has others."""
+    """The ledger's entries, of points and `names` that the case has; of `any_name` where code has others."""
     entries: list[Acceptance] = []
     for place, form in ledger:
         name = form.get("name")
         point = form.get("point")
-        known_name = any_name or name is None or assembly.node(name[1].text) or assembly.names.excused(name[1].text)
-        if name is not None and not known_name:
-            known = list(assembly.names.declared)
-            source.error(
-                name[0],
-                f"undefined name `{name[1].text}`",
-                "an input or a node of the graph",
-                nearest(name[1].text, known),
-            )
+        if name is not None and not any_name and not is_known(name[1].text):
+            found, expected = f"undefined name `{name[1].text}`", "an input or a node of the graph"
+            source.error(name[0], found, expected, nearest(name[1].text, names))
         if point is not None and point[1] >= points:
             source.error(point[0], f"point {point[1]}", f"at most {points - 1}: the case has {points}")
         if None in form.values():

@@ -1,8 +1,9 @@
-"""Where the shipped cases are, and their names, read off without the loader: for commands and for shell completion."""
+"""Files of cases, without the loader: where the shipped ones are and their names, and what may be one at all."""
 
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -19,3 +20,16 @@ def shipped_names() -> dict[str, Path]:
         if name is not None:
             paths[name[1]] = path
     return paths
+
+
+WORD = re.compile(r"""(?:^|[{,])[\s"'-]*([A-Za-z]+)["']?\s*:""", re.MULTILINE)  # in the place of a key
+
+
+def may_be_a_case(path: Path) -> bool:
+    """Whether a YAML file has a key like `inputs` or `graph`, misspelt perhaps, or cannot be read: one of another kind,
+    which lies beside cases by chance, has none."""
+    try:
+        words: list[str] = WORD.findall(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return True
+    return any(get_close_matches(word, ("inputs", "graph"), cutoff=0.7) for word in words)

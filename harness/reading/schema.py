@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..words import nearest
+from .elsewhere import near
 from .yaml_text import List, Map, Scalar, Source, Value, kind_of
 
 NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -128,7 +128,7 @@ def one_of(words: tuple[str, ...]) -> Form:
         if isinstance(value, Scalar) and value.text in words:
             return value.text
         text = value.text if isinstance(value, Scalar) else ""
-        source.error(value, f"{kind_of(value)} as `{source.key}`", f"one of: {', '.join(words)}", nearest(text, words))
+        source.error(value, f"{kind_of(value)} as `{source.key}`", f"one of: {', '.join(words)}", near(text, words))
         return None
 
     return Form(f"one of: {', '.join(words)}", {"enum": list(words)}, read)
@@ -197,9 +197,9 @@ def record(keys: Mapping[str, Key], expected: str) -> Form:
                 source.key = name
                 entries[name] = keys[name].form.read(source, entry)
             else:
-                near = nearest(name, [known for known in keys if known not in pairs])
-                meant.update(near.split("`")[1:2])
-                source.error(key, f"unknown key `{name}`", f"one of: {', '.join(keys)}", near)
+                hint = near(name, [known for known in keys if known not in pairs])
+                meant.update(hint.split("`")[1:2])
+                source.error(key, f"unknown key `{name}`", f"one of: {', '.join(keys)}", hint)
         entries.update(dict.fromkeys(meant))
         entries.update(dict.fromkeys(missing(source, value, keys, {**pairs, **dict.fromkeys(meant)})))
         return entries

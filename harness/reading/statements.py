@@ -44,6 +44,7 @@ class Names(Mapping[str, Arg]):
         self.failed: set[str] = set()
         self.at = ""  # the statement being read
         self.follows = False  # whether it uses one that failed
+        self.meant: set[str] = set()  # names that undefined ones are taken for
         self._suggestions = SUGGESTIONS
 
     def __contains__(self, name: object) -> bool:
@@ -69,7 +70,11 @@ class Names(Mapping[str, Arg]):
         if name in self.ready or self.excused(name):
             return None
         if name not in self.declared:
-            return None if name in NAMED_CONSTANTS else undefined(name, [*self, *NAMED_CONSTANTS])
+            if name in NAMED_CONSTANTS:
+                return None
+            error = undefined(name, [*self, *NAMED_CONSTANTS])
+            self.meant.update(error.remedy.split("`")[1:2])
+            return error
         if name == self.at:
             return GraphError(f"`{name}` uses itself", "names defined above it", "a graph has no cycles")
         place = self.declared[name].line + 1
@@ -249,7 +254,7 @@ class Assembly:
         names = self.names
         if any(name not in self.texts and name not in self.inputs for name in names.failed):
             return  # a statement without text may need anything
-        needed = {output, *asked, *names.lost}
+        needed = {output, *asked, *names.lost, *names.meant}
         for name in names.failed:
             needed.add(name)
             needed.update(WORD.findall(self.texts.get(name, "")))

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
-MAX_BYTES = 8_000_000
+# What can be read within seconds.
+MAX_BYTES = 2_000_000
+MAX_LINES = 100_000
+MAX_ERRORS = 100  # what is told of one file
 
 WORD = re.compile(r"[^\W\d]\w*")
 ESCAPES = {"x": 2, "u": 4, "U": 8}  # in a double-quoted scalar: how many digits follow
@@ -80,7 +83,7 @@ class CaseErrors(Exception):
 
 
 class Stop(Exception):
-    """Nothing more can be read; the errors so far say why."""
+    """Nothing more is read; the errors so far say why."""
 
 
 def sentence(text: str) -> str:
@@ -112,6 +115,7 @@ class Source:
         self.path = path
         self.lines = text.split("\n")
         self.errors: list[CaseError] = []
+        self.made = 0  # numbers that were drawn or computed
         self.key = ""  # the key whose value is being read
         self.twice: set[Scalar] = set()  # keys that are given again further down
         self.lost: set[str] = set()  # words of what stands there, which nothing reads
@@ -121,7 +125,7 @@ class Source:
         line, column = place.line, place.column
         if offset is not None and isinstance(place, Scalar):
             line, column = self.locate(place, offset)
-        self.errors.append(CaseError(self.path, line + 1, column + 1, found, expected, remedy))
+        self.error_at(line, column, found, expected, remedy)
 
     def lose(self, first: Scalar, value: Value) -> None:
         """Remember what a second value of a key mentions: what it defines or uses causes no error elsewhere."""
@@ -138,6 +142,11 @@ class Source:
 
     def error_at(self, line: int, column: int, found: str, expected: str, remedy: str = "") -> None:
         self.errors.append(CaseError(self.path, line + 1, column + 1, found, expected, remedy))
+        if len(self.errors) == MAX_ERRORS:
+            last = max(error.line for error in self.errors)
+            found = f"{MAX_ERRORS} mistakes so far, the rest is not looked at"
+            self.errors.append(CaseError(self.path, last, len(self.lines[last - 1]) + 1, found, "", "mend these first"))
+            raise Stop
 
     def locate(self, scalar: Scalar, offset: int) -> tuple[int, int]:
         """Line and column of a character of a scalar's stripped text.
@@ -212,4 +221,7 @@ def read(path: Path) -> Source:
             "save the file as UTF-8",
         )
         raise CaseErrors([place]) from None
-    return Source(path, text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    if (lines := text.count("\n")) > MAX_LINES:
+        raise failure(f"the file has {lines:,} lines", f"at most {MAX_LINES:,}", "split it into several cases")
+    return Source(path, text)

@@ -15,12 +15,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from ..words import nearest
+from ..words import HIDDEN, nearest, visible
 from .yaml_syntax import explain
 from .yaml_text import List, Map, Scalar, Source, Stop, Value, kind_of, shortened
 
 MAX_DEPTH = 50
 MAX_NODES = 2_000_000
+MAX_WRITTEN = 50_000  # values of the file itself: some 40 microseconds each
 
 
 def tree(source: Source) -> Map:
@@ -63,7 +64,8 @@ class _Composer:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.anchors: dict[str, Value | None] = {}
-        self.count = 0
+        self.count = 0  # of values, aliases written out
+        self.written = 0
         self._open: list[_Open] = []
         self._root: Value | None = None
 
@@ -95,8 +97,8 @@ class _Composer:
         value = Scalar(event.value, event.style or "", event.start_mark.line, event.start_mark.column)
         if event.anchor or event.tag:
             self._properties(event, value)
-        if event.style == '"' and any("\ud800" <= c <= "\udfff" for c in event.value):
-            self._refuse(value, "half of a surrogate pair in a text", "whole characters")
+        if hidden := HIDDEN.search(event.value):  # an escape, or a mark that turns the direction of writing
+            self._refuse(value, f"the character `{visible(hidden[0])}` in a text", "characters that can be seen")
         self.count += 1
         return value
 
@@ -120,6 +122,10 @@ class _Composer:
 
     def _place(self, value: Value, *, alias: bool = False) -> None:
         """Put a value where it belongs: an item, a key, what stands behind a key, or the whole."""
+        self.written += 1
+        if self.written > MAX_WRITTEN:
+            remedy = "keep arrays as `{file: w.npy}` beside the case, or describe them by a formula or a seed"
+            self._refuse(value, f"more than {MAX_WRITTEN:,} values", "a smaller file", remedy)
         if self.count > MAX_NODES:
             self._refuse(value, f"more than {MAX_NODES:,} values, aliases written out", "a smaller file")
         if not self._open:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -35,6 +35,8 @@ class Evaluation:
     `terms`: for each `graph.uses`, what that use contributes to the adjoint of what it reads,
     already summed over broadcast axes.
     `adjoints`: for each active node, the sum of its terms as the engine formed it.
+    `parts`: of a use whose step reads its operand several times inside, what each time contributes, where the engine
+    adds these to the adjoint one by one and not their sum. Of a stranger's engine nothing is judged by it.
     `errors`: for engines that estimate their own error, a bound on |gradient - truth|; infinite where they have no
     number. One that is finite and more than half of the number leaves no digit and excuses nothing: the number is
     judged as if there were none.
@@ -51,6 +53,7 @@ class Evaluation:
     errors: Mapping[str, Array] | None = None
     output: Array | None = None
     known: str = ""
+    parts: Mapping[Use, Sequence[Array]] = field(default_factory=dict[Use, Sequence[Array]])
 
     @classmethod
     def unsupported(cls, reason: str) -> Evaluation:
@@ -86,8 +89,10 @@ class Moved:
 
 # `advance(gradients)` moves the parameters that the optimiser holds in its engine's own arrays.
 Advance: TypeAlias = Callable[[Mapping[str, Array]], Moved]
+# A setting of a rule: a number, a function of the step's number (from 1), or an answer to a choice.
+Given: TypeAlias = "float | str | Callable[[int], float]"
 # `optimiser(rule, settings, start)`: the engine's native optimiser at the starting parameters.
-Optimiser: TypeAlias = Callable[[str, Mapping[str, float], Mapping[str, Array]], Advance]
+Optimiser: TypeAlias = Callable[[str, Mapping[str, Any], Mapping[str, Array]], Advance]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
+
+from packaging.specifiers import SpecifierSet
 
 from ..graph.node import Params
 
@@ -93,28 +95,11 @@ NOTHING = Knowledge()
 
 
 def covers(versions: str, version: str) -> bool:
-    """Whether a version such as `torch 2.13.0` lies within bounds such as `>=2.6,<3`; all do where either is empty."""
-    digits = re.search(r"\d+(?:\.\d+)*", version)
-    if not versions or digits is None:
-        return True
-    have = _release(digits[0])
-    for bound in versions.split(","):
-        operator, number = cast("re.Match[str]", re.fullmatch(r"\s*([<>=!]+)\s*([\d.]+)\s*", bound)).groups()
-        limit = _release(number)
-        if not {
-            ">=": have >= limit,
-            "<=": have <= limit,
-            ">": have > limit,
-            "<": have < limit,
-            "==": have == limit,
-            "!=": have != limit,
-        }[operator]:
-            return False
-    return True
+    """Whether a version such as `torch 2.13.0+cpu` lies within bounds such as `>=2.6,<3` (PEP 440, pre-releases too);
+    all do where either is empty."""
+    found = VERSION.search(version)
+    return not versions or found is None or SpecifierSet(versions).contains(found[0], prereleases=True)
 
 
-def _release(version: str) -> tuple[int, ...]:
-    parts = [int(part) for part in version.split(".")]
-    while parts and parts[-1] == 0:
-        parts.pop()
-    return tuple(parts)
+# As much of what an engine says of its version as is one: behind a word or alone.
+VERSION = re.compile(r"\d+(?:\.\d+)*(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?(?:\+[a-z0-9.]+)?")

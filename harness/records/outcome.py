@@ -97,14 +97,18 @@ class About(Asked):
 
 class Report(Protocol):
     """A report in the making. An entry point of the group `gradaccord.reports` is called with the folder
-    and gives one. What it writes appears whole or not at all."""
+    and gives one. A run that is killed calls nothing more: what stands in the folder must be readable at any time."""
+
+    def begin(self, about: About) -> None:
+        """What will be run; nothing is yet, all its units are left."""
+        ...
 
     def add(self, outcome: Outcome) -> None:
         """One unit more, in the order of the run."""
         ...
 
     def close(self, about: About) -> None:
-        """The run is over: put the file in its place."""
+        """The run is over, or stopped with units left."""
         ...
 
 

@@ -16,7 +16,8 @@ class Summary:
     `unjudged` counts the steps of which something could not be judged; `why` says why the path was not walked, or not
     to its end, if that is no finding. `against` counts the steps on which the output moved the other way than the rule
     promises; `kept` says whether from start to end it moved as promised (None: it stood still, or is not known).
-    `note` is what the engine says of how it walked.
+    `note` is what the engine says of how it walked. `dialect` is what it does otherwise than the case, in words, where
+    that is another known definition of the rule.
     """
 
     case: str
@@ -36,6 +37,7 @@ class Summary:
     unjudged: int = 0
     why: str = ""
     note: str = ""
+    dialect: str = ""
 
     @property
     def sound(self) -> bool:
@@ -56,6 +58,8 @@ class Summary:
             told = f"{went}; first off at step {first.step} in {element(first.name, first.index)}: {first.cause}"
             known = first.reference is not None
             told += f", {first.verdict}" + (f" ({first.value!r}, should be {first.reference!r})" if known else "")
+            if self.dialect:
+                return f"{told}; another definition: {self.dialect}; with `{first.setting}` the case has it too"
             return told + (f"; with `{first.setting}` alone it would be sound" if first.setting else "")
         known = f", but for {counted(self.known, 'known disagreement')}" if self.known else ""
         if self.sound:

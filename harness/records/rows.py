@@ -13,7 +13,7 @@ from ..graph.node import Use
 from .verdicts import Verdict
 
 Quantity: TypeAlias = Literal[
-    "value", "gradient", "adjoint", "term", "tangent", "hessian_product", "expectation", "run"
+    "value", "gradient", "adjoint", "term", "tangent", "hessian_product", "expectation", "run", "update"
 ]
 Index: TypeAlias = "tuple[int, ...]"  # of one component; empty for a number alone
 
@@ -106,7 +106,8 @@ class TrajectoryRow:
     """One input after one step of one engine: its worst component.
 
     `cause` is gradient, state, update or value, and `node` the link of the graph that is off; `off` as in a `Row`.
-    `setting` is the one of the rule, and its number, with which alone all steps would be sound, if there is one.
+    `setting` is the one of the rule, and its number, with which alone all steps would be sound, if there is one; where
+    the verdict of a state or update is `convention`, the answers to the rule's choices that are another definition.
     """
 
     case: str

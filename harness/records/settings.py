@@ -16,7 +16,8 @@ class Settings:
     for each step; `apart`: each engine in a process of its own; `dtypes`: those that were asked for, empty for those
     of each case; `out`: the folder of the reports; `named`: the engines are those that the command named, and not all
     that there are; `fail_fast`: stop at the first unexplained finding; `strict`: what a case wants and nobody could
-    judge is a finding; `allow_code`: cases may run people's own functions; `words`: the command and its arguments that
+    judge is a finding; `allow_code`: cases may run people's own functions; `resume`: go on with the run that
+    stopped in that folder; `ledgers`: files of known disagreements; `words`: the command and its arguments that
     judge a person's own function.
     """
 
@@ -31,6 +32,8 @@ class Settings:
     fail_fast: bool = False
     strict: bool = False
     allow_code: bool = False
+    resume: bool = False
+    ledgers: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
 
     @property
@@ -58,6 +61,7 @@ class Settings:
         words += [word for name in engines for word in ("--engine", name)]
         words += [word for name in dtypes for word in ("--dtype", name)]
         words += ["--timeout", f"{self.timeout:g}"] if self.timeout is not None else []
+        words += [word for path in self.ledgers for word in ("--ledger", path)]
         words += ["--strict"] if self.strict else []
         words += ["--allow-code"] if self.allow_code else []
         return shlex.join(words)

@@ -37,7 +37,7 @@ from ..records.evaluation import (
 )
 from ..records.known import NOTHING, Knowledge
 from ..rules.update import Update
-from .loading import knowledge, load, loaded, version
+from .loading import knowledge, load, loaded, stated, version
 from .offered import variants
 
 Array = NDArray[Any]
@@ -59,9 +59,9 @@ def answer(engine: str, graph: Graph, dtype: str, inputs: Inputs, cotangent: Arr
     try:
         load(engine)
     except Unsupported as reason:
-        return Answer(Evaluation("unsupported", str(reason)))
+        return Answer(Evaluation("unsupported", stated(reason)))
     except LoadingError as reason:
-        return Answer(Evaluation("failed", str(reason)))
+        return Answer(Evaluation("failed", stated(reason)))
     return _twice(
         engine,
         lambda: prepared(engine, graph, dtype),
@@ -85,7 +85,7 @@ def answer_along(
         chosen = loaded(engine)
     except (Unsupported, LoadingError) as reason:
         status = "unsupported" if isinstance(reason, Unsupported) else "failed"
-        return Answer(Evaluation(status, str(reason))) if engine in variants() else None
+        return Answer(Evaluation(status, stated(reason))) if engine in variants() else None
     contraction = directional(graph)
     if isinstance(chosen, Variant):
         if chosen.quantity not in asked:
@@ -111,7 +111,7 @@ def _asked_twice(prepare: Callable[[], Any], ask: Callable[[Any], Evaluation]) -
         try:
             evaluate = prepare()
         except Unsupported as reason:
-            return Answer(Evaluation("unsupported", str(reason)))
+            return Answer(Evaluation("unsupported", stated(reason)))
         except BaseException as error:  # noqa: BLE001 whatever an engine raises is its answer
             return Answer(Evaluation("failed", f"prepare raised {raised(error)}"))
         if not callable(evaluate):
@@ -196,9 +196,9 @@ def _guarded(
             return Evaluation("failed", "it changed its cotangent")
         return evaluation
     except Unsupported as reason:
-        return Evaluation("unsupported", str(reason))
+        return Evaluation("unsupported", stated(reason))
     except KnownFailure as failure:
-        return Evaluation("failed", str(failure), known=failure.name)
+        return Evaluation("failed", stated(failure), known=failure.name)
     except BaseException as error:  # noqa: BLE001 whatever an engine raises is its answer
         return Evaluation("failed", raised(error))
 
@@ -224,7 +224,7 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     if evaluation.status not in statuses:
         return Evaluation("failed", f"its status is {evaluation.status!r}, expected one of: {', '.join(statuses)}")
     if evaluation.status != "ok":
-        return Evaluation(evaluation.status, " ".join(str(evaluation.reason).split())[:500], known=evaluation.known)
+        return Evaluation(evaluation.status, stated(evaluation.reason), known=evaluation.known)
     wanted = [node.name for node in graph.wanted]
     shown: list[tuple[str, object, Sequence[str | Use]]] = [
         ("value", evaluation.values, [graph.output.name]),
@@ -247,7 +247,10 @@ def sensible(evaluation: object, graph: Graph, dtype: str) -> Evaluation:
     if terms is not None or adjoints is not None:
         adjoints = {**(gradients or {}), **(adjoints or {})}  # an input's adjoint is its gradient
     plain = (output or {}).get(graph.output.name)
-    return Evaluation("ok", evaluation.reason, values or {}, gradients or {}, terms, adjoints, errors, plain)
+    return Evaluation(
+        "ok", stated(evaluation.reason), values=values or {}, gradients=gradients or {}, terms=terms,
+        adjoints=adjoints, errors=errors, output=plain,
+    )  # fmt: skip
 
 
 def plain_output(evaluation: Evaluation, graph: Graph) -> Mapping[str, Array]:

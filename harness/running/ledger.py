@@ -68,8 +68,11 @@ class Ledger:
 
     def _on_path(self, row: TrajectoryRow, outcome: Outcome) -> TrajectoryRow:
         for k, entry in enumerate(self.case.accept):
-            same = entry.matches(row.engine) and row.verdict == entry.verdict and _inherits(entry, row.node)
+            same = entry.matches(row.engine) and row.verdict == entry.verdict
+            same = same and (_inherits(entry, row.node) or _is_step(entry, row))
             if same and entry.holds_for(row.off) and row.finding and k in self._ran and _covers(entry, outcome):
+                if entry.quantity == "update":
+                    self._happened.add(k)
                 return replace(row, finding=False, accepted=entry.reason)
         return row
 
@@ -110,7 +113,7 @@ def _names(entry: Acceptance, row: Row) -> bool:
     """
     if not entry.matches(row.engine):
         return False
-    if row.quantity == entry.quantity and entry.name in (None, row.name):
+    if row.quantity == entry.quantity and entry.name in (None, row.name, row.name.removeprefix("gradient of ")):
         return True
     return _inherits(entry, row.node)
 
@@ -122,18 +125,24 @@ def _inherits(entry: Acceptance, node: LinkName | str) -> bool:
     return node.quantity == entry.quantity and entry.name in (None, node.name)
 
 
+def _is_step(entry: Acceptance, row: TrajectoryRow) -> bool:
+    """Whether an entry is about what an optimiser makes of an input: its state, or the input itself."""
+    step = row.cause.startswith(("state ", "update"))
+    return entry.quantity == "update" and step and entry.name in (None, row.name)
+
+
 def _stale(case: Case, entry: Acceptance, instead: str) -> Row:
     what = f"{entry.quantity} of {entry.name}" if entry.name else entry.quantity
     clause = instead or "it did not come up"
     reason = (
         f"stale ledger entry: expected `{entry.verdict}` for {entry.engine}, {what} ({entry.reason}), but {clause}; "
-        f"remove or correct the entry at {case.path.name}:{entry.line}"
+        f"remove or correct the entry at {entry.file or case.path.name}:{entry.line}"
     )
     return _row(case, entry, "failed", reason)
 
 
 def _idle(case: Case, entry: Acceptance, near: str) -> Row:
-    where = f"the ledger entry at {case.path.name}:{entry.line}"
+    where = f"the ledger entry at {entry.file or case.path.name}:{entry.line}"
     reason = f"{where} is for an engine that is not installed, `{entry.engine}`: nothing tells whether it still holds"
     return _row(case, entry, "unsupported", f"{reason}. {near}".strip())
 

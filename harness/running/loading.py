@@ -17,7 +17,7 @@ from ..errors import CommandError, LoadingError, engine_folders, raised, raised_
 from ..reading.code import assigned
 from ..records.evaluation import Engine, Prepare, Unsupported, Variant
 from ..records.known import NOTHING, Knowledge, covers
-from ..words import nearest
+from ..words import HIDDEN, nearest, visible
 from .offered import installed
 
 SHIPPED = "gradaccord.engines."
@@ -27,6 +27,8 @@ def checked(names: Iterable[str]) -> tuple[str, ...]:
     """The names, each once. Raises CommandError for one that is neither installed nor a function in a file."""
     names = tuple(dict.fromkeys(names))
     for name in names:
+        if HIDDEN.search(name):
+            raise CommandError(f"the engine {name!r}: a name without control characters is expected. Rename the file")
         if is_file(name):
             _check_file(name)
         elif name not in installed():
@@ -139,14 +141,20 @@ def knowledge(name: str) -> Knowledge:
     try:
         running = version(name)
         return Knowledge(tuple(one for one in loaded(name).known if covers(one.versions, running)), shipped)
-    except (Exception, SystemExit):  # noqa: BLE001 a table that makes no sense must not fail a run
+    except BaseException as error:  # noqa: BLE001 a table that makes no sense must not fail a run
+        raised(error)
         return NOTHING
+
+
+def stated(text: object) -> str:
+    """What an engine says, in one line of moderate length in which nothing is hidden."""
+    return visible(" ".join(str(text).split()))[:500]
 
 
 def version(name: str) -> str:
     """What the engine runs on, such as `torch 2.13.0`; empty where it does not say or is not there."""
     try:
-        return str(loaded(name).version())
+        return stated(loaded(name).version())
     except BaseException as error:  # noqa: BLE001 a version that fails must not fail a run
         raised(error)
         return ""

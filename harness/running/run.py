@@ -12,6 +12,7 @@ from ..reading.case import Case
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES
 from ..records.outcome import Outcome
 from ..records.settings import Settings
+from .journal import Journal
 from .ledger import Ledger
 from .offered import installed
 from .place import do, let_go
@@ -39,12 +40,14 @@ def run(
     executor: Executor | None = None,
     noticed: Callable[[Outcome], None] = lambda outcome: None,
     asks: Callable[[Unit, str], None] = lambda unit, engine: None,
+    journal: Journal | None = None,
 ) -> Generator[Outcome, None, None]:
     """The outcome of each unit, in order; what is stale or idle in ledgers comes as outcomes of its own.
 
     Units are done by the executor, `settings.jobs` at once; without one, in this process. In this thread `noticed`
     hears of each outcome as soon as it is complete, in any order, and `asks` of each engine before it is asked, where
-    that is done in this process. KeyboardInterrupt is raised again once every outcome that was complete has been given.
+    that is done in this process. What the journal has is not done again, of all else it gets the outcome as it came,
+    before a ledger explains it. KeyboardInterrupt is raised again once every outcome that was complete has been given.
     """
     left = Counter(unit.case.name for unit in work)
     ledgers = {unit.case.name: Ledger(unit.case) for unit in work}
@@ -54,7 +57,8 @@ def run(
         noticed(outcome)
         return outcome
 
-    for outcome in _outcomes(_Sent(work, settings, executor or ThisProcess(), asks), len(work), explained):
+    sent = _Sent(work, settings, executor or ThisProcess(), asks, journal)
+    for outcome in _outcomes(sent, journal, len(work), explained):
         yield outcome
         name = outcome.case
         left[name] -= 1
@@ -67,15 +71,20 @@ def run(
                 yield last
 
 
-def _outcomes(sent: _Sent, count: int, explained: Callable[[Outcome], Outcome]) -> Iterator[Outcome]:
+def _outcomes(
+    sent: _Sent, journal: Journal | None, count: int, explained: Callable[[Outcome], Outcome]
+) -> Iterator[Outcome]:
     """In the order of the work, of which a bounded part is under way or waits to be given."""
     complete: dict[int, Outcome] = {}
     given = 0
     try:
         while given < count:
-            sent.send(given)
-            for place, outcome in sent.back():
-                complete[place] = explained(outcome)
+            if journal is not None and given in journal.done:
+                complete[given] = explained(journal.outcome(given))
+            else:
+                sent.send(given)
+                for place, outcome in sent.back():
+                    complete[place] = explained(outcome)
             while given in complete:
                 yield complete.pop(given)
                 given += 1
@@ -98,14 +107,19 @@ class _Sent:
     """
 
     def __init__(
-        self, work: Sequence[Unit], settings: Settings, executor: Executor, asks: Callable[[Unit, str], None]
+        self,
+        work: Sequence[Unit],
+        settings: Settings,
+        executor: Executor,
+        asks: Callable[[Unit, str], None],
+        journal: Journal | None,
     ) -> None:
-        self._work, self._executor, self._asks = work, executor, asks
+        self._work, self._executor, self._asks, self._journal = work, executor, asks, journal
         self._settings = settings
         self._careful = replace(settings, apart=True)
         jobs = max(settings.jobs, 1)
         self._room = jobs if jobs == 1 else jobs + (jobs + 3) // 4  # a worker finds its next unit waiting
-        self._schedule = Schedule([cost(unit) for unit in work], jobs)
+        self._schedule = Schedule([cost(unit) for unit in work], jobs, journal.done if journal is not None else ())
         self._under_way: dict[Future[Outcome], tuple[int, bool]] = {}  # its place in the work; whether it is sent again
         self._again = deque[int]()
         self._losses = 0
@@ -147,6 +161,8 @@ class _Sent:
                     continue
                 outcome = lost(self._work[place], error)
             self._schedule.end(place)
+            if self._journal is not None:
+                self._journal.add(place, outcome)
             yield place, outcome
 
     def cancel(self) -> None:

@@ -6,7 +6,7 @@ A long unit that begins last is what everybody waits for at the end.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import prod
 
 from .unit import Unit
@@ -24,13 +24,14 @@ def cost(unit: Unit) -> float:
 
 
 class Schedule:
-    """The units that have not begun, by their places in the run, where so many are worked on at once."""
+    """The units that have not begun and are not `done`, by their places in the run, where so many are worked on at
+    once."""
 
-    def __init__(self, costs: Sequence[float], at_once: int) -> None:
+    def __init__(self, costs: Sequence[float], at_once: int, done: Collection[int] = ()) -> None:
         self._costs = costs
         self._at_once = at_once
         self._window = max(AHEAD, 4 * at_once)
-        self._rest = [*range(len(costs))]
+        self._rest = [place for place in range(len(costs)) if place not in done]
         self._long = set[int]()
         self._in_order = set[int]()
 

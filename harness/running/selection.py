@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import CommandError
 from ..reading.case import Case, CaseError, CaseErrors, find, load_all
+from ..reading.ledger_file import with_ledger
 from ..reading.names import shipped, shipped_names
 from ..records.evaluation import DTYPES
 from ..words import counted, nearest
@@ -35,6 +36,14 @@ def select(words: Sequence[str], tags: Sequence[str] = ()) -> list[Selected]:
     cases = load_all(paths)
     _check_tags(tags, cases)
     return [Selected(case, address(case.name, case.path)) for case in cases if not tags or {*tags} & {*case.tags}]
+
+
+def explained(selected: Sequence[Selected], ledgers: Sequence[str]) -> list[Selected]:
+    """The cases with what files of known disagreements say of them. Raises CaseErrors with all that is wrong there."""
+    cases = [pick.case for pick in selected]
+    for path in ledgers:
+        cases = with_ledger(cases, Path(path))
+    return [Selected(case, pick.address) for case, pick in zip(cases, selected, strict=True)]
 
 
 def refuse_code(selected: Sequence[Selected], remedy: str) -> None:
@@ -99,15 +108,3 @@ def check_dtypes(names: Iterable[str]) -> tuple[str, ...]:
             hint = " ".join(filter(None, [nearest(name, DTYPES), f"Known: {', '.join(DTYPES)}."]))
             raise CommandError(f"unknown dtype `{name}`. {hint}")
     return names
-
-
-def check_folder(folder: Path) -> None:
-    """Make the folder of a run. Raises CommandError where that, or writing in it, is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".gradaccord.partial"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CommandError(f"cannot write to {folder}: {reason}. `--out DIR` chooses another folder.") from None

@@ -6,16 +6,14 @@ Finds the reports through entry points; imports none of them.
 from __future__ import annotations
 
 import platform
-import signal
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
-from types import FrameType
 from typing import Literal, Protocol, TypeAlias
 
 from ..errors import CommandError
@@ -25,10 +23,13 @@ from ..records.rows import Row
 from ..records.settings import Settings
 from ..records.tally import Tally
 from ..words import counted
+from .folder import alone, cannot_write, check_folder, writing
+from .interrupts import Interrupts
+from .journal import Journal
 from .offered import REPORTS, entries, variants
 from .pools import executor
 from .run import run, units
-from .selection import Selected, check_folder
+from .selection import Selected
 from .unit import Unit
 
 INTERRUPTED = 130
@@ -38,8 +39,8 @@ WANTED = ("gradient", "tangent", "hessian_product")  # what a case asks for, whi
 class Watcher(Protocol):
     """Who hears of a run while it is under way: in its process, of one thing at a time."""
 
-    def begins(self, asked: Asked, work: Sequence[Unit]) -> None:
-        """What will be run; nothing is loaded yet."""
+    def begins(self, asked: Asked, work: Sequence[Unit], done: int = 0) -> None:
+        """What will be run; nothing is loaded yet. Of the units so many were done before."""
         ...
 
     def asks(self, unit: Unit, engine: str) -> None:
@@ -98,10 +99,11 @@ class Ended:
 
 
 def session(selected: Sequence[Selected], settings: Settings, command: str, watchers: Sequence[Watcher] = ()) -> Ended:
-    """Run, report, and say how it went.
+    """Run, report, and say how it went; with `settings.resume` go on with the run that stopped in that folder.
 
     Exit status 0: nothing unexplained; 1: a finding that no ledger entry explains, or nothing was compared; 130:
-    interrupted, the reports hold what was complete. Raises CommandError before anything is computed.
+    interrupted, the reports hold what was complete. Raises CommandError before anything is computed, and where the
+    reports can no longer be written.
     """
     work = units([pick.case for pick in selected], settings.dtypes)
     if not work:
@@ -114,23 +116,32 @@ def session(selected: Sequence[Selected], settings: Settings, command: str, watc
         )
     out = Path(settings.out)
     check_folder(out)
+    with alone(out):
+        return _session(selected, settings, command, watchers, work)
+
+
+def _session(
+    selected: Sequence[Selected], settings: Settings, command: str, watchers: Sequence[Watcher], work: Sequence[Unit]
+) -> Ended:
     pool, jobs = executor(settings, len(work))
     settings = replace(settings, jobs=jobs)
-    reports = open_reports(out)
-    asked = Asked(settings=settings, cases=tuple(map(summary_of, selected)))
-    for watcher in watchers:
-        watcher.begins(asked, work)
-    began = Began()
-    with _Interrupts() as interrupts:
-        under_way = _UnderWay(settings, work, watchers, reports, interrupts)
-        stop = under_way.run(pool)
-        kept = under_way.kept
-        left = len(work) - kept.tally.units
-        messages = _messages(kept, left, stop)
-        about = about_run(asked, kept, command, began, units=len(work), left=left, messages=messages)
-        with interrupts.held(quietly=True):
-            for report in reports:
-                report.close(about)
+    asked, began, out = Asked(settings=settings, cases=tuple(map(summary_of, selected))), Began(), Path(settings.out)
+    with closing(Journal(out, settings, work, resume=settings.resume)) as journal:
+        reports = open_reports(out, about_run(asked, Kept(), command, began, units=len(work), left=len(work)))
+        for watcher in watchers:
+            watcher.begins(asked, work, len(journal.done))
+        with Interrupts() as interrupts:
+            under_way = _UnderWay(settings, work, watchers, reports, journal, interrupts)
+            stop = under_way.run(pool)
+            kept = under_way.kept
+            left = len(work) - kept.tally.units
+            messages = _messages(kept, left, stop)
+            about = about_run(asked, kept, command, began, units=len(work), left=left, messages=messages)
+            with interrupts.held(quietly=True), writing(out):
+                for report in reports:
+                    report.close(about)
+                if not left:
+                    journal.remove()
     bad = bool(kept.open) or bool(kept.paths_off) or not kept.tally.compared
     return Ended(INTERRUPTED if stop == "interrupted" else int(bad), kept, about, stop)
 
@@ -175,17 +186,22 @@ class _UnderWay:
         work: Sequence[Unit],
         watchers: Sequence[Watcher],
         reports: Sequence[Report],
-        interrupts: _Interrupts,
+        journal: Journal,
+        interrupts: Interrupts,
     ) -> None:
         self.kept = Kept()
         self._settings, self._work = settings, work
         self._watchers, self._reports, self._interrupts = watchers, reports, interrupts
+        self._journal = journal
         self._waiting: dict[tuple[str, int, str, bool], Outcome] = {}  # noticed, and not yet in the reports
 
     def run(self, pool: Executor) -> Stop:
-        """Raises nothing but what a report or a watcher raises."""
+        """Raises CommandError where nothing more can be written, and what a watcher raises."""
         try:
-            with pool, closing(run(self._work, self._settings, pool, self._notice, self._ask)) as outcomes:
+            with (
+                pool,
+                closing(run(self._work, self._settings, pool, self._notice, self._ask, self._journal)) as outcomes,
+            ):
                 for outcome in outcomes:
                     self._report(self._waiting.pop(outcome.key))
         except KeyboardInterrupt:
@@ -215,7 +231,7 @@ class _UnderWay:
             raise _FoundError
 
     def _report(self, outcome: Outcome) -> None:
-        with self._interrupts.held():
+        with self._interrupts.held(), writing(Path(self._settings.out)):
             self.kept.add(outcome)
             for report in self._reports:
                 report.add(outcome)
@@ -237,19 +253,25 @@ def _messages(kept: Kept, left: int, stop: Stop) -> tuple[str, ...]:
     elif stop:
         total, were = counted(kept.tally.units + left, "unit"), "was" if left == 1 else "were"
         why = "Interrupted" if stop == "interrupted" else "Stopped at the first unexplained finding"
-        messages.append(f"{why}: {left} of {total} {were} left; what was complete is in the reports.")
+        messages.append(
+            f"{why}: {left} of {total} {were} left; what was complete is in the reports. "
+            "The same command with --resume goes on with it."
+        )
     elif not kept.tally.compared:
         why = "; ".join(list(kept.reasons)[:5]) or "no engine gave a number that could be judged"
         messages.append(f"Nothing was compared: {why}.")
     return tuple(messages)
 
 
-def open_reports(folder: Path) -> list[Report]:
+def open_reports(folder: Path, about: About) -> list[Report]:
     """Every installed report, begun in the folder. Raises CommandError where one cannot be written."""
     try:
-        return [entry.load()(folder) for entry in entries(REPORTS).values()]
+        reports = [entry.load()(folder) for entry in entries(REPORTS).values()]
+        for report in reports:
+            report.begin(about)
     except OSError as error:
-        raise CommandError(f"cannot write to {folder}: {error.strerror or error}") from None
+        raise cannot_write(folder, error) from None
+    return reports
 
 
 def summary_of(pick: Selected) -> CaseSummary:
@@ -276,34 +298,3 @@ def installed_version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "not installed"
-
-
-class _Interrupts:
-    """Ctrl-C, held back while a report is written, so that no line of it is cut in the middle."""
-
-    def __init__(self) -> None:
-        self._held = False
-        self._pending = False
-
-    def __enter__(self) -> _Interrupts:
-        self._before = signal.signal(signal.SIGINT, self._on)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _on(self, number: int, frame: FrameType | None) -> None:
-        if not self._held:
-            raise KeyboardInterrupt
-        self._pending = True
-
-    @contextmanager
-    def held(self, *, quietly: bool = False) -> Generator[None, None, None]:
-        self._held = True
-        try:
-            yield
-        finally:
-            self._held = False
-        if self._pending and not quietly:
-            self._pending = False
-            raise KeyboardInterrupt

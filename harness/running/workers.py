@@ -13,9 +13,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from threading import Event, Timer
 from typing import IO, Any, Protocol, TypeVar, cast
 
+from ..errors import started_in
 from ..words import counted
 from .loading import is_file, version
 from .memory import Memory
@@ -186,6 +188,7 @@ def serve() -> None:
     """The other end of `_Process`: answer until nobody asks."""
     ignore_interrupts()
     _die_with_parent()
+    started_in.append(Path.cwd())
     # Whatever an engine prints must not come between the answers.
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -6,6 +6,7 @@ then the steps of the update and what they do to the output. Numbers are float64
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -23,13 +24,15 @@ from ..graph.language.printing import text_of
 from ..graph.node import Arg, Constant, Node, Use
 from ..reading.case import Case
 from ..records.evaluation import Array, Inputs
-from ..rules.update import RULES, Update, row_optimiser
+from ..rules.optimiser import row_optimiser
+from ..rules.update import Update
 from ..words import counted, nearest
 from .mermaid import LARGEST, count, mermaid
 
 ENTRIES = 4  # of an array that are shown
 STEPS = 5  # of a path, and the last
 WIDEST = 100  # columns
+WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +291,11 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
     advance = row_optimiser(update.rule, update.numbers, dict(parameters))
     outputs, last = [_contracted(numbers, numbers.at)], dict(parameters)
     settings = ", ".join(f"{name} = {text}" for name, text in update.settings.items())
-    yield f"each input x with its derivative g: {_rule(update)}, with {settings}"
+    formula = _moves(update) if numbers.scalar else ""
+    if not formula:
+        lines = "; ".join(f"{step.name} = {step.texts[0]}" for step in update.definition.steps)
+        yield f"each input x with its derivative g: {lines}"
+    yield f"with {settings}"
     at = numbers.at
     for done in range(1, update.steps + 1):
         gradients = {name: numbers.of(numbers.derived.adjoints[name], at) for name in parameters}
@@ -296,8 +303,13 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
         moved = advance(gradients).parameters
         if done == 1:
             for name, x in moved.items():
-                g = shown(gradients[name])
-                yield f"step 1: {name} = {shown(x)}, from {shown(parameters[name])} with {numbers.d(name)} = {g}"
+                before, g = shown(parameters[name]), shown(gradients[name])
+                if formula:
+                    symbols = _moved(formula, {"x": name, "g": numbers.d(name)})
+                    values = _moved(formula, {"x": before, "g": _bracketed(g), **update.settings})
+                    yield f"{name} <- {_chain(symbols, values, shown(x))}"
+                else:
+                    yield f"step 1: {name} = {shown(x)}, from {before} with {numbers.d(name)} = {g}"
         at, last = numbers.run({**numbers.inputs, **moved}), dict(moved)
         outputs.append(_contracted(numbers, at))
         if not np.isfinite(outputs[-1]):
@@ -353,6 +365,14 @@ def _constant(arg: Constant) -> Array:
     return np.asarray(arrays.namespace("float64")["constant"](arg.text))
 
 
-def _rule(update: Update) -> str:
-    rule = RULES[update.rule]
-    return "; ".join([*(f"{name} = {formula.text}" for name, formula in rule.state.items()), f"x = {rule.x.text}"])
+def _moves(update: Update) -> str:
+    """The move of a rule as one formula of x, g and settings; empty of a rule with more to it."""
+    names = {step.name: step.texts[0] for step in update.definition.steps}
+    formula = WORD.sub(lambda word: "g" if names.get(word[0]) == "g" else word[0], names["x"])
+    known = {"x", "g", *update.settings}
+    return formula if set(names) <= {"x", "u"} and set(WORD.findall(formula)) <= known else ""
+
+
+def _moved(formula: str, names: Mapping[str, str]) -> str:
+    """The formula with other names or numbers in the places of these."""
+    return WORD.sub(lambda word: names.get(word[0], word[0]), formula)

@@ -18,7 +18,7 @@ from ..words import counted
 
 T = TypeVar("T")
 
-QUANTITIES = ("gradient", "tangent", "hessian_product", "value", "adjoint", "term", "expectation", "run")
+QUANTITIES = ("gradient", "tangent", "hessian_product", "value", "adjoint", "term", "update", "expectation", "run")
 
 
 @dataclass(frozen=True, slots=True)

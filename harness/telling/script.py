@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from ..errors import CommandError
@@ -22,10 +22,11 @@ from ..running.loading import checked
 from ..running.offered import installed
 from ..words import counted
 from .copying import binds, copy
+from .ways import USED, WAYS, Way
 
 LARGEST = 100_000  # numbers that a script may hold as literals
 
-# How each framework makes an array and takes a gradient.
+# How each framework makes an array.
 FRAMEWORKS: Mapping[str, Mapping[str, str]] = {
     "torch": {
         "import": "import torch",
@@ -33,7 +34,6 @@ FRAMEWORKS: Mapping[str, Mapping[str, str]] = {
         "set": "",
         "array": "torch.tensor({numbers}, dtype=torch.{dtype}{wanted})",
         "wanted": ", requires_grad=True",
-        "gradient": "gradients = torch.autograd.grad({output}, [{wanted}], cotangent, materialize_grads=True)",
     },
     "jax": {
         "import": "import jax\nimport jax.numpy as jnp",
@@ -41,20 +41,20 @@ FRAMEWORKS: Mapping[str, Mapping[str, str]] = {
         "set": 'jax.config.update("jax_enable_x64", True)',
         "array": "jnp.asarray({numbers}, dtype=jnp.{dtype}){wanted}",
         "wanted": "",
-        "gradient": "_, pull = jax.vjp(lambda {wanted}: program({inputs})[0], {wanted})\ngradients = pull(cotangent)",
     },
 }
 
 
-def script(case: Case, engine: str, point: int, dtype: str) -> str:
-    """Python source: the operations, the computation, the inputs as literals, the gradient, printed.
+def script(case: Case, engine: str, point: int, dtype: str, said: Sequence[str] = ()) -> str:
+    """Python source: the operations, the computation, the inputs as literals, what the engine differentiates, printed
+    beside versions and what else is to be `said`.
 
     Raises CommandError for an engine that is no framework's, a point that is not there, or inputs too large.
     """
     base = engine.partition(":")[0]  # variants of a framework share its operations
-    if base not in FRAMEWORKS:
+    if engine not in WAYS:
         checked([engine])
-        raise CommandError(f"`{engine}` has no script of its own. Scripts exist for: {', '.join(FRAMEWORKS)}.")
+        raise CommandError(f"`{engine}` has no script of its own. Scripts exist for: {', '.join(WAYS)}.")
     if point >= len(case.points):
         raise CommandError(f"point {point} of {case.name}. It has {len(case.points)}, counted from 0.")
     framework, inputs = FRAMEWORKS[base], case.inputs(point, dtype)
@@ -81,11 +81,14 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
     names = dict(zip((node.name for node in graph.inputs), parameters, strict=True))
     wanted = ", ".join(names[node.name] for node in graph.wanted)
     output = plain.output.name if plain.output.name.isidentifier() else "output"
+    way = WAYS[engine]
+    direction = case.direction(dtype) if way.along else {}
     lines = [
-        f'"""{case.name}, point {point}, {dtype}, on {base}. Written by `gradaccord show`; needs {base} alone."""',
+        f'"""{case.name}, point {point}, {dtype}, on {engine}. Written by `gradaccord show`; needs {base} alone."""',
         "",
         "from __future__ import annotations",
         "",
+        "import platform",
         *imports,
         *(["", framework["set"]] if framework["set"] else []),
         *copied.definitions,
@@ -97,15 +100,33 @@ def script(case: Case, engine: str, point: int, dtype: str) -> str:
         "",
         "",
         'nan, inf = float("nan"), float("inf")',
-        *(_input(node, names[node.name], inputs[node.name], framework, dtype) for node in graph.inputs),
+        *(_input(node, names[node.name], inputs[node.name], framework, dtype, way) for node in graph.inputs),
         f"cotangent = {_array(case.cotangent(dtype), framework, dtype, '')}",
-        f"({output},) = program({', '.join(parameters)})",
-        framework["gradient"].format(output=output, wanted=wanted, inputs=", ".join(parameters)),
-        f'print("{graph.output.name} =", {output}.tolist())',
-        f"for name, gradient in zip({[node.name for node in graph.wanted]}, gradients, strict=True):",
-        '    print(f"gradient of {name} =", gradient.tolist())',
-    ]
+        *(way.lines.format(
+            output=output, wanted=wanted, inputs=", ".join(parameters),
+            direction=", ".join(_array(array, framework, dtype, "") for array in direction.values()),
+        ).splitlines()),
+        f'print("{base}", {base}.__version__, "on Python", platform.python_version())',
+        *_printed(graph, way, output),
+        *(f"print({line!r})" for line in said),
+    ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _printed(graph: Graph, way: Way, output: str) -> list[str]:
+    names = [node.name for node in graph.wanted]
+    if way.along is None:
+        return [
+            f'print("{graph.output.name} =", {output}.tolist())',
+            f"for name, gradient in zip({names}, gradients, strict=True):",
+            '    print(f"gradient of {name} =", gradient.tolist())',
+        ]
+    if way.along == "tangent":
+        return [f'print("tangent of {graph.output.name} =", derived.tolist())']
+    return [
+        f"for name, product in zip({names}, derived, strict=True):",
+        '    print(f"Hessian-vector product of {name} =", product.tolist())',
+    ]
 
 
 def _called(graph: Graph) -> list[str]:
@@ -124,7 +145,7 @@ def _reserved(lines: Iterable[str]) -> set[str]:
         used
         | bound
         | set(dir(builtins))
-        | {"program", "cotangent", "gradients", "gradient", "name", "pull", "nan", "inf", "_"}
+        | {"program", "cotangent", "gradient", "product", "name", "nan", "inf", "_", "platform", *USED}
     )
 
 
@@ -161,13 +182,13 @@ def _free(name: str, taken: Set[str]) -> str:
     return name
 
 
-def _input(node: Node, name: str, array: Array, framework: Mapping[str, str], dtype: str) -> str:
+def _input(node: Node, name: str, array: Array, framework: Mapping[str, str], dtype: str, way: Way) -> str:
     kind = {
         "float": dtype,
         "int": "int64",
         "bool": {"torch": "bool", "jnp": "bool_"}["torch" if "torch" in framework["array"] else "jnp"],
     }
-    wanted = framework["wanted"] if node.kind == "float" and not node.constant else ""
+    wanted = framework["wanted"] if way.leaves and node.kind == "float" and not node.constant else ""
     return f"{name} = {_array(array, framework, kind[node.kind], wanted)}"
 
 

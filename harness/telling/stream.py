@@ -29,7 +29,7 @@ class Stream(Watcher):
         self.new = 0
         self.known = 0
 
-    def begins(self, asked: Asked, work: Sequence[Unit]) -> None:
+    def begins(self, asked: Asked, work: Sequence[Unit], done: int = 0) -> None:
         self._asked = asked
 
     def asks(self, unit: Unit, engine: str) -> None:
@@ -114,4 +114,4 @@ def number(value: float | None) -> float | str | None:
 
 
 def _print(thing: Mapping[str, object]) -> None:
-    click.echo(json.dumps(thing, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(thing, allow_nan=False))

@@ -125,13 +125,13 @@ def ended(screen: Console, end: Ended, report: str) -> None:
         screen.print(Text(message, "bold"))
     if found:
         screen.print("What is off, by engine and operation; all else that was judged is sound:\n")
-        screen.print(_causes(found, screen.width))
+        screen.print(overview(found, screen.width))
         screen.print()
     screen.print(Text(last_line(end, found)))
     screen.print(Text(f"Report: {report}; report.html beside it is for a browser"), soft_wrap=True)
 
 
-def _causes(found: Sequence[Cause], width: int) -> Table:
+def overview(found: Sequence[Cause], width: int) -> Table:
     """What is off, by engine and operation: all that is new as far as it fits, and all that is known."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     widest = [column * max(width, 80) // 80 for column in WIDEST]

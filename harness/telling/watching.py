@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 import click
@@ -21,6 +21,7 @@ from ..running.offered import variants
 from ..running.session import Ended, Watcher
 from ..running.unit import Unit
 from ..words import counted
+from .annotations import Annotations
 from .causes import Key, causes
 from .findings import at_point, told
 from .progress import Display, Lines, State, bar, folded
@@ -37,13 +38,14 @@ class Progress(Watcher):
         self._causes: set[Key] = set()
         self._cases: dict[str, tuple[Tally, float]] = {}
 
-    def begins(self, asked: Asked, work: Sequence[Unit]) -> None:
+    def begins(self, asked: Asked, work: Sequence[Unit], done: int = 0) -> None:
         self._asked = asked
         self._state = State(work)
         self._left = Counter(unit.case.name for unit in work)
         size = f"{counted(len(asked.cases), 'case')}, {counted(len(work), 'unit')}"
         engines = _listed(asked.settings.engines)
-        self._display.say(folded(f"{size}, on {engines}"))
+        there = f"; {counted(done, 'unit')} of an earlier run {'is' if done == 1 else 'are'} complete" if done else ""
+        self._display.say(folded(f"{size}, on {engines}{there}"))
         self._state.doing = f"loading {engines}"
         self._display.show(self._state, complete=False)
 
@@ -105,14 +107,14 @@ def _listed(engines: Sequence[str]) -> str:
 
 @contextmanager
 def watching(
-    *, quiet: bool, verbose: bool, as_json: bool
+    *, quiet: bool, verbose: bool, form: str
 ) -> Generator[tuple[list[Watcher], Callable[[Ended, str], None]], None, None]:
     """Who hears of a run, as a command wants it, and how its end is told: a function of it and the report's path.
 
-    `as_json`: the standard output has JSON alone, and what it else has goes to the standard error. `quiet`: nothing
-    but the last line, and what went wrong.
+    `form`: `text`; `json`, with which the standard output has JSON alone, and what it else has goes to the standard
+    error; `github`, annotations. `quiet`: nothing but the last line, and what went wrong.
     """
-    stream = Stream()
+    stream, as_json = Stream(), form == "json"
 
     def tell(end: Ended, report: str) -> None:
         if as_json:
@@ -127,7 +129,8 @@ def watching(
         if not as_json:
             click.echo(last_line(end, causes_of(end)))
 
-    watchers: list[Watcher] = [stream] if as_json else []
+    hearing: Mapping[str, Watcher] = {"json": stream, "github": Annotations()}
+    watchers: list[Watcher] = [hearing[form]] if form in hearing else []
     if quiet:
         yield watchers, tell
         return

@@ -32,7 +32,7 @@ from .numbers import balls, to_balls
 from .poles import jumps, limits
 from .precision import once, refined
 from .products import in_floats, suits, term_estimates, value_estimate
-from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, residual, union
+from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, plain, residual, union
 from .rounding import EITHER_WAY, entered, floats, log_of_sum_read, radii, rounded, underflow, unless_infinite
 from .together import LENGTH
 
@@ -124,9 +124,14 @@ class Step:
             namespace = rounded(namespace, form, reads_log=self.operation.reads_log)
         return emit(program, namespace, names, operators=False)
 
+    @cached_property
+    def chooses(self) -> bool:
+        """Whether its textbook formula, or the rule that follows from it, chooses by the numbers it reads."""
+        return _selects(gradient(self.graph, seeded=True).graph)
+
     def _has_kinks(self) -> bool:
         """Whether the rule of an elementwise operation chooses by the numbers it reads."""
-        return self.elementwise and _selects(gradient(self.graph, seeded=True).graph)
+        return self.elementwise and self.chooses
 
     def value(self, operands: Sequence[Numerals], engine: Numerals, form: Format, *, refine: bool = True) -> Residual:
         """The value link y = op(x): op(x(1 ± u)), each rounding of its formula allowed.
@@ -156,6 +161,10 @@ class Step:
             with np.errstate(all="ignore"):
                 if not np.any(measurement.radius > np.abs(measurement.exact) * form.unit**0.5):
                     return measurement
+        elif not self.chooses:
+            measurement = residual(engine, enclosure, None, self.operation.products)
+            if plain(measurement, form).all():
+                return measurement
         exact = compute(lambda: self.value_program(None)(*exactly))[0]
         return residual(engine, enclosure, exact, self.operation.products)
 
@@ -202,16 +211,24 @@ class Step:
         ]
 
     def enclosed(
-        self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, *, refine: bool = True
+        self,
+        operands: Sequence[Numerals],
+        y: Numerals,
+        g: Numerals,
+        form: Format,
+        *,
+        refine: bool = True,
+        hulls: Sequence[Any] = (),
     ) -> list[Enclosed]:
-        """For each active operand what its term may be, and what it is exactly."""
+        """For each active operand what its term may be, those of `enclosures` if they are given, and what it is
+        exactly."""
 
-        def at(ties: Ties) -> list[Enclosed]:
+        def at(ties: Ties, balls: Sequence[Any] = ()) -> list[Enclosed]:
             run = self.term_program(None, ties)
             exact = (refined if refine else once)(lambda: run(*(operand.exact for operand in operands), g.exact))
-            return [*map(Enclosed, self.enclosures(operands, y, g, form, ties), exact)]
+            return [*map(Enclosed, balls or self.enclosures(operands, y, g, form, ties), exact)]
 
-        hulls = at("hull")
+        hulls = at("hull", hulls)
         if not self.has_kinks() or any(x.array.shape != g.array.shape for x in operands):
             return hulls
         kinks = [at_kink(floats(hull.exact), radii(hull.exact)) for hull in hulls]
@@ -235,11 +252,12 @@ class Step:
         products = self.operation.products
         if (sure := self._sure_in_floats(operands, g, engine, form)) is not None:
             return sure
-        if self.operation.linear:
-            balls = self.enclosures(operands, y, g, form)
-            pairs = zip(engine, balls, strict=True)
-            return self.existing(y, g, [residual(numbers, ball, None, products) for numbers, ball in pairs])
-        terms = self.enclosed(operands, y, g, form, refine=refine)
+        hulls = self.enclosures(operands, y, g, form)
+        if self.operation.linear or not (self.operation.primitive or self.chooses):
+            found = [residual(numbers, ball, None, products) for numbers, ball in zip(engine, hulls, strict=True)]
+            if self.operation.linear or all(plain(link, form).all() for link in found):
+                return self.existing(y, g, found)
+        terms = self.enclosed(operands, y, g, form, refine=refine, hulls=hulls)
         if refine and self.elementwise:
             terms = [Enclosed(*self._at_poles(k, operands, g, *term)) for k, term in enumerate(terms)]
         pairs = zip(engine, terms, strict=True)

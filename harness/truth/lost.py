@@ -45,9 +45,9 @@ def _read(graph: Graph, node: Node, values: Mapping[str, NDArray[np.float64]]) -
 
 def _folded(places: Places, shape: Shape) -> Places:
     """What of an operand of this shape was broadcast to any of the places."""
-    places = places.any(axis=tuple(range(places.ndim - len(shape))))
-    kept = tuple(axis for axis, size in enumerate(shape) if size == 1 and places.shape[axis] != 1)
-    return places.any(axis=kept, keepdims=True) if kept else places
+    ahead = places.ndim - len(shape)
+    kept = tuple(ahead + axis for axis, size in enumerate(shape) if size == 1)
+    return np.any(places, axis=(*range(ahead), *kept), keepdims=True).reshape(shape)
 
 
 def _depends(graph: Graph, values: Mapping[str, NDArray[np.float64]], places: Places) -> Iterator[tuple[str, Places]]:

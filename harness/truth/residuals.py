@@ -89,27 +89,44 @@ class Numerals:
         return self.widened if form is self.form else self.widened_by(form)
 
 
+def _as_balls(numbers: Any) -> Any:
+    """Integers and conditions, which are moved as they are, as balls."""
+    array = np.asarray(numbers)
+    return to_balls(array.astype(np.float64)) if array.dtype.kind in "bi" else np.asarray(numbers, dtype=object)
+
+
 def residual(engine: Numerals, enclosure: Any, exact: Any | None, products: bool = False) -> Residual:
     """Measure an engine's array against an enclosure and, where it is known apart, the exact value."""
     numbers = engine.array
     shown = to_balls(numbers.astype(np.float64)) if numbers.dtype.kind in "bi" else engine.exact
-    ball: Any = np.broadcast_to(np.asarray(enclosure, dtype=object), numbers.shape)
+    enclosure, exact = _as_balls(enclosure), None if exact is None else _as_balls(exact)
+    ball: Any = np.broadcast_to(enclosure, numbers.shape)
     deviation, radius, middle = np.abs(floats(shown - ball)), radii(ball), floats(ball)
     enclosed = np.asarray(is_finite(ball), dtype=bool)
     if not enclosed.all():
-        # The ball may be one infinity. An engine that says so is right; arithmetic on it would give NaN.
-        infinite = np.isinf(middle) & (radius == 0)
+        # The ball may be one infinity, less something finite. An engine that says so is right; arithmetic on it would
+        # give NaN.
+        infinite = np.isinf(middle) & np.isfinite(radius)
         deviation = np.where(infinite & (numbers == middle), 0.0, deviation)
         enclosed |= infinite
     no_kink = np.zeros(numbers.shape, dtype=bool)
     if exact is None:
         return Residual(numbers, deviation, radius, enclosed, middle, deviation, no_kink, middle, middle, products)
-    exactly: Any = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
+    exactly: Any = np.broadcast_to(exact, numbers.shape)
     off, middle = np.abs(floats(shown - exactly)), floats(exactly)
     kink = at_kink(middle, radii(exactly))
     off = np.where(np.isinf(middle) & (numbers == middle), 0.0, off)
     low, high = (floats(_lower(exactly)), floats(_upper(exactly))) if kink.any() else (middle, middle)
     return Residual(numbers, deviation, radius, enclosed, middle, off, kink, low, high, products)
+
+
+def plain(link: Residual, form: Format) -> NDArray[np.bool_]:
+    """Where a residual without an exact value is sound, and its ball so narrow that no digit worth telling is lost: the
+    exact value lies in it too. Only of steps that choose nothing."""
+    with np.errstate(all="ignore"):
+        most, least = link.off + link.radius, np.abs(link.exact) - link.radius
+        narrow = (most <= least * form.unit**0.5) | (most <= form.smallest / form.unit)
+    return narrow & link.enclosed & (link.score <= 1)
 
 
 def at_kink(middle: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.bool_]:

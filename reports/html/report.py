@@ -16,9 +16,9 @@ from ...harness.records.tally import Tally
 from ...harness.records.verdicts import VERDICTS, Verdict
 from ...harness.telling.causes import Cause, causes
 from ...harness.telling.findings import engines_first, told
-from ...harness.words import counted
+from ...harness.words import counted, visible
 from ..agreement import HEAD, Agreement
-from ..whole import Whole
+from ..whole import put
 from .sheets import Gathered, coded, gathered, where
 
 ROOM = Path(__file__).parent
@@ -28,12 +28,16 @@ class HtmlReport:
     """Keeps what the page tells; of rows that agree only their number and what stands at the nodes of small graphs."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = Whole(folder, "report.html")
+        self._path = folder / "report.html"
         self._tally = Tally()
         self._found: list[Row] = []
         self._agreement = Agreement()
         self._paths: list[Summary] = []
         self._cases: dict[str, Gathered] = {}
+
+    def begin(self, about: About) -> None:
+        """In place of the page of an earlier run, which this one's tables no longer belong to."""
+        put(self._path, visible(self._page(about, finished=False)))
 
     def add(self, outcome: Outcome) -> None:
         self._tally.add(outcome)
@@ -43,11 +47,15 @@ class HtmlReport:
         self._cases.setdefault(outcome.case, Gathered()).add(outcome)
 
     def close(self, about: About) -> None:
+        put(self._path, visible(self._page(about)))
+
+    def _page(self, about: About, *, finished: bool = True) -> str:
         found = causes(self._found, about, self._paths)
         counts = engines_first(self._tally.verdicts)
         engines = [engine for engine in counts if engine not in NOT_ENGINES]
-        page = _template().stream(
+        return _template().render(
             about=about,
+            finished=finished,
             causes=[(cause, told(cause.smallest, about)) for cause in found],
             new=sum(not cause.known for cause in found),
             engines=engines,
@@ -59,9 +67,6 @@ class HtmlReport:
             agreement=self._agreement.tables(),
             sheets=gathered(about.cases, self._cases, about),
         )
-        for text in page:
-            self._file.write(text)
-        self._file.close()
 
 
 @cache

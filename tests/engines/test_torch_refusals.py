@@ -21,11 +21,6 @@ from .test_torch_listener import draw, findings, heard, same_bits
 Tensor = torch.Tensor
 
 
-def _pinn(x: Tensor) -> Tensor:
-    (g,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
-    return g.sum()
-
-
 def _hooked(x: Tensor) -> Tensor:
     y = x * 2
     y.register_hook(lambda g: g * 3)
@@ -58,7 +53,6 @@ def _scripted() -> Callable[[Tensor], Tensor]:
 
 
 REFUSALS: dict[str, tuple[Callable[..., Any], str]] = {
-    "second order": (_pinn, "torch.autograd.grad"),
     "backward": (_backward, "`backward` inside"),
     "func.grad": (lambda x: torch.func.grad(lambda z: (z**3).sum())(x).sum(), "grad, vmap or jacrev"),
     "vmap": (lambda x: torch.vmap(lambda z: z.exp().sum())(x).sum(), "grad, vmap or jacrev"),
@@ -117,8 +111,13 @@ def test_a_hook_of_a_module_may_look_and_not_change() -> None:
 
 
 def test_names_of_what_is_wanted_are_checked() -> None:
-    with pytest.raises(Refused, match=r"wanted='q'.*are: weight, bias, input"):
+    with pytest.raises(Refused, match=r"there is no input `q`.* There are weight, bias, input"):
         heard(nn.Linear(3, 2), torch.ones(3), ask=Ask(wanted=("q",)))
+    with pytest.raises(Refused, match=r"there is no input `wieght`.*Did you mean `weight`"):
+        heard(nn.Linear(3, 2), torch.ones(3), ask=Ask(wanted=("wieght",)))
+    net = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    run = heard(net, torch.ones(3), ask=Ask(wanted=("0",)))
+    assert [run.names[node.name] for node in run.graph.wanted] == ["0.weight", "0.bias"]
     run = heard(nn.Linear(3, 2), torch.ones(3), ask=Ask(wanted=("bias",)))
     assert [run.names[node.name] for node in run.graph.wanted] == ["bias"]
 

@@ -1,4 +1,4 @@
-"""A sound engine that presses Ctrl-C when it meets an input called `stop`, then hangs.
+"""A sound engine that presses Ctrl-C, or terminates the run, when it meets an input called `stop`, then hangs.
 
 It lives in a process of its own, below the one that does units, which may be below that of the command.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 from gradaccord.engines import backprop
 
 
-def pressed_in(process):
+def pressed_in(process, number=signal.SIGINT):
     def prepare(graph, dtype):
         if "stop" in graph.by_name:
             time.sleep(1)  # the units before this one are complete by then
-            os.kill(process(), signal.SIGINT)
+            os.kill(process(), number)
             time.sleep(60)
         return backprop.prepare(graph, dtype)
 
@@ -30,3 +30,4 @@ def grandparent():
 
 prepare = pressed_in(os.getppid)
 of_a_job = pressed_in(grandparent)
+terminates = pressed_in(os.getppid, signal.SIGTERM)

@@ -6,14 +6,16 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy import special
 
 from gradaccord.harness.arithmetic import arrays
 from gradaccord.harness.graph.build import Builder
-from gradaccord.harness.graph.define import define, runnable, signature_of, size_of
-from gradaccord.harness.graph.emit import emit
+from gradaccord.harness.graph.define import define, runnable, signature_of, size_of, written_out
+from gradaccord.harness.graph.emit import emit, missing
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.graph.language.printing import text_of
 from gradaccord.harness.graph.node import GraphError
+from gradaccord.harness.graph.operations import OPERATIONS
 
 SWISH = define("swish(x)", "x * sigmoid(x)")
 PICK = define("pick(x, i, *, axis=0)", "take(x, i, axis=axis)")
@@ -98,3 +100,39 @@ def test_an_infinite_parameter_is_read_printed_and_run() -> None:
     graph = builder.graph(["y"])
     assert text_of(graph) == {"y": "pad(x, widths=[[1, 0]], value=-inf)"}
     assert emit(graph, arrays.namespace("float64"), ["y"])(np.ones(2))[0].tolist() == [-np.inf, 1, 1]
+
+
+# --- for authors of engines -------------------------------------------------------------------------------
+
+
+def test_missing_tells_of_constant_where_a_number_stands_in_a_call() -> None:
+    def lacking(text: str, **options: bool) -> list[str]:
+        builder = Builder()
+        builder.input("x", (3,))
+        Parser(builder).define("y", text)
+        everything = {name: name for name in OPERATIONS}
+        return missing(builder.graph(["y"]), everything, **options)
+
+    assert lacking("where(x > 0, x, 0)") == ["constant"]
+    assert lacking("2 * x + 1") == []
+    assert lacking("2 * x + 1", operators=False) == ["constant"]
+    assert lacking("tanh(x)", operators=False) == []
+
+
+def test_composites_run_on_primitives_where_an_engine_asks_for_that() -> None:
+    builder = Builder()
+    for name, shape in (("x", (2, 3)), ("w", (4, 3))):
+        builder.input(name, shape)
+    Parser(builder).define("y", "softmax(gelu(linear(x, w)), axis=1) + relu6(linear(x, w))")
+    graph = builder.graph(["y"])
+    primitives = arrays.namespace("float64")
+    assert missing(graph, primitives) == ["linear", "gelu", "softmax", "relu6"]
+    assert missing(written_out(graph, primitives), primitives) == []
+    without = {name: function for name, function in primitives.items() if name != "exp"}
+    assert missing(written_out(graph, without), without) == ["exp"]
+    run = emit(graph, runnable(graph, arrays.namespace("float64"), composites=True), ["y"])
+    x, w = np.array([[1.0, -2, 3], [0.5, 0, 1]]), np.arange(12.0).reshape(4, 3) / 7
+    z = x @ w.T
+    soft = np.exp(z * special.ndtr(z))
+    expected = soft / soft.sum(1, keepdims=True) + np.clip(z, 0, 6)
+    np.testing.assert_allclose(run(x, w)[0], expected, rtol=1e-12)

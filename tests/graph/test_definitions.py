@@ -104,6 +104,9 @@ def binary(x: Any, t: Any, positive: Any = 1.0) -> Any:
 
 # operation -> (call, operands, the same by other means)
 MEANINGS: dict[str, list[tuple[str, list[Any], Callable[..., Any]]]] = {
+    "logical_and": [("astype(logical_and(a > 0, a < 1))", [X], lambda x: 1.0 * ((x > 0) & (x < 1)))],
+    "logical_or": [("astype(logical_or(a < 0, a > 1))", [X], lambda x: 1.0 * ((x < 0) | (x > 1)))],
+    "logical_not": [("astype(logical_not(a > 0))", [X], lambda x: 1.0 * (x <= 0))],
     "relu": [("relu(a)", [X], lambda x: np.maximum(x, 0))],
     "leaky_relu": [("leaky_relu(a, negative_slope=0.2)", [X], lambda x: np.where(x > 0, x, 0.2 * x))],
     "elu": [("elu(a, alpha=1.5)", [X], lambda x: np.where(x > 0, x, 1.5 * np.expm1(x)))],

@@ -19,7 +19,8 @@ from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import Advance, Evaluation, Inputs, Moved, Optimiser, Unsupported
 from gradaccord.harness.records.paths import Summary, together
 from gradaccord.harness.records.rows import TrajectoryRow
-from gradaccord.harness.rules.update import Update, check, row_optimiser
+from gradaccord.harness.rules.optimiser import row_optimiser
+from gradaccord.harness.rules.update import Update, check
 
 Change = Callable[[Moved], Moved]
 

@@ -12,7 +12,8 @@ import pytest
 from gradaccord.harness.paths.summary import summary
 from gradaccord.harness.records.evaluation import Advance, Inputs, Moved, Optimiser
 from gradaccord.harness.records.rows import TrajectoryRow
-from gradaccord.harness.rules.update import check, row_optimiser
+from gradaccord.harness.rules.optimiser import row_optimiser
+from gradaccord.harness.rules.update import check
 
 from .test_path_ends import begin, walk
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gradaccord.harness.graph import build
 from gradaccord.harness.reading import inputs, schema, statements, yaml_text, yaml_tree
 from gradaccord.harness.reading.case import Case, CaseErrors, load
 from gradaccord.harness.reading.keys import KEYS
+from gradaccord.harness.rules import RULES
+from gradaccord.harness.telling.rules import rules_page
 from gradaccord.harness.telling.showing import operation_text
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "cases.md").read_text(encoding="utf-8")
@@ -69,10 +72,25 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"{yaml_text.MAX_BYTES // 10**6} MB",
         f"{yaml_tree.MAX_DEPTH} levels",
         f"{yaml_tree.MAX_NODES:,} values",
+        f"{yaml_tree.MAX_WRITTEN:,}",
+        f"{yaml_text.MAX_LINES:,} lines",
+        f"{yaml_text.MAX_ERRORS} mistakes",
+        f"{inputs.MAX_MADE:,} numbers",
+        f"{build.MAX_AXES} axes",
         f"{inputs.MAX_ELEMENTS:,} elements",
         f"{schema.MAX_DIGITS:,} characters",
         f"{statements.MAX_GRAPH:,} nodes",
     ):
-        assert limit in stated
+        assert limit in " ".join(stated.split())
     assert inputs.DIGITS == 9
     assert "nine significant digits" in PAGE
+
+
+def test_the_page_of_update_rules_is_made_from_their_rows() -> None:
+    """To make it anew, put what `rules_page()` gives behind its introduction."""
+    page = (Path(__file__).parent.parent.parent / "docs" / "update-rules.md").read_text(encoding="utf-8")
+    assert page.endswith(rules_page())
+
+
+def test_the_page_says_how_many_rules_there_are() -> None:
+    assert f"There are {len(RULES)} rules" in PAGE

@@ -57,3 +57,9 @@ def test_every_whole_case_that_is_shown_loads(document: Path, tmp_path: Path) ->
             file = tmp_path / f"{number}.yaml"
             file.write_text(block)
             assert load(file).graph.nodes
+
+
+def test_the_site_has_every_page_of_the_docs() -> None:
+    text = (ROOT / "mkdocs.yml").read_text()
+    named = re.findall(r"[\w-]+\.md", text.partition("\nnav:\n")[2])
+    assert sorted(named) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))

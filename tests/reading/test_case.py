@@ -22,6 +22,7 @@ from gradaccord.harness.reading.case import (
     shipped,
 )
 from gradaccord.harness.records.cotangent import default_cotangent
+from gradaccord.harness.records.known import covers
 
 Load = Callable[[str], Case]
 
@@ -225,6 +226,24 @@ def test_ledger_entries_say_exactly_what_is_known(load_text: Load) -> None:
 )
 def test_version_bounds_compare_numbers_not_text(load_text: Load, version: str, covered: bool) -> None:
     assert load_text(LEDGER).accept[0].covers(version) is covered
+
+
+@pytest.mark.parametrize(
+    "bounds, version, covered",
+    [
+        (">=2.6,<3", "torch 2.13.0+cpu", True),
+        (">=2.6,<3", "torch 3.0.0.dev20261101", False),  # what comes before 3 is of 3, as PEP 440 has it
+        ("~=2.13", "2.14.1", True),
+        ("~=2.13.0", "2.14", False),
+        ("==2.13.*", "torch 2.13.4", True),
+        ("!=2.13.1", "2.13.1", False),
+        (">2.13", "2.13.0rc1", False),
+        (">=2.13rc1", "2.13rc2", True),
+        (">=1", "a build without a number", True),
+    ],
+)
+def test_versions_are_compared_as_packages_are(bounds: str, version: str, covered: bool) -> None:
+    assert covers(bounds, version) is covered
 
 
 # --- files ------------------------------------------------------------------------------------------------

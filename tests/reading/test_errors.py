@@ -352,7 +352,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "unknown alias": (HEAD + "  f: ‸*a\n", ["the alias `*a` of no anchor"]),
     "alias in itself": ("name: &n [‸*n]\n", ["the alias `*n` inside its own anchor"]),
     "control character": (HEAD + "  f: a ‸\x07* b\n", ["'\\x07' is not allowed"]),
-    "half a character": (TWO + 'about: ‸"\\ud800"\n', ["surrogate"]),
+    "half a character": (TWO + 'about: ‸"\\ud800"\n', ["character `\\ud800`"]),
     "deep nesting": ("name: x\ngraph: " + "[" * 49 + "‸" + "[" * 2951 + "\n", ["deeper than 50 levels"]),
     "deep block nesting": ("name:\n  " + "- " * 49 + "‸" + "- " * 2900 + "1\n", ["deeper than 50 levels"]),
     "empty file": ("‸", ["the file is empty"]),

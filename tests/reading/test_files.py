@@ -37,7 +37,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_file_of_ten_megabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "case.yaml"
     path.write_bytes(b"\x00" * 10_000_000)
-    assert "larger than 8 MB" in str(errors_of(path))
+    assert "larger than 2 MB" in str(errors_of(path))
 
 
 @pytest.mark.parametrize(

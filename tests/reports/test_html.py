@@ -47,17 +47,19 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def written(tmp_path: Path, rows: dict[str, list[Row]], graph: Graph, **said: str) -> str:
     """The page of cases that have these rows, each with the same graph."""
-    report = HtmlReport(tmp_path)
+    report, page = HtmlReport(tmp_path), tmp_path / "report.html"
     for case, some in rows.items():
         report.add(Outcome(case=case, point=0, dtype="float64", rows=tuple(replace(row, case=case) for row in some)))
     summaries = [CaseSummary(case, f"{case}.yaml", said.get("about", ""), "", ("a tag",), 1, graph) for case in rows]
-    report.close(
-        About(
-            command="gradaccord run", settings=Settings(("torch",), named=False), versions={}, platform={}, seeds={},
-            cases=tuple(summaries), started="", seconds=1.5, units=1,
-        )
+    about = About(
+        command="gradaccord run", settings=Settings(("torch",), named=False), versions={}, platform={}, seeds={},
+        cases=tuple(summaries), started="", seconds=1.5, units=1,
     )  # fmt: skip
-    return (tmp_path / "report.html").read_text()
+    HtmlReport(tmp_path).begin(about)
+    assert "Not finished" in page.read_text()
+    assert "No disagreement" not in page.read_text()
+    report.close(about)
+    return page.read_text()
 
 
 def chain(length: int) -> Graph:
@@ -235,10 +237,10 @@ def test_in_a_browser_it_opens_filters_sorts_and_unfolds(theme: Any, browser: An
     assert cases.count() == 4
     tab.keyboard.press("/")  # the keyboard leads to the filter
     tab.keyboard.type("nested")
-    assert [name.inner_text() for name in tab.locator("#cases .name").all()] == ["nested-nodes"]
+    assert [name.text_content() for name in tab.locator("#cases .name").all()] == ["nested-nodes"]
     tab.fill("#cases .search", "")
     tab.click("#cases .sort[data-sort=name]")
-    names = [name.inner_text() for name in tab.locator("#cases .name").all()]
+    names = [name.text_content() for name in tab.locator("#cases .name").all()]
     assert names == sorted(names)
 
     assert tab.locator("svg.graph").count() == 0  # nothing is built before it is asked for

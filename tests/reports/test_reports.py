@@ -137,6 +137,7 @@ def about(product: Path) -> About:
 def folder(tmp_path: Path, about: About) -> Path:
     reports = [module.write(tmp_path) for module in (cases, csv, json_report, markdown)]
     for report in reports:
+        report.begin(replace(about, left=4))
         report.add(unit(rows=(ROW, AGREES), pairs=(PAIR,), trajectories=(STEP,)))
         report.add(unit(dtype="float32", rows=(SILENT,)))
         report.add(unit(point=1, rows=(ENDLESS,)))
@@ -294,16 +295,22 @@ def test_tables_of_the_page_have_as_many_cells_in_each_row(folder: Path) -> None
         assert len({line.replace("\\|", "").count("|") for line in table}) == 1, table[0]
 
 
-def test_reports_appear_whole_or_not_at_all(tmp_path: Path, about: About) -> None:
+def test_what_is_found_stands_in_whole_lines_before_the_run_is_over(tmp_path: Path, about: About) -> None:
+    (tmp_path / "report.md").write_text("of an earlier run")
     reports = [module.write(tmp_path) for module in (cases, csv, json_report, markdown)]
     for report in reports:
+        report.begin(replace(about, left=4))
         report.add(unit(rows=(ROW,)))
-    assert all(path.suffix == ".partial" for path in tmp_path.iterdir() if path.name != "product.yaml")
-    for report in reports:
-        report.close(about)
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "product.yaml") == [
         "cases.md", "pairs.csv", "report.md", "results.csv", "run.json", "trajectories.csv",
     ]  # fmt: skip
+    assert list(pd.read_csv(tmp_path / "results.csv").verdict) == [ROW.verdict]
+    assert json.loads((tmp_path / "run.json").read_text())["finished"] is False
+    assert "**Not finished.**" in (tmp_path / "report.md").read_text()
+    for report in reports:
+        report.close(about)
+    assert json.loads((tmp_path / "run.json").read_text())["finished"] is True
+    assert "Not finished" not in (tmp_path / "report.md").read_text()
 
 
 def kink(engine: str, dtype: str, choice: str) -> Row:

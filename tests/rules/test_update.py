@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -16,9 +17,8 @@ from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.graph.node import GraphError, Use
-from gradaccord.harness.graph.operations import OPERATIONS
-from gradaccord.harness.graph.shapes import elementwise
 from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.paths.move import Move, judge_moves
 from gradaccord.harness.paths.summary import summary
 from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import (
@@ -32,21 +32,19 @@ from gradaccord.harness.records.evaluation import (
     Optimiser,
     Unsupported,
 )
+from gradaccord.harness.records.formats import FORMATS
 from gradaccord.harness.records.rows import TrajectoryRow
 from gradaccord.harness.records.verdicts import FINDINGS
-from gradaccord.harness.rules.update import RULES, Update, check, row_graph, row_optimiser
+from gradaccord.harness.rules.optimiser import Once, row_optimiser
+from gradaccord.harness.rules.rule import RULES
+from gradaccord.harness.rules.update import Update, check
 
 Array = NDArray[Any]
 SETTINGS: Mapping[str, Mapping[str, float]] = {
-    "ascent": {"step_size": 0.01},
-    "descent": {"step_size": 0.01},
+    **{rule: {"step_size": 0.01} for rule in RULES},
     "momentum": {"step_size": 0.01, "momentum": 0.9},
     "adam": {"step_size": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
 }
-
-
-def test_every_rule_is_tested() -> None:
-    assert set(SETTINGS) == set(RULES)
 
 
 # --- the nested nodes of the essay, differentiated by hand: f = (a + b) * c -------------------------------
@@ -164,8 +162,9 @@ def test_adam_adds_eps_outside_the_root() -> None:
 def test_a_row_keeps_dtype_and_shape(rule: str, dtype: str) -> None:
     begin = {"x": np.ones((2, 3), dtype), "y": np.zeros((), dtype)}
     moved = row_optimiser(rule, SETTINGS[rule], begin)({name: np.ones_like(x) for name, x in begin.items()})
-    assert set(moved.state) == set(RULES[rule].state)
-    for arrays in (moved.parameters, *moved.state.values()):
+    found = check(rule, {**SETTINGS[rule], "steps": 1}).definition
+    assert set(moved.state) == set(found.state)
+    for arrays in (moved.parameters, *(moved.state[v] for v in found.state if v not in found.scalars)):
         assert {name: (x.dtype, x.shape) for name, x in arrays.items()} == {
             n: (x.dtype, x.shape) for n, x in begin.items()
         }
@@ -190,8 +189,8 @@ def test_every_rule_cites_its_source(rule: str) -> None:
 
 
 def test_defaults_are_filled_in_as_decimals() -> None:
-    assert check("adam", {"steps": 3}) == Update(
-        "adam", {"step_size": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-8"}, 3
+    assert check("yogi", {"steps": 3}) == Update(
+        "yogi", {"step_size": "0.01", "beta1": "0.9", "beta2": "0.999", "eps": "0.001", "initial": "1e-6"}, 3
     )
 
 
@@ -202,7 +201,19 @@ def test_a_numeral_keeps_its_digits() -> None:
 @pytest.mark.parametrize(
     "rule, settings, parts",
     [
-        ("adm", {}, ["`adm`", "ascent, descent, momentum, adam", "`adam`?"]),
+        ("adm", {}, ["`adm`", "ascent, descent, momentum, nesterov", "`adam`?"]),
+        ("descent", {"step_size": 1, "weight_decay": -1, "steps": 1}, ["weight_decay: -1", "at least 0"]),
+        (
+            "adam",
+            {"decay": "decopled", "weight_decay": 1, "steps": 1},
+            ["decay: decopled", "coupled, decoupled", "`decoupled`?"],
+        ),
+        (
+            "ascent",
+            {"step_size": 1, "weight_decay": 1, "decay": "decoupled", "steps": 1},
+            ["decoupled weight decay", "coupled"],
+        ),
+        ("descent", {"step_size": "1 / q", "steps": 1}, ["step_size: 1 / q", "above 0"]),
         ("descent", {"stepsize": 1, "steps": 1}, ["`stepsize`", "step_size, steps", "`step_size`?"]),
         ("descent", {"step_size": 1, "momentum": 0.9, "steps": 1}, ["`momentum`", "step_size, steps"]),
         ("descent", {"steps": 1}, ["without `step_size`", "above 0"]),
@@ -268,6 +279,8 @@ def test_one_row_for_each_step_and_input_and_the_output() -> None:
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("dtype", WIDE)
 def test_gradients_that_vanish_or_are_large_raise_no_false_alarm(rule: str, dtype: str, g: float) -> None:
+    if rule in ("lamb", "lars") and abs(g) > 1e18 and dtype != "float64":
+        g = 1e15  # the square of the norm is beyond the format: that is told
     update = check(rule, {**SETTINGS[rule], "steps": 4})
     begin = replace(start(dtype), inputs={**start(dtype).inputs, "c": np.array(g, dtype)})
     rows = trajectory(begin, "by hand", by_hand, update).rows
@@ -311,10 +324,29 @@ def test_every_engines_own_optimiser_is_sound(name: str, dtype: str, rule: str, 
 @pytest.mark.parametrize("name", ["backprop", "torch", "jax"])
 def test_in_float16_an_optimiser_is_sound_where_squares_stay_in_its_range(name: str, rule: str) -> None:
     engine: Engine = entry_points(group="gradaccord.engines")[name].load()
-    settings = {**SETTINGS[rule], "steps": 20} | ({"eps": 0.01} if rule == "adam" else {})
+    settings = {**SETTINGS[rule], "steps": 20} | ({"eps": 0.01} if "eps" in RULES[rule].settings else {})
     rows = trajectory(start("float16"), name, by_hand, check(rule, settings), engine.optimiser).rows
-    assert {row.verdict for row in rows} <= {"agree", "lossy"}
-    assert max(row.step for row in rows) == 20
+    verdicts = {row.verdict for row in rows}
+    if verdicts != {"unsupported"}:  # another known definition is told, at every step
+        assert verdicts <= {"agree", "lossy", "convention"}
+        assert max(row.step for row in rows) == 20
+
+
+def test_what_is_computed_once_warns_of_nothing() -> None:
+    once = Once(check("radam", {"steps": 1}).definition)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert once(1)["r"] == 1.0  # the root of its formula is that of a negative number
+
+
+def test_a_mean_that_cancels_is_no_kink() -> None:
+    # 0.9 * 1 + 0.1 * -9 is 0, of which balls of decimals have no digit
+    one, nine = np.ones(1), np.full(1, -9.0)
+    state = {"m": one, "v": one}
+    move = Move(2, FORMATS["float64"], one, nine, state, {"m": np.zeros(1), "v": one}, one)
+    (judged,) = judge_moves([move], check("adam", {"steps": 2}).definition)
+    assert judged.findings[0].cause == "state m"
+    assert judged.findings[0].verdict in ("agree", "lossy")
 
 
 # --- planted faults ------------------------------------------------------------------------------------------
@@ -328,7 +360,7 @@ def tampered(change: Tamper) -> Optimiser:
     def optimiser(rule: str, settings: Mapping[str, float], begin: Mapping[str, Array]) -> Advance:
         sound = row_optimiser(rule, settings, begin)
         t = 0
-        nought = {v: {name: np.zeros_like(x) for name, x in begin.items()} for v in RULES[rule].state}
+        nought = {v: {name: np.zeros_like(x) for name, x in begin.items()} for v in RULES[rule].start}
         before = Moved(dict(begin), nought)
 
         def step(gradients: Mapping[str, Array]) -> Moved:
@@ -551,10 +583,9 @@ def test_steps_judged_together_are_judged_as_each_alone_would_be(monkeypatch: py
     assert rows() == together
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_moves_each_component_by_itself_so_that_steps_can_be_stacked(rule: str) -> None:
-    graph = row_graph(RULES[rule], check(rule, {**SETTINGS[rule], "steps": 1}).settings, (2, 3))
-    assert all(OPERATIONS[node.op].shape is elementwise for node in graph.operations)
+def test_rules_that_read_a_whole_parameter_are_known_so_that_no_others_are_stacked() -> None:
+    whole = {rule for rule in RULES if check(rule, {**SETTINGS[rule], "steps": 1}).definition.whole}
+    assert whole == {"lamb", "lars"}
 
 
 def test_an_engine_may_use_its_arrays_again() -> None:

@@ -182,17 +182,19 @@ def test_what_kills_the_whole_run_leaves_what_was_found(product: Path, gradaccor
     engine = engine_file("dies_in_float32") + ":with_its_parent"
     done = gradaccord("run", product, "--engine", "backprop", "--engine", engine)
     assert done.returncode == -9
-    partial = pd.read_csv(product.parent / "gradaccord-report" / "results.csv.partial")
+    partial = pd.read_csv(product.parent / "gradaccord-report" / "results.csv")
     assert set(partial[partial.dtype == "float64"].verdict) == {"agree"}
 
 
-@pytest.mark.parametrize("jobs", [[], ["--jobs", "2"]], ids=["here", "apart"])
-def test_ctrl_c_keeps_what_is_done_and_says_so(jobs: list[str], product: Path, gradaccord: Command) -> None:
+@pytest.mark.parametrize(
+    "way, jobs",
+    [("prepare", []), ("of_a_job", ["--jobs", "2"]), ("terminates", [])],
+    ids=["here", "apart", "terminated"],
+)
+def test_ctrl_c_keeps_what_is_done_and_says_so(way: str, jobs: list[str], product: Path, gradaccord: Command) -> None:
     last = product.parent / "z-last.yaml"
     last.write_text("name: last\ninputs: {stop: 1}\ndtypes: [float64]\ngraph: {y: stop + 1}\n")
-    done = gradaccord(
-        "run", product, last, "--engine", f"{engine_file('interrupts')}:{'of_a_job' if jobs else 'prepare'}", *jobs,
-    )  # fmt: skip
+    done = gradaccord("run", product, last, "--engine", f"{engine_file('interrupts')}:{way}", *jobs)
     assert done.returncode == 130
     assert "Interrupted: 1 of 3 units was left; what was complete is in the reports." in done.stdout
     assert "Traceback" not in done.stderr

@@ -184,7 +184,7 @@ def test_expectations_are_held_against_what_each_function_computes(found: Callab
     text = "call: {torch: model.py:sound}\nexpect: {output: [-0.9944, 0.7616], gradient: {w: [-0.6797, 0.0909]}}\n"
     right = [row for row in found(text).rows if row.quantity == "expectation"]
     assert [(row.name, row.engine, row.verdict) for row in right] == [
-        ("output", "torch", "agree"), ("w", "torch", "wrong")
+        ("output", "torch", "agree"), ("gradient of w", "torch", "wrong")
     ]  # fmt: skip
     assert right[1].node == "mine.yaml:4:61"
     rows = found("output: y\ncall: {torch: model.py:sound}\nexpect: {y: 3}\n").rows

@@ -381,7 +381,7 @@ def test_a_wrong_address_is_told_within_seconds(place: str, message: str, produc
     assert "Traceback" not in done.stderr
     assert done.returncode == 2
     assert time.perf_counter() - start < 20
-    assert not (product.parent / "gradaccord-report" / "results.csv.partial").exists()
+    assert not (product.parent / "gradaccord-report" / "results.csv").exists()
 
 
 def test_a_worker_with_two_threads_is_refused() -> None:

@@ -54,7 +54,7 @@ def test_a_unit_is_a_case_at_a_point_in_a_dtype(two_points: Case) -> None:
 
 def test_expectations_are_checked_once_for_each_point(two_points: Case) -> None:
     expected = [(row.point, row.name) for row in rows(two_points, "backprop") if row.quantity == "expectation"]
-    assert sorted(expected) == [(0, "a"), (0, "b"), (0, "y"), (1, "y")]
+    assert sorted(expected) == [(0, "gradient of a"), (0, "gradient of b"), (0, "y"), (1, "y")]
 
 
 @pytest.mark.parametrize("jobs", [0, 2])

@@ -49,7 +49,7 @@ def test_a_sound_run_exits_with_0_and_writes_the_folder(product: Path, gradaccor
     assert done.stderr == "1 case, 2 units, on backprop\n1 of 2 units, 13 numbers; product float64 backprop\n"
     assert "no unexplained disagreement" in done.stdout
     folder = product.parent / "gradaccord-report"
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.glob("[!.]*")) == [
         "cases.md", "pairs.csv", "report.html", "report.md", "results.csv", "run.json", "trajectories.csv",
     ]  # fmt: skip
     run = json.loads((folder / "run.json").read_text())

@@ -34,7 +34,7 @@ def test_importing_it_loads_no_library_at_all() -> None:
     assert not loaded("import gradaccord") & {*FRAMEWORKS, "numpy", "ml_dtypes", "importlib.metadata"}
 
 
-JUDGING = {"check", "compare", "define", "run", "trace"}
+JUDGING = {"check", "check_optimiser", "compare", "define", "run", "trace"}
 
 
 def test_no_name_of_it_loads_a_framework() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 
 import pytest
 
 from gradaccord import harness
+from gradaccord.harness.own.tables import read_csv
 
 from ..conftest import PRODUCT, engine_file
 
@@ -156,12 +159,99 @@ def test_errors_of_a_case_file_are_collection_errors_with_line_and_column(projec
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_it_works_in_two_processes(project: pytest.Pytester) -> None:
-    run_apart(project, "-n", "2").assert_outcomes(passed=3)
+def test_two_processes_keep_the_engines_of_a_unit_together_and_their_reports_are_one(project: pytest.Pytester) -> None:
+    engine = project.path / "counting.py"
+    engine.write_text(
+        "import os\nfrom pathlib import Path\nfrom gradaccord.engines import backprop\n"
+        "def prepare(graph, dtype):\n    with Path(__file__).with_suffix('.txt').open('a') as told:\n"
+        "        print(dtype, file=told)\n    return backprop.prepare(graph, dtype)\nother = prepare\n"
+    )
+    engines = [f"--gradaccord-engine={engine}:{name}" for name in ("prepare", "other")]
+    run_apart(project, "-n", "2", *engines, "--gradaccord-out", "found").assert_outcomes(passed=5)
+    told = json.loads((project.path / "found" / "run.json").read_text())
+    assert (told["finished"], told["units"], told["unexplained"]) == (True, 2, 0)
+    assert sorted(engine.with_suffix(".txt").read_text().split()) == ["float32"] * 2 + ["float64"] * 2
+
+
+def test_the_reports_of_tests_are_those_of_a_run(project: pytest.Pytester) -> None:
+    (project.path / "cases" / "product.yaml").write_text(PRODUCT + LEDGER.replace("ENGINE", "backprop"))
+    words = ("--gradaccord-dtype", "float64", "--gradaccord-out", "found")
+    run(project, *words, f"--gradaccord-engine={SPOILT}", "--gradaccord-engine=backprop")
+    table = read_csv(project.path / "found")
+    assert {"wrong", "agree", "failed"} <= set(table.verdict)
+    assert set(table[table.engine == "ledger"].reason.str.partition(":")[0]) == {"stale ledger entry"}
+    assert "2 disagreements" in (project.path / "found" / "report.md").read_text()
 
 
 def test_k_selects_engines(project: pytest.Pytester) -> None:
     run(project, "-k", "float32").assert_outcomes(passed=1, deselected=2)
+
+
+def test_tags_are_markers_and_words_for_k(project: pytest.Pytester) -> None:
+    folder = project.path / "cases"
+    (folder / "product.yaml").write_text(PRODUCT + "tags: [network, second-order, skip]\n")
+    (folder / "other.yaml").write_text(PRODUCT.replace("product", "other"))
+    for words in (("-m", "network"), ("-m", "second-order"), ("-k", "network"), ("-k", "product")):
+        run(project, "--strict-markers", *words).assert_outcomes(passed=3, deselected=3)
+
+
+def test_the_time_of_a_unit_is_shared_among_its_tests(project: pytest.Pytester) -> None:
+    """The first engine alone waits for the truth."""
+    result = run(project, "-vv", "--durations=0", "--gradaccord-dtype=float32",
+                 "--gradaccord-engine=backprop", "--gradaccord-engine=finite_difference")  # fmt: skip
+    times = [line.split()[0] for line in result.outlines if " call " in line and "float32" in line]
+    assert len(times) == 2 and len(set(times)) == 1
+
+
+MISTAKES = {
+    "flow": "{name: x, input: {a: 1}, grahp: {f: a * a}}",
+    "quoted keys": '"name": x\n"inputs": {a: 1}\n"graph": {f: b * a}\n',
+    "misspelt": "name: x\nimputs: {a: 1}\ngraf: {f: a * a}\n",
+    "not deep enough": "name: x\n inputs: {a: 1}\n",
+    "latin": "name: caf\xe9\n",
+    "utf-16": "name: x\ninputs: {a: 1}\n",
+}
+
+
+def spoilt(project: pytest.Pytester) -> Path:
+    """Case files with one mistake each, in place of the one that is right."""
+    folder = project.path / "cases"
+    (folder / "product.yaml").unlink()
+    for name, text in MISTAKES.items():
+        path = folder / f"{name}.yaml"
+        path.write_bytes(text.encode({"latin": "latin-1", "utf-16": "utf-16"}.get(name, "utf-8")))
+    return folder
+
+
+def test_a_case_file_with_a_mistake_is_an_error_however_it_is_written(project: pytest.Pytester) -> None:
+    folder = spoilt(project)
+    (folder / "empty.yaml").write_text("# nothing yet\n")
+    (folder / "compose.yml").write_text("version: 3\nservices: {web: {image: x}}\n")
+    result = run(project, "-rs")
+    result.assert_outcomes(errors=len(MISTAKES))
+    for name in MISTAKES:
+        result.stdout.fnmatch_lines_random([f"*{name}.yaml:*: *"])
+
+
+def test_yaml_of_another_kind_is_named_beside_cases_and_an_error_where_cases_are_named(
+    project: pytest.Pytester,
+) -> None:
+    (project.path / "cases" / "compose.YAML").write_text("version: 3\nservices: {web: {image: x}}\n")
+    result = run(project, "-rs")
+    result.assert_outcomes(passed=3, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*cases/compose.YAML*no case: it has neither `inputs` nor `graph`"])
+    project.makeini("[pytest]\ngradaccord_engines = backprop\ngradaccord_cases = cases\n")
+    run(project).assert_outcomes(errors=1)
+
+
+def test_an_interrupted_run_ends_quietly(project: pytest.Pytester) -> None:
+    engine = f"{engine_file('interrupts')}:prepare"
+    (project.path / "cases" / "z.yaml").write_text("name: z\ninputs: {stop: 1}\ngraph: {y: stop + 1}\n")
+    result = run_apart(project, f"--gradaccord-engine={engine}", "--gradaccord-out", "found")
+    result.stdout.fnmatch_lines(["*KeyboardInterrupt*"])
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert len(result.outlines) < 20
+    assert json.loads((project.path / "found" / "run.json").read_text())["finished"] is False
 
 
 def test_lf_runs_only_what_failed(project: pytest.Pytester) -> None:

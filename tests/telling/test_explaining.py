@@ -65,6 +65,7 @@ def test_every_line_of_the_essay_is_there() -> None:
         "df/da = df/dd * dd/da = -2 * 1 = -2",
         "df/db = df/dd * dd/db = -2 * 1 = -2",
         "df/dc = df/df * df/dc = 1 * 2 = 2",
+        "a <- a + step_size * df/da = 5 + 0.01 * (-2) = 4.98",
     } <= lines
     assert "f: -4, -3.8808, " in text("explain nested-nodes")
     assert "it rises" in text("explain nested-nodes")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +28,10 @@ BINARY: Mapping[type[ast.operator], str] = {
     ast.Div: "divide",
     ast.Pow: "pow",
     ast.MatMult: "matmul",
+    ast.BitAnd: "logical_and",
+    ast.BitOr: "logical_or",
 }
+LOGICAL: Mapping[type[ast.boolop], str] = {ast.And: "logical_and", ast.Or: "logical_or"}
 COMPARE: Mapping[type[ast.cmpop], str] = {
     ast.Lt: "less",
     ast.LtE: "less_equal",
@@ -36,6 +40,9 @@ COMPARE: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "equal",
     ast.NotEq: "not_equal",
 }
+
+
+LAMBDA = re.compile(r"\blambda(?=\s*=[^=])")
 
 
 class ExpressionError(GraphError):
@@ -56,6 +63,9 @@ def parsed(text: str) -> ast.Module:
     except SyntaxError as error:
         if "too many nested" in error.msg:
             raise ExpressionError(_too_deep(), (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
+        if named := LAMBDA.search(text.strip()):
+            wrong = GraphError("`lambda` as a parameter", "a name that is no word of Python's", "write `lambd=`")
+            raise ExpressionError(wrong, 0, named.start()) from None
         if mistake := slip(text.strip()):
             raise ExpressionError(*mistake) from None
         problem = GraphError(error.msg, "an expression such as `tanh(a * b) + c`")
@@ -163,6 +173,12 @@ class Parser:
                     return self._apply("negative", [inner], {}, base, name)
                 case ast.UnaryOp(ast.USub(), operand):
                     return self._apply("negative", [self._build(operand, base, "")], {}, base, name)
+                case ast.UnaryOp(ast.Not() | ast.Invert(), operand):
+                    return self._apply("logical_not", [self._build(operand, base, "")], {}, base, name)
+                case ast.BoolOp(operator, [*firsts, last]):
+                    left = firsts[0] if len(firsts) == 1 else ast.copy_location(ast.BoolOp(operator, firsts), tree)
+                    args = [self._build(left, base, ""), self._build(last, base, "")]
+                    return self._apply(LOGICAL[type(operator)], args, {}, base, name)
                 case ast.BinOp(left, operator, right) if type(operator) in BINARY:
                     args = [self._build(left, base, ""), self._build(right, base, "")]
                     return self._apply(BINARY[type(operator)], args, {}, base, name)
@@ -217,7 +233,7 @@ class Parser:
         for keyword in keywords:
             if keyword.arg in params and keyword.arg not in self.builder.vocabulary[op].parameters:
                 raise self._error(keyword, unknown_parameter(self.builder.vocabulary[op], keyword.arg))
-        if operands and isinstance(operands[0], ast.Constant) and isinstance(operands[0].value, str) and op == "einsum":
+        if op == "einsum" and operands and isinstance(operands[0], ast.Constant) and isinstance(operands[0].value, str):
             params["subscripts"] = operands[0].value
             operands = operands[1:]
         operands, by_place = self._by_place(op, operands)
@@ -228,6 +244,8 @@ class Parser:
         flat = [item for o in operands for item in (o.elts if isinstance(o, ast.List | ast.Tuple) else [o])]
         args = [self._build(o, base, "") for o in flat]
         args += self._keyword_operands(op, len(args), keywords, base)
+        if op == "einsum":
+            args, params = self._diagonals(args, params, base)
         try:
             return self._apply(op, args, params, base, name)
         except GraphError as error:
@@ -237,6 +255,27 @@ class Parser:
             if error.parameter in by_place:
                 raise self._error(by_place[error.parameter], error) from None
             raise
+
+    def _diagonals(self, args: list[Arg], params: dict[str, object], base: str) -> tuple[list[Arg], dict[str, object]]:
+        """An index that a term of `einsum` repeats reads the diagonal, taken first: a matrix in a row, each n + 1st."""
+        terms, arrow, output = str(params.get("subscripts", "")).partition("->")
+        letters = [term.strip() for term in terms.split(",")]
+        if not arrow or len(letters) != len(args):
+            return args, params  # its own check says what is wrong
+        for k, arg in enumerate(args):
+            while (twice := _repeated(letters[k])) and len(self.builder.shape(arg)) == len(letters[k]):
+                shape, (first, second) = self.builder.shape(arg), twice
+                if shape[first] != shape[second]:
+                    found = f"index {letters[k][first]} with lengths {shape[first]} and {shape[second]}"
+                    raise GraphError(found, "one length per index")
+                rest = [axis for axis in range(len(shape)) if axis not in twice]
+                n = shape[first]
+                arg = self._apply("permute_dims", [arg], {"axes": (*rest, first, second)}, base, "")
+                arg = self._apply("reshape", [arg], {"shape": (*(shape[axis] for axis in rest), n * n)}, base, "")
+                arg = self._apply("getitem", [arg], {"index": f"..., ::{n + 1}"}, base, "")
+                letters[k] = "".join(letters[k][axis] for axis in rest) + letters[k][first]
+            args[k] = arg
+        return args, {**params, "subscripts": f"{','.join(letters)}->{output}"}
 
     def _by_place(self, op: str, operands: list[ast.expr]) -> tuple[list[ast.expr], dict[str, ast.expr]]:
         """Operands, and the parameters behind them that stand without their names, as in `sum(x, 1)`.
@@ -249,6 +288,8 @@ class Parser:
         if (several and count != 1) or op in NOT_BY_PLACE:
             return operands, {}
         further = operands[count:]
+        if len(further) > 1 and len(operation.parameters) == 1 and all(map(_is_integer, further)):
+            further = [_together(further)]  # as in `reshape(x, 2, 6)`
         if len(further) > len(operation.parameters) or not all(map(self._is_parameter, further)):
             return operands, {}
         return operands[:count], dict(zip(operation.parameters, further, strict=False))
@@ -322,6 +363,27 @@ class Parser:
             raise GraphError("`size` of something else than one operand", "size(x) or size(x, axis=0)")
         shape = self.builder.shape(self._build(operands[0], "size", ""))
         return prod(shape[axis] for axis in axes_of(params.get("axis"), len(shape)))
+
+
+def _repeated(term: str) -> tuple[int, int] | None:
+    """The places of the first letter that a term of `einsum` has twice."""
+    for first, letter in enumerate(term):
+        if letter in term[first + 1 :]:
+            return first, term.index(letter, first + 1)
+    return None
+
+
+def _is_integer(tree: ast.expr) -> bool:
+    number = tree.operand if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub) else tree
+    return isinstance(number, ast.Constant) and type(number.value) is int
+
+
+def _together(trees: list[ast.expr]) -> ast.expr:
+    """Several trees as one tuple, which stands where they do."""
+    first, last = trees[0], trees[-1]
+    whole = ast.copy_location(ast.Tuple(trees, ast.Load()), first)
+    whole.end_lineno, whole.end_col_offset = last.end_lineno, last.end_col_offset
+    return whole
 
 
 def _index(tree: ast.expr) -> str:

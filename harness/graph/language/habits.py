@@ -29,7 +29,52 @@ ELSEWHERE: Mapping[str, str] = {
     "mm": "matmul", "bmm": "matmul", "dot": "matmul", "inner": "vecdot", "transpose": "matrix_transpose",
     "T": "matrix_transpose", "mT": "matrix_transpose", "permute": "permute_dims", "view": "reshape",
     "unsqueeze": "expand_dims", "concatenate": "concat", "cat": "concat", "gather": "take", "len": "size",
-    "float": "astype", "detach": "stop_gradient",
+    "float": "astype", "detach": "stop_gradient", "conv_transpose1d": "conv_transpose",
+    "conv_transpose2d": "conv_transpose", "conv_transpose3d": "conv_transpose", "conv3d": "conv2d",
+    "logsigmoid": "log_sigmoid", "log_sum_exp": "logsumexp", "cumulative_sum": "cumsum", "cumulative_prod": "cumprod",
+    "sqr": "square", "bce": "binary_cross_entropy", "bce_loss": "binary_cross_entropy",
+    "bce_with_logits": "binary_cross_entropy_with_logits", "sigmoid_cross_entropy": "binary_cross_entropy_with_logits",
+    "ce": "cross_entropy", "ce_loss": "cross_entropy", "cross_entropy_loss": "cross_entropy",
+    "softmax_cross_entropy": "cross_entropy", "nll": "nll_loss", "mse": "mse_loss", "mae": "l1_loss",
+    "mae_loss": "l1_loss", "huber": "huber_loss", "smooth_l1": "smooth_l1_loss", "kl": "kl_div", "kl_loss": "kl_div",
+    "attention": "scaled_dot_product_attention", "sdpa": "scaled_dot_product_attention",
+    "dot_product_attention": "scaled_dot_product_attention", "layernorm": "layer_norm", "batchnorm": "batch_norm",
+    "batch_norm1d": "batch_norm", "batch_norm2d": "batch_norm", "groupnorm": "group_norm", "rmsnorm": "rms_norm",
+    "max_pool1d": "max_pool", "max_pool2d": "max_pool", "avg_pool1d": "avg_pool", "avg_pool2d": "avg_pool",
+    "dense": "linear", "fc": "linear", "hard_tanh": "hardtanh", "linalg_norm": "norm",
+    "lookup": "embedding", "repeat": "tile", "hstack": "concat", "vstack": "concat",
+}  # fmt: skip
+
+DEFINED = "`define` gives it a meaning, and `native` names a framework's function for it"
+DATA = "numbers are inputs: drawn, or by a formula in the indices, as in {shape: [3], formula: i}"
+RANDOM = "a case is the same each time: draw an input, as in {shape: [3], normal: {seed: 0}}"
+INDICES = "indices are inputs of dtype int64, which `take` reads"
+# What is not in the vocabulary although everybody knows it, with what to do instead.
+ABSENT: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("inv", "inverse", "matrix_inverse", "pinv", "solve", "det", "logdet", "slogdet", "cholesky", "qr", "svd",
+         "eig", "eigh", "lstsq", "fft", "ifft", "rfft", "expm", "erfinv", "ndtr", "cbrt", "ctc_loss", "prelu",
+         "nan_to_num", "isnan", "isinf", "isfinite", "cross", "kron", "cdist", "cosine_similarity", "normalize",
+         "round", "trunc"),
+        DEFINED,
+    ),
+    **dict.fromkeys(("arange", "linspace", "zeros", "ones", "full", "eye", "zeros_like", "ones_like"), DATA),
+    **dict.fromkeys(("random", "rand", "randn", "uniform", "normal", "dropout", "bernoulli"), RANDOM),
+    **dict.fromkeys(("sort", "argsort", "argmax", "argmin", "topk", "nonzero", "unique", "searchsorted"), INDICES),
+    **dict.fromkeys(("tril", "triu"), "a mask is an input of dtype bool, which `where` reads"),
+    "trace": 'write `einsum("ii->", x)`',
+    "diagonal": 'write `einsum("ii->i", x)`',
+    "diag": 'write `einsum("ii->i", x)`',
+    "mod": "a remainder is `a - b * floor(a / b)`",
+    "remainder": "a remainder is `a - b * floor(a / b)`",
+    "split": "a part is a slice, as in `x[0:2]`",
+    "chunk": "a part is a slice, as in `x[0:2]`",
+    "unbind": "a part is a slice, as in `x[0]`",
+    "cube": "write `x ** 3`",
+    "gradient": "the gradient is always computed, and `expect` may know it",
+    "grad": "the gradient is always computed, and `expect` may know it",
+    "quick_gelu": "write `x * sigmoid(1.702 * x)`",
+    "gelu_tanh": "write `gelu(x, approximate='tanh')`",
 }  # fmt: skip
 
 # Operations whose second place is something else elsewhere: Python's `max(x, 0)`, the order of NumPy's `norm(x, 2)`.
@@ -39,8 +84,6 @@ OPERATORS: Mapping[type[ast.operator], tuple[str, str]] = {
     ast.BitXor: ("^", "a power is written `a ** b`"),
     ast.FloorDiv: ("//", "write `floor(a / b)`"),
     ast.Mod: ("%", "a remainder is `a - b * floor(a / b)`"),
-    ast.BitAnd: ("&", "where both hold: `where(p, where(q, x, y), y)`"),
-    ast.BitOr: ("|", "where either holds: `where(p, x, where(q, x, y))`"),
     ast.LShift: ("<<", "multiply by a power of 2"),
     ast.RShift: (">>", "divide by a power of 2"),
 }
@@ -58,6 +101,9 @@ def unknown_operation(name: str, further: Collection[str], defined: Collection[s
         return GraphError(
             f"`{name}` is called, and no operation", "an operation", f"a product is written `{name} * (...)`"
         )
+    if name in ABSENT and name not in further:
+        remedy = f"it is not there: {ABSENT[name]}"
+        return GraphError(f"unknown operation `{name}`", "an operation of the vocabulary", remedy)
     other = known_as(name)
     near = f"Did you mean `{other}`?" if other else nearest(name, [*OPERATIONS, *further])
     return GraphError(f"unknown operation `{name}`", "an operation of the vocabulary", f"{near} {listed}".strip())
@@ -75,12 +121,6 @@ def refused(tree: ast.AST) -> GraphError:
         case ast.BinOp(_, operator, _) if type(operator) in OPERATORS:
             sign, remedy = OPERATORS[type(operator)]
             return GraphError(f"the operator `{sign}`", "+ - * / ** @ or a comparison", remedy)
-        case ast.BoolOp(ast.And()):
-            return GraphError("the word `and`", LANGUAGE, OPERATORS[ast.BitAnd][1])
-        case ast.BoolOp(ast.Or()):
-            return GraphError("the word `or`", LANGUAGE, OPERATORS[ast.BitOr][1])
-        case ast.UnaryOp(ast.Not() | ast.Invert()):
-            return GraphError(text, LANGUAGE, "swap the branches: `where(p, y, x)`, or turn the comparison around")
         case ast.UnaryOp(ast.UAdd()):
             return GraphError(text, LANGUAGE, "take the plus sign away")
         case ast.Compare(left, [first, second, *_], [middle, right, *_]):

@@ -41,14 +41,16 @@ def mistakes(
                 error = problem(name)
             case ast.Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
                 pass
-            case ast.UnaryOp(ast.USub(), operand) | ast.Subscript(operand):
+            case ast.UnaryOp(ast.USub() | ast.Not() | ast.Invert(), operand) | ast.Subscript(operand):
                 inner = [operand]
             case ast.BinOp(left, operator, right) if type(operator) in BINARY:
                 inner = [left, right]
+            case ast.BoolOp(_, values):
+                inner = values
             case ast.Compare(left, [comparison], [right]) if type(comparison) in COMPARE:
                 inner = [left, right]
             case ast.Call(ast.Name(op), operands, keywords):
-                inner = [item for o in operands for item in (o.elts if isinstance(o, ast.List) else [o])]
+                inner = [item for o in operands for item in (o.elts if isinstance(o, ast.List | ast.Tuple) else [o])]
                 if op == "einsum" and inner and isinstance(inner[0], ast.Constant):
                     inner = inner[1:]
                 if op in OPERATIONS:
@@ -76,6 +78,9 @@ def body_mistakes(text: str, arguments: Sequence[str], functions: Collection[str
     except ExpressionError as error:
         yield error
         return
+    if not body:
+        empty = GraphError("an empty definition", "an expression", "remove it, or say what it means")
+        yield ExpressionError(empty, 0, 0)
     local, lines = {*arguments, *NAMED_CONSTANTS}, text.strip().splitlines()
 
     def problem(word: str) -> GraphError | None:

@@ -29,13 +29,13 @@ BOTH_SIDES = "an operand on either side of it"
 ELSEWHERE: Mapping[str, str] = {
     "×": "write `*`", "·": "write `*`", "⋅": "write `*`", "÷": "write `/`", "−": "write `-`", "–": "write `-`",
     "≤": "write `<=`", "≥": "write `>=`", "≠": "write `!=`", "²": "write `** 2`", "³": "write `** 3`",
-    "?": "a choice is written `where(p, x, y)`", "!": "swap the branches: `where(p, y, x)`",
+    "?": "a choice is written `where(p, x, y)`", "!": "write `not p`",
 }  # fmt: skip
 # Two operators in a row that are meant as one.
 TOGETHER: Mapping[str, str] = {
     "**": "a power is written `a ** b`", "//": "write `floor(a / b)`", "<=": "write `<=`", ">=": "write `>=`",
     "=<": "write `<=`", "=>": "write `>=`", "<>": "write `!=`", "===": "write `==`", "!==": "write `!=`",
-    "==": "write `==`", "&&": OPERATORS[ast.BitAnd][1], "||": OPERATORS[ast.BitOr][1],
+    "==": "write `==`", "&&": "where both hold: `p and q`", "||": "where either holds: `p or q`",
 }  # fmt: skip
 
 

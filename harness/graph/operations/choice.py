@@ -21,5 +21,8 @@ row("greater", "a, b -> bool", operator=">", differentiable=False, meaning="a > 
 row("greater_equal", "a, b -> bool", operator=">=", differentiable=False, meaning="a >= b", selects=True)
 row("equal", "a, b -> bool", operator="==", differentiable=False, meaning="a == b", selects=True)
 row("not_equal", "a, b -> bool", operator="!=", differentiable=False, meaning="a != b", selects=True)
+row("logical_and", "a: bool, b: bool -> bool", definition="astype(a) * astype(b) > 0.5")
+row("logical_or", "a: bool, b: bool -> bool", definition="astype(a) + astype(b) > 0.5")
+row("logical_not", "a: bool -> bool", definition="astype(a) < 0.5")
 row("stop_gradient", "x", differentiable=False, meaning="x, held constant by every derivative")
 row("copy", "x", meaning="x", derivative="g", linear=True, moves=True, analytic=True)

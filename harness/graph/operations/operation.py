@@ -108,6 +108,11 @@ class Operation:
         return self.shape is elementwise or self.pointwise
 
     @property
+    def keeps(self) -> bool:
+        """Whether it puts the numbers of its operands at other places and computes nothing: integers stay integers."""
+        return self.moves or (self.primitive and self.operands[0].variadic and not self.cost)
+
+    @property
     def written(self) -> str:
         """Its signature behind its name, as in `less(a, b) -> bool`."""
         arguments, arrow, kind = self.signature.partition(" -> ")

@@ -36,6 +36,11 @@ def _integers(v: object) -> Param:
     return None
 
 
+def _lengths(v: object) -> Param:
+    """One number is a list of it, as in `reshape(x, -1)`."""
+    return _integers((v,) if isinstance(v, int) else v)
+
+
 def _axis(v: object) -> Param:
     return v if isinstance(v, int) and not isinstance(v, bool) else _integers(v)
 
@@ -59,7 +64,7 @@ def _widths(v: object) -> Param:
 CHECKS: Mapping[str, tuple[Check, str]] = {
     "axis": (_axis, "an integer or a list of integers"),
     "axes": (_integers, "a list of integers"),
-    "shape": (_integers, "a list of integers"),
+    "shape": (_lengths, "an integer or a list of integers"),
     "shift": (_integer(-(2**62)), "an integer"),
     "keepdims": (_truth, "True or False"),
     "n": (_integer(1), "an integer of at least 1"),
@@ -90,7 +95,7 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
     "max_val": (_number, "a number"),
     "lambd": (_number, "a number"),
     "factor": (_integer(1), "an integer of at least 1"),
-    "repeats": (_integers, "a list of integers"),
+    "repeats": (_lengths, "an integer or a list of integers"),
     "beta": (_positive, "a number above 0"),
     "delta": (_positive, "a number above 0"),
     "log_target": (_truth, "True or False"),

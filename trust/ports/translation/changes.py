@@ -38,7 +38,6 @@ PAIR = Pair(
         Mistake("smoothing over the others", "smoothing * uniform", "smoothing * (-logp.sum(axis=-1) - nll) / 6", LOSS, r"smooth|factor|constant|reads|subtract|addend|6"),
         Mistake("smoothing left out", "(1 - smoothing) * nll + smoothing * uniform", "nll", LOSS, r"smooth|left out|factor|addend|0\.9|leav"),
         Mistake("smoothing", "smoothing=0.1", "smoothing=0.2", LOSS, r"smooth|0\.2|factor"),
-        Mistake("padding's gradient not stopped", "    table = table.at[PAD].set(jax.lax.stop_gradient(table[PAD]))\n", "", EMBEDDED, r"stop|gradient|pad", kind="gradient"),
         Mistake("positions' sum stopped", "jnp.tanh(x + pooled)", "jnp.tanh(x + jax.lax.stop_gradient(pooled))", (*POOL, "jnp.tanh", "torch.tanh"), r"stop|gradient", kind="gradient"),
     ),
 )  # fmt: skip

@@ -23,7 +23,7 @@ PAIR = Pair(
     variants=(
         Variant("upsampling by image.resize", "x = jnp.repeat(x, 2, axis=1)\n    return jnp.repeat(x, 2, axis=2)", 'n, height, width, c = x.shape\n    return jax.image.resize(x, (n, 2 * height, 2 * width, c), "nearest")'),
         Variant("upsampling by broadcasting", "x = jnp.repeat(x, 2, axis=1)\n    return jnp.repeat(x, 2, axis=2)", "n, height, width, c = x.shape\n    x = jnp.broadcast_to(x[:, :, None, :, None], (n, height, 2, width, 2, c))\n    return x.reshape(n, 2 * height, 2 * width, c)"),
-        Variant("transposed convolution of lax", 'y = jnp.einsum("nhwi,pqio->nhpwqo", x, p["w"])\n    return y.reshape(n, 2 * height, 2 * width, -1) + p["b"]', 'return lax.conv_transpose(x, p["w"], (2, 2), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")) + p["b"]'),
+        Variant("transposed convolution of lax", 'y = jnp.einsum("nhwi,pqio->nhpwqo", x, p["w"])\n    return y.reshape(n, 2 * height, 2 * width, -1) + p["b"]', 'return lax.conv_transpose(x, p["w"][::-1, ::-1], (2, 2), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")) + p["b"]'),
         Variant("skip by two products", 'h = jnp.concatenate([h, skip], axis=-1)\n    h = conv(params["out"], h, padding=0)', 'w = params["out"]["w"][0, 0]\n    h = h @ w[:6] + skip @ w[6:] + params["out"]["b"]'),
         Variant("one-pass variance", "var = jnp.mean((y - mean) ** 2, axis=(1, 2, 4), keepdims=True)", "var = jnp.mean(y * y, axis=(1, 2, 4), keepdims=True) - mean * mean"),
         Variant("table by powers", "jnp.exp(-jnp.log(10000.0) * jnp.arange(half) / half)", "1.0 / 10000.0 ** (jnp.arange(half) / half)"),

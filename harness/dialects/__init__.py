@@ -1,0 +1,1 @@
+"""Two optimisers side by side, and one held against a rule: which definition each of them steps by."""

@@ -1,0 +1,121 @@
+"""Balls as the steps of rules reckon with them: what a line gives, and how far a sound optimiser may be from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import flint
+import numpy as np
+
+from ..graph.emit import Namespace
+from ..records.evaluation import Array
+from ..records.formats import Format
+from ..truth.numbers import balls
+from ..truth.rounding import rounded
+
+
+@lru_cache
+def stepping(form: Format | None) -> Namespace:
+    """Balls, exact or rounded at every operation. Rules say what a step is at a kink too, so that 0 has the sign 0.
+
+    Settings are decimals: one rounding where the format does not hold them. That includes the hyperparameters
+    of torch and optax, which are Python floats and rounded once more when they meet a float32 array.
+    """
+    exact = balls(ties="decide")
+    if form is None:
+        return exact
+    wide = dict(rounded(exact, form))
+    wide |= {name: exact[name] for name in CHOOSING}  # rounding may turn a choice: then it is open here
+    plain_root = wide["sqrt"]
+
+    def sqrt(x: Any) -> Any:
+        """What is under a root is a sum of squares: its ball may blur below 0, where no engine's number is."""
+        return plain_root(_not_negative(x))
+
+    return {**wide, "sqrt": sqrt, **{name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}}
+
+
+@lru_cache
+def counting(form: Format | None) -> Namespace:
+    """The same for what is computed once a step, where whole numbers are exact: the step's number, and how many came
+    before."""
+    exact, wide = balls(ties="decide"), stepping(form)
+    if form is None:
+        return exact
+    return {**wide, **{name: _exactly_whole(wide[name], exact[name]) for name in WHOLE}}
+
+
+def norm(arrays: Sequence[Array], form: Format | None) -> flint.arb:
+    """The Euclidean norm of all arrays together: exactly, or as a sound optimiser may have it, by sums of any order or
+    norms of parts."""
+    numbers = [number for array in arrays for number in array.astype(np.float64).ravel().tolist()]
+    exact = sum((flint.arb(number) ** 2 for number in numbers), flint.arb(0)).sqrt()
+    if form is None:
+        return exact
+    lost = (len(numbers) + len(arrays)) * form.sums.unit + 4 * form.unit
+    return exact * flint.arb(1, lost) + flint.arb(0, len(numbers) * form.smallest)
+
+
+WHOLE = ("add", "subtract", "multiply", "negative", "minimum", "maximum")
+CHOOSING = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign")
+
+
+def _zero(x: Any) -> bool:
+    return isinstance(x, flint.arb) and x.is_zero()
+
+
+def _either(a: Any, b: Any) -> Any:
+    return _is_zero(a) | _is_zero(b)
+
+
+def _both(a: Any, b: Any) -> Any:
+    return _is_zero(a) & _is_zero(b)
+
+
+def _first(a: Any, b: Any) -> Any:
+    return _is_zero(a) & np.ones(np.shape(b), dtype=bool)
+
+
+_is_zero: Any = np.frompyfunc(_zero, 1, 1)
+_zero_where = np.frompyfunc(lambda zero, x: flint.arb(0) if zero and x.is_finite() else x, 2, 1)
+ZEROS: Mapping[str, Callable[..., Any]] = {
+    "multiply": _either,
+    "divide": _first,
+    "add": _both,
+    "subtract": _both,
+    "square": _is_zero,
+}
+
+
+def _nothing_kept(operation: Callable[..., Any], zero: Callable[..., Any]) -> Callable[..., Any]:
+    """The operation, whose result is 0 where it is one of zeros: nothing underflows there."""
+
+    def kept(*operands: Any) -> Any:
+        result, nothing = operation(*operands), zero(*operands)
+        return _zero_where(nothing, result) if np.any(nothing) else result
+
+    return kept
+
+
+def _exactly_whole(operation: Callable[..., Any], exact: Callable[..., Any]) -> Callable[..., Any]:
+    def kept(*operands: Any) -> Any:
+        result, plain = operation(*operands), exact(*operands)
+        return _if_whole(plain, result)
+
+    return kept
+
+
+def _whole(exact: Any, wide: Any) -> Any:
+    return exact if exact.is_exact() and exact.is_integer() and abs(exact) < 2**24 else wide
+
+
+_if_whole = np.frompyfunc(_whole, 2, 1)
+
+
+def _clipped(ball: Any) -> Any:
+    return flint.arb(0).union(ball.upper()) if ball.lower() < 0 <= ball.upper() else ball
+
+
+_not_negative = np.frompyfunc(_clipped, 1, 1)

@@ -1,0 +1,367 @@
+"""A rule with every choice made and every setting known: what an optimiser steps by, as graphs.
+
+Two definitions are the same where their words are: answers that make no difference are left at the first one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from functools import cached_property, lru_cache
+from itertools import product
+from typing import TypeAlias
+
+from ..graph.build import Builder
+from ..graph.expand import Expander
+from ..graph.graph import Graph
+from ..graph.language.expression import Parser, parsed
+from ..graph.node import Arg, Constant, Kind, Shape
+from ..graph.operations import OPERATIONS
+from ..graph.shapes import elementwise
+from .rule import COMMON, FIRST, LAST, NORM_OF_ALL, RULES, Choice, Condition, Line, Rule, Shaped, Start
+from .schedules import Schedule, written_out
+
+NEW = "new_"  # before the name of a state variable: that after the step
+Texts: TypeAlias = "tuple[str, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line that holds, with the other roundings of its number. `once`: it is computed once a step. `key`: what graphs
+    call it; empty for one that computes nothing (`spread = v`)."""
+
+    name: str
+    texts: Texts
+    once: bool
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A rule's name, and each of its settings: an answer, a decimal, or a formula of the step's number `t`."""
+
+    rule: str
+    settings: tuple[tuple[str, str], ...]
+
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to another process: what is worked out from it stays here."""
+        return {"rule": self.rule, "settings": self.settings}
+
+    @cached_property
+    def row(self) -> Rule:
+        return RULES[self.rule]
+
+    @cached_property
+    def chosen(self) -> Mapping[str, str]:
+        return dict(self.settings)
+
+    @cached_property
+    def constants(self) -> Mapping[str, str]:
+        """The settings that are decimals."""
+        return {name: text for name, text in self.settings if is_decimal(text)}
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Constant]:
+        return {name: Constant(text) for name, text in self.constants.items()}
+
+    @cached_property
+    def formulas(self) -> Mapping[str, str]:
+        """The settings that are formulas of t."""
+        answers = self.row.choices
+        return {name: text for name, text in self.settings if name not in answers and not is_decimal(text)}
+
+    def number(self, name: str, t: int) -> float:
+        """A setting at step t."""
+        text = self.chosen[name]
+        return float(text) if is_decimal(text) else Schedule(text)(t)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The lines that hold, in order."""
+        steps: list[Step] = []
+        scalars = {"t", *self.constants, *(name for name, one in self.row.start.items() if one.shape == "scalar")}
+        formulas = [Line(name, written_out(text)) for name, text in self.formulas.items()]
+        for line in [*formulas, *self._lines()]:
+            if line.also:
+                assert steps[-1].name == line.name and not steps[-1].once, f"{self.rule}: also {line.name}"
+                steps[-1] = replace(steps[-1], texts=(*steps[-1].texts, line.text))
+                continue
+            once = names_in(line.text) <= scalars
+            (scalars.add if once else scalars.discard)(line.name)
+            taken = sum(step.key.partition(":")[0] == line.name for step in steps)
+            key = f"{line.name}:{taken}" if taken else line.name
+            steps.append(Step(line.name, (line.text,), once, key if _computes(line.text) else ""))
+        return tuple(steps)
+
+    def _lines(self) -> Iterator[Line]:
+        own = [line for line in self.row.lines if self.holds(line.conditions)]
+        moving = [line for line in own if line.name == "x"]
+        if all(line.also for line in moving):  # what stands under x goes on from the common last line
+            own = [*(line for line in own if line not in moving), *LAST, *moving]
+        yield from (line for line in (*FIRST[self.row.promise], *own) if self.holds(line.conditions))
+
+    def holds(self, conditions: Sequence[Condition]) -> bool:
+        return all(self._holds(condition) for condition in conditions)
+
+    def _holds(self, condition: Condition) -> bool:
+        given = self.chosen.get(condition.name, _default(self.row, condition.name))
+        if condition.answer is not None:
+            return (given == condition.answer) != condition.negated
+        return _is_zero(given) == condition.negated
+
+    @cached_property
+    def state(self) -> Mapping[str, Start]:
+        """The state variables that a line which holds assigns, in the order of those."""
+        start = self.row.start
+        names = dict.fromkeys(step.name for step in self.steps if step.name in start)
+        return {name: start[name] for name in names}
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """The settings that make a difference: those that lines read or hold by."""
+        texts = [text for step in self.steps for text in step.texts] + [one.text for one in self.state.values()]
+        read = {name for text in texts for name in names_in(text)}
+        read |= {
+            condition.name
+            for line in (*FIRST[self.row.promise], *self.row.lines, *LAST)
+            for condition in line.conditions
+        }
+        return frozenset(read)
+
+    @cached_property
+    def scalars(self) -> tuple[str, ...]:
+        """The state variables that are one number each."""
+        return tuple(name for name in self.state if self.shape(name) == "scalar")
+
+    @cached_property
+    def visible(self) -> tuple[str, ...]:
+        """The numbers that a step gives: state variables and x, in the order in which they are known."""
+        last = {step.name: k for k, step in enumerate(self.steps) if step.name in self.state or step.name == "x"}
+        return tuple(sorted(last, key=lambda name: last[name]))
+
+    def shape(self, name: str) -> Shaped:
+        return "parameter" if name == "x" else self.state[name].shape
+
+    @cached_property
+    def together(self) -> bool:
+        """Whether a line reads the norm of all gradients."""
+        return any(NORM_OF_ALL in names_in(text) for step in self.steps for text in step.texts)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether a line reads all of a parameter at once, so that moves cannot be stacked."""
+        graph = self.program((2, 3))
+        return any(OPERATIONS[node.op].shape is not elementwise for node in graph.operations)
+
+    def with_(self, name: str, text: str) -> Definition:
+        """The definition that differs in one setting, as it stands there."""
+        return Definition(self.rule, tuple((key, text if key == name else old) for key, old in self.settings))
+
+    # --- graphs ---------------------------------------------------------------------------------------------
+
+    def graph(self, name: str, shape: Shape, form: Texts = ()) -> Graph:
+        """One visible number alone, from what the engine shows: (x, g, t, old state, new state above it, what is
+        computed once) -> (new,). Inputs that it does not read are left out. `form` is one of `forms`."""
+        return _graph(self, name, shape, form)
+
+    def forms(self, name: str) -> Sequence[Texts]:
+        """The ways in which sound optimisers compute one visible number from the others: a text for each line that
+        has several. The first is that of the row."""
+        steps = self._above(name, self.shape(name) == "scalar")
+        return [*product(*(step.texts for step in steps if len(step.texts) > 1))]
+
+    def program(self, shape: Shape) -> Graph:
+        """All of a step on a parameter: (x, g, old state, what is computed once) -> (new state of its shape..., x)."""
+        return _program(self, shape)
+
+    @cached_property
+    def once(self) -> Graph:
+        """What is computed once a step: (t, old scalar state) -> (new scalar state, what is computed from them)."""
+        return self._once(cut=False)
+
+    @cached_property
+    def once_shown(self) -> Graph:
+        """The same where the new scalar state is shown: (t, old and new scalar state) -> (new state, the others)."""
+        return self._once(cut=True)
+
+    def start_of(self, name: str, shape: Shape) -> Graph:
+        """(x) -> (the state variable before the first step), of which formulas of t say what they do at the first."""
+        builder = Builder()
+        at_first = {name: Constant(repr(self.number(name, 1))) for name in self.formulas}
+        scope: dict[str, Arg] = {"x": builder.input("x", shape), **self.numbers, **at_first}
+        value = Parser(builder, scope).value("start", self.state[name].text)
+        size = () if self.shape(name) == "scalar" else shape
+        return builder.graph([builder.apply("broadcast_to", [value], {"shape": size}, "at_start")])
+
+    @cached_property
+    def once_names(self) -> tuple[str, ...]:
+        """What other graphs call the numbers of `once`, in order."""
+        return tuple(_called(self, step) for step in self.steps if step.once and _called(self, step))
+
+    def _once(self, *, cut: bool) -> Graph:
+        builder = Builder()
+        scope: dict[str, Arg] = {**self.numbers, "t": builder.input("t", ())}
+        scope |= {name: builder.input(name, ()) for name in self.scalars}
+        shown = {name: builder.input(NEW + name, ()) for name in self.scalars} if cut else {}
+        outputs: list[str] = []
+        for step in self.steps:
+            if step.once:
+                value = _line(builder, scope, step, step.texts[0], made=bool(_called(self, step)))
+                outputs += [str(value)] if _called(self, step) else []
+                scope[step.name] = shown.get(step.name, value)
+        return _needed(builder, outputs)
+
+    def _above(self, name: str, once: bool) -> Iterator[Step]:
+        """The lines that are read for a visible number, state above it left out; its own is the last."""
+        last = max(k for k, step in enumerate(self.steps) if step.name == name)
+        for k, step in enumerate(self.steps[: last + 1]):
+            if step.once == once and (k == last or step.name not in self.state):
+                yield step
+
+
+def _called(found: Definition, step: Step) -> str:
+    """What graphs that read a number of `once` call it; empty for one that is another name of a number."""
+    return NEW + step.name if step.name in found.state else step.key
+
+
+def _line(builder: Builder, scope: Mapping[str, Arg], step: Step, text: str, *, made: bool) -> Arg:
+    """What a line gives; `made`: as a node of its own, whatever the line is."""
+    parser, name = Parser(builder, scope), f"next_{step.key or step.name}"
+    if step.key:
+        return parser.define(name, text)
+    value = parser.value(name, text)
+    return builder.apply("copy", [value], {}, name) if made else value
+
+
+@lru_cache(maxsize=4096)
+def _graph(found: Definition, name: str, shape: Shape, form: Texts) -> Graph:
+    builder, scope, texts = _begun(found, shape), dict[str, Arg](found.numbers), [*form]
+    scope |= {input_: input_ for input_ in builder.nodes if not input_.startswith(NEW)}
+    last = max(k for k, step in enumerate(found.steps) if step.name == name)
+    for k, step in enumerate(found.steps[: last + 1]):
+        if step.once and k < last:
+            shown = _called(found, step)
+            scope[step.name] = shown or _line(builder, scope, step, step.texts[0], made=False)
+        elif step.name in found.state and k < last:
+            scope[step.name] = NEW + step.name
+        else:
+            first, *others = step.texts
+            text = texts.pop(0) if others and texts else first
+            scope[step.name] = _line(builder, scope, step, text, made=k == last)
+    return _needed(builder, [str(scope[name])])
+
+
+@lru_cache(maxsize=1024)
+def _program(found: Definition, shape: Shape) -> Graph:
+    builder, scope = _begun(found, shape), dict[str, Arg](found.numbers)
+    scope |= {input_: input_ for input_ in builder.nodes if not input_.startswith(NEW)}
+    for step in found.steps:
+        shown = _called(found, step)
+        if step.once:
+            scope[step.name] = shown or _line(builder, scope, step, step.texts[0], made=False)
+        else:
+            scope[step.name] = _line(builder, scope, step, step.texts[0], made=step.name in found.visible)
+    outputs = [name for name in (*found.state, "x") if found.shape(name) == "parameter"]
+    return _needed(builder, [str(scope[name]) for name in outputs])
+
+
+def _begun(found: Definition, shape: Shape) -> Builder:
+    """A builder with all that a step may read: x, g, t, the state before and after it, what is computed once."""
+    builder = Builder()
+    for name in ("x", "g"):
+        builder.input(name, shape)
+    builder.input("t", ())
+    builder.input(NORM_OF_ALL, ())
+    for name in found.state:
+        size = () if found.shape(name) == "scalar" else shape
+        builder.input(name, size)
+        builder.input(NEW + name, size)
+    kinds: dict[str, Kind] = dict(
+        zip(found.once_names, (found.once[output].kind for output in found.once.outputs), strict=True)
+    )
+    for name in found.once_names:
+        if name not in builder.nodes:
+            builder.input(name, (), kinds[name])
+    return builder
+
+
+def _needed(builder: Builder, outputs: Sequence[str]) -> Graph:
+    """The graph in primitives, without what its outputs do not need."""
+    expander = Expander(stable=True)
+    expander.add_graph(builder.graph(outputs).pruned(outputs))
+    read = {arg for node in expander.order for arg in node.args} | {*outputs}
+    kept = tuple(node for node in expander.order if node.op != "input" or node.name in read)
+    return Graph(kept, tuple(outputs))
+
+
+def definition(rule: str, settings: Mapping[str, str]) -> Definition:
+    """The definition of a rule by its settings; what is not given is as the row says. Answers that make no difference
+    are those of the row."""
+    row = RULES[rule]
+    full = {name: settings[name] if name in settings else _default(row, name) for name in row.settings}
+    for name, allowed in COMMON.items():
+        if name not in row.settings and isinstance(allowed, Choice):
+            if not _is_zero(full.get(allowed.where, "0")):
+                full[name] = settings.get(name, allowed.default)
+        elif name not in row.settings and not _is_zero(settings.get(name, "0")):
+            full[name] = settings[name]
+    return _normal(rule, tuple((name, _plain(text)) for name, text in full.items()))
+
+
+@lru_cache(maxsize=4096)
+def _normal(rule: str, settings: tuple[tuple[str, str], ...]) -> Definition:
+    found = Definition(rule, settings)
+    for name, choice in found.row.choices.items():
+        given = found.chosen.get(name)
+        if given is None:
+            continue
+        plain = found.with_(name, _default(found.row, name))
+        if given != plain.chosen[name] and (_idle(found, choice) or plain.steps == found.steps):
+            found = plain
+    return Definition(rule, tuple(pair for pair in found.settings if pair[0] in found.read))
+
+
+def _idle(found: Definition, choice: Choice) -> bool:
+    """Whether all answers are the same, by what other settings are."""
+    without = choice.where and not found.holds([Condition(choice.where)])
+    return bool(without or (choice.changing and choice.changing not in found.formulas))
+
+
+def _default(row: Rule, name: str) -> str:
+    allowed = row.allowed(name)
+    assert allowed is not None and allowed.default is not None, f"{row.name} without {name}"
+    return allowed.default
+
+
+def is_decimal(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _is_zero(text: str) -> bool:
+    return is_decimal(text) and Decimal(text) == 0
+
+
+def _plain(text: str) -> str:
+    """A decimal as it is told, without needless digits: 0.0100 is 0.01, and 1E-08 is 1e-8; any other text as it is."""
+    if not is_decimal(text):
+        return text
+    number = Decimal(text).normalize()
+    return format(number, "f") if -5 <= number.adjusted() < 16 else str(number).lower()
+
+
+@lru_cache(maxsize=4096)
+def names_in(text: str) -> frozenset[str]:
+    """The names that an expression reads; those of functions are none."""
+    tree = parsed(text)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called)
+
+
+def _computes(text: str) -> bool:
+    """Whether an expression is more than a name or a number."""
+    return any(isinstance(node, ast.Call | ast.BinOp | ast.Compare | ast.Subscript) for node in ast.walk(parsed(text)))

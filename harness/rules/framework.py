@@ -1,0 +1,45 @@
+"""What a framework's room offers of its optimisers: the table of their names, and how any of them is made and stepped.
+
+Found by an entry point of the group `gradaccord.optimisers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ..records.evaluation import Array
+from .native import Around, Native
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What one step made: each parameter, and each state variable by the framework's own name, by its parameter. A
+    state variable that all parameters share stands under each of them."""
+
+    x: Mapping[str, Array]
+    state: Mapping[str, Mapping[str, Array]]
+
+
+Step: TypeAlias = Callable[[Mapping[str, Array]], Stepped]
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """One framework's optimisers.
+
+    `find`: a constructor by its path as users write it, `torch.optim.Adam`; None where the framework has none of that
+    name. `begin`: (constructor or what a user made, arguments, parameters) -> a step from gradients; an argument that
+    is a `Schedule` changes from step to step. `around`: settings that it adds to any optimiser. `packages`: those whose
+    constructors are its own.
+    """
+
+    name: str
+    version: str
+    packages: tuple[str, ...]
+    natives: Sequence[Native]
+    around: Around
+    find: Callable[[str], Any]
+    begin: Callable[[Any, Mapping[str, Any], Mapping[str, Array]], Step]
+    arguments_of: Callable[[Any], Mapping[str, Any]]

@@ -1,0 +1,59 @@
+"""The update rules as a page: of each rule its lines, settings, choices and source, as its row has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..rules.rule import COMMON, FIRST, LAST, RULES, Choice, Condition, Line, Rule, Setting
+from ..rules.schedules import SCHEDULES
+
+
+def rules_page() -> str:
+    """All of the page behind its introduction, in Markdown."""
+    parts = ["## What all rules have", _settings(COMMON), _lines([*FIRST["down"], *LAST])]
+    parts += ["## Schedules", _schedules()]
+    for name, row in RULES.items():
+        parts += [f"## {name}", row.source + ".", _settings(row.settings), *_start(row), _lines(row.lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _settings(settings: Mapping[str, Setting | Choice]) -> str:
+    rows = ["| setting | default | what it may be |", "|---|---|---|"]
+    for name, allowed in settings.items():
+        default = "" if allowed.default is None else f"`{allowed.default}`"
+        if isinstance(allowed, Choice):
+            said = "; ".join(f"`{answer}`: {words}" for answer, words in allowed.answers.items())
+        else:
+            said = f"{allowed.expected}, or a formula of `t`"
+        rows.append(f"| `{name}` | {default} | {said} |")
+    return "\n".join(rows)
+
+
+def _start(row: Rule) -> Iterator[str]:
+    if row.start:
+        said = [
+            f"`{name}` from `{one.text}`{', one number' * (one.shape == 'scalar')}" for name, one in row.start.items()
+        ]
+        yield f"State: {'; '.join(said)}."
+
+
+def _lines(lines: list[Line] | tuple[Line, ...]) -> str:
+    return "\n".join(["```text", *(_written(line) for line in lines if not line.also), "```"])
+
+
+def _written(line: Line) -> str:
+    conditions = ", ".join(map(_condition, line.conditions))
+    return (f"[{conditions}] " if conditions else "") + f"{line.name} = {line.text}"
+
+
+def _condition(condition: Condition) -> str:
+    answer = "" if condition.answer is None else f": {condition.answer}"
+    return f"{'not ' if condition.negated else ''}{condition.name}{answer}"
+
+
+def _schedules() -> str:
+    rows = ["| schedule | formula | whose |", "|---|---|---|"]
+    for name, row in SCHEDULES.items():
+        signature = ", ".join(key + (f"={default}" if default else "") for key, default in row.parameters.items())
+        rows.append(f"| `{name}({signature})` | `{row.formula}` | {row.source} |")
+    return "\n".join(rows)

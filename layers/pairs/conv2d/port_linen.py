@@ -1,0 +1,10 @@
+from flax import linen as nn
+
+
+def port(params, x):  # batch, channels, height, width, as in torch
+    conv = nn.Conv(4, (3, 3), strides=2, padding=1)
+    return conv.apply({"params": params}, x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def convert(state):
+    return {"kernel": state["weight"].numpy().transpose(2, 3, 1, 0), "bias": state["bias"].numpy()}

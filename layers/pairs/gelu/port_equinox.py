@@ -1,0 +1,5 @@
+import jax
+
+
+def port(x):
+    return jax.nn.gelu(x, approximate=False)

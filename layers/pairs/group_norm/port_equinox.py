@@ -1,0 +1,12 @@
+import equinox as eqx
+import jax
+
+layer = eqx.nn.GroupNorm(2, 6)
+
+
+def port(layer, x):
+    return jax.vmap(layer)(x)
+
+
+def convert(state):
+    return eqx.tree_at(lambda m: (m.weight, m.bias), layer, (state["weight"].numpy(), state["bias"].numpy()))

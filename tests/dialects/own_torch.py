@@ -1,0 +1,121 @@
+"""Adam of one's own for torch, right, and wrong in the ways in which people get it wrong."""
+
+# torch's annotations are partial.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportMissingParameterType=false
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+class Adam(torch.optim.Optimizer):
+    """As it should be, in the case language's words: m, v, t."""
+
+    def __init__(self, params: Any, lr: float = 0.001, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> None:
+        super().__init__(params, {"lr": lr, "b1": b1, "b2": b2, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+        for group in self.param_groups:
+            for x in group["params"]:
+                kept = self.state[x]
+                if not kept:
+                    kept.update(first=torch.zeros_like(x), second=torch.zeros_like(x), t=self.start())
+                kept["t"] += 1
+                g = self.gradient(x)
+                self.moments(kept, g, group["b1"], group["b2"])
+                x += self.move(kept, group, x)
+
+    def start(self) -> int:
+        return 0
+
+    def gradient(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.grad is not None
+        return x.grad
+
+    def moments(self, kept: dict[str, Any], g: torch.Tensor, b1: float, b2: float) -> None:
+        kept["first"] = b1 * kept["first"] + (1 - b1) * g
+        kept["second"] = b2 * kept["second"] + (1 - b2) * g * g
+
+    def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        m = kept["first"] / (1 - group["b1"] ** kept["t"])
+        v = kept["second"] / (1 - group["b2"] ** kept["t"])
+        return -group["lr"] * m / (self.root(v) + group["eps"])
+
+    def root(self, v: torch.Tensor) -> torch.Tensor:
+        return torch.sqrt(v)
+
+
+class WrongEps(Adam):
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, eps=1e-7)
+
+
+class CoupledDecay(Adam):
+    def gradient(self, x: torch.Tensor) -> torch.Tensor:
+        return super().gradient(x) + 0.01 * x
+
+
+class NoBiasCorrection(Adam):
+    def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        return -group["lr"] * kept["first"] / (torch.sqrt(kept["second"]) + group["eps"])
+
+
+class BetasExchanged(Adam):
+    def moments(self, kept: dict[str, Any], g: torch.Tensor, b1: float, b2: float) -> None:
+        super().moments(kept, g, b2, b1)
+
+    def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        return super().move(kept, {**group, "b1": group["b2"], "b2": group["b1"]}, x)
+
+
+class Ascends(Adam):
+    def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        return -super().move(kept, group, x)
+
+
+class SecondMomentStays(Adam):
+    def moments(self, kept: dict[str, Any], g: torch.Tensor, b1: float, b2: float) -> None:
+        kept["first"] = b1 * kept["first"] + (1 - b1) * g
+
+
+class NoRoot(Adam):
+    def root(self, v: torch.Tensor) -> torch.Tensor:
+        return v
+
+
+class CountsFromZero(Adam):
+    def start(self) -> int:
+        return -1
+
+
+class CountsFromTwo(Adam):
+    def start(self) -> int:
+        return 1
+
+
+class NoComplement(Adam):
+    """`1 - b1` left out."""
+
+    def moments(self, kept: dict[str, Any], g: torch.Tensor, b1: float, b2: float) -> None:
+        super().moments(kept, g, b1, b2)
+        kept["first"] = kept["first"] + b1 * g
+
+
+class EpsUnderTheRoot(Adam):
+    def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        v = kept["second"] / (1 - group["b2"] ** kept["t"])
+        m = kept["first"] / (1 - group["b1"] ** kept["t"])
+        return -group["lr"] * m / torch.sqrt(v + group["eps"])
+
+
+class ReadsTheOldMean(Adam):
+    def moments(self, kept: dict[str, Any], g: torch.Tensor, b1: float, b2: float) -> None:
+        kept["old"] = kept["first"]
+        super().moments(kept, g, b1, b2)
+
+    def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        return super().move({**kept, "first": kept["old"]}, group, x)

@@ -1,0 +1,129 @@
+"""`gradaccord.check_optimiser`: right optimisers pass, and of wrong ones it is said what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optax
+import pytest
+import torch
+
+import gradaccord
+from gradaccord.harness.errors import CommandError
+
+from . import own_optax, own_torch
+
+WRONG = [
+    ("WrongEps", "eps: 1e-7"),
+    ("NoBiasCorrection", "no bias were corrected"),
+    ("BetasExchanged", "beta1 and beta2 are exchanged"),
+    ("Ascends", "the sign of the step were turned"),
+    ("SecondMomentStays", "the state were never updated in `v ="),
+    ("NoRoot", "`sqrt` were left out in `d ="),
+    ("CountsFromZero", "counted from 0"),
+    ("CountsFromTwo", "counted from 2"),
+    ("ReadsTheOldMean", "read m as it was before the step"),
+]
+
+
+@pytest.mark.parametrize("name, said", WRONG)
+def test_what_is_wrong_is_named(name: str, said: str) -> None:
+    checked = gradaccord.check_optimiser(getattr(own_torch, name), rule="adam", eps=1e-8)
+    assert not checked.sound
+    assert said in checked.cause
+    with pytest.raises(AssertionError, match="adam, step"):
+        checked.assert_sound()
+
+
+def test_a_right_one_is_sound_in_every_state_variable() -> None:
+    checked = gradaccord.check_optimiser(own_torch.Adam, rule="adam").assert_sound()
+    assert [(one.name, one.kept, one.verdict) for one in checked.numbers] == [
+        ("m", "first", "agree"), ("v", "second", "agree"), ("x", "x", "agree")
+    ]  # fmt: skip
+
+
+def test_coupled_decay_for_decoupled_is_another_definition() -> None:
+    checked = gradaccord.check_optimiser(own_torch.CoupledDecay, rule="adamw", weight_decay=0.01)
+    assert checked.cause.startswith("decay: coupled")
+
+
+def test_the_state_variable_that_is_off_is_named_with_its_step() -> None:
+    first = gradaccord.check_optimiser(own_torch.SecondMomentStays, rule="adam").findings[0]
+    assert first.off is not None
+    assert (first.name, first.kept, first.off.step) == ("v", "second", 1)
+
+
+def test_settings_go_by_the_names_of_the_framework_too() -> None:
+    made = {"lr": 0.1, "b1": 0.8}
+    checked = gradaccord.check_optimiser(own_torch.Adam, "adam", arguments=made, lr=0.1, betas=(0.8, 0.999))
+    assert checked.sound and checked.wanted.chosen["beta1"] == "0.8"
+    assert not gradaccord.check_optimiser(own_torch.Adam, "adam", arguments=made, betas=(0.9, 0.999)).sound
+
+
+def test_without_a_rule_it_says_which_one_it_is() -> None:
+    checked = gradaccord.check_optimiser(own_torch.WrongEps)
+    assert checked.sound and checked.found is not None
+    assert (checked.found.rule, checked.found.chosen["eps"]) == ("adam", "1e-7")
+    assert "every step is adam" in str(checked)
+
+
+def test_a_transformation_of_optax() -> None:
+    assert gradaccord.check_optimiser(own_optax.rmsprop(), "rmsprop", rho=0.9, lr=0.01).sound
+    inside = gradaccord.check_optimiser(own_optax.rmsprop(inside=True), "rmsprop", rho=0.9, lr=0.01)
+    assert inside.cause == "eps_place: inside (eps stands inside the root)"
+    other = gradaccord.check_optimiser(own_optax.rmsprop(eps=1e-6), "rmsprop", rho=0.9, lr=0.01)
+    assert other.cause == "eps: 0.000001"
+    forgets = gradaccord.check_optimiser(own_optax.rmsprop(keeps=False), "rmsprop", rho=0.9, lr=0.01)
+    assert not forgets.sound
+
+
+def test_a_function_of_the_parameters() -> None:
+    def make(parameters: Any) -> Any:
+        return own_torch.Adam(parameters, lr=0.1)
+
+    assert gradaccord.check_optimiser(make, "adam").sound
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ({"rule": "adma"}, "adma"),
+        ({"rule": "adam", "epsilon": 1}, "epsilon"),
+        ({"rule": "adam", "state": {"q": "first"}}, "no state variable of adam"),
+        ({"rule": "adam", "state": {"m": "none"}}, "keeps no `none`"),
+        ({"eps": 1e-8}, "name it"),
+    ],
+)
+def test_a_mistake_is_told(words: dict[str, Any], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        gradaccord.check_optimiser(own_torch.Adam, **words)
+
+
+def test_clipping_that_was_not_asked_for_is_named() -> None:
+    made = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.001))
+    assert gradaccord.check_optimiser(made, "adam").cause == "clip_norm: 1"
+
+
+class NeedsRate(torch.optim.SGD):
+    def __init__(self, params: Any, lr: float) -> None:
+        super().__init__(params, lr=lr)
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (torch.optim.SGD([torch.zeros(1)], lr=0.1), "made already"),
+        (NeedsRate, "needs `lr`"),
+        (3, "no optimiser that is known"),
+        (lambda: None, "no optimiser that is known"),
+    ],
+    ids=["made", "needs", "number", "nothing"],
+)
+def test_what_is_no_optimiser_is_told(make: Any, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        gradaccord.check_optimiser(make)
+
+
+def test_it_is_a_table_too() -> None:
+    frame = gradaccord.check_optimiser(own_torch.NoRoot, "adam").frame()
+    assert [*frame["verdict"]] == ["agree", "agree", "wrong"]

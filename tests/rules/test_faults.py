@@ -1,0 +1,158 @@
+"""Planted faults: each line of each rule bent in every way that moves its number is caught, and its number named."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gradaccord.harness.graph.node import GraphError
+from gradaccord.harness.paths.dialects import dialects
+from gradaccord.harness.paths.move import Move, judge_moves
+from gradaccord.harness.paths.settings import otherwise
+from gradaccord.harness.rules.definition import Definition, definition
+from gradaccord.harness.rules.optimiser import row_optimiser
+from gradaccord.harness.rules.rule import RULES, Line, Rule, Setting
+
+from .moves import beginning, gradients, walked
+
+# Settings by which every line of a rule shows: nothing is 0, and nothing is lost beside 1.
+SHOWING = {
+    "step_size": "0.01", "momentum": "0.5", "dampening": "0.25", "eps": "0.01", "eps_root": "0.02", "initial": "0.1",
+    "slowing": "0.1", "beta2": "0.9", "psi": "0.5", "begin": "3", "shrinking": "0.1", "weight_decay": "0.1",
+}  # fmt: skip
+
+
+def showing(rule: str) -> Definition:
+    row = RULES[rule]
+    return definition(rule, {name: text for name, text in SHOWING.items() if row.allowed(name)})
+
+
+TURNED: dict[type[ast.operator], ast.operator] = {
+    ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.Mult: ast.Div(), ast.Div: ast.Mult(),
+}  # fmt: skip
+
+
+class _Bent(ast.NodeTransformer):
+    """The k-th place of an expression where something can be bent, bent; `made` says how."""
+
+    def __init__(self, k: int) -> None:
+        self.k, self.made = k, ""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        turned = TURNED.get(type(node.op))
+        if turned is not None and self._now(f"{ast.unparse(node)} by {type(turned).__name__}"):
+            return ast.BinOp(node.left, turned, node.right)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in ("t", "square", "sqrt", "abs", "sign", "where", "maximum", "minimum", "norm"):
+            return node
+        if self._now(f"{node.id} a billionth larger"):
+            return ast.parse(f"({node.id} * 1.000000001)", mode="eval").body
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.args = [self.visit(one) for one in node.args]
+        return node
+
+    def _now(self, what: str) -> bool:
+        self.k -= 1
+        if self.k == -1:
+            self.made = what
+        return self.k == -1
+
+
+def bent(text: str) -> Iterator[tuple[str, str]]:
+    for k in range(100):
+        change = _Bent(k)
+        tree = change.visit(copy.deepcopy(ast.parse(text, mode="eval").body))
+        if not change.made:
+            return
+        yield ast.unparse(tree), change.made
+
+
+def mutants(row: Rule, found: Definition) -> Iterator[tuple[Line, Line, str]]:
+    for line in row.lines:
+        if line.also or not found.holds(line.conditions):
+            continue
+        yield from ((line, replace(line, text=text), what) for text, what in bent(line.text))
+        if line.name in row.start and line.name not in ("eta", "mu"):
+            yield line, replace(line, text=line.name), "not updated"
+
+
+def same(sound: Sequence[Move], other: Sequence[Move]) -> bool:
+    """Whether a fault moves nothing by more than rounding: a sign hides much."""
+    for a, b in zip(sound, other, strict=True):
+        for mine, theirs in [(a.new_x, b.new_x), *((a.new_state[v], b.new_state[v]) for v in a.new_state)]:
+            if (np.abs(mine - theirs) > 1e-13 * np.abs(mine) + 1e-15 * np.abs(mine).max()).any():
+                return False
+    return True
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_line_that_is_bent_is_caught_and_its_number_is_named(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    row, found = RULES[rule], showing(rule)
+    x, slopes = beginning(5, (8,), "float64"), gradients(5, (8,), "float64", steps=8)
+    sound = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, slopes)
+    caught, missed = 0, list[str]()
+    for k, (line, other, what) in enumerate(mutants(row, found)):
+        lines = tuple(other if one is line else one for one in row.lines if not (one.also and one.name == line.name))
+        monkeypatch.setitem(RULES, f"{rule} {k}", replace(row, lines=lines))
+        try:
+            moves = walked(row_optimiser(f"{rule} {k}", found.chosen, {"x": x.copy()}), x, slopes)
+        except GraphError:  # a condition is no number that is larger
+            continue
+        off = [one.cause for judged in judge_moves(moves[:8], found) for one in judged.findings if one.counts]
+        if off and off[0] in told_by(found, line.name):
+            caught += 1
+        elif off or not same(sound, moves):
+            missed.append(f"{line.name}: {what}, told as {off[:1]}")
+    assert missed == []
+    assert caught > 0 or rule in ("ascent", "descent", "sign")
+
+
+def told_by(found: Definition, name: str) -> list[str]:
+    """The causes that a line's number may be told by: the visible numbers from its own on."""
+    names = list(found.visible)
+    first = names.index(name) if name in names else 0
+    return ["update" if one == "x" else f"state {one}" for one in names[first:]]
+
+
+NUMBERS = [
+    (rule, name) for rule in RULES for name, allowed in RULES[rule].settings.items()
+    if isinstance(allowed, Setting) and name in showing(rule).chosen and name != "threshold"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule, name", NUMBERS)
+def test_a_setting_that_is_off_by_a_millionth_is_caught_and_named(rule: str, name: str) -> None:
+    found = showing(rule)
+    x, slopes = beginning(5, (8,), "float64"), gradients(5, (8,), "float64", steps=8)
+    other = {**found.chosen, name: repr(float(found.chosen[name]) * (1 + 1e-6))}
+    moves = walked(row_optimiser(rule, other, {"x": x.copy()}), x, slopes)
+    judged = judge_moves(moves, found)
+    if not any(one.counts for move in judged for one in move.findings):
+        sound = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, slopes)
+        assert same(sound, moves)  # a sign hides it
+        return
+    named = otherwise(moves, judged, found)
+    twins = {"lars": ("step_size", "trust")}.get(rule, ())  # their product is all that is read
+    assert named.partition(":")[0] == ("" if name in twins else name)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("rule", RULES)
+def test_every_known_definition_of_a_rule_is_sound_where_its_own_row_is_run(rule: str, dtype: str) -> None:
+    for found in (showing(rule), *dialects(showing(rule))):
+        centered = found.chosen.get("centered") == "yes"
+        if centered and (dtype != "float64" or found.chosen["unbiased"] == "yes"):
+            continue  # v - m * m keeps too few digits there, and may be negative
+        x = beginning(1, (6,), dtype)
+        moves = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, gradients(1, (6,), dtype, steps=8))
+        assert not any(one.counts for judged in judge_moves(moves, found) for one in judged.findings)
