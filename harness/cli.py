@@ -167,23 +167,14 @@ def run(
 @options.reports_errors
 def list_cases(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     """List cases with their tags, operations and points."""
-    from rich.table import Table
-
     from .running.selection import select
+    from .telling.lists import cases_table
     from .telling.terminal import console
     from .words import counted
 
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    for column in ("case", "tags"):
-        table.add_column(column, overflow="fold")
-    for column in ("ops", "points"):
-        table.add_column(column, justify="right")
     selected = select(path, tag)
-    for entry in selected:
-        case = entry.case
-        table.add_row(case.name, ", ".join(case.tags), f"{len(case.graph.operations):,}", str(len(case.points)))
     screen = console()
-    screen.print(table)
+    screen.print(cases_table(entry.case for entry in selected))
     screen.print(counted(len(selected), "case"))
 
 
@@ -370,25 +361,11 @@ def ops(name: str | None) -> None:
 @options.reports_errors
 def engines() -> None:
     """List the engines and what each runs on."""
-    from rich.table import Table
-
-    from .errors import LoadingError
-    from .records.evaluation import Unsupported
-    from .running.loading import loaded, version
     from .running.offered import installed
+    from .telling.lists import engines_table
     from .telling.terminal import console
 
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    for column in ("engine", "status", "runs on"):
-        table.add_column(column, overflow="fold")
-    for name in installed():
-        try:
-            loaded(name)
-            status = "ready"
-        except (Unsupported, LoadingError) as reason:
-            status = str(reason)
-        table.add_row(name, status, version(name))
-    console().print(table)
+    console().print(engines_table(installed()))
 
 
 @main.command()

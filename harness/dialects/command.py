@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..running.files import theirs
 from .dialect import compare
-from .sides import named, settled
+from .settled import settled
+from .sides import named
 from .wording import Dialect
 
 

@@ -141,7 +141,7 @@ class Side:
     def argument(self, setting: str) -> str:
         """What it calls a setting of its rule; empty where no argument says it."""
         native = self.native
-        told = [argument for argument, of in (_said(native) if native is not None else ()) if of == setting]
+        told = [argument for argument, of in (said(native) if native is not None else ()) if of == setting]
         return told[0].partition(":")[0] if told else ""
 
     def with_(self, arguments: Mapping[str, Any]) -> Side:
@@ -340,68 +340,7 @@ def _literal(tree: ast.expr) -> Any:
         raise CommandError(f"`{ast.unparse(tree)}` is no number, text, True, False or None") from None
 
 
-# --- settings for both --------------------------------------------------------------------------------------
-
-
-def settled(a: Side, b: Side, settings: Sequence[str]) -> tuple[Side, Side]:
-    """Both with what `--set` says: `a.momentum=0.9`, `b.eps=1e-7`, or `lr=0.1` for each that has such a setting,
-    whatever it calls it. Raises CommandError."""
-    sides = {"a": a, "b": b}
-    for setting in settings:
-        name, equals, written = setting.partition("=")
-        if not equals:
-            raise CommandError(f"--set {setting}: expected NAME=VALUE, a.NAME=VALUE or b.NAME=VALUE")
-        which, dot, argument = name.strip().partition(".")
-        value = _value(written.strip())
-        if dot and which in sides:
-            sides[which] = _told(sides[which], argument, value)
-            continue
-        wanted = {key: _argument(side, name.strip(), [*sides.values()]) for key, side in sides.items()}
-        if not any(wanted.values()):
-            known = sorted(
-                {*a.parameters, *b.parameters, *(a.rule.chosen if a.rule else ()), *(b.rule.chosen if b.rule else ())}
-            )
-            raise CommandError(
-                f"--set {setting}: neither has `{name}`. {nearest(name, known)} Known: {', '.join(known)}."
-            )
-        for key, found in wanted.items():
-            if found:
-                sides[key] = _told(sides[key], found, value)
-    return sides["a"], sides["b"]
-
-
-def _value(written: str) -> Any:
-    try:
-        return ast.literal_eval(written)
-    except (ValueError, SyntaxError):
-        return written
-
-
-def _told(side: Side, argument: str, value: Any) -> Side:
-    argument, _, place = argument.partition(":")
-    if place:
-        value = tuple(value if k == int(place) else old for k, old in enumerate(side.call[argument]))
-    if side.rule is not None:
-        return replace(side, rule=rule_of(side.rule.rule, {**side.rule.chosen, argument: value}))
-    return checked(side, {argument: value})
-
-
-def _argument(side: Side, name: str, sides: Sequence[Side]) -> str:
-    """What a side calls a setting that any side, or a rule, calls by a name; empty where it has none."""
-    if side.rule is not None:
-        if name in side.rule.row.settings:
-            return name
-    elif name in side.parameters:
-        return name
-    settings = {of for one in sides for native in one.natives for argument, of in _said(native) if argument == name} | {
-        name
-    }
-    if side.rule is not None:
-        return next((of for of in settings if of in side.rule.row.settings), "")
-    return next((argument for native in side.natives for argument, of in _said(native) if of in settings), "")
-
-
-def _said(native: Native) -> list[tuple[str, str]]:
+def said(native: Native) -> list[tuple[str, str]]:
     """Arguments with the setting that each says; one number of several goes by its place, `betas:1`."""
     said = [(argument, of) for argument, of in native.settings.items() if isinstance(of, str)]
     said += [

@@ -9,7 +9,8 @@ import pytest
 
 from gradaccord.harness.dialects.dialect import compare
 from gradaccord.harness.dialects.pairs import PAIRS, Pair, page, stepped
-from gradaccord.harness.dialects.sides import named, settled
+from gradaccord.harness.dialects.settled import settled
+from gradaccord.harness.dialects.sides import named
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "dialects.md"
 QUICK = ("sgd", "momentum with dampening", "adagrad", "rmsprop", "rmsprop with momentum", "adam", "adamw", "nadam",

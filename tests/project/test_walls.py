@@ -104,11 +104,11 @@ FILES = {
     "paths": "arithmetic horizon summary | move | dialects settings | trajectory | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
-    "dialects": "known probing sides slips | following | identify | checking likeness | check remedies | dialect "
-    "| wording | command pairs",
+    "dialects": "known probing sides slips | following settled | identify | checking likeness | check remedies "
+    "| dialect | wording | command pairs",
     "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| further heard_file | command compare | comparing",
-    "telling": "changes copying findings mermaid progress proving rules showing ways | causes explaining script "
+    "telling": "changes copying findings lists mermaid progress proving rules showing ways | causes explaining script "
     "| annotations failing issue stream terminal | watching",
 }
 
