@@ -1,5 +1,5 @@
 """The command line: `gradaccord run`, `diff`, `list`, `validate`, `show`, `explain`, `prove`, `ops`,
-`engines`, `schema`, `check`, `compare`, `trace`, `hear`, `dialect`.
+`engines`, `schema`, `check`, `compare`, `trace`, `hear`, `new`, `dialect`.
 
 A thin shell. Everything heavy is imported inside the command that needs it, so that `--help` and errors
 are quick and load no framework.
@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from . import options
-from .cli_own import check, compare, dialect, hear, trace
+from .cli_own import check, compare, dialect, hear, new, trace
 
 DEFAULT_FOLDER = "gradaccord-report"
 
@@ -383,4 +383,5 @@ main.add_command(check)
 main.add_command(compare)
 main.add_command(trace)
 main.add_command(hear)
+main.add_command(new)
 main.add_command(dialect)

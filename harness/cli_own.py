@@ -1,5 +1,5 @@
-"""The commands about people's own functions, `gradaccord check`, `compare`, `trace` and `hear`, and about optimisers,
-`gradaccord dialect`."""
+"""The commands about people's own functions, `gradaccord check`, `compare`, `trace`, `hear` and `new`, and about
+optimisers, `gradaccord dialect`."""
 
 from __future__ import annotations
 
@@ -121,6 +121,26 @@ def trace(
     ask = ask_of(wanted, dtype, intended)
     for path in trace_command(function, made_by, ask, framework, Path(out)):
         click.echo(path)
+
+
+@click.command()
+@click.argument("path", metavar="NAME", type=click.Path(path_type=Path))
+@click.option(
+    "--from", "function", default="", metavar="FILE.py:NAME", help="A function of your own, heard as by `trace`."
+)
+@INPUTS
+@options.reports_errors
+def new(path: Path, function: str, made_by: str) -> None:
+    """Write a case to begin with, and beside it the schema that editors complete and check by.
+
+    NAME is the file, with or without its ending `.yaml`.
+    """
+    from .own.command import ask_of, trace_command
+    from .own.new_case import new_case
+
+    ask = ask_of((), "", ())
+    for file in new_case(path, (lambda file: trace_command(function, made_by, ask, "", file)) if function else None):
+        click.echo(file)
 
 
 @click.command()

@@ -106,7 +106,7 @@ FILES = {
     "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
     "dialects": "known probing sides slips | following settled | identify | checking likeness | check remedies "
     "| dialect | wording | command pairs",
-    "own": "case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
+    "own": "new_case case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| further heard_file | command compare | comparing",
     "telling": "changes copying findings lists mermaid progress proving rules showing ways | causes explaining script "
     "| annotations failing issue stream terminal | watching",
