@@ -18,7 +18,6 @@ from ..graph.expand import Expander
 from ..graph.graph import Graph
 from ..graph.language.expression import Parser, parsed
 from ..graph.node import Arg, Constant, Kind, Shape
-from ..graph.operations import OPERATIONS
 from ..graph.shapes import elementwise
 from .rule import COMMON, FIRST, LAST, NORM_OF_ALL, RULES, Choice, Condition, Line, Rule, Shaped, Start
 from .schedules import Schedule, written_out
@@ -153,7 +152,7 @@ class Definition:
     def whole(self) -> bool:
         """Whether a line reads all of a parameter at once, so that moves cannot be stacked."""
         graph = self.program((2, 3))
-        return any(OPERATIONS[node.op].shape is not elementwise for node in graph.operations)
+        return any(graph.operation(node).shape is not elementwise for node in graph.operations)
 
     def with_(self, name: str, text: str) -> Definition:
         """The definition that differs in one setting, as it stands there."""

@@ -23,6 +23,7 @@ from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Engine, Evaluation, Unsupported
 from gradaccord.harness.records.verdicts import FINDINGS
+from gradaccord.harness.rules.update import check
 
 from ..examples import EXAMPLES
 from ..subject import subject
@@ -380,8 +381,9 @@ def test_what_leaves_an_optimiser_does_not_move_with_it(engine: str) -> None:
 def test_an_unknown_rule_is_unsupported(engine: str) -> None:
     optimiser = load(engine).optimiser
     assert optimiser is not None
-    with pytest.raises(Unsupported, match="lion"):
-        optimiser("lion", {}, {"a": START})
+    lacking = {"torch": "lion", "jax": "asgd"}[engine]
+    with pytest.raises(Unsupported, match=lacking):
+        optimiser(lacking, check(lacking, {"step_size": 0.1, "steps": 1}).numbers, {"a": START})
 
 
 def test_compiled_jax_shows_the_numbers_that_it_used() -> None:

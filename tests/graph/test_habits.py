@@ -155,7 +155,7 @@ ALONE: dict[str, tuple[str, list[str]]] = {
     ),
     "wrong and missing settings": (
         ONE + "update: ‸{rule: ascent, ‸momentum: 1, step_size: ‸x}\n",
-        ["no key `steps`", "`momentum` in an update by ascent", "`x` as `step_size`"],
+        ["no key `steps`", "`momentum` in an update by ascent", "step_size: x"],
     ),
 }
 

@@ -92,6 +92,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Outcome]]:
     """The outcome of a case of code in one of its dtypes, heard in this process."""
     monkeypatch.syspath_prepend(str(folder))
+    for name in ("model", "port", "helper"):  # of another folder, which another test has left
+        monkeypatch.delitem(sys.modules, name, raising=False)
     before = set(sys.modules)
 
     def run(text: str, *engines: str, unit: int = 0) -> Outcome:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import resource
 import subprocess
 import sys
 from contextlib import closing
@@ -193,13 +192,21 @@ def test_a_folder_is_for_one_run_at_a_time(product: Path, monkeypatch: pytest.Mo
     assert CliRunner().invoke(main, ["run", str(product), "--engine", "backprop"]).exit_code == 0
 
 
+# The command, in a process whose files may not grow beyond so many bytes.
+SMALL = """\
+import resource, runpy, sys
+most = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+runpy.run_module("gradaccord", run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.mark.parametrize("most", [300, 4000])
 def test_a_disk_that_is_full_is_an_error_and_keeps_what_is_there(most: int, case: Path, tmp_path: Path) -> None:
     """No file may grow beyond so many bytes, which is an error of a write as a full disk is."""
     done = subprocess.run(
-        [sys.executable, "-m", "gradaccord", "run", str(case), "--engine", "backprop"],
+        [sys.executable, "-c", SMALL, str(most), "run", str(case), "--engine", "backprop"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
     )  # fmt: skip
     assert done.returncode == 2
     assert f"error: cannot write to {OUT}: File too large" in done.stderr

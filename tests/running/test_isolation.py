@@ -30,7 +30,7 @@ DOES = {
     "os._exit(0)": "its process ended with exit status 0",
     "raise asyncio.CancelledError": "CancelledError",
     "raise Odd('no')": "Odd: no",
-    "raise KeyboardInterrupt": "its process died with signal 2",
+    "raise KeyboardInterrupt": "KeyboardInterrupt at mine.py:",
     "raise GeneratorExit": "GeneratorExit",
     "os.close(0); os.close(1); os._exit(3)": "its process ended with exit status 3",
     "return Evaluation('undefined', 'no')": "the truth exists: no",

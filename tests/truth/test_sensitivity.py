@@ -20,6 +20,7 @@ from gradaccord.harness.records.rows import Row
 from gradaccord.harness.truth.adjoints import adjoint
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.residuals import Numerals
+from gradaccord.harness.truth.rounding import floats
 from gradaccord.harness.truth.sweeps import Key, Moved, weights
 from gradaccord.harness.truth.sweeps import sweeps as sweeps_of
 
@@ -45,13 +46,14 @@ def residuals(subject: Subject, evaluation: Evaluation) -> Iterator[tuple[Key, A
             operands = [Numerals(evaluation.values[arg], form) for arg in node.args if isinstance(arg, str)]
             y, step = Numerals(evaluation.values[node.name], form), subject.steps[node.name]
             if node.kind == "float":
-                exact = step.value(operands, y, form).exact
-                yield ("value", node.name), y.array.astype(np.float64) - exact
+                exact = step.value_program(None)(*(x.exact for x in operands))[0]
+                yield ("value", node.name), floats(y.exact - exact)
             uses = graph.uses_in[node.name]
             if uses:
-                g, own = Numerals(adjoints[node.name], form), [Numerals(terms[use], form) for use in uses]
-                for use, found in zip(uses, step.terms(operands, y, g, own, form), strict=True):
-                    yield ("term", use), terms[use].astype(np.float64) - found.exact
+                g = Numerals(adjoints[node.name], form)
+                exact = step.term_program(None)(*(x.exact for x in operands), g.exact)
+                for use, term in zip(uses, exact, strict=True):
+                    yield ("term", use), floats(Numerals(terms[use], form).exact - term)
         for name, g in adjoints.items():
             if name != graph.output.name:
                 found = adjoint(Numerals(g, form), [terms[use] for use in graph.uses_of[name]], form)
