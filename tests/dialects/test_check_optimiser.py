@@ -67,6 +67,7 @@ def test_without_a_rule_it_says_which_one_it_is() -> None:
     assert "every step is adam" in str(checked)
 
 
+@pytest.mark.slow
 def test_a_transformation_of_optax() -> None:
     assert gradaccord.check_optimiser(own_optax.rmsprop(), "rmsprop", rho=0.9, lr=0.01).sound
     inside = gradaccord.check_optimiser(own_optax.rmsprop(inside=True), "rmsprop", rho=0.9, lr=0.01)

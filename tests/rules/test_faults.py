@@ -130,7 +130,10 @@ NUMBERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("rule, name", NUMBERS)
+@pytest.mark.parametrize(
+    "rule, name",
+    [pytest.param(*one, marks=[] if one[1] in ("step_size", "eps") else [pytest.mark.slow]) for one in NUMBERS],
+)
 def test_a_setting_that_is_off_by_a_millionth_is_caught_and_named(rule: str, name: str) -> None:
     found = showing(rule)
     x, slopes = beginning(5, (8,), "float64"), gradients(5, (8,), "float64", steps=8)
@@ -146,7 +149,7 @@ def test_a_setting_that_is_off_by_a_millionth_is_caught_and_named(rule: str, nam
     assert named.partition(":")[0] == ("" if name in twins else name)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 @pytest.mark.parametrize("rule", RULES)
 def test_every_known_definition_of_a_rule_is_sound_where_its_own_row_is_run(rule: str, dtype: str) -> None:
     for found in (showing(rule), *dialects(showing(rule))):

@@ -64,7 +64,7 @@ def test_a_native_is_sound_by_the_definition_that_the_table_says(room: ModuleTyp
         assert list(findings(room, native, found, seed, dtype)) == []
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("room, native", NATIVES, ids=IDS)
 def test_a_variant_is_sound_by_the_same_definition(room: ModuleType, native: Native, dtype: str) -> None:
     for variant in native.variants:
