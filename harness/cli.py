@@ -268,10 +268,11 @@ def explain(case: str, node: str, point: int, markdown: bool, step_through: bool
     entry, *others = select([case])
     if others:
         options.stop(f"{case} holds {len(others) + 1} cases; `gradaccord explain` takes one")
-    parts = explained(graph_is_data(entry.case), point, node)
+    explainable = graph_is_data(entry.case)
     if markdown:
-        click.echo(in_markdown(entry.case, parts, point))
+        click.echo(in_markdown(explainable, point, node))
         return
+    parts = explained(explainable, point, node)
     click.secho(": ".join(filter(None, [entry.case.name, entry.case.about])), bold=True)
     width = min(shutil.get_terminal_size().columns, 100)
     for part in parts:

@@ -10,7 +10,6 @@ A schedule, a function of the number of steps that were taken, moves a parameter
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import jax
@@ -22,15 +21,6 @@ from ...harness.rules.framework import Framework, Step, Stepped
 from ...harness.rules.schedules import Schedule
 from .optimisers import AROUND, NATIVES
 from .precision import mode, to_jax
-
-
-def find(path: str) -> Any:
-    """What optax calls by a path, `optax.adam`; None where it has nothing of that name."""
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(import_module(module), name, None)
-    except ImportError:
-        return None
 
 
 def begin(make: Any, arguments: Mapping[str, Any], start: Mapping[str, Array]) -> Step:
@@ -102,4 +92,4 @@ def arguments_of(make: Any) -> Mapping[str, Any]:
     return {}
 
 
-optimisers = Framework("jax", optax.__version__, ("optax", "jax"), NATIVES, AROUND, find, begin, arguments_of)
+optimisers = Framework("jax", optax.__version__, ("optax", "jax"), NATIVES, AROUND, begin, arguments_of)

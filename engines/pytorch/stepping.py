@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -26,15 +25,6 @@ from .tensors import to_numpy, to_torch
 
 CLIPPING = ("clip_grad_norm_", "clip_grad_value_")
 SCHEDULES = torch.optim.lr_scheduler.LRScheduler
-
-
-def find(path: str) -> Any:
-    """What torch calls by a path, `torch.optim.Adam`; None where it has nothing of that name."""
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(import_module(module), name, None)
-    except ImportError:
-        return None
 
 
 def begin(make: Any, arguments: Mapping[str, Any], start: Mapping[str, Array]) -> Step:
@@ -158,4 +148,4 @@ def _grad(parameter: torch.Tensor) -> torch.Tensor:
     return parameter.grad
 
 
-optimisers = Framework("torch", torch.__version__, ("torch",), NATIVES, NOTHING_AROUND, find, begin, arguments_of)
+optimisers = Framework("torch", torch.__version__, ("torch",), NATIVES, NOTHING_AROUND, begin, arguments_of)

@@ -42,8 +42,7 @@ PAIRS: tuple[Pair, ...] = (
          "the same: the decay stands before adam"),
     Pair("adagrad", "torch.optim.Adagrad", "optax.adagrad", "definition",
          "eps outside the root in torch, inside in optax; sums begin at 0 and at 0.1: equal only with eps=0 and the "
-         "same "
-         "initial_accumulator_value above 0 on both sides"),
+         "same initial_accumulator_value above 0 on both sides"),
     Pair("rmsprop", "torch.optim.RMSprop", "optax.rmsprop", "definition",
          "eps outside the root in torch, inside in optax; decay 0.99 and 0.9: set eps_in_sqrt=False, decay=0.99 in "
          "optax"),

@@ -77,4 +77,5 @@ verdict("reference unreliable", "two derivations of the truth contradict each ot
 # fmt: on
 
 FINDINGS: frozenset[Verdict] = frozenset(name for name, row in VERDICTS.items() if row.finding)
+GRAVITY: Mapping[Verdict, int] = {name: place for place, name in enumerate(VERDICTS)}  # the place in the table
 SEVERITY: Mapping[Verdict, int] = {name: row.severity for name, row in VERDICTS.items() if row.severity is not None}

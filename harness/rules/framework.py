@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeAlias
 
 from ..records.evaluation import Array
@@ -29,8 +30,7 @@ Step: TypeAlias = Callable[[Mapping[str, Array]], Stepped]
 class Framework:
     """One framework's optimisers.
 
-    `find`: a constructor by its path as users write it, `torch.optim.Adam`; None where the framework has none of that
-    name. `begin`: (constructor or what a user made, arguments, parameters) -> a step from gradients; an argument that
+    `begin`: (constructor or what a user made, arguments, parameters) -> a step from gradients; an argument that
     is a `Schedule` changes from step to step. `around`: settings that it adds to any optimiser. `packages`: those whose
     constructors are its own.
     """
@@ -40,6 +40,13 @@ class Framework:
     packages: tuple[str, ...]
     natives: Sequence[Native]
     around: Around
-    find: Callable[[str], Any]
     begin: Callable[[Any, Mapping[str, Any], Mapping[str, Array]], Step]
     arguments_of: Callable[[Any], Mapping[str, Any]]
+
+    def find(self, path: str) -> Any:
+        """A constructor by its path as users write it, `torch.optim.Adam`; None where there is none of that name."""
+        module, _, name = path.rpartition(".")
+        try:
+            return getattr(import_module(module), name, None)
+        except ImportError:
+            return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import click
@@ -48,12 +49,16 @@ def _line(file: Path, row: Row) -> int:
     """Where in a case file the node stands that a finding is about, from 1; else the file's first line."""
     node = row.node if isinstance(row.node, str) else row.node.use.consumer if row.node.use else row.node.name
     names = [name.partition(".")[0] for name in (node, row.name) if name]
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     for name in names:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_lines(file), 1):
             if re.search(rf"(?:^\s+|[{{,]\s*){re.escape(name)}\s*:", line):
                 return number
     return 1
+
+
+@lru_cache(maxsize=64)
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _message(text: str) -> str:

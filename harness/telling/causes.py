@@ -14,10 +14,8 @@ from ..judging.begins import WORDS, began, only
 from ..records.outcome import Asked
 from ..records.paths import Summary
 from ..records.rows import NOT_ENGINES, Row
-from ..records.verdicts import VERDICTS, Verdict
+from ..records.verdicts import GRAVITY, VERDICTS, Verdict
 from .findings import Entry, Split, entries, split
-
-GRAVITY = {verdict: place for place, verdict in enumerate(VERDICTS)}
 
 # What a step of an engine's own may be. Whatever else is found is a property of the graph as it is written, which
 # any engine may run into: there all engines share an entry.

@@ -15,10 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import CommandError
-from ..records.verdicts import VERDICTS, Verdict
+from ..records.verdicts import GRAVITY, VERDICTS, Verdict
 from ..words import counted
 
-GRAVITY: Mapping[str, int] = {verdict: place for place, verdict in enumerate(VERDICTS)}
 ERODED, CLOSE = 2.0, 0.25  # a score so many times as high, and so near its bound
 SHOWN = 40  # groups in a terminal
 
@@ -149,7 +148,7 @@ def _kind(before: Number | None, after: Number) -> Kind | None:
 def _change(kind: Kind, engine: str, case: str, keys: Sequence[Key], first: Run, second: Run) -> Change:
     def gravity(key: Key) -> tuple[float, float]:
         after = second.numbers[key]
-        return GRAVITY.get(after.verdict, 0), after.score or 0.0
+        return GRAVITY.get(_verdict(after.verdict), 0), after.score or 0.0
 
     worst = max(keys, key=gravity)
     before, after = first.numbers.get(worst), second.numbers[worst]

@@ -48,6 +48,10 @@ def explained(case: Case, point: int = 0, node: str = "") -> list[Part]:
 
     Raises CommandError for a point or a node that the case does not have.
     """
+    return _parts(case, _numbers(case, point, node), node)
+
+
+def _numbers(case: Case, point: int, node: str) -> _Numbers:
     if point >= len(case.points):
         raise CommandError(f"{case.name} has no point {point}: it has {len(case.points)}, counted from 0")
     if node and node not in case.graph.by_name:
@@ -55,7 +59,10 @@ def explained(case: Case, point: int = 0, node: str = "") -> list[Part]:
         some = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
         hint = " ".join(filter(None, [nearest(node, names), f"It has {some}."]))
         raise CommandError(f"{case.name} has no node `{node}`. {hint}")
-    numbers = _Numbers(case.graph, case.inputs(point, "float64"), case.cotangent("float64"))
+    return _Numbers(case.graph, case.inputs(point, "float64"), case.cotangent("float64"))
+
+
+def _parts(case: Case, numbers: _Numbers, node: str) -> list[Part]:
     told = [n for n in case.graph.nodes if node in ("", n.name)]
     parts = [
         Part("Forward: each value from those before it", tuple(_forward(numbers, told))),
@@ -82,13 +89,14 @@ def lines_of(part: Part, width: int = WIDEST) -> list[str]:
     return folded
 
 
-def in_markdown(case: Case, parts: Sequence[Part], point: int = 0) -> str:
-    """The explanation as a page, with the graph as a diagram where it is small enough to be one."""
+def in_markdown(case: Case, point: int = 0, node: str = "") -> str:
+    """The explanation as a page, with the graph as a diagram where it is small enough to be one. Raises as `explained`
+    does."""
+    numbers = _numbers(case, point, node)
     head = [f"# {case.name}", case.about]
     if count(case.graph) <= LARGEST:
-        numbers = _Numbers(case.graph, case.inputs(point, "float64"), case.cotangent("float64"))
         head.append(f"```mermaid\n{mermaid(case.graph, _beside(numbers))}\n```")
-    body = [f"## {part.title}\n\n```text\n{_flush(lines_of(part))}\n```" for part in parts]
+    body = [f"## {part.title}\n\n```text\n{_flush(lines_of(part))}\n```" for part in _parts(case, numbers, node)]
     return "\n\n".join(filter(None, [*head, *body]))
 
 

@@ -11,7 +11,7 @@ from ...harness.graph.language.printing import text_of
 from ...harness.records.outcome import Asked, CaseSummary, Outcome
 from ...harness.records.paths import Summary
 from ...harness.records.rows import NOT_ENGINES, LinkName, PairRow, Row, component
-from ...harness.records.verdicts import SEVERITY, VERDICTS, Verdict
+from ...harness.records.verdicts import GRAVITY, SEVERITY, Verdict
 from ...harness.telling.findings import Entry, Told, at_point, entries, told
 from .drawing import Drawing, draw
 from .plotting import Plot, plot
@@ -19,7 +19,6 @@ from .plotting import Plot, plot
 ROWS = 400  # that are no agreement, of one case
 PAIRS = 12
 STATEMENTS = 60
-GRAVITY: Mapping[Verdict, int] = {verdict: place for place, verdict in enumerate(VERDICTS)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ FILES = {
     "| directional",
     "graph/operations": "operation | parameters arithmetic exponential trigonometric special activation choice "
     "reduction linear_algebra convolution movement | pooling border indexing loss layer | __init__",
-    "graph/language": "habits printing | slips | expression | mistakes",
+    "graph/language": "habits printing | slips subscripts | expression | mistakes",
     "records": "formats growing verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions recording",

@@ -113,7 +113,7 @@ def test_arrays_kinks_and_composites_are_explained_too(path: Path) -> None:
     forward = {line.split(" = ")[0] for line in parts[0].lines}
     assert names <= forward
     assert all(len(line) <= 80 or " " not in line.strip() for part in parts for line in lines_of(part, 80))
-    assert f"# {case.name}\n" in in_markdown(case, parts)
+    assert f"# {case.name}\n" in in_markdown(case)
 
 
 def test_one_node_alone() -> None:

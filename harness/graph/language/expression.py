@@ -9,17 +9,16 @@ import ast
 import re
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import lru_cache
 from math import inf, prod
-from typing import cast
 
 from ..build import Builder
 from ..node import NAMED_CONSTANTS, Arg, Constant, GraphError, Param
 from ..operations.parameters import unknown_parameter
-from ..shapes import axes_of, index_of
-from .habits import NOT_BY_PLACE, place, refused, undefined, unknown_operation
+from ..shapes import axes_of
+from .habits import NOT_BY_PLACE, cut, place, refused, short, undefined, unknown_operation
 from .slips import slip
+from .subscripts import index_text
 
 BINARY: Mapping[type[ast.operator], str] = {
     ast.Add: "add",
@@ -86,10 +85,6 @@ def _too_deep() -> GraphError:
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 class Parser:
     """Builds expressions into `builder`. `scope` maps further names to arguments and `parameters` to values."""
 
@@ -136,9 +131,7 @@ class Parser:
             case [ast.Assign() as assignment]:
                 raise ExpressionError(refused(assignment), 0, 0)
             case _:
-                raise ExpressionError(
-                    *(slip(text.strip()) or (GraphError(f"`{_short(text)}`", "one expression"), 0, 0))
-                )
+                raise ExpressionError(*(slip(text.strip()) or (GraphError(f"`{cut(text)}`", "one expression"), 0, 0)))
 
     def _read(self, text: str) -> list[ast.stmt]:
         self._lines = text.strip().splitlines()
@@ -152,9 +145,7 @@ class Parser:
         if result != name:
             raise self._error(
                 tree,
-                GraphError(
-                    f"`{name}: {_short(ast.unparse(tree))}` computes nothing", "an operation", "use the name itself"
-                ),
+                GraphError(f"`{name}: {short(tree)}` computes nothing", "an operation", "use the name itself"),
             )
         return name
 
@@ -186,7 +177,9 @@ class Parser:
                     args = [self._build(left, base, ""), self._build(right, base, "")]
                     return self._apply(COMPARE[type(operator)], args, {}, base, name)
                 case ast.Subscript(value, index):
-                    return self._apply("getitem", [self._build(value, base, "")], {"index": _index(index)}, base, name)
+                    return self._apply(
+                        "getitem", [self._build(value, base, "")], {"index": index_text(index)}, base, name
+                    )
                 case ast.Call(ast.Name(op), operands, keywords):
                     return self._call(op, operands, keywords, base, name)
                 case _:
@@ -205,7 +198,7 @@ class Parser:
         text = self._lines[tree.lineno - 1].encode()[tree.col_offset : tree.end_col_offset].decode().replace("_", "")
         exponent = text.lower().partition("e")[2].lstrip("+-")
         if exponent.isdigit() and (len(exponent) > 4 or len(text) > 1000):
-            raise GraphError(f"the number {_short(text)}", "an exponent of at most four digits")
+            raise GraphError(f"the number {cut(text)}", "an exponent of at most four digits")
         return text if text[:2].lower() not in ("0x", "0o", "0b") else str(tree.value)
 
     def _name(self, name: str) -> Arg:
@@ -353,7 +346,7 @@ class Parser:
                 raise self._error(
                     tree,
                     GraphError(
-                        f"`{_short(ast.unparse(tree))}` as a parameter",
+                        f"`{short(tree)}` as a parameter",
                         "a number, True, False, None, text or a list of these",
                     ),
                 )
@@ -384,19 +377,3 @@ def _together(trees: list[ast.expr]) -> ast.expr:
     whole = ast.copy_location(ast.Tuple(trees, ast.Load()), first)
     whole.end_lineno, whole.end_col_offset = last.end_lineno, last.end_col_offset
     return whole
-
-
-def _index(tree: ast.expr) -> str:
-    text = ast.unparse(tree)
-    text = text[1:-1] if isinstance(tree, ast.Tuple) and text.startswith("(") else text
-    with suppress(ValueError):
-        if all(map(_is_basic, index_of(text))):
-            return text
-    raise GraphError(f"index [{_short(text)}]", "integers, slices, `...` and None", "`take` gathers along an axis")
-
-
-def _is_basic(item: object) -> bool:
-    if isinstance(item, slice):
-        start, stop, step = cast("tuple[object, object, object]", (item.start, item.stop, item.step))
-        return step != 0 and all(part is None or type(part) is int for part in (start, stop, step))
-    return item is None or item is Ellipsis or type(item) is int

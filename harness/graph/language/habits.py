@@ -175,9 +175,13 @@ def _dotted(text: str, value: ast.expr, name: str, operands: list[str] | None) -
 def short(tree: ast.AST) -> str:
     """A piece of Python as text, cut where it is long."""
     try:
-        text = ast.unparse(tree)
+        return cut(ast.unparse(tree))
     except RecursionError:
         return "..."
+
+
+def cut(text: str) -> str:
+    """Text of moderate length."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 
