@@ -34,12 +34,15 @@ def hear(name: str, model: Model, dtype: str, timeout: float) -> Record:
     def late(*_: object) -> None:
         raise OutOfTime
 
-    signal.signal(signal.SIGPROF, late)
-    signal.setitimer(signal.ITIMER_PROF, timeout)  # what others run on the machine does not count
+    before = signal.signal(signal.SIGPROF, late)
     try:
+        signal.setitimer(signal.ITIMER_PROF, timeout)  # what others run on the machine does not count
         return _heard(name, model, dtype)
     except OutOfTime as error:
         return Record(name, dtype, "out of time", reason=f"more than {timeout:g} s", where=_where(error))
+    finally:  # an alarm that is left on rings in whatever this process does next
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _heard(name: str, model: Model, dtype: str) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -47,6 +48,16 @@ def test_a_model_that_cannot_be_made_is_broken_and_one_that_does_not_end_is_out_
     broken, late = hear("zoo/elk", falls, "float64", timeout=60), hear("zoo/owl", hangs, "float64", timeout=0.1)
     assert (broken.outcome, broken.reason) == ("broken", "LookupError: no such weights")
     assert (late.outcome, late.reason) == ("out of time", "more than 0.1 s")
+
+
+def test_a_model_that_was_heard_leaves_no_alarm_behind() -> None:
+    pytest.importorskip("torch")
+    from hear import hear
+
+    for name, seconds in (("Linear", 60), ("LayerNorm", 1e-4)):
+        hear(f"torch_nn/{name}", families.family("torch_nn")[1][name], "float64", timeout=seconds)
+        assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+        assert signal.getsignal(signal.SIGPROF) is signal.SIG_DFL
 
 
 def test_names_of_models_are_their_own_in_every_family_that_is_installed() -> None:
