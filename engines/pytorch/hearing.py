@@ -28,6 +28,7 @@ from . import (
     calls_elementwise,
     calls_layers,
     calls_losses,
+    calls_matrices,
     calls_movement,
     calls_products,
     calls_recurrent,
@@ -43,9 +44,10 @@ from .nodes import Nodes, Tags, array, unusual
 from .places import Places
 from .tensors import PLAIN
 
-assert all(
-    (calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_recurrent, calls_reduction)
-)
+assert all((
+    calls_elementwise, calls_layers, calls_losses, calls_matrices, calls_movement, calls_products, calls_recurrent,
+    calls_reduction,
+))  # fmt: skip
 
 Tensor: TypeAlias = torch.Tensor
 DEFINE = '`gradaccord.define("f(x)", "its formula", torch=f)` makes one node of it'
