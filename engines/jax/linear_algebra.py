@@ -58,7 +58,9 @@ def qr(e: Equation) -> Meanings:
     if e.params["pivoting"]:
         raise Refused("`qr` with pivoting")
     _ = e.params["full_matrices"], e.params["use_magma"]
-    return [refined("qr", formula) for formula in matrices.qr(numbers(e), np.asarray(e.result(0)), np.asarray(e.result(1)))]
+    return [
+        refined("qr", formula) for formula in matrices.qr(numbers(e), np.asarray(e.result(0)), np.asarray(e.result(1)))
+    ]
 
 
 def _rows(e: Equation, k: int = 0) -> int:
@@ -77,7 +79,7 @@ def cholesky(e: Equation) -> Meaning:
     if not np.array_equal(a, np.swapaxes(a, -1, -2), equal_nan=True):
         raise Refused("`cholesky` of a matrix that is not symmetric to the last digit")
     if n > MOST:
-        made = refined("cholesky", matrices.cholesky(np.tril(np.asarray(e.result(0))), "copy(x0)"))
+        made = refined("cholesky", matrices.cholesky(a, np.tril(np.asarray(e.result(0))), read="copy(x0)"))
         assert isinstance(made, Meaning)
         return made
     lines, columns, left = list[str](), list[str](), "x0"
@@ -151,8 +153,12 @@ def _triangular(e: Equation, a: str, b: str, *, lower: bool, turned: bool, left:
         mask &= ~np.eye(n, dtype=bool)
     read = f"where(x2, {a}, {'x3' if e.params['unit_diagonal'] else '0'})"
     matrix = np.where(mask, matrix, ones if e.params["unit_diagonal"] else 0)
-    y, last = (y, "y") if left else (np.swapaxes(y, -1, -2), "matrix_transpose(y)")
-    formula = matrices.solved("triangular_solve", matrix, y, read, b, 4, last)
+    right = numbers(e, 1)
+    right, y = (right, y) if left else (np.swapaxes(right, -1, -2), np.swapaxes(y, -1, -2))
+    last = "{}" if left else "matrix_transpose({})"
+    formula = matrices.solved(
+        "triangular_solve", matrix, right, y, read=read, right=b, first=4, last=last, by_rows=True
+    )
     operands = [0, 1, mask, ones, *formula.constants]
     return Meaning("triangular_solve", operands, text=formula.text, stable=formula.stable)
 

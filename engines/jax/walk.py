@@ -213,7 +213,9 @@ class Walk:
                 nodes.append("")
                 arguments.append({})
                 if meaning is not None:
-                    value.refused = Refused(meaning.what, meaning.place if meaning.place.file else place, meaning.remedy)
+                    value.refused = Refused(
+                        meaning.what, meaning.place if meaning.place.file else place, meaning.remedy
+                    )
                 continue
             value.node, used = self._node(meaning, values, value, place)
             nodes.append(value.node)

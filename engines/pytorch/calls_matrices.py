@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -104,9 +105,9 @@ def _(x: Any, mode: Any = "reduced", *, out: Any) -> Step:
 
 @row("linalg_cholesky", "cholesky")
 def _(x: Any, upper: bool = False, *, result: Any) -> Step:
-    _ = matrices.symmetric("cholesky", _numbers(x), _unit(x), lower=not upper)
-    own, last = (result.mT, "matrix_transpose(l)") if upper else (result, "l")
-    formula = matrices.cholesky(_numbers(own), matrices.one_triangle("x5", halved=True), last)
+    whole = matrices.symmetric("cholesky", _numbers(x), _unit(x), lower=not upper)
+    own, last = (result.mT, "matrix_transpose({})") if upper else (result, "{}")
+    formula = matrices.cholesky(whole, _numbers(own), read=matrices.one_triangle("x7", halved=True), last=last)
     step = _step("cholesky", [x], formula)
     mask = _tensor(matrices.triangle(x.shape[-1], lower=not upper))
     return Step("cholesky", [*step.args, mask], text=step.text, stable=step.stable)
@@ -119,26 +120,24 @@ def _(x: Any, upper: bool = False, *, result: Any) -> Step:
 def _(a: Any, b: Any, *, left: bool = True, result: Any) -> Step:
     if not left:
         raise Unheard("`solve` from the right", "Solve with the transposed matrices: solve(a.mT, b.mT).mT")
-    vector = b.ndim == 1 or (b.ndim == a.ndim - 1 and b.shape == a.shape[:-1])
-    return _solved("solve", a, b, result, vector=vector)
-
-
-def _solved(name: str, a: Any, b: Any, result: Any, *, vector: bool) -> Step:
-    y = _numbers(result[..., None] if vector else result)
-    right, last = ("expand_dims(x1, axis=-1)", "squeeze(y, axis=-1)") if vector else ("copy(x1)", "y")
-    return _step(name, [a, b], matrices.solved(name, _numbers(a), y, "copy(x0)", right, 2, last))
+    known, y, right, last = _numbers(b), _numbers(result), "copy(x1)", "{}"
+    if b.ndim == 1 or (b.ndim == a.ndim - 1 and b.shape == a.shape[:-1]):  # vectors
+        known, y, right, last = known[..., None], y[..., None], "expand_dims(x1, axis=-1)", "squeeze({}, axis=-1)"
+    formula = matrices.solved("solve", _numbers(a), known, y, read="copy(x0)", right=right, first=2, last=last)
+    return _step("solve", [a, b], formula)
 
 
 @row("linalg_inv", "inverse")
 def _(a: Any, *, result: Any) -> Step:
     eye = torch.eye(a.shape[-1], dtype=torch.float64)
-    return _step("inv", [a, eye], matrices.solved("inv", _numbers(a), _numbers(result), "copy(x0)", "copy(x1)", 2))
+    formula = matrices.solved(
+        "inv", _numbers(a), _numbers(eye), _numbers(result), read="copy(x0)", right="copy(x1)", first=2
+    )
+    return _step("inv", [a, eye], formula)
 
 
 @row("linalg_solve_triangular")
-def _(
-    a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False, result: Any
-) -> Step:  # fmt: skip
+def _(a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False, result: Any) -> Step:
     if not left:
         raise Unheard("`solve_triangular` from the right", "Solve with the transposed matrices.")
     n = a.shape[-1]
@@ -147,21 +146,24 @@ def _(
         mask &= ~np.eye(n, dtype=bool)
     matrix = np.where(mask, _numbers(a), eye if unitriangular else 0)
     read = f"where(x2, x0, {'x3' if unitriangular else '0'})"
-    formula = matrices.solved("solve_triangular", matrix, _numbers(result), read, "copy(x1)", 4)
+    formula = matrices.solved(
+        "solve_triangular", matrix, _numbers(b), _numbers(result), read=read, right="copy(x1)", first=4, by_rows=True
+    )
     return _step("solve_triangular", [a, b, _tensor(mask), _tensor(eye)], formula)
 
 
 @row("cholesky_solve")
 def _(b: Any, factor: Any, upper: bool = False, *, result: Any) -> Step:
-    n = factor.shape[-1]
-    mask = matrices.triangle(n, lower=not upper)
+    mask = matrices.triangle(factor.shape[-1], lower=not upper)
     half = np.where(mask, _numbers(factor), 0)
     # Where the rest is 0, as a factor has it, the gradient is that of all of it.
     read = "x0" if np.array_equal(half, _numbers(factor)) else "where(x2, x0, 0)"
     half = np.swapaxes(half, -1, -2) if upper else half
     read = f"matrix_transpose({read}) @ {read}" if upper else f"{read} @ matrix_transpose({read})"
     whole = half @ np.swapaxes(half, -1, -2)
-    formula = matrices.solved("cholesky_solve", whole, _numbers(result), read, "copy(x1)", 3)
+    formula = matrices.solved(
+        "cholesky_solve", whole, _numbers(b), _numbers(result), read=read, right="copy(x1)", first=3
+    )
     return _step("cholesky_solve", [factor, b, _tensor(mask)], formula)
 
 
@@ -170,40 +172,55 @@ def _(b: Any, factor: Any, upper: bool = False, *, result: Any) -> Step:
 MOST = 16  # rows that are eliminated
 
 
-def _pivots(a: Any) -> tuple[list[str], list[str], float, Any]:
-    """Elimination: its lines, the pivots, the sign of the order of the rows, and where these come from."""
-    n, lead = a.shape[-1], a.shape[:-2]
+def _determinant(name: str, a: Any) -> Step:
+    """Elimination with the rows in the order of the largest pivots. What rounding may do is the change to first order
+    of a matrix that is off by as much as an elimination, of it or its transpose, may err by."""
+    n, lead, numbers = a.shape[-1], a.shape[:-2], _numbers(a)
     if n > MOST:
         raise Unheard(f"a determinant of {n} rows: at most {MOST} are written out")
-    _, pivots = torch.linalg.lu_factor(a.detach())
-    order = torch.arange(n).expand(*lead, n).clone()
-    flat, swaps = order.reshape(-1, n), pivots.reshape(-1, n)
-    signs = np.ones(len(flat))
-    for one in range(len(flat)):
-        for k in range(n):
-            j = int(swaps[one, k]) - 1
-            if j != k:
-                flat[one, [k, j]], signs[one] = flat[one, [j, k]], -signs[one]
-    whole = torch.arange(a.numel()).reshape(a.shape)
-    places = torch.take_along_dim(whole, flat.reshape(*lead, n)[..., None], dim=-2)
-    lines, found = [f"a0 = take(reshape(x0, shape=[{a.numel()}]), x1, axis=0)"], list[str]()
+    order, signs, sizes = matrices.eliminated(numbers)
+    places = np.take_along_axis(np.arange(a.numel()).reshape(a.shape), order[..., None], axis=-2)
+    lines, pivots = [f"a0 = take(reshape(x0, shape=[{a.numel()}]), x1, axis=0)"], list[str]()
     for k in range(n):
-        found.append(f"a{k}[..., 0, 0]")
+        pivots.append(f"a{k}[..., 0, 0]")
         if k < n - 1:
-            lines.append(f"a{k + 1} = a{k}[..., 1:, 1:] - (a{k}[..., 1:, 0:1] / a{k}[..., 0:1, 0:1]) @ a{k}[..., 0:1, 1:]")
-    return lines, found, signs.reshape(lead), places
+            lines.append(
+                f"a{k + 1} = a{k}[..., 1:, 1:] - (a{k}[..., 1:, 0:1] / a{k}[..., 0:1, 0:1]) @ a{k}[..., 0:1, 1:]"
+            )
+    operands, stable = [a, _tensor(places), _tensor(signs.reshape(lead))], ""
+    with suppress(Refused):  # a singular one is rounded step by step
+        inverse, (sign, size) = matrices.inverse_of("det", numbers), np.linalg.slogdet(numbers)
+        sizes = np.maximum(sizes, matrices.eliminated(numbers.swapaxes(-1, -2))[2].swapaxes(-1, -2))
+        known = sign * np.exp(size) if name == "det" else size
+        lost = n * (np.abs(known) if name == "det" else np.abs(np.log(np.abs(_own_pivots(a)))).sum(-1))
+        operands += map(_tensor, (inverse, numbers, np.eye(n), n * sizes, known, lost, sign))
+        change = "sum(matrix_transpose(m) * ({} - x4), axis=[-2, -1])".format
+        known_times, own_times = ("x7 * ", "y * ") if name == "det" else ("", "")
+        stable = (
+            "a = stop_gradient(x0) + (x6 - x6); m = x3 + x3 @ (x5 - a @ x3); "
+            f"y = x7 + (x8 - x8) + {known_times}{change('a')}; y = y + {own_times}{change('x0')}; "
+        )
+        stable += joined("x9", "y") if name == "slogdet" else "copy(y)"
+    sizes = " + ".join(f"log(abs({pivot}))" for pivot in pivots)
+    sign = " * ".join(["x2", *(f"sign({pivot})" for pivot in pivots)])
+    last = {"det": " * ".join(["x2", *pivots]), "slogdet": joined(sign, sizes), "logdet": f"{sizes} + log({sign})"}
+    return Step(name, operands, text="; ".join([*lines, last[name]]), stable=stable)
+
+
+def _own_pivots(a: Any) -> Array:
+    return _numbers(torch.linalg.lu_factor(a.detach())[0].diagonal(dim1=-2, dim2=-1))
 
 
 @row("linalg_det", "det")
 def _(a: Any) -> Step:
-    lines, pivots, signs, places = _pivots(a)
-    return Step("det", [a, places, _tensor(np.asarray(signs))], text="; ".join([*lines, " * ".join(["x2", *pivots])]))
+    return _determinant("det", a)
 
 
-@row("linalg_slogdet", "slogdet", "logdet")
-def _(a: Any, *, name: str) -> Step:
-    lines, pivots, signs, places = _pivots(a)
-    sizes = " + ".join(f"log(abs({pivot}))" for pivot in pivots)
-    sign = " * ".join(["x2", *(f"sign({pivot})" for pivot in pivots)])
-    last = f"{sizes} + log({sign})" if name == "logdet" else joined(sign, sizes)
-    return Step(name, [a, places, _tensor(np.asarray(signs))], text="; ".join([*lines, last]))
+@row("linalg_slogdet", "slogdet")
+def _(a: Any) -> Step:
+    return _determinant("slogdet", a)
+
+
+@row("logdet")
+def _(a: Any) -> Step:
+    return _determinant("logdet", a)

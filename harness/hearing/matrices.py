@@ -1,13 +1,16 @@
 """What decompositions of matrices and linear systems mean: the run's own result, refined by steps that are products alone.
 
 A refinement has one fixed point near the run's own result, the exact one, and comes so much nearer with each step that
-a few are exact to all digits that count. Its derivative at the fixed point is that of the result. One step alone says
-what rounding may do: it has the residuals that a stable algorithm has, each of its products rounded once.
+a few are exact to all digits that count. Its derivative at the fixed point is that of the result.
+
+What rounding may do is said by the first step: the result of a matrix that is off by as much as a stable algorithm may
+err (Higham 2002), whose balls are those of the result, and a change to first order beside it, which is 0 and has the
+derivative. `x - x` of a constant x is a ball around 0 of twice its unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +21,7 @@ from .heard import Refused
 MOST = 128  # rows: time and memory grow as their third power
 CLOSE = 1024  # roundings: two numbers that are not further apart than so many cannot be told from equal ones
 STEPS = 4  # each at least doubles the digits: 2^-10 becomes 2^-160
-AWAY = "Give the function that calls it a meaning by `gradaccord.define`, or keep a small multiple of `eye` between them."
+AWAY = "Give the function that calls it a meaning by `gradaccord.define`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +34,32 @@ class Formula:
     constants: Sequence[Array]
 
 
+def _formula(start: str, step: str, last: str, stable: str, constants: Sequence[Array]) -> Formula:
+    return Formula("; ".join([start, *[step] * STEPS, last]), stable, constants)
+
+
 def _checked(name: str, *arrays: Array) -> None:
     for array in arrays:
         if max(array.shape[-2:]) > MOST:
-            raise Refused(f"`{name}` of {max(array.shape[-2:])} rows or columns: at most {MOST} are heard")
+            raise Refused(f"`{name}` of {max(array.shape[-2:])} rows or columns: at most {MOST} are heard", remedy=AWAY)
+        if not np.isfinite(array).all():
+            raise Refused(f"`{name}` of a matrix that is not finite", remedy="Find out where it comes from.")
 
 
-def _diagonal(n: int, shape: Sequence[int]) -> tuple[str, Array]:
+def triangle(n: int, *, lower: bool = True) -> Array:
+    """The mask of it, with the diagonal."""
+    return np.tril(np.ones((n, n), bool)) if lower else np.triu(np.ones((n, n), bool))
+
+
+def _diagonal(shape: Sequence[int]) -> tuple[str, Array]:
     """A text for the diagonal of `{}`, by an index array `{}`; and that."""
-    lead = "".join(f"{int(k)}, " for k in shape[:-2])
+    n, lead = shape[-1], "".join(f"{int(k)}, " for k in shape[:-2])
     return f"take(reshape({{}}, shape=[{lead}{n * n}]), {{}}, axis=-1)", np.arange(n) * (n + 1)
 
 
-def _steps(count: int, step: str, last: str) -> str:
-    return "; ".join([*[step] * count, last])
-
-
-def _sloped(values: str, step: str, change: str) -> str:
-    """Values whose own rounding is that of `values`; their derivative, that of `change`, has the rounding of vectors."""
-    stopped = "a = stop_gradient(a); " + step
-    return f"kept = stop_gradient({values}); whole = copy(a); {stopped}; a = copy(whole); kept + {change}"
+def _largest(a: Array, axes: tuple[int, ...] = (-2, -1)) -> Array:
+    """A number for each matrix, or each column: as many times its largest as it has rows."""
+    return max(a.shape[-2:]) * np.abs(a).max(axis=axes, keepdims=True, initial=0)
 
 
 # --- symmetric matrices ----------------------------------------------------------------------------------------------
@@ -61,10 +70,10 @@ def symmetric(name: str, a: Array, u: float, *, lower: bool = True) -> Array:
     roundings: what is read then is another function than the one whose gradient frameworks give."""
     a = np.asarray(a, np.float64)
     _checked(name, a)
-    if not np.isfinite(a).all():
-        raise Refused(f"`{name}` of a matrix that is not finite")
     if (np.abs(a - np.swapaxes(a, -1, -2)) > CLOSE * u * np.abs(a).max(initial=0)).any():
-        said = f"`{name}` of a matrix that is not symmetric: it reads one triangle, and its gradient is that of all of it"
+        said = (
+            f"`{name}` of a matrix that is not symmetric: it reads one triangle, and its gradient is that of all of it"
+        )
         raise Refused(said, remedy="Hand it (a + a.T) / 2.")
     half = np.tril(a, -1) if lower else np.triu(a, 1)
     return half + np.swapaxes(half, -1, -2) + np.where(np.eye(a.shape[-1], dtype=bool), a, 0)
@@ -75,11 +84,6 @@ def one_triangle(mask: str, *, halved: bool) -> str:
     of half of it and half of its transpose."""
     read = f"x0 + stop_gradient(where({mask}, x0, matrix_transpose(x0)) - x0)"
     return f"({read}) / 2 + matrix_transpose({read}) / 2" if halved else read
-
-
-def triangle(n: int, *, lower: bool = True) -> Array:
-    """The mask of it."""
-    return np.tril(np.ones((n, n), bool)) if lower else np.triu(np.ones((n, n), bool))
 
 
 def eigh(
@@ -96,8 +100,7 @@ def eigh(
     found, vectors = np.linalg.eigvalsh(whole), np.asarray(vectors, np.float64)
     size = np.abs(found).max(axis=-1, initial=0)[..., None, None]
     near = np.abs(found[..., None, :] - found[..., :, None]) <= CLOSE * u * size
-    apart = ~near
-    diagonal, index = _diagonal(n, whole.shape)
+    diagonal, index = _diagonal(whole.shape)
     read = f"a = {one_triangle('x4', halved=halved)}"
     measured = (
         "r = x2 - matrix_transpose(x) @ x; s = matrix_transpose(x) @ (a @ x); "
@@ -107,13 +110,14 @@ def eigh(
         f"{measured}; v = expand_dims(w, axis=-2); d = where(x3, v - expand_dims(w, axis=-1), 1); "
         "x = x + x @ where(x3, (s + v * r) / d, r / 2)"
     )
-    constants = [vectors, np.eye(n), apart, triangle(n, lower=lower), index]
     start = f"{read}; x = copy(x1)"
-    slopes = _sloped("w", step, "sum(x * ((a - x6) @ x), axis=-2)")
-    values = Formula(f"{start}; {_steps(STEPS, step, measured)}; w", f"{start}; {measured}; {slopes}", [*constants, whole])
+    off = f"{start}; e = a - x6; a = stop_gradient(a) + (x7 - x7); {step}; c = matrix_transpose(x) @ (e @ x)"
+    constants = [vectors, np.eye(n), ~near, triangle(n, lower=lower), index, whole, _largest(whole)]
+    values = _formula(start, step, f"{measured}; w", f"{off}; w + {diagonal.format('c', 'x5')}", constants)
     if (near & ~np.eye(n, dtype=bool)).any():
-        return values, Refused("eigenvectors of eigenvalues that are equal or as good as equal: they have no derivative")
-    return values, Formula(f"{start}; {_steps(STEPS, step, 'x')}", f"{start}; {step}; x", constants)
+        said = "eigenvectors of eigenvalues that are equal or as good as equal: they have no derivative"
+        return values, Refused(said, remedy="Use the eigenvalues alone, or functions of the matrix itself.")
+    return values, _formula(start, step, "x", f"{off}; x + x @ where(x3, c / d, 0)", constants)
 
 
 # --- any matrix ------------------------------------------------------------------------------------------------------
@@ -122,13 +126,13 @@ def eigh(
 def svd(
     a: Array, u_own: Array, v_own: Array, u: float, *, turned: bool = True
 ) -> tuple[Formula, Formula | Refused, Formula | Refused]:
-    """Singular values, left vectors and right vectors (as rows, or as columns where they are not `turned`) of A = U S V', thin: U becomes U + U F + (A V - U U'A V)
-    / s and V likewise, where R = I - U'U, Q = I - V'V, T = U'AV, s_i = T_ii / (1 - (R_ii + Q_ii) / 2), F_ii = R_ii / 2
-    and F_ij = (s_j (T_ij + s_j R_ij) + s_i (T_ji + s_j Q_ij)) / (s_j^2 - s_i^2) (Ogita and Aishima 2020)."""
+    """Singular values, left vectors and right vectors (as rows, or as columns where they are not `turned`) of
+    A = U S V', thin: U becomes U + U F + (A V - U U'A V) / s and V likewise, where R = I - U'U, Q = I - V'V, T = U'AV,
+    s_i = T_ii / (1 - (R_ii + Q_ii) / 2), F_ii = R_ii / 2, G_ii = Q_ii / 2 and, of M = T + R S and N = T' + Q S,
+    F_ij = (s_j M_ij + s_i N_ij) / (s_j^2 - s_i^2), G_ij = (s_i M_ij + s_j N_ij) / (s_j^2 - s_i^2) (Ogita and Aishima
+    2020)."""
     a = np.asarray(a, np.float64)
     _checked("svd", a)
-    if not np.isfinite(a).all():
-        raise Refused("`svd` of a matrix that is not finite")
     found = np.linalg.svd(a, compute_uv=False)
     k = found.shape[-1]
     left, right = np.asarray(u_own, np.float64), np.swapaxes(np.asarray(v_own, np.float64), -1, -2)
@@ -137,119 +141,157 @@ def svd(
     size = found.max(axis=-1, initial=0)[..., None, None]
     near = np.abs(found[..., None, :] - found[..., :, None]) <= CLOSE * u * size
     small = found <= CLOSE * u * size[..., 0]
-    diagonal, index = _diagonal(k, (*a.shape[:-2], k, k))
+    diagonal, index = _diagonal((*a.shape[:-2], k, k))
     measured = (
         "r = x3 - matrix_transpose(x) @ x; q = x3 - matrix_transpose(y) @ y; c = a @ y; b = matrix_transpose(a) @ x; "
         "t = matrix_transpose(x) @ c; "
         f"s = {diagonal.format('t', 'x5')} / (1 - ({diagonal.format('r', 'x5')} + {diagonal.format('q', 'x5')}) / 2)"
     )
+    # What lies outside of the span: only of a side that is longer than the other.
+    rest = {"x": " + (c - x @ t) / where(x6, 1, sj)", "y": " + (b - y @ matrix_transpose(t)) / where(x6, 1, sj)"}
+    if a.shape[-2] <= k:
+        rest["x"] = ""
+    if a.shape[-1] <= k:
+        rest["y"] = ""
     step = (
         f"{measured}; sj = expand_dims(s, axis=-2); si = expand_dims(s, axis=-1); "
-        "d = where(x4, (sj - si) * (sj + si), 1); m = t + sj * r; n = matrix_transpose(t) + sj * q; "
-        "f = where(x4, (sj * m + si * n) / d, r / 2); g = where(x4, (si * m + sj * n) / d, q / 2)"
+        "d = where(x4, (sj - si) * (sj + si), 1); m = t + r * sj; n = matrix_transpose(t) + q * sj; "
+        "f = where(x4, (sj * m + si * n) / d, r / 2); g = where(x4, (si * m + sj * n) / d, q / 2); "
+        f"z = x + x @ f{rest['x']}; y = y + y @ g{rest['y']}; x = copy(z)"
     )
-    constants: list[Array] = [left, right, np.eye(k), ~near, index, small[..., None, :]]
-    # What lies outside of the span: only of a side that is longer than the other. Rounding is that of whole columns.
-    rest = {"x": "c - x @ t", "y": "b - y @ matrix_transpose(t)"}
-    wide = "x" if a.shape[-2] > k else "y" if a.shape[-1] > k else ""
-    parts = {side: f" + ({rest[side]}) / where(x6, 1, sj)" if side == wide else "" for side in "xy"}
-    whole = {side: part.replace(rest[side], f"x7 @ (matrix_transpose(x7) @ ({rest[side]}))") for side, part in parts.items()}
-    if wide:
-        constants.append(basis(left if wide == "x" else right))
-
-    def stepped(parts: Mapping[str, str]) -> str:
-        return f"{step}; z = x + x @ f{parts['x']}; y = y + y @ g{parts['y']}; x = copy(z)"
-
-    once, step = stepped(whole), stepped(parts)
     start = "a = copy(x0); x = copy(x1); y = copy(x2)"
-    last = "matrix_transpose(y)" if turned else "y"
-    slopes = _sloped("s", once, f"sum(x * ((a - x{len(constants) + 1}) @ y), axis=-2)")
-    values = Formula(f"{start}; {_steps(STEPS, step, measured)}; s", f"{start}; {measured}; {slopes}", [*constants, a])
-    off = near & ~np.eye(k, dtype=bool)
-    if off.any() or (small.any() and max(a.shape[-2:]) > min(a.shape[-2:])):
-        which = "that are equal or as good as equal" if off.any() else "that are 0"
-        return values, *([Refused(f"singular vectors of singular values {which}: they have no derivative")] * 2)
+    off = (
+        f"{start}; e = a - x7; a = stop_gradient(a) + (x8 - x8); {step}; "
+        "c = e @ y; b = matrix_transpose(e) @ x; t = matrix_transpose(x) @ c"
+    )
+    constants = [left, right, np.eye(k), ~near, index, small[..., None, :], a, _largest(a)]
+    values = _formula(start, step, f"{measured}; s", f"{off}; s + {diagonal.format('t', 'x5')}", constants)
+    equal = (near & ~np.eye(k, dtype=bool)).any()
+    if equal or (small.any() and a.shape[-2] != a.shape[-1]):
+        which = "that are equal or as good as equal" if equal else "that are 0"
+        said = f"singular vectors of singular values {which}: they have no derivative"
+        refused = Refused(said, remedy="Use the singular values alone, or functions of the matrix itself.")
+        return values, refused, refused
+    rounded = {
+        "x": f"x + x @ where(x4, (sj * t + si * matrix_transpose(t)) / d, 0){rest['x']}",
+        "y": f"y + y @ where(x4, (si * t + sj * matrix_transpose(t)) / d, 0){rest['y']}",
+    }
+    shown = "matrix_transpose({})".format if turned else "{}".format
     return (
         values,
-        Formula(f"{start}; {_steps(STEPS, step, 'x')}", f"{start}; {once}; x", constants),
-        Formula(f"{start}; {_steps(STEPS, step, last)}", f"{start}; {once}; {last}", constants),
+        _formula(start, step, "x", f"{off}; {rounded['x']}", constants),
+        _formula(start, step, shown("y"), f"{off}; {shown(rounded['y'])}", constants),
     )
 
 
 def qr(a: Array, q_own: Array, r_own: Array) -> tuple[Formula, Formula]:
     """Q and R of A = Q R, thin, with the signs of the run: Q = A M with M the inverse of the run's R, and then Q becomes
-    Q + Q up(I - Q'Q), where up is the upper part with half of the diagonal; R is Q'A. Rounding is that of reflections,
-    which turn whole columns (Higham 2002, theorem 19.4)."""
+    Q + Q up(I - Q'Q), where up is the upper part with half of the diagonal; R is Q'A. Reflections err by columns (Higham
+    2002, theorem 19.4). To first order dR = P R and dQ = dA / R - Q P, where P = up(Z + Z'), Z = Q'dA / R."""
     a, q, r = (np.asarray(x, np.float64) for x in (a, q_own, r_own))
     _checked("qr", a)
     n = a.shape[-1]
     if a.shape[-2] < n or r.shape[-2] != n:
         raise Refused("`qr` of a matrix that is wider than high, or in its complete form", remedy=AWAY)
-    constants = [inverse_of("qr", r), np.eye(n), triangle(n, lower=False), q, r, basis(q)]
+    constants = [inverse_of("qr", r), np.eye(n), triangle(n, lower=False), q, r, a, _largest(a, (-2,))]
     step = "d = x2 - matrix_transpose(q) @ q; q = q + q @ where(x3, d - d * x2 / 2, 0)"
-    upwards = "where(x3, matrix_transpose(q) @ x0, 0)"
-    rounded = f"q = x4 + (x6 @ (matrix_transpose(x6) @ (x0 - x4 @ x5))) @ x1; {step}"
-    return (
-        Formula(f"q = x0 @ x1; {_steps(STEPS, step, 'q')}", f"{rounded}; q", constants),
-        Formula(f"q = x0 @ x1; {_steps(STEPS, step, upwards)}", f"{rounded}; {upwards}", constants),
+    off = (
+        f"a = stop_gradient(x0) + (x7 - x7); q = x4 + (a - x4 @ x5) @ x1; {step}; "
+        "r = where(x3, matrix_transpose(q) @ a, 0); m = x1 + x1 @ (x2 - r @ x1); e = (x0 - x6) @ m; "
+        "z = matrix_transpose(q) @ e; z = z + matrix_transpose(z); p = where(x3, z - z * x2 / 2, 0)"
     )
-
-
-def basis(q: Array) -> Array:
-    """Orthonormal columns, with those that they lack: Q Q' is the identity, and its rounding that of whole columns."""
-    return np.linalg.qr(np.asarray(q, np.float64), mode="complete")[0]
+    start = "q = x0 @ x1"
+    return (
+        _formula(start, step, "q", f"{off}; q + e - q @ p", constants),
+        _formula(start, step, "where(x3, matrix_transpose(q) @ x0, 0)", f"{off}; r + p @ r", constants),
+    )
 
 
 def inverse_of(name: str, a: Array) -> Array:
     """The inverse in float64, which refinements begin with. Raises Refused where it has too few digits for that."""
-    a = np.asarray(a, np.float64)
     _checked(name, a)
     try:
         inverse = np.linalg.inv(a)
     except np.linalg.LinAlgError:
         raise Refused(f"`{name}` of a matrix that is singular", remedy=AWAY) from None
-    condition = float((np.abs(a).sum(-1).max(-1, initial=0) * np.abs(inverse).sum(-1).max(-1, initial=0)).max(initial=0))
+    sizes = np.abs(a).sum(-1).max(-1, initial=0) * np.abs(inverse).sum(-1).max(-1, initial=0)
+    condition = float(sizes.max(initial=0))
     if not condition < 1e12:
-        raise Refused(f"`{name}` of a matrix that is close to a singular one: its condition is {condition:.0e}", remedy=AWAY)
+        said = f"`{name}` of a matrix that is close to a singular one: its condition is {condition:.0e}"
+        raise Refused(said, remedy=AWAY)
     return inverse
 
 
 # --- linear systems --------------------------------------------------------------------------------------------------
 
 
-def solved(name: str, a: Array, y: Array, read: str, right: str, first: int, last: str = "y") -> Formula:
-    """The solution y of A y = b: y becomes y + S (b - A y), where S r is t + M (r - A0 t), t = M r, with the inverse M
-    of A at this point, A0: so each residual is rounded as a stable solver may (Higham 2002, section 12.1).
+def eliminated(a: Array) -> tuple[Array, Array, Array]:
+    """Of an elimination with partial pivoting, for each matrix: which row became which, the sign of that order, and
+    |L| |U| in the order of the rows as they were: n times that is what the elimination may err by (Higham 2002, theorem
+    9.3)."""
+    a = np.asarray(a, np.float64)
+    n = a.shape[-1]
+    flat = a.reshape(-1, n, n)
+    orders, signs, sizes = np.empty(flat.shape[:2], np.int64), np.ones(len(flat)), np.empty(flat.shape)
+    for one, matrix in enumerate(flat):
+        u, low = matrix.copy(), np.zeros((n, n))
+        order: Array = np.arange(n)
+        for k in range(n):
+            j = k + int(np.argmax(np.abs(u[k:, k])))
+            if j != k:
+                u[[k, j]], low[[k, j]], order[[k, j]], signs[one] = u[[j, k]], low[[j, k]], order[[j, k]], -signs[one]
+            factor = u[k + 1 :, k] / u[k, k] if u[k, k] else np.zeros(n - k - 1)
+            u[k + 1 :] -= factor[:, None] * u[k]
+            low[k + 1 :, k] = factor
+        orders[one], sizes[one][order] = order, (np.abs(low) + np.eye(n)) @ np.abs(np.triu(u))
+    return orders.reshape(a.shape[:-1]), signs.reshape(a.shape[:-2]), sizes.reshape(a.shape)
+
+
+def solved(
+    name: str,
+    a: Array,
+    b: Array,
+    y: Array,
+    *,
+    read: str,
+    right: str,
+    first: int,
+    last: str = "{}",
+    by_rows: bool = False,
+) -> Formula:
+    """The solution y of A y = b: y becomes y + M (b - A y), with the inverse M of A at this point.
 
     `read` and `right` are texts for A and b, matrices, in operands x0, ...; `first` is how many these are. `last` is
-    a text for what is made of y.
+    what is made of y, `by_rows` whether A is triangular and errs row by row.
     """
-    a = np.asarray(a, np.float64)
-    inverse = inverse_of(name, a)
-    _checked(name, np.asarray(y))
-    step = f"r = b - a @ y; {applied('t', 'r', first + 1, first + 2)}; y = y + t"
-    start = f"a = {read}; b = {right}; y = copy(x{first})"
-    return Formula(f"{start}; {_steps(STEPS, step, last)}", f"{start}; {step}; {last}", [np.asarray(y, np.float64), inverse, a])
-
-
-def applied(result: str, of: str, inverse: int, matrix: int) -> str:
-    """What solves a system with a matrix that is constant, refined once."""
-    m = f"x{inverse}"
-    return f"{result} = {m} @ {of}; {result} = {result} + {m} @ ({of} - x{matrix} @ {result})"
-
-
-def cholesky(own: Array, read: str, last: str = "l") -> Formula:
-    """The lower factor of A = L L': L becomes L + L0 low(S (A - L L') S'), where L0 is the run's own factor, S solves
-    with it, and low is the lower part with half of the diagonal (Murray 2016, section 3). `read` is a text for A, `last` one for what
-    is made of L."""
-    own = np.asarray(own, np.float64)
-    _checked("cholesky", own)
-    n = own.shape[-1]
-    inverse = inverse_of("cholesky", own)
-    step = (
-        f"r = a - l @ matrix_transpose(l); {applied('t', 'r', 2, 1)}; r = matrix_transpose(t); {applied('z', 'r', 2, 1)}; "
-        "l = l + x1 @ (where(x4, matrix_transpose(z), 0) + z * x3 / 2)"
+    a, b, y = (np.asarray(x, np.float64) for x in (a, b, y))
+    _checked(name, a, y)
+    inverse, sizes = inverse_of(name, a), np.abs(a) if by_rows else eliminated(a)[2]
+    own, m, eye, a0, b0, size = (f"x{first + k}" for k in range(6))
+    step = f"r = b - a @ y; t = {m} @ r; t = t + {m} @ (r - {a0} @ t); y = y + t"
+    start = f"a = {read}; b = {right}; y = copy({own})"
+    off = (
+        f"{start}; da = a - {a0}; db = b - {b0}; a = stop_gradient(a) + ({size} - {size}); b = stop_gradient(b); "
+        f"m = {m} + {m} @ ({eye} - a @ {m}); y = y + m @ (b - a @ y)"
     )
+    constants = [y, inverse, np.eye(a.shape[-1]), a, b, a.shape[-1] * sizes]
+    return _formula(start, step, last.format("y"), f"{off}; {last.format('(y + m @ (db - da @ y))')}", constants)
+
+
+def cholesky(a: Array, own: Array, *, read: str, last: str = "{}") -> Formula:
+    """The lower factor of A = L L': L becomes L + L0 low(M (A - L L') M'), where L0 is the run's own factor, M its
+    inverse, and low is the lower part with half of the diagonal (Murray 2016, section 3). `read` is a text for A, `last`
+    what is made of L. An element errs by the roots of two of the diagonal (Higham 2002, theorem 10.3)."""
+    a, own = np.asarray(a, np.float64), np.asarray(own, np.float64)
+    n = own.shape[-1]
+    inverse, roots = inverse_of("cholesky", own), np.sqrt(np.abs(np.einsum("...ii->...i", a)))
+    low = "where(x4, z, 0) + z * x3 / 2"
+    step = f"z = x2 @ (a - l @ matrix_transpose(l)) @ matrix_transpose(x2); l = l + x1 @ ({low})"
     start = f"a = {read}; l = copy(x1)"
-    lower = np.tril(np.ones((n, n), bool), -1)
-    return Formula(f"{start}; {_steps(STEPS, step, last)}", f"{start}; {step}; {last}", [own, inverse, np.eye(n), lower])
+    off = (
+        f"{start}; e = a - x5; a = stop_gradient(a) + (x6 - x6); {step}; m = x2 + x2 @ (x3 - l @ x2); "
+        f"z = m @ e @ matrix_transpose(m)"
+    )
+    sizes = n * roots[..., :, None] * roots[..., None, :]
+    constants = [own, inverse, np.eye(n), triangle(n) & ~np.eye(n, dtype=bool), a, sizes]
+    return _formula(start, step, last.format("l"), f"{off}; {last.format(f'(l + l @ ({low}))')}", constants)

@@ -63,7 +63,7 @@ REFUSALS: dict[str, tuple[Callable[..., Any], str]] = {
     "complex": (lambda x: torch.fft.fft(x).abs().sum(), "complex"),
     "sparse": (lambda x: (x.to_sparse() @ x).sum(), "sparse_coo"),
     "subclass": (lambda x: (x.as_subclass(Labelled) * 2).sum(), "subclass of Tensor"),
-    "no row": (lambda x: torch.linalg.det(x), r"`torch.linalg.det` has no meaning here yet"),  # noqa: PLW0108
+    "no row": (lambda x: torch.special.i0(x).sum(), r"`torch.special.i0` has no meaning here yet"),
     "parameter": (lambda x: torch.div(x, 0.3, rounding_mode="floor").sum() + x.sum(), "rounding_mode"),
 }  # fmt: skip
 
