@@ -1,4 +1,4 @@
-"""What decompositions of matrices and linear systems mean: the run's own result, refined by steps that are products alone.
+"""What decompositions of matrices and linear systems mean: the run's own result, refined by steps that are products.
 
 A refinement has one fixed point near the run's own result, the exact one, and comes so much nearer with each step that
 a few are exact to all digits that count. Its derivative at the fixed point is that of the result.
@@ -80,7 +80,7 @@ def symmetric(name: str, a: Array, u: float, *, lower: bool = True) -> Array:
 
 
 def one_triangle(mask: str, *, halved: bool) -> str:
-    """The text of such a matrix: its numbers from one triangle, its derivative that of all of it, or, as PyTorch has it,
+    """The text of such a matrix: its numbers from one triangle, its derivative that of all of it, or, as PyTorch has,
     of half of it and half of its transpose."""
     read = f"x0 + stop_gradient(where({mask}, x0, matrix_transpose(x0)) - x0)"
     return f"({read}) / 2 + matrix_transpose({read}) / 2" if halved else read
@@ -185,9 +185,9 @@ def svd(
 
 
 def qr(a: Array, q_own: Array, r_own: Array) -> tuple[Formula, Formula]:
-    """Q and R of A = Q R, thin, with the signs of the run: Q = A M with M the inverse of the run's R, and then Q becomes
-    Q + Q up(I - Q'Q), where up is the upper part with half of the diagonal; R is Q'A. Reflections err by columns (Higham
-    2002, theorem 19.4). To first order dR = P R and dQ = dA / R - Q P, where P = up(Z + Z'), Z = Q'dA / R."""
+    """Q and R of A = Q R, thin, with the signs of the run: Q = A M with M the inverse of the run's R, and then Q is
+    Q + Q up(I - Q'Q), where up is the upper part with half of the diagonal; R is Q'A. Reflections err by columns
+    (Higham 2002, theorem 19.4). To first order dR = P R and dQ = dA / R - Q P, where P = up(Z + Z'), Z = Q'dA / R."""
     a, q, r = (np.asarray(x, np.float64) for x in (a, q_own, r_own))
     _checked("qr", a)
     n = a.shape[-1]
@@ -280,8 +280,8 @@ def solved(
 
 def cholesky(a: Array, own: Array, *, read: str, last: str = "{}") -> Formula:
     """The lower factor of A = L L': L becomes L + L0 low(M (A - L L') M'), where L0 is the run's own factor, M its
-    inverse, and low is the lower part with half of the diagonal (Murray 2016, section 3). `read` is a text for A, `last`
-    what is made of L. An element errs by the roots of two of the diagonal (Higham 2002, theorem 10.3)."""
+    inverse, and low is the lower part with half of the diagonal (Murray 2016, section 3). `read` is a text for A,
+    `last` what is made of L. An element errs by the roots of two of the diagonal (Higham 2002, theorem 10.3)."""
     a, own = np.asarray(a, np.float64), np.asarray(own, np.float64)
     n = own.shape[-1]
     inverse, roots = inverse_of("cholesky", own), np.sqrt(np.abs(np.einsum("...ii->...i", a)))

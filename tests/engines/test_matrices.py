@@ -1,5 +1,5 @@
-"""Decompositions of matrices and linear systems in both frameworks: right ones pass, wrong ones are found, and what has no
-derivative is said."""
+"""Decompositions of matrices and linear systems in both frameworks: right ones pass, wrong ones are found, and what has
+no derivative is said."""
 
 # The frameworks are annotated in part.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
