@@ -50,6 +50,7 @@ assert all((
 ))  # fmt: skip
 
 Tensor: TypeAlias = torch.Tensor
+TRANSFORM = "`torch.autograd.grad(..., create_graph=True)` is heard; or give the whole a meaning: `gradaccord.define`"
 DEFINE = '`gradaccord.define("f(x)", "its formula", torch=f)` makes one node of it'
 
 
@@ -83,7 +84,10 @@ class Hearing(TorchFunctionMode):
     ) -> Any:
         what, named_args = named(func), dict(kwargs or {})
         if torch._C._functorch.peek_interpreter_stack() is not None:
-            raise self.refused("a transform inside, such as grad, vmap or jacrev", Named("func", "torch.func"), DEFINE)
+            inside = Named("func", "torch.func")
+            raise self.refused("a transform inside, such as grad, vmap or jacrev", inside, TRANSFORM)
+        if what.name in ("_make_dual", "make_dual"):
+            raise self.refused("forward mode inside, such as jvp or linearize", what, TRANSFORM)
         if what.name == "grad" and getattr(func, "__module__", "") == "torch.autograd":
             return heard_grad(self, what, *args, **named_args)
         if what.name in REFUSED and getattr(func, "__module__", "") == REFUSED[what.name][0]:
