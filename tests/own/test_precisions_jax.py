@@ -54,11 +54,6 @@ def summed(x, w):
 
 
 SLOW = [pytest.param(dtype, marks=pytest.mark.slow) for dtype in ("float64", "float16")]
-    pytest.param("float64", marks=pytest.mark.slow),
-    "float32",
-    "bfloat16",
-    pytest.param("float16", marks=pytest.mark.slow),
-]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", *SLOW])
