@@ -51,6 +51,7 @@ assert all((
 
 Tensor: TypeAlias = torch.Tensor
 TRANSFORM = "`torch.autograd.grad(..., create_graph=True)` is heard; or give the whole a meaning: `gradaccord.define`"
+COMPLEX = "Give a function around it, which makes real numbers of it, a meaning with `gradaccord.define`"
 DEFINE = '`gradaccord.define("f(x)", "its formula", torch=f)` makes one node of it'
 
 
@@ -213,6 +214,8 @@ class Hearing(TorchFunctionMode):
         operands = [bound.pop(operand.name) for operand in operation.operands if operand.name in bound]
         if not isinstance(out, Tensor):
             raise Refused(f"`{place.call}` with several results", place, "Define a function that gives one of them.")
+        if out.is_complex():
+            raise Refused(f"`{place.call}` with a result that is complex", place, COMPLEX)
         arrays = [
             self.nodes.node_of(tags[id(x)][1] if id(x) in tags else x) if isinstance(x, Tensor) else number(x)
             for x in operands
@@ -238,7 +241,7 @@ class Hearing(TorchFunctionMode):
         if flows and what.name not in FLAT:
             odd = next((unusual(t) for t in floats if t.is_complex() or t.layout != torch.strided), "")
             if odd:
-                raise self.refused(f"a result that is {odd}", what, DEFINE)
+                raise self.refused(f"a result that is {odd}", what, COMPLEX if odd == "complex" else DEFINE)
             raise self.refused(f"`{what.shown}` has no meaning here yet", what, DEFINE)
         self.note("taken from the run", what)
         return self.nodes.flat(out)

@@ -235,7 +235,8 @@ def eliminated(a: Array) -> tuple[Array, Array, Array]:
     orders, signs, sizes = np.empty(flat.shape[:2], np.int64), np.ones(len(flat)), np.empty(flat.shape)
     for one, matrix in enumerate(flat):
         u, low = matrix.copy(), np.zeros((n, n))
-        order: Array = np.arange(n)
+        order = orders[one]
+        order[:] = np.arange(n)
         for k in range(n):
             j = k + int(np.argmax(np.abs(u[k:, k])))
             if j != k:
@@ -243,7 +244,7 @@ def eliminated(a: Array) -> tuple[Array, Array, Array]:
             factor = u[k + 1 :, k] / u[k, k] if u[k, k] else np.zeros(n - k - 1)
             u[k + 1 :] -= factor[:, None] * u[k]
             low[k + 1 :, k] = factor
-        orders[one], sizes[one][order] = order, (np.abs(low) + np.eye(n)) @ np.abs(np.triu(u))
+        sizes[one][order] = (np.abs(low) + np.eye(n)) @ np.abs(np.triu(u))
     return orders.reshape(a.shape[:-1]), signs.reshape(a.shape[:-2]), sizes.reshape(a.shape)
 
 

@@ -42,7 +42,7 @@ def _dual(x: Tensor) -> Tensor:
     with torch.autograd.forward_ad.dual_level(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what torch loads for it
         dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
-        return torch.autograd.forward_ad.unpack_dual(torch.sin(dual)).tangent.sum()
+        return torch.autograd.forward_ad.unpack_dual(torch.sin(dual)).primal.sum()
 
 
 class Labelled(torch.Tensor):
@@ -70,7 +70,7 @@ REFUSALS: dict[str, tuple[Callable[..., Any], str]] = {
     "hook": (_hooked, "a hook that changes a gradient"),
     "behind the tape": (_behind, "behind the tape"),
     "a leaf": (lambda x: x.mul_(2).sum(), "autograd forbids it"),
-    "complex": (lambda x: torch.fft.fft(x).abs().sum(), "complex"),
+    "complex": (lambda x: torch.fft.fft(x).abs().sum(), "complex.*a function around it"),
     "sparse": (lambda x: (x.to_sparse() @ x).sum(), "sparse_coo"),
     "subclass": (lambda x: (x.as_subclass(Labelled) * 2).sum(), "subclass of Tensor"),
     "no row": (lambda x: torch.special.i0(x).sum(), r"`torch.special.i0` has no meaning here yet"),
