@@ -11,8 +11,10 @@ from gradaccord.engines.backprop import prepare
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.second_order import Question, judge_along
 from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import Array, Evaluation
 from gradaccord.harness.records.rows import Row
+from gradaccord.harness.rules.update import Update
 
 from ..subject import subject
 
@@ -114,7 +116,7 @@ def test_where_a_shaken_run_leaves_the_domain_the_others_tell() -> None:
     about = subject("logaddexp(acosh(1 - x), relu(x - y))", "float32", x=0.0, y=-1.6851268)
     for garbage in (1e30, 7.0, 0.0):
         assert found(about, y=garbage)
-        value = Evaluation("ok", values={"f": np.float32(garbage)[()] * np.ones((), "f4")}, gradients=zeros(about))
+        value = Evaluation("ok", values={"f": np.asarray(garbage, np.float32)}, gradients=zeros(about))
         assert any(row.finding for row in judge(about, "x", value) if row.quantity == "value")
 
 
@@ -181,3 +183,25 @@ def test_an_engine_may_say_that_it_is_undefined_only_where_nothing_exists(
 ) -> None:
     rows = judge(subject(text, x=np.array(x)), "x", Evaluation("undefined", "a word"))
     assert [row.finding for row in rows] == [not believed]
+
+
+# --- in a path, whose links tell all as long as no step leaves the range --------------------------------------------
+
+FALLEN = {
+    "vecdot": ({"s": "vecdot(x, x)", "t": "s * 1e300", "f": "t * t * 1e60"}, [1e-170, 1e-170]),
+    "elementwise": ({"s": "x * x", "f": "sum(s) * 1e300"}, [1e-165, 1e-165]),
+    "product": ({"s": "prod(x)", "f": "s * 1e300"}, [1e-110, 1e-110, 1e-110]),
+    "variance": ({"s": "var(x)", "f": "s * 1e300"}, [1e-170, -1e-170]),
+    "kinked": ({"s": "elu(x * x)", "f": "sum(s) * 1e300"}, [1e-170]),
+    "softmax": ({"s": "softmax(x)", "t": "s[0] * 1e300", "f": "t * 1e47"}, [-800.0, 0.0]),
+}
+
+
+@pytest.mark.parametrize("name", FALLEN)
+def test_what_has_fallen_to_0_is_found_on_a_path_as_anywhere(name: str) -> None:
+    graph, x = FALLEN[name]
+    about = subject(graph, x=np.array(x))
+    update = Update("descent", {"step_size": "1e-300"}, 1)
+    with np.errstate(all="ignore"):
+        rows = trajectory(about, "x", prepare(about.graph, "float64"), update).rows
+    assert rows[0].name == "f" and rows[0].finding
