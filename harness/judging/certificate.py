@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..records.rows import LinkName, Quantity, Row
 from ..records.verdicts import FINDINGS, Verdict
 from .agreement import same_bits
 from .chain import Chain
-from .classify import Link
+from .classify import Link, place
 from .judge import blank_row, judged_whole
 from .range import all_finite, without_underflow
 from .unseen import of_plain
@@ -99,7 +99,7 @@ def _by_links(chain: Chain, blank: Row, *, held: bool = False) -> Iterator[Row]:
     output = graph.output.name
     if output in chain.values:
         plain = evaluation.values[output] if evaluation.output is None else evaluation.output
-        row = _row(blank, LinkName("value", output), chain.values[output], plain)
+        row = _without_truth(_row(blank, LinkName("value", output), chain.values[output], plain), plain, chain)
         yield other(row, "value", plain, evaluation.values[output])
     for node in graph.wanted:
         gradient = evaluation.gradients[node.name]
@@ -108,6 +108,7 @@ def _by_links(chain: Chain, blank: Row, *, held: bool = False) -> Iterator[Row]:
             yield replace(blank, quantity="gradient", name=node.name, verdict="not judged", reason=reason)
             continue
         row = _row(blank, LinkName("gradient", node.name), chain.adjoints[node.name], gradient)
+        row = _without_truth(row, gradient, chain)
         yield other(row, "gradient", gradient, shown[node.name])
     for link in chain.links.values():
         if link.verdict in FINDINGS and link.where != LinkName("value", output):
@@ -115,6 +116,27 @@ def _by_links(chain: Chain, blank: Row, *, held: bool = False) -> Iterator[Row]:
             numbers = {"value": evaluation.values, "adjoint": shown}.get(quantity, {}).get(name)
             terms = evaluation.terms or {}
             yield _row(blank, link.where, link, terms.get(use, numbers) if use is not None else numbers)
+
+
+def _without_truth(row: Row, numbers: Array, chain: Chain) -> Row:
+    """The row of what links call undefined, where the graph is too large for a truth: exp(-800) is 0, and its logarithm
+    soundly none. A gradient that is no number of an output that is one is off, since some side has one."""
+    subject, evaluation = chain.subject, chain.evaluation
+    floats = [x for x in subject.inputs.values() if x.dtype.kind not in "bi"]
+    if row.verdict != "undefined" or not all(_finite(x) for x in floats):
+        return row
+    there = evaluation.values[subject.graph.output.name] if evaluation.output is None else evaluation.output
+    lost = np.isnan(numbers.astype(np.float64))
+    if row.quantity == "gradient" and _finite(there) and lost.any():
+        index = place(np.argmax(lost), lost.shape)
+        reason = f"the output is a number, and its gradient is none; {row.reason}"
+        return replace(row, verdict="not finite", finding=True, index=index, engine_value=nan, reason=reason)
+    reason = f"the graph is too large to say whether there is a truth here; {row.reason}"
+    return replace(row, verdict="not judged", reason=reason)
+
+
+def _finite(numbers: Array) -> bool:
+    return bool(np.isfinite(numbers.astype(np.float64)).all())
 
 
 def _row(blank: Row, what: LinkName, link: Link, numbers: Array | None) -> Row:
