@@ -92,7 +92,7 @@ FILES = {
     "| native optimiser update | framework",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
-    "| links | batches proof sides | radii "
+    "| links | batches proof sides | groups radii "
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
     "| inputs keys | definitions indices | statements | known | case | ledger_file",
