@@ -204,6 +204,8 @@ def test_a_definition_that_makes_no_sense_is_refused(signature: str, text: str, 
 def test_a_function_of_no_framework_is_told_so() -> None:
     with pytest.raises(CommandError, match="no framework of"):
         gradaccord.check(abs, 3.0)
+    with pytest.raises(CommandError, match="3 is no function"):
+        gradaccord.check(3, X)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     with pytest.raises(CommandError, match="unknown framework `pytorch`"):
         gradaccord.check(lambda x: x, X, framework="pytorch")
 

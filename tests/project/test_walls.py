@@ -87,7 +87,7 @@ FILES = {
     "graph/language": "habits printing | slips subscripts | expression | mistakes",
     "records": "formats growing verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
-    "hearing": "heard structure | definitions recording",
+    "hearing": "heard structure | definitions matrices recording",
     "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition "
     "| native optimiser update | framework",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
