@@ -7,6 +7,7 @@ A shape rule gives the static shape of a result from the shapes of its operands 
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import EllipsisType
@@ -58,7 +59,9 @@ def one_axis(axis: object, rank: int, parameter: str = "axis") -> int:
 def index_of(text: str) -> Index:
     """A basic index (`0, 1:3, ..., None`) as Python's own objects. Raises ValueError for a text that is none."""
     try:
-        tree = ast.parse(f"x[{text}]", mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about `1if`, which is refused anyway
+            tree = ast.parse(f"x[{text}]", mode="eval").body
     except (SyntaxError, MemoryError, RecursionError):
         raise ValueError(text) from None
     if not isinstance(tree, ast.Subscript) or not isinstance(tree.value, ast.Name):

@@ -38,6 +38,8 @@ CORPUS: dict[str, str | bytes] = {
     "graph: {f: sum(where(m[::-1], a, 0))}\n",
     "an index that is none": HEAD + "graph: {f: \"a * sum(place(b, index='1P:5', shape=[6]))\"}\n",
     "an index that ends early": HEAD + "graph: {f: \"a * sum(place(b, index='0] + b[1', shape=[6]))\"}\n",
+    "an index that Python warns of": HEAD + "graph: {f: \"a * sum(place(b, index='1or 2', shape=[6]))\"}\n",
+    "a signature that Python warns of": HEAD + "define: {'g(x, *, n=1if x else 2)': x}\ngraph: {f: g(a) * sum(b)}\n",
     "a vast index": "name: x\ninputs: {n: {dtype: int64, values: [9223372036854775807]}, a: [1]}\n"
     "graph: {f: sum(take(a, flip(n), axis=0))}\n",
 }
