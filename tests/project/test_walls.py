@@ -103,7 +103,7 @@ FILES = {
     "| align | compare",
     "paths": "arithmetic horizon summary | move | dialects settings | trajectory | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
-    "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
+    "| workers | called coverage | unit | journal place schedule | cluster | pools | run | session | gathered",
     "dialects": "known probing sides slips | following settled | identify | checking likeness | check remedies "
     "| dialect | wording | command pairs",
     "own": "new_case case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
