@@ -74,7 +74,7 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
         moves[name] = program, reads(row)
     yield parameters
     for step in range(1, update.steps + 1):
-        slopes = gradients({**start.inputs, **parameters}, start.cotangent)
+        slopes = gradients({**start.inputs, **parameters, **update.read(step - 1)}, start.cotangent)
         known = {**once(step), NORM_OF_ALL: norm_of_all(slopes.values())}
         numbers = {key: in_dtype(number, DTYPES[dtype]) for key, number in known.items()}
         moved: dict[str, Array] = {}

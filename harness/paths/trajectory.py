@@ -65,17 +65,24 @@ def trajectory(
     `score` the highest of the gradient, the state and the update. Where one of them is off, `cause` names
     the first (`gradient`, `state m`, `update`), and all numbers of the row are its own. Further rows, from step
     0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
-    says that its value is off. The path ends early where the engine fails or a parameter is not finite.
+    says that its value is off. What is not `watched` has no rows. The path ends early where the engine fails or a
+    parameter is not finite.
     """
     rows, been, estimated, note = list[TrajectoryRow](), list[Mapping[str, Floats]](), False, ""
     wanted = [node.name for node in start.graph.wanted]
-    for stands in _portions(walked(start, evaluate, update, optimiser or row_optimiser)):
-        rows += _rows(stands, engine, update, knowledge)
-        for stand in stands:
+
+    def watched() -> Iterator[Stand]:
+        nonlocal estimated, note
+        for stand in walked(start, evaluate, update, optimiser or row_optimiser):
             been.append(glance({name: stand.here.inputs[name] for name in wanted}))
             if stand.evaluation is not None:
                 estimated |= stand.evaluation.errors is not None
                 note = stand.evaluation.reason or note
+            if update.watched(stand.done) or stand.last:
+                yield stand
+
+    for stands in _portions(watched()):
+        rows += _rows(stands, engine, update, knowledge)
     return Path(tuple(rows), places(been), estimated, note)
 
 
@@ -97,10 +104,16 @@ class Stand:
     moved: Moved | None = None
     stopped: tuple[Verdict, str] | None = None
 
+    @property
+    def last(self) -> bool:
+        """Whether the path ends here before its time."""
+        lost = self.moved is not None and not all(np.isfinite(x).all() for x in self.moved.parameters.values())
+        return self.stopped is not None or lost
+
 
 def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Stand]:
     """The stands of a path from its start on, judged by nobody."""
-    definition, here = update.definition, start
+    definition, here = update.definition, start.at(update.read(0))
     parameters: Inputs = {node.name: start.inputs[node.name] for node in start.graph.wanted}
     state: Mapping[str, Inputs] | None = None
     try:
@@ -120,11 +133,12 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
         if isinstance(moved, str):
             yield Stand(done, here, evaluation, stopped=("failed", f"update: {moved}"))
             return
-        yield Stand(done, here, evaluation, state, moved)
-        parameters, state = moved.parameters, moved.state
-        if not all(np.isfinite(array).all() for array in parameters.values()):
+        stand = Stand(done, here, evaluation, state, moved)
+        yield stand
+        if stand.last:
             return
-        here = start.at(parameters)
+        parameters, state = moved.parameters, moved.state
+        here = start.at({**parameters, **update.read(done + 1)})
     evaluation = _evaluated(evaluate, here)
     if evaluation.status == "ok":
         yield Stand(update.steps, here, evaluation)

@@ -64,8 +64,14 @@ UPDATE = mapping_of(
     fixed={
         "rule": Key(located(one_of(tuple(RULES))), "the update rule", required=True),
         "steps": Key(located(STEPS), "how many steps to take", required=True),
+        "watch": Key(located(STEPS), "judge the links of every so manieth step only; of every step unless given"),
         "step_size": Key(EXPRESSION, "the length of a step, as a factor of the gradient; a number or a formula of t"),
     },
+)
+DATA = mapping_of(
+    INPUT,
+    "a mapping with `batch` and a table for each input that reads one",
+    fixed={"batch": Key(located(COUNT), "how many rows of the tables each step reads", required=True)},
 )
 ACCEPT = {
     "engine": Key(located(ENGINE), "the engine that differs", required=True),
@@ -122,10 +128,11 @@ KEYS = {
     "derivatives": Key(DERIVATIVES, "what is computed: the gradient always, a tangent or a Hessian-vector product too"),
     "expect": Key(EXPECT, "numbers that are known: integers exactly, decimals to half a unit of the last digit"),
     "update": Key(located(UPDATE), "a trajectory: which rule moves the inputs, and how far"),
+    "data": Key(located(DATA), "tables of which each step of the update reads a batch of rows"),
     "accept": Key(list_of(ACCEPTANCE, "a list of mappings", whole=False), "the ledger of known disagreements"),
 }
 CASE = record(KEYS, "a mapping with `name`, `inputs` and `graph`")
-DATA_ALONE = ("define", "native", "update", "derivatives")  # what a case whose computation is code has not
+DATA_ALONE = ("define", "native", "update", "data", "derivatives")  # what a case whose computation is code has not
 
 
 def schema() -> dict[str, Any]:
