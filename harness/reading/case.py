@@ -234,7 +234,7 @@ class _Loader:
             self.source, lambda name: bool(self.assembly.node(name)) or names.excused(name), [*names.declared],
             contents.get("accept") or [], len(points), any_name=call is not None,
         )  # fmt: skip
-        update = read_update(source, contents.get("update"))
+        update = read_update(source, contents.get("update"), inputs)
         dtypes = tuple(self._distinct(contents.get("dtypes")) or DEFAULT_DTYPES)
         derivatives = cast("list[Any]", self._distinct(contents.get("derivatives")))
         asked = [e.name for point in points for e in point.expect if e.quantity == "value"]

@@ -58,6 +58,19 @@ EXPECT = mapping_of(
 POINT = mapping_of(
     INPUT, "a mapping from inputs to numbers", least=1, fixed={"expect": Key(EXPECT, "what is expected at this point")}
 )
+GROUPS = list_of(
+    mapping_of(
+        EXPRESSION,
+        "a mapping with `inputs` and settings of theirs",
+        least=2,
+        fixed={
+            "inputs": Key(
+                list_of(located(TEXT), "a list of inputs", least=1), "whose settings these are", required=True
+            )
+        },
+    ),
+    "a list of mappings with `inputs` and settings",
+)
 UPDATE = mapping_of(
     EXPRESSION,  # a number, a formula of t, or an answer: `update.faults` says which
     "a mapping with `rule`, `step_size` and `steps`, and further settings of the rule",
@@ -65,6 +78,7 @@ UPDATE = mapping_of(
         "rule": Key(located(one_of(tuple(RULES))), "the update rule", required=True),
         "steps": Key(located(STEPS), "how many steps to take", required=True),
         "watch": Key(located(STEPS), "judge the links of every so manieth step only; of every step unless given"),
+        "groups": Key(located(GROUPS), "inputs that have settings of their own"),
         "step_size": Key(EXPRESSION, "the length of a step, as a factor of the gradient; a number or a formula of t"),
     },
 )

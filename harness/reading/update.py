@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from ..records.evaluation import DTYPES
 from ..rules.rule import RULES
-from ..rules.update import HOW_FAR, Batches, Update, check, faults
+from ..rules.update import HOW_FAR, Batches, Update, check, faults, faults_of_group
+from ..words import nearest
 from .inputs import Input, build
 from .known import Pairs
 from .yaml_text import Scalar, Source, Value
@@ -36,14 +37,15 @@ def _rows(table: Input, count: int) -> Input:
     return replace(table, array=array, texts=None if table.texts is None else table.texts[: array.size])
 
 
-def read_update(source: Source, entry: tuple[Value, Pairs] | None) -> Update | None:
-    """The update that a case asks for; every mistake in it is noted."""
+def read_update(source: Source, entry: tuple[Value, Pairs] | None, inputs: Mapping[str, Any]) -> Update | None:
+    """The update that a case asks for, of its inputs; every mistake in it is noted."""
     if entry is None:
         return None
     form, pairs = entry
     good = {name: (key, value[0]) for name, (key, value) in pairs.items() if value is not None}
     if "rule" not in good:
         return None
+    groups = pairs["groups"][1] if good.pop("groups", None) is not None else None
     rule = good.pop("rule")[1].text
     settings = {name: value.text for name, (_, value) in good.items()}
     wrong = list(faults(rule, settings))
@@ -54,7 +56,33 @@ def read_update(source: Source, entry: tuple[Value, Pairs] | None) -> Update | N
         elif name in pairs or name == "steps":
             continue  # the form has told that it is wrong, or missing
         source.error(place, error.found, error.expected, error.remedy)
-    return None if wrong else check(rule, settings)
+    if wrong:
+        return None
+    return replace(check(rule, settings), groups=_groups(source, groups[1] if groups else [], rule, settings, inputs))
+
+
+def _groups(
+    source: Source, entries: Sequence[Pairs], rule: str, settings: Mapping[str, str], inputs: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """Of each input that is in a group the settings of that."""
+    groups: dict[str, dict[str, str]] = {}
+    moving = [name for name, (_, made) in inputs.items() if made and made.kind == "float" and not made.constant]
+    for entry in entries:
+        given = {
+            name: (key, value[0]) for name, (key, value) in entry.items() if name != "inputs" and value is not None
+        }
+        own = {name: value.text for name, (_, value) in given.items()}
+        for error in faults_of_group(rule, settings, own):
+            place = given[error.parameter][error.parameter in RULES[rule].settings]
+            source.error(place, error.found, error.expected, error.remedy)
+        for place, scalar in entry["inputs"][1] or [] if "inputs" in entry else []:
+            name = scalar.text
+            if name not in moving:
+                source.error(place, f"`{name}` in a group", "an input that has a gradient", nearest(name, moving))
+            if name in groups:
+                source.error(place, f"`{name}` in two groups", "each input in one")
+            groups[name] = own
+    return groups
 
 
 def read_data(

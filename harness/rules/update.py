@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..graph.node import GraphError
 from ..records.evaluation import Given, Inputs
 from ..words import nearest
-from .definition import Definition, definition, is_decimal, names_in
+from .definition import GROUPS, Definition, definition, is_decimal, names_in
 from .rule import COMMON, RULES, Choice, Setting
 from .schedules import Schedule
 
@@ -38,14 +38,20 @@ class Update:
     """A rule, every setting as an answer, a decimal or a formula of t, and the number of steps.
 
     Of every `watch`-th point of a path, the first one among them, the links and the step from there are judged; of its
-    end, too. `data` is what the steps read beside the parameters, in the dtype of the run.
+    end, too. `groups` are the settings that an input has of its own, in place of those. `data` is what the steps read
+    beside the parameters, in the dtype of the run.
     """
 
     rule: str
     settings: Mapping[str, str]
     steps: int
     watch: int = 1
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     data: Batches | None = field(default=None, compare=False)
+
+    def of(self, name: str) -> Definition:
+        """What moves an input of that name."""
+        return definition(self.rule, {**self.settings, **self.groups.get(name, {})})
 
     def watched(self, done: int) -> bool:
         """Whether what is done after so many steps is judged."""
@@ -60,10 +66,16 @@ class Update:
         return definition(self.rule, self.settings)
 
     @property
-    def numbers(self) -> dict[str, Given]:
-        """The settings as a native optimiser takes them: numbers, functions of the step's number, answers."""
+    def numbers(self) -> dict[str, Any]:
+        """The settings as a native optimiser takes them: numbers, functions of the step's number, answers. Where inputs
+        have their own, `GROUPS` is all settings of each of those."""
+        numbers: dict[str, Any] = dict(self._numbers(self.settings))
+        own = {name: self._numbers({**self.settings, **settings}) for name, settings in self.groups.items()}
+        return {**numbers, GROUPS: own} if own else numbers
+
+    def _numbers(self, settings: Mapping[str, str]) -> Mapping[str, Given]:
         answers = RULES[self.rule].choices
-        return {name: text if name in answers else _number(text) for name, text in self.settings.items()}
+        return {name: text if name in answers else _number(text) for name, text in settings.items()}
 
 
 def _number(text: str) -> Given:
@@ -82,6 +94,15 @@ def _update(name: str, settings: Mapping[str, Number]) -> Update:
     values |= {setting: settings[setting] for setting in COMMON if setting in settings}
     texts = {setting: _text(value) for setting, value in values.items()}
     return Update(name, texts, int(settings["steps"]), int(settings.get("watch", 1)))
+
+
+def faults_of_group(rule: str, settings: Mapping[str, Number], own: Mapping[str, Number]) -> Iterator[GraphError]:
+    """Everything that is wrong with the settings that some inputs have of their own."""
+    for name in own:
+        if name in HOW_FAR or name.startswith("clip_"):
+            yield GraphError(f"`{name}` of a group", "what one parameter may have by itself", parameter=name)
+            return
+    yield from (error for error in faults(rule, {**settings, **own}) if error.parameter in own)
 
 
 def faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:

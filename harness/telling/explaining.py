@@ -299,12 +299,14 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
     advance = row_optimiser(update.rule, update.numbers, dict(parameters))
     at = numbers.run({**numbers.inputs, **update.read(0)})
     outputs, last = [_contracted(numbers, at)], dict(parameters)
-    settings = ", ".join(f"{name} = {text}" for name, text in update.settings.items())
+    common = ", ".join(f"{name} = {text}" for name, text in update.settings.items())
     formula = _moves(update) if numbers.scalar else ""
     if not formula:
         lines = "; ".join(f"{step.name} = {step.texts[0]}" for step in update.definition.steps)
         yield f"each input x with its derivative g: {lines}"
-    yield f"with {settings}"
+    yield f"with {common}"
+    for name, own in update.groups.items():
+        yield f"but for {name} with {', '.join(f'{key} = {text}' for key, text in own.items())}"
     for done in range(1, update.steps + 1):
         gradients = {name: numbers.of(numbers.derived.adjoints[name], at) for name in parameters}
         gradients = {name: np.broadcast_to(g, parameters[name].shape) for name, g in gradients.items()}
@@ -314,7 +316,8 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
                 before, g = shown(parameters[name]), shown(gradients[name])
                 if formula:
                     symbols = _moved(formula, {"x": name, "g": numbers.d(name)})
-                    values = _moved(formula, {"x": before, "g": _bracketed(g), **update.settings})
+                    settings = {**update.settings, **update.groups.get(name, {})}
+                    values = _moved(formula, {"x": before, "g": _bracketed(g), **settings})
                     yield f"{name} <- {_chain(symbols, values, shown(x))}"
                 else:
                     yield f"step 1: {name} = {shown(x)}, from {before} with {numbers.d(name)} = {g}"
