@@ -12,6 +12,7 @@ from ..records.rows import Quantity
 from ..records.verdicts import Verdict
 from ..rules.rule import RULES
 from .descriptions import DESCRIPTION_FORM, INPUT, RAW
+from .editors import for_editors
 from .schema import (
     COUNT,
     EXPRESSION_TEXT,
@@ -156,6 +157,7 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "a case of gradaccord",
         **CASE.schema,
+        "properties": for_editors(CASE.schema["properties"]),
         "oneOf": [
             {"required": ["graph"]},
             {"required": ["call"], "not": {"anyOf": [{"required": [name]} for name in DATA_ALONE]}},

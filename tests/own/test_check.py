@@ -296,6 +296,7 @@ def test_a_compiled_part_is_held_against_what_is_heard_of_it(how: str) -> None:
     assert "compiled" in str(gradaccord.check(Outer(how, "eager"), X).assert_sound())
 
 
+@pytest.mark.slow  # the next one takes a sixth of the time
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 def test_what_inductor_makes_of_a_part_passes() -> None:

@@ -94,8 +94,8 @@ FILES = {
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
     "| links | batches proof sides | radii "
     "| second sensitivity ties",
-    "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
-    "| definitions indices | statements | known | update | case | ledger_file",
+    "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
+    "| inputs keys | definitions indices | statements | known | update | case | ledger_file",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
