@@ -95,7 +95,7 @@ FILES = {
     "| links | batches proof sides | groups radii "
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
-    "| inputs keys | definitions indices | statements | known | case | ledger_file",
+    "| inputs keys | definitions indices | statements | known | update | case | ledger_file",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
