@@ -359,14 +359,24 @@ def ops(name: str | None) -> None:
 
 
 @main.command()
+@click.argument("name", required=False, shell_complete=options.engines)
+@options.CASES
 @options.reports_errors
-def engines() -> None:
-    """List the engines and what each runs on."""
+def engines(name: str | None, path: tuple[str, ...]) -> None:
+    """List the engines and what each runs on; or of one, what it lacks.
+
+    NAME is an engine, or `path.py:prepare`. Of the cases below each PATH, how many it prepares, and which operations it
+    lacks: how many cases need each, and how many need that one alone.
+    """
+    from .running.loading import checked
     from .running.offered import installed
-    from .telling.lists import engines_table
+    from .telling.lists import coverage_of, engines_table
     from .telling.terminal import console
 
-    console().print(engines_table(installed()))
+    if name is None:
+        console().print(engines_table(installed()))
+    else:
+        console().print(*coverage_of(*checked([name]), path), sep="\n")
 
 
 @main.command()

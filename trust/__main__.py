@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[argparse.Namespace], tables.Section]
     "rivals": ("Sensitivity of checks, side by side", tables.rivals),
     "closed": ("The reference against closed forms", tables.closed),
     "known": ("Known defects", tables.known),
+    "fuzzed": ("Case files changed at random", tables.fuzzed),
     "ports": ("Ports compared", port_tables.ports),
     "mutations": ("Ports mutated", port_tables.mutations),
 }
@@ -53,6 +54,7 @@ def main(words: Sequence[str]) -> int:
         "--points", type=int, help="random points in all; 20,000 for alarms and 5,000 for second by default"
     )
     parser.add_argument("--graphs", type=int, default=200, help="random graphs that they are spread over")
+    parser.add_argument("--files", type=int, help="case files changed at random; 20,000 by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes that faults are planted in")
     parser.add_argument("--shrink", action="store_true", help="shrink what nothing explains, minutes for each kind")

@@ -305,3 +305,20 @@ def known(options: Namespace) -> Section:
 
 {table(head, lines)}"""
     return Section(text, all(line[-1] == "yes" for line in lines))
+
+
+def fuzzed(options: Namespace) -> Section:
+    from fuzzed import CHANGES, LONGEST, MEMORY, SECONDS, SLOW, WHERE, corpus, fuzzed
+
+    files = options.files or 20_000
+    counts, broken, longest, memory = fuzzed(files, options.seed, WHERE)
+    lines = [(kind, *(f"{counts[kind, became]:,}" for became in ("errors", "a case", "broken"))) for kind in CHANGES]
+    text = f"""The {len(corpus())} case files of the project that have at most {LONGEST:,} bytes, each changed at
+random, and what the loader makes of it: a case, whose inputs are then drawn and whose gradient is written out, or
+errors at places that exist, in lines in which nothing is hidden. *Broken*: any other exception, more than {SLOW:g} s of
+processor time (after {SECONDS:g} s its process is killed), or more than {MEMORY >> 30} GiB of addresses.
+
+{table(("changed by", "errors", "a case", "broken"), lines)}
+{files:,} files; the longest took {longest:.1f} s, the largest process {memory >> 20} MiB.
+{"".join(f"{chr(10)}- {line}" for line in broken)}"""
+    return Section(text, not broken, f" --files {files} --seed {options.seed}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -70,7 +71,9 @@ def signature_of(signature: str) -> tuple[str, str, str]:
     name, arguments, kind = match[1], match[2].strip(), (match[3] or "").removeprefix("->").strip()
     expected = "operands such as `x`, `i: int` or `m: bool`, and behind a `*` parameters, as in `axis=-1`"
     try:
-        tree = cast(ast.FunctionDef, ast.parse(f"def {name}({arguments}): ...").body[0]).args
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about `1if`, which is refused anyway
+            tree = cast(ast.FunctionDef, ast.parse(f"def {name}({arguments}): ...").body[0]).args
     except SyntaxError:
         raise GraphError(f"`{shown}`", expected) from None
     named = [*tree.args, *tree.kwonlyargs]

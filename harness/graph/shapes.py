@@ -7,6 +7,7 @@ A shape rule gives the static shape of a result from the shapes of its operands 
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import EllipsisType
@@ -56,20 +57,31 @@ def one_axis(axis: object, rank: int, parameter: str = "axis") -> int:
 
 @lru_cache(maxsize=4096)
 def index_of(text: str) -> Index:
-    """A basic index (`0, 1:3, ..., None`) as Python's own objects."""
-    tree = ast.parse(f"x[{text}]", mode="eval").body
-    assert isinstance(tree, ast.Subscript)
+    """A basic index (`0, 1:3, ..., None`) as Python's own objects. Raises ValueError for a text that is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about `1if`, which is refused anyway
+            tree = ast.parse(f"x[{text}]", mode="eval").body
+    except (SyntaxError, MemoryError, RecursionError):
+        raise ValueError(text) from None
+    if not isinstance(tree, ast.Subscript) or not isinstance(tree.value, ast.Name):
+        raise ValueError(text)
     items = tree.slice.elts if isinstance(tree.slice, ast.Tuple) else [tree.slice]
+    return tuple(map(_item, items))
 
-    def number(item: ast.expr | None) -> int | None:
-        return None if item is None else cast("int | None", ast.literal_eval(item))
 
-    return tuple(
-        slice(number(item.lower), number(item.upper), number(item.step))
-        if isinstance(item, ast.Slice)
-        else cast("int | None | EllipsisType", ast.literal_eval(item))
-        for item in items
-    )
+def _item(tree: ast.expr) -> int | slice | None | EllipsisType:
+    if isinstance(tree, ast.Slice):
+        start, stop, step = (
+            None if part is None else ast.literal_eval(part) for part in (tree.lower, tree.upper, tree.step)
+        )
+        if step == 0 or not all(part is None or type(part) is int for part in (start, stop, step)):
+            raise ValueError(ast.unparse(tree))
+        return slice(start, stop, step)
+    item = ast.literal_eval(tree)
+    if item is None or item is Ellipsis or type(item) is int:
+        return cast("int | None | EllipsisType", item)
+    raise ValueError(ast.unparse(tree))
 
 
 def same(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:

@@ -102,7 +102,7 @@ def expectations(source: Source, assembly: Assembly, expect: Pairs | None, resul
         if name == "gradient":
             gradients: Pairs = form or {}
             entries += [_expectation(source, assembly, "gradient", k, f) for k, f in gradients.values()]
-        elif name == result and form is not None:
+        elif result and name == result and form is not None:
             entries.append(_written(source, "value", name, form[0]))
         else:
             entries.append(_expectation(source, assembly, "value", key, form, result))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
+from ..words import visible
+
 # What can be read within seconds.
 MAX_BYTES = 2_000_000
 MAX_LINES = 100_000
@@ -71,7 +73,7 @@ class CaseError:
     def __str__(self) -> str:
         parts = [f"Expected {self.expected}." if self.expected else "", sentence(self.remedy)]
         advice = " ".join(part for part in parts if part)
-        return f"{self.path}:{self.line}:{self.column}: {self.found}." + (f"\n  {advice}" if advice else "")
+        return visible(f"{self.path}:{self.line}:{self.column}: {self.found}." + (f"\n  {advice}" if advice else ""))
 
 
 class CaseErrors(Exception):

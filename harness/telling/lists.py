@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.markup import escape
 from rich.table import Table
@@ -10,7 +10,11 @@ from rich.table import Table
 from ..errors import LoadingError
 from ..reading.case import Case
 from ..records.evaluation import Unsupported
+from ..running.coverage import Coverage, coverage
 from ..running.loading import loaded, version
+from ..running.selection import select
+from ..running.workers import Beside
+from ..words import counted
 
 
 def cases_table(cases: Iterable[Case]) -> Table:
@@ -34,6 +38,26 @@ def engines_table(names: Iterable[str]) -> Table:
         except (Unsupported, LoadingError) as reason:
             status = str(reason)
         table.add_row(escape(name), escape(status), escape(version(name)))
+    return table
+
+
+def coverage_of(engine: str, words: Sequence[str]) -> list[Table | str]:
+    """Of the cases that are meant, how many an engine prepares, and what it lacks, what costs most cases first."""
+    host = Beside()
+    try:
+        found = coverage(engine, [entry.case for entry in select(words)], host)
+    finally:
+        host.close()
+    line = f"{engine} prepares {found.prepared} of {counted(found.cases, 'case')}"
+    return [*([_coverage(found)] if found.lacking else []), escape(line)]
+
+
+def _coverage(found: Coverage) -> Table:
+    table = _table("lacking")
+    for column in ("cases", "alone"):
+        table.add_column(column, justify="right")
+    for one in found.lacking:
+        table.add_row(escape(one.operation or one.reason), str(one.cases), str(one.alone))
     return table
 
 

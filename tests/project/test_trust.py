@@ -17,6 +17,7 @@ import liars
 import numpy as np
 import planting
 import second
+import subjects
 from alarms import Kind, explanation, kinds
 from fakes import FAKES, rows
 from faults import names
@@ -199,3 +200,34 @@ def test_python_trust_reads_its_own_rooms() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {Path(line).parent for line in done.stdout.splitlines()} == {folder}
+
+
+BREAKS = {  # what a loader does to one file -> what is said of it
+    "raise KeyError('x')": "KeyError: 'x'",
+    "__import__('os')._exit(3)": "ended with exit status 3",
+    "while True: pass": "killed by SIGPROF",
+    "bytearray(8 << 30)": "MemoryError",
+}
+
+
+@pytest.mark.parametrize("does", BREAKS)
+def test_a_loader_that_breaks_is_seen(does: str, tmp_path: Path) -> None:
+    code = f"""\
+import sys
+sys.path.insert(0, {str(Path(subjects.__file__).parent)!r})
+from pathlib import Path
+import fuzzed
+import gradaccord.harness.reading.case as case
+sound, fuzzed.SECONDS, seen = case.load, 0.5, []
+def load(path):
+    seen.append(path)
+    if len(seen) == 7:
+        {does}
+    return sound(path)
+case.load = load
+counts, broken, longest, memory = fuzzed.fuzzed(9, 1, Path("kept"))
+print(sum(counts.values()), *broken)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    count, _, said = done.stdout.partition(" ")
+    assert (int(count), said.strip()) == (9, f"kept/1-6.yaml: {BREAKS[does]}")

@@ -92,10 +92,10 @@ FILES = {
     "| native optimiser update | framework",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
-    "| links | batches proof sides | radii "
+    "| links | batches proof sides | groups radii "
     "| second sensitivity ties",
-    "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
-    "| definitions indices | statements | known | case | ledger_file",
+    "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
+    "| inputs keys | definitions indices | statements | known | update | case | ledger_file",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
@@ -103,7 +103,7 @@ FILES = {
     "| align | compare",
     "paths": "arithmetic horizon summary | move | dialects settings | trajectory | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
-    "| workers | called | unit | journal place schedule | cluster | pools | run | session | gathered",
+    "| workers | called coverage | unit | journal place schedule | cluster | pools | run | session | gathered",
     "dialects": "known probing sides slips | following settled | identify | checking likeness | check remedies "
     "| dialect | wording | command pairs",
     "own": "new_case case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "

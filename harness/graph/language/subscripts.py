@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from contextlib import suppress
-from typing import cast
 
 from ..node import GraphError
 from ..shapes import index_of
@@ -16,13 +15,6 @@ def index_text(tree: ast.expr) -> str:
     text = ast.unparse(tree)
     text = text[1:-1] if isinstance(tree, ast.Tuple) and text.startswith("(") else text
     with suppress(ValueError):
-        if all(map(_is_basic, index_of(text))):
-            return text
+        index_of(text)
+        return text
     raise GraphError(f"index [{cut(text)}]", "integers, slices, `...` and None", "`take` gathers along an axis")
-
-
-def _is_basic(item: object) -> bool:
-    if isinstance(item, slice):
-        start, stop, step = cast("tuple[object, object, object]", (item.start, item.stop, item.step))
-        return step != 0 and all(part is None or type(part) is int for part in (start, stop, step))
-    return item is None or item is Ellipsis or type(item) is int

@@ -41,6 +41,14 @@ def getitem(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     return tuple(result)
 
 
+def place(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    shape = given(shapes, p)
+    room = getitem([shape], p)
+    if room != shapes[0]:
+        raise GraphError(f"an operand of shape {shapes[0]} at index [{p['index']}] of shape {shape}", f"shape {room}")
+    return shape
+
+
 def take(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     axis = one_axis(p["axis"], len(shapes[0]))
     return (*shapes[0][:axis], *shapes[1], *shapes[0][axis + 1 :])
@@ -105,7 +113,7 @@ def scattered_along(g: Symbol, y: Symbol, x: Symbol, indices: Symbol, axis: int)
 # fmt: off
 row("getitem", "x, *, index", getitem, meaning="x[index], basic indexing",
     derivative=placed, linear=True, moves=True, analytic=True)
-row("place", "x, *, index, shape", given, meaning="zeros of the given shape with x at [index]: the transpose of getitem",
+row("place", "x, *, index, shape", place, meaning="zeros of the given shape with x at [index]: the transpose of getitem",
     derivative="getitem(g, index=index)", linear=True, moves=True, analytic=True)
 row("take", "x, indices: int, *, axis", take, meaning="elements along the axis at the indices, whose axes take its place",
     derivative=scattered,

@@ -7,6 +7,7 @@ from typing import cast
 
 from ...words import nearest
 from ..node import GraphError, Param, Params
+from ..shapes import index_of
 from .operation import REQUIRED, Operation
 
 Check = Callable[[object], "Param | None"]  # the value in its one form, or None where it does not fit
@@ -61,6 +62,16 @@ def _widths(v: object) -> Param:
     return None
 
 
+def _index(v: object) -> Param:
+    if not isinstance(v, str):
+        return None
+    try:
+        index_of(v)
+    except ValueError:
+        return None
+    return v
+
+
 CHECKS: Mapping[str, tuple[Check, str]] = {
     "axis": (_axis, "an integer or a list of integers"),
     "axes": (_integers, "a list of integers"),
@@ -99,7 +110,7 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
     "beta": (_positive, "a number above 0"),
     "delta": (_positive, "a number above 0"),
     "log_target": (_truth, "True or False"),
-    "index": (lambda v: v if isinstance(v, str) else None, "an index"),
+    "index": (_index, "a basic index such as '1:3, 0'"),
 }  # fmt: skip
 
 
