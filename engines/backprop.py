@@ -113,5 +113,9 @@ def _on_floats(graph: Graph, dtype: str) -> bool:
 
 
 engine = Engine(
-    prepare, optimiser=row_optimiser, version=lambda: f"Python {python_version()}, NumPy {np.__version__}", again=True
+    prepare,
+    optimiser=row_optimiser,
+    version=lambda: f"Python {python_version()}, NumPy {np.__version__}",
+    again=True,
+    groups=True,
 )

@@ -40,7 +40,7 @@ def _walked(paths: Iterable[Summary]) -> tuple[list[str], list[list[str]]]:
         [
             at_point(case_link(case), point),
             group[0].rule,
-            f"{max(path.steps for path in group):,}",
+            f"{max(path.steps for path in group):,}" + _watched(group[0]),
             f"{len({path.engine for path in group}):,}",
             ", ".join(dict.fromkeys(path.dtype for path in group)),
             _range(path.start for path in group),
@@ -53,6 +53,10 @@ def _walked(paths: Iterable[Summary]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
+def _watched(path: Summary) -> str:
+    return f", every {path.watch:,}th judged" if path.watch > 1 else ""
+
+
 def _range(numbers: Iterable[float | None]) -> str:
     """Where the output of all engines was: one number, or from the least to the largest."""
     shown = {f"{number:.6g}": number for number in numbers if number is not None}
@@ -61,6 +65,8 @@ def _range(numbers: Iterable[float | None]) -> str:
 
 
 def _kept(group: Sequence[Summary]) -> str:
+    if any(path.batches for path in group):
+        return "each output is of its own batch"
     words = {True: "yes", False: "no", None: "did not move"}
     counts = {kept: sum(path.kept is kept for path in group) for kept in words}
     present = {words[kept]: count for kept, count in counts.items() if count}

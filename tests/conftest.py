@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gradaccord.harness.pytest_plugin import CaseItem
 from gradaccord.harness.reading.case import Case, CaseErrors, load
 
 pytest_plugins = ["pytester"]
@@ -29,6 +30,14 @@ expect:
 
 
 MARK = "‸"  # in the text of a case: where an error belongs; the loader never sees it
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` is read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a shipped case the first of its precisions; the others wait for `tox -e whole` and `tox -e report`."""
+    for item in items:
+        if isinstance(item, CaseItem) and item.engine != "truth" and item.unit.dtype != item.case.dtypes[0]:
+            item.add_marker("slow")
 
 
 def places(text: str) -> list[tuple[int, int]]:

@@ -154,6 +154,13 @@ POINTS: tuple[Point, ...] = (
     # one infinite slope beside ordinary ones
     Point("sum(sqrt(x))", [inf, 0.5], [0, 1]),
     Point("sum(log(x))", [inf, 0.5], [0, 2]),
+    # more components than are looked at one by one; holes that all inputs must move to leave
+    Point("sum(where(x == 0, 1, sin(x) / x))", np.zeros(700), np.zeros(700), dtypes=ONLY_64),
+    Point("sum(sin(x) / x)", [0, 0, 0], [0, 0, 0]),
+    # the edge of a domain inside, numbers beyond float64 inside, one of which half precision has no digit
+    Point("logaddexp(acosh(1 - a), relu(a - x))", -1 / (1 + np.exp(-2)), -2, {"a": 0.0}, value=np.log1p(np.exp(2))),
+    Point("log(cosh(x))", -1, -65536, dtypes=("float32", "bfloat16"), value=65536 - np.log(2)),
+    Point("expm1(logaddexp(3 * x, 1 - x))", lambda x: -np.exp(1 - x), -40, dtypes=("float32", "bfloat16")),
     # a loose formula, sums that cancel
     Point("(x + 1e20) - 1e20", 1, 1, product=0),
     Point("sum(x * w)", [1e20, 1, -1e20], [1, 1, 1], {"w": [1e20, 1, -1e20]}, SINGLES),

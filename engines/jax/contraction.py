@@ -36,9 +36,18 @@ def dot_general(e: Equation) -> Meaning:
     return Meaning("einsum", [0, 1], {"subscripts": f"{''.join(names[0])},{''.join(names[1])}->{''.join(out)}"})
 
 
+# The algorithms that take factors of a type as they are, and add in one that is as wide: names of the two.
+OWN = {
+    "bfloat16": [("BF16", "F32")], "float16": [("F16", "F32")], "float32": [("F32", "F32")],
+    "float64": [("F64", "F64")],
+}  # fmt: skip
+
+
 def _precise(e: Equation) -> None:
     """Raises Refused for a product that is asked to be computed in fewer digits than its factors have."""
-    if "DEFAULT" not in (said := str(e.params["precision"])) and "HIGH" not in said and said != "None":
+    if "DEFAULT" in (said := str(e.params["precision"])) or "HIGH" in said or said == "None":
+        return
+    if said not in {f"{name}_{name}_{wide}" for name, wide in OWN.get(str(e.operand(0).dtype), ())}:
         raise Refused(f"`{e.primitive}` with precision={said}", remedy="Judge it without that: precision=None")
 
 

@@ -226,5 +226,5 @@ def version() -> str:
     return f"jax {jax.__version__}"
 
 
-engine = Engine(prepare, optimiser, version, release=release, known=KNOWN)
-jit = Engine(prepare_jit, optimiser, version, release=release, known=KNOWN)
+engine = Engine(prepare, optimiser, version, release=release, known=KNOWN, groups=True)
+jit = Engine(prepare_jit, optimiser, version, release=release, known=KNOWN, groups=True)

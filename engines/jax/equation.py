@@ -33,7 +33,9 @@ class Meaning:
     operation: Operation | None = None  # that of somebody else
 
 
-Meanings: TypeAlias = Meaning | Sequence[Meaning | None]
+# For each result: what it is, None for a constant of the run, or why nobody may read it.
+Told: TypeAlias = Meaning | Refused | None
+Meanings: TypeAlias = Meaning | Sequence[Told]
 
 
 class Parameters(Mapping[str, Any]):
@@ -119,7 +121,7 @@ class Equation:
 Row: TypeAlias = Callable[[Equation], Meanings]
 
 
-def read(row: Row, equation: Equation) -> list[Meaning | None]:
+def read(row: Row, equation: Equation) -> list[Told]:
     """What a row says of each result. Raises Refused where the equation has a parameter that the row does not know."""
     said = row(equation)
     for name, value in equation.params.unread().items():

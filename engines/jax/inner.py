@@ -26,7 +26,7 @@ from ...harness.graph.language.printing import readable_names, text_of
 from ...harness.graph.operations import OPERATIONS
 from ...harness.hearing.heard import Refused
 from .defined import Marked
-from .equation import Meaning, Operand, bound
+from .equation import Meaning, Operand, Told, bound
 from .functions import is_jax_own, known, rounds_together, source_of
 from .places import is_of_jax, names_of
 
@@ -151,14 +151,14 @@ def _entered(
         walk.scope, walk.outer = scope, outer
 
 
-def _forward(walk: Walk, e: Any, values: Sequence[Value], inside: Inside) -> list[Meaning | None]:
+def _forward(walk: Walk, e: Any, values: Sequence[Value], inside: Inside) -> list[Told]:
     """What each float result of a call means, by its own forward."""
     heard = walk.inside(e)
     inputs = [heard.operand(f"x{k}", value) for k, value in enumerate(values)]
     places = {value.node: k for k, value in enumerate(inputs) if value.node}
     outs = heard.run(inside.jaxpr, inside.consts, inputs)
     walk.recording.include(heard.recording)
-    return [_result(walk, e, heard, out, places, inside) if out.is_float else None for out in outs]
+    return [out.refused or (_result(walk, e, heard, out, places, inside) if out.is_float else None) for out in outs]
 
 
 def _result(walk: Walk, e: Any, heard: Walk, out: Value, places: Mapping[str, int], inside: Inside) -> Meaning | None:

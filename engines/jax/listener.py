@@ -195,6 +195,8 @@ class _Hearing:
         self.asked[f"{said}, taken from the run" + (f" at {place}" if str(place) else "")] = None
 
     def _reached(self, result: Value) -> str:
+        if result.refused is not None:
+            raise result.refused
         if not result.node:
             names = ", ".join(f"`{self.leaves.names[k]}`" for k in self.wanted)
             raise Refused(f"the output depends on none of {names}")

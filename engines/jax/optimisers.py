@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import optax
 
-from ...harness.records.evaluation import Advance, Array, Given, Moved, Unsupported
-from ...harness.rules.definition import Definition, definition, names_in
+from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
+from ...harness.rules.definition import Definition, names_in
 from ...harness.rules.native import Native, nearest
-from ...harness.rules.optimiser import texts
+from ...harness.rules.optimiser import asked
 from ...harness.rules.schedules import Schedule
 from .precision import mode, to_jax
 
@@ -96,15 +96,39 @@ AROUND = {
 }  # fmt: skip
 
 
-def optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Array]) -> Advance:
+def optimiser(rule: str, settings: Mapping[str, Any], start: Mapping[str, Array]) -> Advance:
     """optax's own optimiser for a rule, or the nearest to it. Raises Unsupported for one that it does not have."""
-    native, runs = nearest(NATIVES, definition(rule, texts(settings)), AROUND)
-    return stepping(native, runs, start)
+    return _stepping(
+        [Group(*nearest(NATIVES, wanted, AROUND), names) for wanted, names in asked(rule, settings, start).items()],
+        start,
+    )
+
+
+class Group(NamedTuple):
+    """The parameters that have the same settings, by their names."""
+
+    native: Native
+    runs: Definition
+    names: Sequence[str]
 
 
 def stepping(native: Native, runs: Definition, start: Mapping[str, Array]) -> Advance:
     """optax's own optimiser at the starting parameters."""
-    made = _made(native, runs)
+    return _stepping([Group(native, runs, list(start))], start)
+
+
+def _stepping(groups: Sequence[Group], start: Mapping[str, Array]) -> Advance:
+    """One optimiser; where parameters have settings of their own a `multi_transform`, each by the number of its
+    group."""
+    clipped, own = _clip(groups[0].runs), {k: _made(native, runs) for k, (native, runs, _) in enumerate(groups)}
+    labels = {name: k for k, (_, _, names) in enumerate(groups) for name in names}
+    stepped = own[0] if len(groups) == 1 else optax.multi_transform(own, labels)
+    made = optax.chain(*clipped, stepped) if clipped else stepped
+
+    def kept(k: int) -> Any:
+        last = state[-1] if clipped else state
+        return last if len(groups) == 1 else last.inner_states[k].inner_state
+
     with mode():
         parameters: Any = {name: to_jax(array) for name, array in start.items()}
         state = made.init(parameters)
@@ -114,15 +138,18 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array]) -> Ad
         with mode():
             updates, state = made.update({name: to_jax(gradients[name]) for name in parameters}, state, parameters)
             parameters = optax.apply_updates(parameters, updates)
-            shown = {variable: _shown(called, state, runs) for variable, called in native.state.items()}
-            shown = {variable: arrays for variable, arrays in shown.items() if arrays is not None}
+            shown: dict[str, dict[str, Any]] = {}
+            for k, (native, runs, names) in enumerate(groups):
+                for variable, called in native.state.items():
+                    if (arrays := _shown(called, kept(k), runs)) is not None:
+                        shown.setdefault(variable, {}).update({name: arrays[name] for name in names})
             return Moved(*jax.device_get((parameters, shown)))
 
     return step
 
 
 def _made(native: Native, runs: Definition) -> Any:
-    """The optimiser, and before it what optax chains."""
+    """The optimiser, and before it its weight decay, where it has none of its own."""
     arguments = native.arguments(runs)
     read = {name for step in runs.steps for text in step.texts for name in names_in(text)}
     for name, text in runs.formulas.items():
@@ -132,15 +159,21 @@ def _made(native: Native, runs: Definition) -> Any:
             raise Unsupported(f"optax: {native.path} with a `{name}` that changes from step to step")
         arguments["learning_rate"] = _by_count(Schedule(text))
     made = getattr(optax, native.path.rpartition(".")[2])(**arguments)
-    before: list[Any] = []
-    if "clip_value" in runs.chosen:
-        before.append(optax.clip(runs.number("clip_value", 1)))
-    if "clip_norm" in runs.chosen:
-        before.append(optax.clip_by_global_norm(runs.number("clip_norm", 1)))
     if "weight_decay" in runs.chosen and not native.takes("weight_decay"):
         uphill = runs.row.promise == "up"
-        before.append(optax.add_decayed_weights(runs.number("weight_decay", 1) * (-1 if uphill else 1)))
-    return optax.chain(*before, made) if before else made
+        decay = optax.add_decayed_weights(runs.number("weight_decay", 1) * (-1 if uphill else 1))
+        return optax.chain(decay, made)
+    return made
+
+
+def _clip(runs: Definition) -> list[Any]:
+    """What a definition clips, which comes before all else."""
+    clipped: list[Any] = []
+    if "clip_value" in runs.chosen:
+        clipped.append(optax.clip(runs.number("clip_value", 1)))
+    if "clip_norm" in runs.chosen:
+        clipped.append(optax.clip_by_global_norm(runs.number("clip_norm", 1)))
+    return clipped
 
 
 def _by_count(schedule: Schedule) -> Any:

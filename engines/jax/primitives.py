@@ -22,7 +22,7 @@ ONE_DEVICE = "Run the function on one device, without it"
 # What is refused where a wanted float reaches it: the way out, and JAX's names.
 WAYS_OUT: Mapping[str, str] = {
     DEFINE: """
-        cholesky_update eig eigh hessenberg householder_product lu_pivots_to_permutation qr geqrf schur svd
+        cholesky_update eig hessenberg householder_product lu_pivots_to_permutation geqrf schur
         symmetric_product tridiagonal tridiagonal_solve fft
         igamma igammac lgamma_grad bessel_i0e bessel_i1e regularized_incomplete_beta
         custom_call ffi_call tpu_custom_call pallas_call random_gamma

@@ -28,7 +28,7 @@ from ...harness.records.evaluation import Array
 from . import control, inner
 from .defined import Marked
 from .digits import lost_digits
-from .equation import Equation, Meaning, Parameters, bound, read
+from .equation import Equation, Meaning, Parameters, Told, bound, read
 from .places import names_of, place_of
 from .pointwise import STEPS
 from .primitives import DEFINE, REFUSED, ROWS
@@ -40,6 +40,7 @@ class Value:
 
     def __init__(self, aval: Any, make: Callable[[], Any], node: str = "") -> None:
         self.aval, self.node, self._make = aval, node, make
+        self.refused: Refused | None = None  # why nobody may read it
 
     @cached_property
     def array(self) -> Any:
@@ -104,6 +105,8 @@ class Walk:
 
     def equation(self, e: Any, values: list[Value]) -> Sequence[Value]:
         name, avals = e.primitive.name, [out.aval for out in e.outvars]
+        if name not in ENTERED and (refused := next((value.refused for value in values if value.refused), None)):
+            raise refused
         if self.derivatives and (lost := lost_digits(e, values)):
             self.note(*lost, self.place(e))
         if not any(value.node for value in values):
@@ -138,7 +141,7 @@ class Walk:
         several = e.primitive.multiple_results
         return self.record(_as_called(e), values, avals, meanings, self.place(e), several=several)
 
-    def _meanings(self, e: Any, values: Sequence[Value]) -> Sequence[Meaning | None]:
+    def _meanings(self, e: Any, values: Sequence[Value]) -> Sequence[Told]:
         outs: list[Any] = []
 
         def result(k: int) -> Any:
@@ -181,7 +184,7 @@ class Walk:
         function: Callable[..., Any],
         values: Sequence[Value],
         avals: Sequence[Any],
-        meanings: Sequence[Meaning | None],
+        meanings: Sequence[Told],
         place: Place,
         *,
         several: bool = False,
@@ -206,9 +209,13 @@ class Walk:
             made = [Value(aval, lambda k=k: result(k)) for k, aval in enumerate(avals)]
         nodes, arguments = list[str](), list[Mapping[int, int]]()
         for value, meaning in zip(made, meanings, strict=True):
-            if meaning is None:
+            if not isinstance(meaning, Meaning):
                 nodes.append("")
                 arguments.append({})
+                if meaning is not None:
+                    value.refused = Refused(
+                        meaning.what, meaning.place if meaning.place.file else place, meaning.remedy
+                    )
                 continue
             value.node, used = self._node(meaning, values, value, place)
             nodes.append(value.node)

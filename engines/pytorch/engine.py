@@ -148,4 +148,4 @@ def version() -> str:
     return f"torch {torch.__version__}"
 
 
-engine = Engine(prepare, optimiser, version, known=KNOWN)
+engine = Engine(prepare, optimiser, version, known=KNOWN, groups=True)

@@ -50,7 +50,7 @@ RESHAPES = frozenset(["squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swa
 # In place, these forget what was there.
 CHANGES = frozenset((
     "zero", "fill", "normal", "uniform", "bernoulli", "exponential", "random", "geometric", "cauchy",
-    "log_normal", "copy", "fill_diagonal",
+    "log_normal", "copy", "fill_diagonal", "constant",
 ))  # fmt: skip
 # Names that end in an underscore and change nothing.
 _STAY = frozenset(["requires_grad_", "rename_", "share_memory_", "retain_grad"])

@@ -28,6 +28,7 @@ from . import (
     calls_elementwise,
     calls_layers,
     calls_losses,
+    calls_matrices,
     calls_movement,
     calls_products,
     calls_recurrent,
@@ -43,11 +44,14 @@ from .nodes import Nodes, Tags, array, unusual
 from .places import Places
 from .tensors import PLAIN
 
-assert all(
-    (calls_elementwise, calls_layers, calls_losses, calls_movement, calls_products, calls_recurrent, calls_reduction)
-)
+assert all((
+    calls_elementwise, calls_layers, calls_losses, calls_matrices, calls_movement, calls_products, calls_recurrent,
+    calls_reduction,
+))  # fmt: skip
 
 Tensor: TypeAlias = torch.Tensor
+TRANSFORM = "`torch.autograd.grad(..., create_graph=True)` is heard; or give the whole a meaning: `gradaccord.define`"
+COMPLEX = "Give a function around it, which makes real numbers of it, a meaning with `gradaccord.define`"
 DEFINE = '`gradaccord.define("f(x)", "its formula", torch=f)` makes one node of it'
 
 
@@ -81,7 +85,10 @@ class Hearing(TorchFunctionMode):
     ) -> Any:
         what, named_args = named(func), dict(kwargs or {})
         if torch._C._functorch.peek_interpreter_stack() is not None:
-            raise self.refused("a transform inside, such as grad, vmap or jacrev", Named("func", "torch.func"), DEFINE)
+            inside = Named("func", "torch.func")
+            raise self.refused("a transform inside, such as grad, vmap or jacrev", inside, TRANSFORM)
+        if what.name in ("_make_dual", "make_dual"):
+            raise self.refused("forward mode inside, such as jvp or linearize", what, TRANSFORM)
         if what.name == "grad" and getattr(func, "__module__", "") == "torch.autograd":
             return heard_grad(self, what, *args, **named_args)
         if what.name in REFUSED and getattr(func, "__module__", "") == REFUSED[what.name][0]:
@@ -207,6 +214,8 @@ class Hearing(TorchFunctionMode):
         operands = [bound.pop(operand.name) for operand in operation.operands if operand.name in bound]
         if not isinstance(out, Tensor):
             raise Refused(f"`{place.call}` with several results", place, "Define a function that gives one of them.")
+        if out.is_complex():
+            raise Refused(f"`{place.call}` with a result that is complex", place, COMPLEX)
         arrays = [
             self.nodes.node_of(tags[id(x)][1] if id(x) in tags else x) if isinstance(x, Tensor) else number(x)
             for x in operands
@@ -232,7 +241,7 @@ class Hearing(TorchFunctionMode):
         if flows and what.name not in FLAT:
             odd = next((unusual(t) for t in floats if t.is_complex() or t.layout != torch.strided), "")
             if odd:
-                raise self.refused(f"a result that is {odd}", what, DEFINE)
+                raise self.refused(f"a result that is {odd}", what, COMPLEX if odd == "complex" else DEFINE)
             raise self.refused(f"`{what.shown}` has no meaning here yet", what, DEFINE)
         self.note("taken from the run", what)
         return self.nodes.flat(out)

@@ -63,6 +63,7 @@ class Nodes:
     def node_of(self, tensor: Tensor) -> str:
         """The node of what a tensor holds now; what is not known is a constant of the run."""
         tensor = self.memory.current(tensor)
+        _not_of_inference(tensor, self.places.here())
         known = self.known_as(tensor)
         if known is None:
             place = self.places.here()
@@ -155,6 +156,7 @@ class Nodes:
         """The node of a step that gave `out`. `tags` are those that stand for its operands."""
         if out.is_complex() or out.is_quantized or out.layout != torch.strided or out.device.type != "cpu":
             raise Refused(f"a result that is {unusual(out)}", place, "Only dense floats on the CPU are heard.")
+        _not_of_inference(out, place)
         vocabulary = self.recording.builder.vocabulary
         kinds = None if step.text else [operand.kind for operand in vocabulary[step.op].operands]
         names: list[Arg] = []
@@ -225,6 +227,11 @@ def of_one_call(out: Tensor, x: Tensor, g: Tensor) -> tuple[Tensor, list[Tensor]
         for handle in handles:
             handle.remove()
     return term, parts
+
+
+def _not_of_inference(tensor: Tensor, place: Place) -> None:
+    if tensor.is_inference():
+        raise Refused("a tensor of inference mode, which has no gradient", place, "Use torch.no_grad() in its place.")
 
 
 def originals(step: Step, tags: Tags) -> Iterator[Tensor]:

@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
-from ...harness.records.evaluation import Advance, Array, Given, Moved
-from ...harness.rules.definition import Definition, definition
+from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
+from ...harness.rules.definition import Definition
 from ...harness.rules.native import Native, nearest
-from ...harness.rules.optimiser import texts
+from ...harness.rules.optimiser import asked
 from .tensors import Tensor, to_numpy, to_torch
 
 LR = {"lr": "step_size", "weight_decay": "weight_decay"}
@@ -75,39 +75,69 @@ NATIVES: tuple[Native, ...] = (
 AROUND = {"clip_value": (), "clip_norm": (), "clip_over": ("all", "each"), "clip_by": ("norm_and_1e-6",)}
 
 
-def optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Array]) -> Advance:
+def optimiser(rule: str, settings: Mapping[str, Any], start: Mapping[str, Array]) -> Advance:
     """torch.optim's own optimiser for a rule, or the nearest to it. Raises Unsupported where it has none."""
-    native, runs = nearest(NATIVES, definition(rule, texts(settings)), AROUND)
-    return stepping(native, runs, start)
+    return _stepping(
+        [Group(*nearest(NATIVES, wanted, AROUND), names) for wanted, names in asked(rule, settings, start).items()],
+        start,
+    )
+
+
+class Group(NamedTuple):
+    """The parameters that have the same settings, by their names."""
+
+    native: Native
+    runs: Definition
+    names: Sequence[str]
 
 
 def stepping(native: Native, runs: Definition, start: Mapping[str, Array], **variant: Any) -> Advance:
     """torch.optim's own optimiser at the starting parameters; `variant` says how it computes, as `foreach=True`."""
+    return _stepping([Group(native, runs, list(start))], start, **variant)
+
+
+def _stepping(groups: Sequence[Group], start: Mapping[str, Array], **variant: Any) -> Advance:
+    """One optimiser, with a group of parameters for each definition."""
+    paths = dict.fromkeys(group.native.path for group in groups)
+    if len(paths) > 1:
+        raise Unsupported(f"{' and '.join(paths)} for one model")
     parameters = {name: to_torch(array).requires_grad_() for name, array in start.items()}
-    make = getattr(torch.optim, native.path.rpartition(".")[2])
-    made, t = make(list(parameters.values()), **native.arguments(runs), **variant), 0
+    make = getattr(torch.optim, groups[0].native.path.rpartition(".")[2])
+    if len(groups) == 1:
+        made = make(list(parameters.values()), **groups[0].native.arguments(groups[0].runs), **variant)
+    else:
+        own = [{"params": [parameters[n] for n in names], **native.arguments(runs)} for native, runs, names in groups]
+        made = make(own, **variant)
+    t = 0
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         nonlocal t
         t += 1
-        if runs.formulas:
-            for group in made.param_groups:
+        for group, (native, runs, _) in zip(made.param_groups, groups, strict=True):
+            if runs.formulas:
                 group.update(native.arguments(runs, t))
         for name, parameter in parameters.items():
             parameter.grad = to_torch(gradients[name].copy())
-        _clip([*parameters.values()], runs, t)
+        _clip([*parameters.values()], groups[0].runs, t)
         made.step()
         # The optimiser moves its tensors in place, so what leaves is a copy.
         return Moved(
             {name: to_numpy(parameter).copy() for name, parameter in parameters.items()},
-            {
-                variable: {name: to_numpy(made.state[p][called]).copy() for name, p in parameters.items()}
-                for variable, called in native.state.items()
-                if all(made.state[p].get(called) is not None for p in parameters.values())
-            },
+            _state(made, groups, parameters),
         )
 
     return step
+
+
+def _state(made: Any, groups: Sequence[Group], parameters: Mapping[str, Tensor]) -> dict[str, dict[str, Array]]:
+    """Each state variable, as far as all parameters of a group have it."""
+    state: dict[str, dict[str, Array]] = {}
+    for native, _, names in groups:
+        for variable, called in native.state.items():
+            kept = {name: made.state[parameters[name]].get(called) for name in names}
+            if all(tensor is not None for tensor in kept.values()):
+                state.setdefault(variable, {}).update({name: to_numpy(x).copy() for name, x in kept.items()})
+    return state
 
 
 def _clip(parameters: list[Tensor], runs: Definition, t: int) -> None:

@@ -53,6 +53,10 @@ class Program:
         for prefix, module in self.modules.items():
             start = f"{prefix}." if prefix else ""
             for path, inner in module.named_modules():
+                if isinstance(inner, torch.jit.ScriptModule):
+                    where = f", `{start}{path}`" if start or path else ""
+                    remedy = "Check the module that it was made of, or give it a meaning with `gradaccord.define`."
+                    raise Refused(f"a module of TorchScript{where}, where no listener hears", remedy=remedy)
                 self.paths.setdefault(id(inner), f"{start}{path}".strip("."))
             for path, tensor in module.named_parameters():
                 self.held.setdefault(f"{start}{path}", tensor)
@@ -72,13 +76,20 @@ class Program:
         if asked is None:
             return frozenset(trained).difference(self.ask.constant)
         chosen = set[str]()
-        for start in asked:  # a name stands for all that is below it too
-            below = {name for name in floats if name == start or name.startswith((f"{start}[", f"{start}."))}
+        for start in asked:  # a name stands for all that is below it too, but for buffers
+            below = {
+                name
+                for name in floats
+                if name == start or (name.startswith((f"{start}[", f"{start}.")) and not self._is_buffer(name))
+            }
             if not below:
                 remedy = f"{nearest(start, floats)} There are {', '.join(floats)}"
                 raise Refused(f"there is no input `{start}`", remedy=remedy.strip())
             chosen |= below
         return frozenset(chosen)
+
+    def _is_buffer(self, name: str) -> bool:
+        return name in self.held and id(self.held[name]) not in self._parameters
 
     def _trains(self, tensor: Tensor) -> bool:
         return id(tensor) in self._parameters and tensor.requires_grad

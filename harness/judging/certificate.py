@@ -6,27 +6,20 @@ bits of the run whose links these are: then each number is a sound evaluation, b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 
-from ..graph.expand import expanded
-from ..graph.node import Constant
 from ..records.evaluation import Array
-from ..records.formats import Format
 from ..records.rows import LinkName, Quantity, Row
 from ..records.verdicts import FINDINGS, Verdict
-from ..truth.links import Step
-from ..truth.precision import working
-from ..truth.residuals import Numerals
 from .agreement import same_bits
 from .chain import Chain
-from .classify import Link
+from .classify import Link, place
 from .judge import blank_row, judged_whole
-from .range import all_finite
+from .range import all_finite, without_underflow
 from .unseen import of_plain
 
 LARGEST = 500_000  # numbers of a graph whose truth is still computed
@@ -49,7 +42,7 @@ def _proved(chain: Chain, passing: frozenset[Verdict]) -> bool:
         and graph.output.name in chain.values
         and all(node.name in shown for node in graph.wanted)
         and all_finite(chain)
-        and _without_underflow(chain)
+        and without_underflow(chain)
     )
 
 
@@ -60,69 +53,6 @@ def _same(chain: Chain) -> bool:
     return (evaluation.output is None or same_bits(evaluation.output, evaluation.values[output])) and all(
         same_bits(gradient, shown[name]) for name, gradient in evaluation.gradients.items()
     )
-
-
-def _without_underflow(chain: Chain) -> bool:
-    """Whether no step has lost a number next to 0: one that is 0 is exactly so, and none is nearly."""
-    subject, shown = chain.subject, chain.evaluation
-    graph, terms = subject.graph, shown.terms or {}
-    with working():
-        for node in graph.operations:
-            step, form = subject.steps[node.name], subject.form_of(node.name)
-            if node.kind != "float" or step.operation.selects or step.operation.moves:
-                continue
-            operands = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)]
-            g = Numerals((shown.adjoints or {}).get(node.name, np.zeros(node.shape)), form)
-            y = chain.numerals[node.name].array
-            uses = [use for use in graph.uses_in[node.name] if use in terms]  # none where a stop_gradient lies behind
-            if _fell(y, form) or any(_fell(terms[use], form) for use in uses):
-                return False
-            exactly = [operand.exact for operand in operands]
-            open_ones = (y == 0).any() and not _no_product_falls(step, operands, form)
-            if open_ones and not _exactly_zero(y, step.value_program(None)(*exactly)[0]):
-                return False
-            if any((terms[use] == 0).any() for use in uses) and not _no_product_falls(step, [*operands, g], form):
-                exact = step.term_program(None)(*exactly, g.exact)
-                balls = dict(zip(graph.uses_in[node.name], exact, strict=True))
-                if not all(_exactly_zero(terms[use], balls[use]) for use in uses):
-                    return False
-    return True
-
-
-def _fell(numbers: Array, form: Format) -> bool:
-    """Whether a number is next to 0, and not 0."""
-    return bool(((numbers != 0) & (np.abs(numbers.astype(np.float64)) < form.smallest / form.unit)).any())
-
-
-def _exactly_zero(numbers: Array, exact: object) -> bool:
-    """Whether what is 0 is so in exact arithmetic too."""
-    balls = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
-    return all(ball.contains(0) for ball in balls[numbers == 0].flat)
-
-
-def _no_product_falls(step: Step, operands: Sequence[Numerals], form: Format) -> bool:
-    """Whether a step is made of sums and products alone, of numbers whose products stay far from 0."""
-    if not _multilinear(step):
-        return False
-    least = 1.0
-    for operand in operands:
-        if operand.array.dtype.kind not in "bi":
-            sizes = np.abs(operand.array.astype(np.float64))
-            least *= min(1.0, float(np.min(sizes, where=sizes > 0, initial=1.0)))
-    return least > form.smallest / form.unit
-
-
-@lru_cache(maxsize=4096)
-def _multilinear(step: Step) -> bool:
-    plain = expanded(step.graph, stable=True)
-    return all(row.linear or row.moves or row.selects for row in map(plain.operation, plain.operations)) and all(
-        _ordinary(arg) for node in plain.operations for arg in node.args if isinstance(arg, Constant)
-    )
-
-
-def _ordinary(constant: Constant) -> bool:
-    """Whether a factor is far from 0."""
-    return constant.exact is not None and (constant.exact == 0 or abs(constant.exact) > 1e-30)
 
 
 def rows(chain: Chain, engine: str, *, truth: bool = False) -> list[Row]:
@@ -169,7 +99,7 @@ def _by_links(chain: Chain, blank: Row, *, held: bool = False) -> Iterator[Row]:
     output = graph.output.name
     if output in chain.values:
         plain = evaluation.values[output] if evaluation.output is None else evaluation.output
-        row = _row(blank, LinkName("value", output), chain.values[output], plain)
+        row = _without_truth(_row(blank, LinkName("value", output), chain.values[output], plain), plain, chain)
         yield other(row, "value", plain, evaluation.values[output])
     for node in graph.wanted:
         gradient = evaluation.gradients[node.name]
@@ -178,6 +108,7 @@ def _by_links(chain: Chain, blank: Row, *, held: bool = False) -> Iterator[Row]:
             yield replace(blank, quantity="gradient", name=node.name, verdict="not judged", reason=reason)
             continue
         row = _row(blank, LinkName("gradient", node.name), chain.adjoints[node.name], gradient)
+        row = _without_truth(row, gradient, chain)
         yield other(row, "gradient", gradient, shown[node.name])
     for link in chain.links.values():
         if link.verdict in FINDINGS and link.where != LinkName("value", output):
@@ -185,6 +116,27 @@ def _by_links(chain: Chain, blank: Row, *, held: bool = False) -> Iterator[Row]:
             numbers = {"value": evaluation.values, "adjoint": shown}.get(quantity, {}).get(name)
             terms = evaluation.terms or {}
             yield _row(blank, link.where, link, terms.get(use, numbers) if use is not None else numbers)
+
+
+def _without_truth(row: Row, numbers: Array, chain: Chain) -> Row:
+    """The row of what links call undefined, where the graph is too large for a truth: exp(-800) is 0, and its logarithm
+    soundly none. A gradient that is no number of an output that is one is off, since some side has one."""
+    subject, evaluation = chain.subject, chain.evaluation
+    floats = [x for x in subject.inputs.values() if x.dtype.kind not in "bi"]
+    if row.verdict != "undefined" or not all(_finite(x) for x in floats):
+        return row
+    there = evaluation.values[subject.graph.output.name] if evaluation.output is None else evaluation.output
+    lost = np.isnan(numbers.astype(np.float64))
+    if row.quantity == "gradient" and _finite(there) and lost.any():
+        index = place(np.argmax(lost), lost.shape)
+        reason = f"the output is a number, and its gradient is none; {row.reason}"
+        return replace(row, verdict="not finite", finding=True, index=index, engine_value=nan, reason=reason)
+    reason = f"the graph is too large to say whether there is a truth here; {row.reason}"
+    return replace(row, verdict="not judged", reason=reason)
+
+
+def _finite(numbers: Array) -> bool:
+    return bool(np.isfinite(numbers.astype(np.float64)).all())
 
 
 def _row(blank: Row, what: LinkName, link: Link, numbers: Array | None) -> Row:

@@ -18,7 +18,7 @@ from .agreement import differs, same_bits
 from .chain import Chain
 from .classify import Link, place
 from .estimates import by_estimate
-from .last_word import Given, last_word, nearby
+from .last_word import Given, abreast, last_word, nearby
 from .range import birth, in_range, left
 from .subject import Asked, Subject
 from .together import of_gradients
@@ -70,12 +70,12 @@ def judged(
 
 
 def no_truth(subject: Subject) -> bool:
-    """Whether an engine may say that it is undefined here: a true output or gradient does not exist, or the truth is in
-    doubt."""
-    if subject.proof.failed:
+    """Whether an engine may say that it is undefined here: the true output, or all of its gradient, does not exist, or
+    the truth is in doubt."""
+    if subject.proof.failed or np.isnan(subject.truth.values[subject.graph.output.name].high).any():
         return True
-    numbers = [subject.truth.values[subject.graph.output.name], *subject.gradients.values()]
-    return any(np.isnan(number.high).any() for number in numbers)
+    gradients = [number.high for number in subject.gradients.values() if number.high.size]
+    return bool(gradients) and all(np.isnan(gradient).all() for gradient in gradients)
 
 
 def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
@@ -246,13 +246,14 @@ def _alone(row: Row, asked: Asked, known: Number, engine: Array, *, exists: bool
 
 def _last_word(row: Row, engine: Array, chain: Chain, name: str, link: Link) -> Row:
     subject = chain.subject
-    if row.verdict == "undefined" and not subject.exists and not subject.sides[name]:
+    if row.verdict == "undefined" and not subject.exists and not subject.sides[name] and not subject.groups[name]:
         return row
     asked, settled, signed = subject.asked("gradient", name), frozenset(subject.settling[name]), _signed(chain)
     chosen, truth = subject.by_equality(name, engine), subject.gradients[name]
     sides = {index: pair for index, pair in subject.sides[name].items() if not chosen[index]}
     given = Given(asked, sides, settled, lambda index: subject.limits(name, index), bool(sides) and signed)
     row = last_word(row, np.where(chosen & ~np.isnan(truth.high), truth.high, engine), given, link)
+    row = abreast(row, engine, given, subject.groups[name])
     if row.verdict not in FINDINGS and (count := subject.overlooked(name)):
         reason = f"{count:,} components have a derivative, if any, that was not looked for"
         return replace(row, verdict="not judged", reason=reason)

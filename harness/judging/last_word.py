@@ -8,16 +8,18 @@ conventions combined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite, isinf, isnan, nan
+from math import inf, isfinite, isinf, isnan, nan
 
 import numpy as np
 
 from ..records.evaluation import Array
 from ..records.rows import Choice, Index, Row, component
 from ..records.verdicts import FINDINGS, SEVERITY, Verdict
+from ..truth.groups import Group
 from ..truth.sides import Sides
+from ..words import counted
 from .choices import in_turn, told
 from .classify import Link, place, show
 from .subject import Asked, Subject
@@ -25,6 +27,10 @@ from .unseen import unseen, with_numbers
 
 SPACINGS = 64  # of the smallest numbers that some steps of gradual underflow may lose
 BEYOND = 64  # times as far as shaken runs: more than a long sum of one sign is off, whose errors do not cancel
+# Powers of 2 that shaken runs stay within, and how many times that power a number may be off: where its sign is safe
+# too, and where its order of magnitude is.
+CLOSE, POWERS = 0.25, 32
+FAR, FAR_POWERS = 4, 16
 LOOKED_AT = 64  # components that are far from the truth, the furthest first
 
 
@@ -101,18 +107,18 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
     size = np.abs(truth.high)
     with np.errstate(all="ignore"):
         # A choice that rounding turns, shaken runs make as well.
-        turned = sensitivity.turned(asked.name, asked.moved)
-        suspect = far & ~((turned > size / 8 + form.smallest) & (turned * BEYOND > error))
+        shaken = sensitivity.turned(asked.name, asked.moved)
+        turned, lost = shaken.by, _lost(engine.astype(np.float64), truth.high, shaken.power)
+        suspect = far & (lost | ~((turned > size / 8 + form.smallest) & (turned * BEYOND > error)))
         order = np.argsort(-np.where(suspect, error / size, -1.0), axis=None, kind="stable")
     count = int(suspect.sum())
     for index in (place(flat, engine.shape) for flat in order[: min(count, LOOKED_AT)]):
-        if sensitivity.too_large:
-            continue
-        bound, done = sensitivity.strict(asked.name, index, asked.moved), float(turned[index])
+        bound = inf if sensitivity.too_large else sensitivity.strict(asked.name, index, asked.moved)
+        done = float(turned[index])
         excluded = bound < max(size[index], error[index]) / 8
         # Where R is as large, first order proves nothing: what shaken runs do is all that is known.
         unknown = not isfinite(bound) and done < size[index] / 16
-        if excluded or unknown or done * BEYOND < error[index]:
+        if excluded or unknown or lost[index] or done * BEYOND < error[index]:
             may = f"may move it by {bound:.2g}" if excluded else f"moved it by {done:.2g} in shaken runs"
             said = (
                 f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}, "
@@ -129,6 +135,20 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
         f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}; rounding alone may do that"
     )
     return replace(row, verdict="ill-conditioned", reason=reason, node=asked.what)
+
+
+def _lost(engine: Array, truth: Array, shaken: Array) -> Array:
+    """Where a number is off by a power of 2 that is out of all proportion to those that shaken runs are off by.
+
+    A sound error that adds up may turn the sign of a number that shaken runs move by much, and hit near 0, but not as
+    near as that.
+    """
+    with np.errstate(all="ignore"):
+        powers = np.abs(np.log2(np.abs(engine / truth)))
+        other = np.where(engine * np.sign(truth) > 0, powers, inf)
+        return ((shaken <= CLOSE) & (other > np.maximum(shaken * POWERS, 1))) | (
+            (shaken <= FAR) & (engine != 0) & (powers > np.maximum(shaken, 1) * FAR_POWERS)
+        )
 
 
 def _finding(row: Row, verdict: Verdict, index: Index, said: str, engine: Array, given: Given, link: Link) -> Row:
@@ -186,6 +206,36 @@ def _at_kinks(row: Row, engine: Array, given: Given, link: Link) -> Row:
     if row.verdict == "convention":
         return replace(row, reason=f"{row.reason}; {reason}", choice=choice)
     return replace(row, verdict=verdict, reason=reason, choice=choice)
+
+
+def abreast(row: Row, engine: Array, given: Given, groups: Sequence[Group]) -> Row:
+    """The row of a gradient, many of its components held together against their derivative along a direction."""
+    if row.verdict in FINDINGS:
+        return row
+    asked, numbers = given.asked, engine.astype(np.float64)
+    form = asked.sensitivity.form
+    for group in groups:
+        at = tuple(np.transpose(group.places))
+        some, way = numbers[at], group.direction[at]
+        many = f"the derivative along one direction of {counted(len(group.places), 'component')} is {group.slope:.6g}"
+        if (lost := ~np.isfinite(some)).any():
+            index = group.places[int(np.argmax(lost))]
+            said = f"the engine gave {show(engine[index])}, and {many}"
+            return _together(row, "not finite", index, said, engine, given)
+        size = float(np.sum(np.abs(some * way))) + abs(group.slope)
+        off = abs(float(np.sum(some * way)) - group.slope)
+        if not off <= form.unit**0.5 * size + form.smallest / form.unit * float(np.sum(np.abs(way))):
+            index = group.places[int(np.argmax(np.abs(some * way)))]
+            said = f"the engine's numbers give {float(np.sum(some * way)):.6g}, and {many}"
+            verdict: Verdict = "wrong" if np.isnan(asked.truth.high[at]).any() else "kink artefact"
+            return _together(row, verdict, index, said, engine, given)
+    return row
+
+
+def _together(row: Row, verdict: Verdict, index: Index, said: str, engine: Array, given: Given) -> Row:
+    return replace(
+        _finding(row, verdict, index, said, engine, given, Link("agree", where=given.asked.what, order=0)), accepted=""
+    )
 
 
 def _choices(engine: Array, known: Mapping[Index, Sides]) -> tuple[Choice, str]:

@@ -5,16 +5,22 @@ NaN spreads by multiplication with 0, so the first step that made an infinity is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from math import isinf
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from math import isinf, prod
 
 import numpy as np
 
+from ..graph.expand import expanded
 from ..graph.graph import Graph
-from ..graph.node import Constant, Node
+from ..graph.node import Arg, Constant, Node
 from ..records.evaluation import Array
+from ..records.formats import Format
 from ..records.rows import LinkName
+from ..truth.links import Step
+from ..truth.precision import working
 from ..truth.reference import Number
+from ..truth.residuals import Numerals
 from .chain import Chain
 
 
@@ -68,26 +74,9 @@ def in_range(chain: Chain) -> bool:
     """Whether no step has left the range of the format, so that sound links make a sound whole.
 
     Every number is finite, but for infinities that were handed in, such as those of a mask; and none is next to 0 that
-    a step made of others than 0: no product, power or exponential has fallen there.
+    is not so exactly: no product, sum of products, power or exponential has fallen there.
     """
-    subject, shown = chain.subject, chain.evaluation
-    if not all_finite(chain):
-        return False
-    least = subject.form.smallest / subject.form.unit
-    for node in subject.graph.operations:
-        step = subject.steps[node.name]
-        if not step.elementwise or step.operation.selects or step.operation.linear or step.has_kinks():
-            continue
-        operands = [chain.known[arg] for arg in node.args if isinstance(arg, str) and arg in chain.known]
-        if node.name in shown.values and _fell(shown.values[node.name], operands, least):
-            return False
-        for use in subject.graph.uses_in[node.name]:
-            g = (shown.adjoints or {}).get(node.name)
-            if shown.terms is not None and use in shown.terms and g is not None:
-                term = shown.terms[use]
-                if term.shape == g.shape and _fell(term, [g, *operands], least):
-                    return False
-    return True
+    return all_finite(chain) and without_underflow(chain)
 
 
 def all_finite(chain: Chain) -> bool:
@@ -99,12 +88,78 @@ def all_finite(chain: Chain) -> bool:
     return not any(_lost(x) and not _handed_on(chain, subject.graph[name], x) for name, x in shown.values.items())
 
 
-def _fell(result: Array, operands: Iterable[Array], least: float) -> bool:
-    """Whether a number next to 0 was made of numbers that are not 0."""
-    near: Array = np.abs(result.astype(np.float64)) < least
-    for operand in operands if near.any() else ():
-        near = near & (operand != 0) & np.isfinite(operand.astype(np.float64))
-    return bool(near.any())
+def without_underflow(chain: Chain) -> bool:
+    """Whether no step has lost a number next to 0: one that is 0 is exactly so, and none is nearly."""
+    subject, shown = chain.subject, chain.evaluation
+    graph, terms = subject.graph, shown.terms or {}
+    with working():
+        for node in graph.operations:
+            step, form = subject.steps[node.name], subject.form_of(node.name)
+            if node.kind != "float" or step.operation.selects or step.operation.moves:
+                continue
+            operands = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)]
+            g = Numerals((shown.adjoints or {}).get(node.name, np.zeros(node.shape)), form)
+            y = chain.numerals[node.name].array
+            uses = [use for use in graph.uses_in[node.name] if use in terms]  # none where a stop_gradient lies behind
+            if _next_to_0(y, form) or any(_next_to_0(terms[use], form) for use in uses):
+                return False
+            exactly = [operand.exact for operand in operands]
+            open_ones = (y == 0).any() and not _no_product_falls(step, operands, form)
+            if open_ones and not _exactly_zero(y, step.value_program(None)(*exactly)[0]):
+                return False
+            if any((terms[use] == 0).any() for use in uses) and not _no_product_falls(step, [*operands, g], form):
+                exact = step.term_program(None)(*exactly, g.exact)
+                balls = dict(zip(graph.uses_in[node.name], exact, strict=True))
+                if not all(_exactly_zero(terms[use], balls[use]) for use in uses):
+                    return False
+    return True
+
+
+def _next_to_0(numbers: Array, form: Format) -> bool:
+    """Whether a number is next to 0, and not 0."""
+    return bool(((numbers != 0) & (np.abs(numbers.astype(np.float64)) < form.smallest / form.unit)).any())
+
+
+def _exactly_zero(numbers: Array, exact: object) -> bool:
+    """Whether what is 0 is so in exact arithmetic too."""
+    balls = np.broadcast_to(np.asarray(exact, dtype=object), numbers.shape)
+    return all(ball.contains(0) for ball in balls[numbers == 0].flat)
+
+
+def _no_product_falls(step: Step, operands: Sequence[Numerals], form: Format) -> bool:
+    """Whether a step is made of sums and products alone, of numbers whose products stay far from 0."""
+    if not _multilinear(step):
+        return False
+    smallest = [1.0]
+    for operand in operands:
+        if operand.array.dtype.kind not in "bi":
+            sizes = np.abs(operand.array.astype(np.float64))
+            smallest.append(min(1.0, float(np.min(sizes, where=sizes > 0, initial=1.0))))
+    factors = _factors(step)  # a product of all numbers of one operand has more of them than there are operands
+    least = prod(smallest) if factors <= len(operands) else min(smallest) ** factors
+    return least > form.smallest / form.unit
+
+
+@lru_cache(maxsize=4096)
+def _multilinear(step: Step) -> bool:
+    plain = expanded(step.graph, stable=True)
+    return all(row.linear or row.moves or row.selects for row in map(plain.operation, plain.operations)) and all(
+        _ordinary(arg) for node in plain.operations for arg in node.args if isinstance(arg, Constant)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _factors(step: Step) -> int:
+    """Of how many numbers at most a product is made in a step of sums and products; as if every one were a product."""
+    plain, factors = expanded(step.graph, stable=True), dict[Arg, int]()
+    for node in plain.nodes:
+        factors[node.name] = max(sum(factors.get(arg, 0) for arg in node.args), 1)
+    return max(factors[name] for name in plain.outputs)
+
+
+def _ordinary(constant: Constant) -> bool:
+    """Whether a factor is far from 0."""
+    return constant.exact is not None and (constant.exact == 0 or abs(constant.exact) > 1e-30)
 
 
 def _handed_on(chain: Chain, node: Node, numbers: Array) -> bool:

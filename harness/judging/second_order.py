@@ -37,9 +37,19 @@ class Contracted(Subject):
 
     @cached_property
     def sides(self) -> Mapping[str, Mapping[Index, Sides]]:
-        """The one-sided second derivatives, where reverse mode leaves them open."""
-        of = self.of
-        return by_definition(of.graph, of.inputs, of.cotangent, self.direction, of.gradients, super().sides)
+        """The one-sided second derivatives, where reverse mode leaves them open: along axes of so many components as
+        are looked at, and of all others by their definition, which one direction tells."""
+        of, axes, known = self.of, super().sides, self._open
+        left = {name: set(known[name][1]) for name in axes}
+        found = by_definition(of.graph, of.inputs, of.cotangent, self.direction, of.gradients, axes, left)
+        return {
+            name: {i: pair for i, pair in pairs.items() if pair.told or i not in left[name]}
+            for name, pairs in found.items()
+        }
+
+    def overlooked(self, name: str) -> int:
+        high, found = self.truth.adjoints[name].high, self.sides[name]
+        return sum(bool(np.isnan(high[index])) and index not in found for index in self._open[name][1])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from ..records.formats import FORMATS, Format
 from ..records.rows import LinkName, Quantity
 from ..truth import ties
 from ..truth.beside import around, contracted
+from ..truth.groups import Group, groups
 from ..truth.links import Step, step_of
 from ..truth.lost import Places, chosen_of_nothing
 from ..truth.numbers import NAN
@@ -114,12 +115,28 @@ class Subject:
             return around(graph, self.inputs, self.cotangent) if size <= LARGEST and not self.tangent_of else {}
 
     @cached_property
-    def _open(self) -> Mapping[str, tuple[list[Index], int]]:
+    def _open(self) -> Mapping[str, tuple[list[Index], list[Index]]]:
         return {node.name: open_components(self.truth.adjoints[node.name]) for node in self.graph.wanted}
 
     def overlooked(self, name: str) -> int:
         """How many components of a gradient have a truth that was not looked for."""
-        return self._open[name][1]
+        high = self.truth.adjoints[name].high
+        return sum(bool(np.isnan(high[index])) for index in self._open[name][1])
+
+    @cached_property
+    def groups(self) -> Mapping[str, Sequence[Group]]:
+        """What is true together of the components that no side tells: those that are left out, and those along whose
+        axis the function has no number."""
+        if self.tangent_of or any(self.steps[node.name].at_equality for node in self._defined):
+            return {node.name: () for node in self.graph.wanted}
+
+        def asked(name: str) -> list[Index]:
+            some, left = self._open[name]
+            unknown = [i for i in some if i not in (known := self.sides[name]) or not known[i].told]
+            return [i for i in (*unknown, *left) if np.isfinite(self.inputs[name][i])]
+
+        names = {node.name: asked(node.name) for node in self.graph.wanted}
+        return groups(self.graph, self.inputs, self.cotangent, self.truth.values[self.graph.output.name], names)
 
     @cached_property
     def exists(self) -> bool:

@@ -28,6 +28,7 @@ from .subject import Asked
 
 UNTOUCHED: frozenset[Verdict] = frozenset(("undefined", "not judged"))  # nothing is said of the number itself
 SWEPT = 256  # components of a large array, those that stand out of shaken runs the most
+FURTHER = 8.0  # times as far as shaken runs, where these show that R is too small
 HARDLY = 16.0  # times as far from the truth as shaken runs
 UNBOUNDED = "no finite bound is known of how far rounding alone may move it"
 
@@ -191,7 +192,7 @@ class _Alone:
             return [place(flat, self.known.shape) for flat in np.flatnonzero(self.known)]
         spread = asked.sensitivity.spread(asked.name, asked.moved)
         with np.errstate(all="ignore"):
-            out = self.known & ~(np.abs(self.error) <= spread + self.form.smallest)
+            out = self.known & ~(np.isfinite(spread) & (np.abs(self.error) <= spread + self.form.smallest))
             beyond = np.where(out, np.nan_to_num(np.abs(self.error) / spread, nan=inf), -1.0).ravel()
         order = np.argsort(-beyond, kind="stable")
         # Of what is hardly further than shaken runs, as many as are swept speak for the rest, which is nearer still.
@@ -216,6 +217,11 @@ class _Alone:
     @cached_property
     def worst(self) -> Index | None:
         return max(self.scores, key=lambda index: self.scores[index], default=None)
+
+    @property
+    def beyond(self) -> Sequence[Index]:
+        """The components beyond R, the furthest first."""
+        return sorted((i for i, score in self.scores.items() if not score <= 1), key=lambda i: -self.scores[i])
 
     @property
     def looked_at(self) -> str:
@@ -273,8 +279,8 @@ def _outside_a_hull(alone: _Alone) -> Row | None:
 
 
 def _beyond_rounding(alone: _Alone) -> Row | None:
-    index = alone.worst
-    if index is None or alone.scores[index] <= 1:
+    index = next((index for index in alone.beyond if not _further(alone, index)), None)
+    if index is None:
         return None
     what, form, score = alone.what, alone.form, alone.scores[index]
     by, relative = abs(float(alone.error[index])), alone.relative[index]
@@ -286,6 +292,14 @@ def _beyond_rounding(alone: _Alone) -> Row | None:
             looks = f"right to {bits:.0f} bits, looks like {lower.name} inside {form.name}"
             return alone.off("imprecise", index, f"{reason}; {looks}", score)
     return alone.off("wrong", index, reason, score)
+
+
+def _further(alone: _Alone, index: Index) -> bool:
+    """Whether sound runs go further than R, which is of first order, and as far as that: the square of what rounding
+    alone has made."""
+    asked, bound = alone.asked, alone.swept[index].bound
+    by = float(asked.sensitivity.turned(asked.name, asked.moved).by[index])
+    return by > bound and abs(float(alone.error[index])) <= FURTHER * by
 
 
 def _not_looked_at(alone: _Alone) -> Row | None:
@@ -331,12 +345,12 @@ IN_TURN: Sequence[Callable[[_Alone], Row | None]] = (
 
 
 def _at_hull(alone: _Alone, index: Index) -> float:
-    """How far beyond the hull of a kink rounding may move a component: R, half of the digits where none is known."""
+    """How far beyond the hull of a kink rounding may move a component: R, which is that of one choice and may be 0, or
+    half of the digits."""
     bound = alone.asked.probe(index).bound if not alone.asked.sensitivity.too_large else inf
-    if isfinite(bound):
-        return bound
     truth, form = alone.truth, alone.form
-    return float(form.unit**0.5 * (abs(truth.high[index]) + truth.radius[index]) + form.smallest)
+    half = float(form.unit**0.5 * (abs(truth.high[index]) + truth.radius[index]) + form.smallest)
+    return max(bound, half) if isfinite(bound) else half
 
 
 def _score(error: float, bound: float) -> float:

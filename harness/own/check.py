@@ -91,6 +91,8 @@ def hear(
     function: Callable[..., Any], inputs: Sequence[Any], kwargs: Mapping[str, Any], ask: Ask, framework: str = ""
 ) -> tuple[str, Heard]:
     """One run, and whose it is."""
+    if not callable(function):  # whoever has no type checker
+        raise CommandError(f"{function!r} is no function; expected one, or a module, and then its inputs")
     framework = framework or framework_of(function, [*inputs, *kwargs.values()])
     listens = listener(framework)
     ask = replace(ask, defined=known(framework))

@@ -62,27 +62,29 @@ def envelope(start: Subject, update: Update) -> tuple[Places, Places]:
 
 def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
     """The parameters of one shaken engine after 0, 1, 2, ... steps."""
-    definition, dtype, graph = update.definition, start.dtype, start.graph
+    dtype, graph = start.dtype, start.graph
     parameters: dict[str, Array] = {node.name: start.inputs[node.name] for node in graph.wanted}
-    names = [v for v in definition.state if v not in definition.scalars]
-    state = {name: {v: started(definition, v, x) for v in names} for name, x in parameters.items()}
-    gradients, once = _gradients(graph, dtype, seed), Once(definition)
+    wanted = {name: update.of(name) for name in parameters}
+    names = {name: [v for v in own.state if v not in own.scalars] for name, own in wanted.items()}
+    state = {name: {v: started(wanted[name], v, x) for v in names[name]} for name, x in parameters.items()}
+    gradients, once = _gradients(graph, dtype, seed), {own: Once(own) for own in wanted.values()}
     moves: dict[str, tuple[Program, Sequence[str]]] = {}
     for k, (name, x) in enumerate(parameters.items(), 1):
-        row = definition.program(x.shape)
+        row = wanted[name].program(x.shape)
         program = shaken(row, arrays.namespace(dtype), row.outputs, FORMATS[dtype])(seed + SAMPLES * k)
         moves[name] = program, reads(row)
     yield parameters
     for step in range(1, update.steps + 1):
-        slopes = gradients({**start.inputs, **parameters}, start.cotangent)
-        known = {**once(step), NORM_OF_ALL: norm_of_all(slopes.values())}
-        numbers = {key: in_dtype(number, DTYPES[dtype]) for key, number in known.items()}
+        slopes = gradients({**start.inputs, **parameters, **update.read(step - 1)}, start.cotangent)
+        norm = norm_of_all(slopes.values())
+        known = {own: {**count(step), NORM_OF_ALL: norm} for own, count in once.items()}
         moved: dict[str, Array] = {}
         for name, x in parameters.items():
             program, operands = moves[name]
+            numbers = {key: in_dtype(number, DTYPES[dtype]) for key, number in known[wanted[name]].items()}
             read = {**numbers, "x": x, "g": slopes[name], **state[name]}
             *new, moved[name] = program(*(read[operand] for operand in operands))
-            state[name] = dict(zip(names, new, strict=True))
+            state[name] = dict(zip(names[name], new, strict=True))
         parameters = moved
         yield parameters
 

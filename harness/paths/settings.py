@@ -14,7 +14,7 @@ from math import isfinite
 from ..records.verdicts import FINDINGS
 from ..rules.definition import Definition
 from ..rules.rule import Setting
-from ..rules.schedules import moved
+from ..rules.schedules import Schedule, moved
 from .move import Judged, Move, explains, judge_moves
 
 DIGITS = (1, 2, 3, 4, 6, 9, 17)
@@ -75,6 +75,10 @@ def _late(moves: Sequence[Move], own: Sequence[Judged], definition: Definition) 
     for name, text in definition.formulas.items():
         for by in (1, -1):
             other = definition.with_(name, moved(text, by))
+            try:
+                Schedule(other.chosen[name])(1)
+            except (ArithmeticError, ValueError):  # 0.1 / t has no step before the first
+                continue
             if all(map(explains, own, judge_moves(moves, other))):
                 yield f"{name}: {text} at t {'+' if by > 0 else '-'} 1"
 

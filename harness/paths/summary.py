@@ -18,7 +18,7 @@ def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summa
     assert rows, "a path has at least one row"
     outputs = [row.value for row in rows if row.name == output]
     promise = RULES[update.rule].promise
-    taken = max((row.step for row in rows if not _stops(row)), default=0)
+    taken = max(_done(row, output) for row in rows)
     sign = 1.0 if promise == "up" else -1.0
     with np.errstate(all="ignore"):
         moves = [sign * (after - before) for before, after in pairwise(outputs)]
@@ -30,8 +30,10 @@ def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summa
         asked=update.steps,
         start=outputs[0] if outputs else None,
         end=outputs[-1] if outputs else None,
-        against=sum(not (move >= 0) for move in moves),
+        against=0 if update.data is not None else sum(not (move >= 0) for move in moves),
         kept=None if not moves or whole == 0 else bool(whole > 0),
+        watch=update.watch,
+        batches=update.data is not None,
         first=next((row for row in rows if row.finding), None),
         known=sum(bool(row.accepted) for row in rows),
         dialect=_dialect(rows, update),
@@ -48,6 +50,11 @@ def _dialect(rows: Sequence[TrajectoryRow], update: Update) -> str:
     answers = (part.partition(": ")[::2] for part in first.setting.split(", "))
     choices = RULES[update.rule].choices
     return "; ".join(choices[name].answers[answer] for name, answer in answers)
+
+
+def _done(row: TrajectoryRow, output: str) -> int:
+    """How many steps a path has taken, as far as one of its rows tells."""
+    return row.step - 1 if _stops(row) and row.name != output else row.step
 
 
 def _stops(row: TrajectoryRow) -> bool:

@@ -65,17 +65,24 @@ def trajectory(
     `score` the highest of the gradient, the state and the update. Where one of them is off, `cause` names
     the first (`gradient`, `state m`, `update`), and all numbers of the row are its own. Further rows, from step
     0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
-    says that its value is off. The path ends early where the engine fails or a parameter is not finite.
+    says that its value is off. What is not `watched` has no rows. The path ends early where the engine fails or a
+    parameter is not finite.
     """
     rows, been, estimated, note = list[TrajectoryRow](), list[Mapping[str, Floats]](), False, ""
     wanted = [node.name for node in start.graph.wanted]
-    for stands in _portions(walked(start, evaluate, update, optimiser or row_optimiser)):
-        rows += _rows(stands, engine, update, knowledge)
-        for stand in stands:
+
+    def watched() -> Iterator[Stand]:
+        nonlocal estimated, note
+        for stand in walked(start, evaluate, update, optimiser or row_optimiser):
             been.append(glance({name: stand.here.inputs[name] for name in wanted}))
             if stand.evaluation is not None:
                 estimated |= stand.evaluation.errors is not None
                 note = stand.evaluation.reason or note
+            if update.watched(stand.done) or stand.last:
+                yield stand
+
+    for stands in _portions(watched()):
+        rows += _rows(stands, engine, update, knowledge)
     return Path(tuple(rows), places(been), estimated, note)
 
 
@@ -97,10 +104,16 @@ class Stand:
     moved: Moved | None = None
     stopped: tuple[Verdict, str] | None = None
 
+    @property
+    def last(self) -> bool:
+        """Whether the path ends here before its time."""
+        lost = self.moved is not None and not all(np.isfinite(x).all() for x in self.moved.parameters.values())
+        return self.stopped is not None or lost
+
 
 def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Stand]:
     """The stands of a path from its start on, judged by nobody."""
-    definition, here = update.definition, start
+    here = start.at(update.read(0))
     parameters: Inputs = {node.name: start.inputs[node.name] for node in start.graph.wanted}
     state: Mapping[str, Inputs] | None = None
     try:
@@ -116,15 +129,16 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
         if evaluation.status != "ok":
             yield Stand(done, here, stopped=(evaluation.status, f"gradient: {evaluation.reason}"))
             return
-        moved = _moved(step, evaluation, parameters, definition)
+        moved = _moved(step, evaluation, parameters, update)
         if isinstance(moved, str):
             yield Stand(done, here, evaluation, stopped=("failed", f"update: {moved}"))
             return
-        yield Stand(done, here, evaluation, state, moved)
-        parameters, state = moved.parameters, moved.state
-        if not all(np.isfinite(array).all() for array in parameters.values()):
+        stand = Stand(done, here, evaluation, state, moved)
+        yield stand
+        if stand.last:
             return
-        here = start.at(parameters)
+        parameters, state = moved.parameters, moved.state
+        here = start.at({**parameters, **update.read(done + 1)})
     evaluation = _evaluated(evaluate, here)
     if evaluation.status == "ok":
         yield Stand(update.steps, here, evaluation)
@@ -149,19 +163,21 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
     )
 
 
-def _moved(step: Advance, evaluation: Evaluation, before: Inputs, definition: Definition) -> Moved | str:
+def _moved(step: Advance, evaluation: Evaluation, before: Inputs, update: Update) -> Moved | str:
     """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype. It may
     show the state of another known definition."""
     try:
         moved = step(_copied(evaluation.gradients))
     except BaseException as error:  # noqa: BLE001 - as above
         return raised(error)
-    if not shown(moved.state, definition):
-        definition = next((one for one in dialects(definition) if shown(moved.state, one)), definition)
-    answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in definition.state}}
-    for what, arrays in answers.items():
-        scalar = what.removeprefix("state ") in definition.scalars
-        for name, old in before.items():
+    for name, old in before.items():
+        own = {v for v, arrays in moved.state.items() if name in arrays}
+        definition = update.of(name)
+        if not shown(own, definition):
+            definition = next((one for one in dialects(definition) if shown(own, one)), definition)
+        answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in definition.state}}
+        for what, arrays in answers.items():
+            scalar = what.removeprefix("state ") in definition.scalars
             now = None if arrays is None else arrays.get(name)
             if now is None:
                 return f"{what} of `{name}` is missing"
@@ -207,10 +223,7 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
         if stand.evaluation is not None
     }
     judge_together([*chains.values()])
-    moves = {key: move for stand in stands for key, move in _moves(stand)}
-    found, other = judge([*moves.values()], update.definition)
-    judged, setting = dict(zip(moves, found, strict=True)), _told(update.definition, other)
-    setting = setting or otherwise([*moves.values()], found, update.definition)
+    judged, told = _judged_moves({key: move for stand in stands for key, move in _moves(stand)}, update)
     for stand in stands:
         chain, done, subject = chains.get(stand.done), stand.done, stand.here
         if chain is not None:
@@ -233,9 +246,25 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
                 blank = _blank(subject, engine, done + 1, name)
                 if x.size:
                     row = _row(blank, x, gradients[name], judged[done, name], chain)
+                    setting = told[update.of(name)]
                     yield replace(row, setting=setting) if row.cause.startswith(("state", "update")) else row
                 else:
                     yield replace(blank, value=0.0)
+
+
+def _judged_moves(
+    moves: Mapping[tuple[int, str], Move], update: Update
+) -> tuple[Mapping[tuple[int, str], Judged], Mapping[Definition, str]]:
+    """Each move by the definition of its input, and of each definition the setting that explains what is off by it."""
+    groups: dict[Definition, dict[tuple[int, str], Move]] = {}
+    for key, move in moves.items():
+        groups.setdefault(update.of(key[1]), {})[key] = move
+    judged, told = dict[tuple[int, str], Judged](), dict[Definition, str]()
+    for wanted, own in groups.items():
+        found, other = judge([*own.values()], wanted)
+        judged |= dict(zip(own, found, strict=True))
+        told[wanted] = _told(wanted, other) or otherwise([*own.values()], found, wanted)
+    return judged, told
 
 
 def _told(wanted: Definition, other: Definition | None) -> str:
@@ -249,7 +278,7 @@ def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
     for name, x in stand.moved.parameters.items():
         if x.size:
             before, after = (
-                None if state is None else {variable: arrays[name] for variable, arrays in state.items()}
+                None if state is None else {v: arrays[name] for v, arrays in state.items() if name in arrays}
                 for state in (stand.state, stand.moved.state)
             )
             assert after is not None

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,8 +18,7 @@ from ..graph.graph import Graph
 from ..graph.node import Node
 from ..records.cotangent import default_cotangent, weights
 from ..records.evaluation import DEFAULT_DTYPES, DTYPES, Derivative
-from ..rules.rule import RULES
-from ..rules.update import Update, check, faults
+from ..rules.update import Update
 from ..words import nearest
 from .code import Function, functions
 from .definitions import Natives, Statements
@@ -29,6 +28,7 @@ from .keys import CASE, DATA_ALONE, KEYS, schema, text_in
 from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
 from .names import shipped
 from .statements import Assembly
+from .update import Data, read_data, read_update
 from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, read
 from .yaml_tree import tree
 
@@ -90,6 +90,13 @@ class Case:
     weights: Input  # of the output: what contracts it
     derivatives: tuple[Derivative, ...] = ()  # asked for beside the gradient
     call: Call | None = None
+    data: Data | None = None
+
+    def walk(self, dtype: str) -> Update | None:
+        """The update, with the data that it reads."""
+        if self.update is None or self.data is None:
+            return self.update
+        return replace(self.update, data=self.data.batches(dtype))
 
     @property
     def expect(self) -> tuple[tuple[Expectation, ...], ...]:
@@ -204,6 +211,9 @@ class _Loader:
             source.error(root, "no key `graph`", f"`graph`: {KEYS['graph'].about}; or `call`")
             return None
         inputs = self._inputs(contents.get("inputs") or {})
+        data, tabled = read_data(source, contents.get("data"), inputs, "update" in contents)
+        first = {} if data is None else data.first()
+        inputs |= {name: (key, first.get(name)) for name, (key, _) in tabled.items() if name not in inputs}
         graph: Statements = contents.get("graph") or {}
         complete = contents.get("inputs") is not None and None not in (
             contents.get("graph", 0),
@@ -217,14 +227,14 @@ class _Loader:
         good = {name: value for name, (_, value) in inputs.items() if value is not None}
         points = [Point(good, self._expectations(contents.get("expect")))]
         further: list[tuple[Value, Pairs]] = contents.get("points") or []
-        points += [self._point(values, good) for _, values in further]
+        points += [self._point(values, good, tabled) for _, values in further]
         weights = self._weights(contents.get("cotangent"), output)
         names = self.assembly.names
         accept = acceptances(
             self.source, lambda name: bool(self.assembly.node(name)) or names.excused(name), [*names.declared],
             contents.get("accept") or [], len(points), any_name=call is not None,
         )  # fmt: skip
-        update = self._update(contents.get("update"))
+        update = read_update(source, contents.get("update"), inputs)
         dtypes = tuple(self._distinct(contents.get("dtypes")) or DEFAULT_DTYPES)
         derivatives = cast("list[Any]", self._distinct(contents.get("derivatives")))
         asked = [e.name for point in points for e in point.expect if e.quantity == "value"]
@@ -238,6 +248,8 @@ class _Loader:
         else:
             built = self.assembly.graph(dict.fromkeys([output.name, *asked]))
             self._indices(built, contents["inputs"], [values for _, values in further], points)
+            if data is not None:
+                check_indices(source, built, {name: (tabled[name][0], table) for name, table in data.tables.items()})
             if not built.wanted:
                 source.error(root, "no input has a gradient", "an input of floats that is not `constant`")
             needed = {node.name for node in built.pruned([output.name]).nodes}
@@ -247,7 +259,7 @@ class _Loader:
         return Case(
             contents["name"][1], source.path, text_in(contents.get("about")), text_in(contents.get("source")), tags,
             whole, tuple(points), dtypes, update, accept, weights,
-            tuple(name for name in derivatives if name != "gradient"), call,
+            tuple(name for name in derivatives if name != "gradient"), call, data,
         )  # fmt: skip
 
     def _call(self, contents: Mapping[str, Any]) -> Call | None:
@@ -313,13 +325,15 @@ class _Loader:
             return None
         return node
 
-    def _point(self, values: Pairs, base: Mapping[str, Input]) -> Point:
+    def _point(self, values: Pairs, base: Mapping[str, Input], tabled: Collection[str]) -> Point:
         inputs, expect = dict(base), values.get("expect")
         for name, (key, form) in values.items():
             self.source.key = name
             if name == "expect":
                 continue
-            if name not in base:
+            if name in tabled:
+                self.source.error(key, f"`{name}` at a further point", "the parameters: `data` is the same at each")
+            elif name not in base:
                 if not self.assembly.names.excused(name):
                     self.source.error(
                         key, f"unknown input `{name}`", f"one of: {', '.join(base)}", nearest(name, list(base))
@@ -370,22 +384,3 @@ class _Loader:
                 self.source.error(place, f"`{name}` twice", "each one once")
             names[name] = None
         return list(names)
-
-    def _update(self, entry: tuple[Value, Pairs] | None) -> Update | None:
-        if entry is None:
-            return None
-        form, pairs = entry
-        good = {name: (key, value[0]) for name, (key, value) in pairs.items() if value is not None}
-        if "rule" not in good:
-            return None
-        rule = good.pop("rule")[1].text
-        settings = {name: value.text for name, (_, value) in good.items()}
-        wrong = list(faults(rule, settings))
-        for error in wrong:
-            name, place = error.parameter, form
-            if name in good:
-                place = good[name][name in RULES[rule].settings or name == "steps"]
-            elif name in pairs or name == "steps":
-                continue  # the form has told that it is wrong, or missing
-            self.source.error(place, error.found, error.expected, error.remedy)
-        return None if wrong else check(rule, settings)

@@ -10,7 +10,7 @@ WORDS: Mapping[str, str] = {
     # keys
     "title": "name", "id": "name", "description": "about", "summary": "about", "doc": "about", "reference": "source",
     "citation": "source", "url": "source", "variables": "inputs", "parameters": "inputs", "params": "inputs",
-    "args": "inputs", "data": "inputs", "nodes": "graph", "expressions": "graph", "compute": "graph",
+    "args": "inputs", "dataset": "data", "nodes": "graph", "expressions": "graph", "compute": "graph",
     "computation": "graph", "forward": "graph", "function": "call", "code": "call", "loss": "output",
     "result": "output",
     "outputs": "output", "expected": "expect", "expectations": "expect", "gradients": "gradient", "grad": "gradient",
@@ -32,7 +32,7 @@ WORDS: Mapping[str, str] = {
     # updates
     "sgd": "descent", "gd": "descent", "gradient_descent": "descent", "gradient_ascent": "ascent",
     "heavy_ball": "momentum", "lr": "step_size", "learning_rate": "step_size", "alpha": "step_size",
-    "epochs": "steps", "iterations": "steps", "num_steps": "steps", "method": "rule",
+    "batch_size": "batch", "epochs": "steps", "iterations": "steps", "num_steps": "steps", "method": "rule",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from ..records.rows import Quantity
 from ..records.verdicts import Verdict
 from ..rules.rule import RULES
 from .descriptions import DESCRIPTION_FORM, INPUT, RAW
+from .editors import for_editors
 from .schema import (
     COUNT,
     EXPRESSION_TEXT,
@@ -58,14 +59,34 @@ EXPECT = mapping_of(
 POINT = mapping_of(
     INPUT, "a mapping from inputs to numbers", least=1, fixed={"expect": Key(EXPECT, "what is expected at this point")}
 )
+GROUPS = list_of(
+    mapping_of(
+        EXPRESSION,
+        "a mapping with `inputs` and settings of theirs",
+        least=2,
+        fixed={
+            "inputs": Key(
+                list_of(located(TEXT), "a list of inputs", least=1), "whose settings these are", required=True
+            )
+        },
+    ),
+    "a list of mappings with `inputs` and settings",
+)
 UPDATE = mapping_of(
     EXPRESSION,  # a number, a formula of t, or an answer: `update.faults` says which
     "a mapping with `rule`, `step_size` and `steps`, and further settings of the rule",
     fixed={
         "rule": Key(located(one_of(tuple(RULES))), "the update rule", required=True),
         "steps": Key(located(STEPS), "how many steps to take", required=True),
+        "watch": Key(located(STEPS), "judge the links of every so manieth step only; of every step unless given"),
+        "groups": Key(located(GROUPS), "inputs that have settings of their own"),
         "step_size": Key(EXPRESSION, "the length of a step, as a factor of the gradient; a number or a formula of t"),
     },
+)
+DATA = mapping_of(
+    INPUT,
+    "a mapping with `batch` and a table for each input that reads one",
+    fixed={"batch": Key(located(COUNT), "how many rows of the tables each step reads", required=True)},
 )
 ACCEPT = {
     "engine": Key(located(ENGINE), "the engine that differs", required=True),
@@ -122,10 +143,11 @@ KEYS = {
     "derivatives": Key(DERIVATIVES, "what is computed: the gradient always, a tangent or a Hessian-vector product too"),
     "expect": Key(EXPECT, "numbers that are known: integers exactly, decimals to half a unit of the last digit"),
     "update": Key(located(UPDATE), "a trajectory: which rule moves the inputs, and how far"),
+    "data": Key(located(DATA), "tables of which each step of the update reads a batch of rows"),
     "accept": Key(list_of(ACCEPTANCE, "a list of mappings", whole=False), "the ledger of known disagreements"),
 }
 CASE = record(KEYS, "a mapping with `name`, `inputs` and `graph`")
-DATA_ALONE = ("define", "native", "update", "derivatives")  # what a case whose computation is code has not
+DATA_ALONE = ("define", "native", "update", "data", "derivatives")  # what a case whose computation is code has not
 
 
 def schema() -> dict[str, Any]:
@@ -135,6 +157,7 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "a case of gradaccord",
         **CASE.schema,
+        "properties": for_editors(CASE.schema["properties"]),
         "oneOf": [
             {"required": ["graph"]},
             {"required": ["call"], "not": {"anyOf": [{"required": [name]} for name in DATA_ALONE]}},

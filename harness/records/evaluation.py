@@ -105,7 +105,9 @@ class Engine:
     graphs, `again`, is handed that of a case (`harness/graph/directional.py`) like any other graph,
     for tangents and Hessian-vector products. `release` drops what the framework keeps, such as
     compiled programs, and is called between units where a process has grown too much; what was
-    prepared before is not used after it. `known` is what is known of it, in every case.
+    prepared before is not used after it. `known` is what is known of it, in every case. `groups`: its
+    optimiser reads what inputs have of their own, which comes as the setting `groups`: by their names all
+    settings of each.
     """
 
     prepare: Prepare
@@ -114,6 +116,7 @@ class Engine:
     again: bool = False
     release: Callable[[], None] = lambda: None
     known: tuple[Entry, ...] = ()
+    groups: bool = False
 
 
 # `along(inputs, cotangent, direction)`: the direction has an array for each wanted input, in its shape.

@@ -15,7 +15,9 @@ class Summary:
 
     `unjudged` counts the steps of which something could not be judged; `why` says why the path was not walked, or not
     to its end, if that is no finding. `against` counts the steps on which the output moved the other way than the rule
-    promises; `kept` says whether from start to end it moved as promised (None: it stood still, or is not known).
+    promises, as far as outputs are known; `kept` says whether from start to end it moved as promised (None: it stood
+    still, or is not known). With `batches` each output is of other data, and no such step is counted. Only every
+    `watch`-th step is judged, and only there the output is known.
     `note` is what the engine says of how it walked. `dialect` is what it does otherwise than the case, in words, where
     that is another known definition of the rule.
     """
@@ -38,11 +40,18 @@ class Summary:
     why: str = ""
     note: str = ""
     dialect: str = ""
+    watch: int = 1
+    batches: bool = False
 
     @property
     def sound(self) -> bool:
         """Whether every step that was asked for was taken, judged and found sound."""
         return self.first is None and not self.unjudged and self.steps == self.asked
+
+    @property
+    def _watched(self) -> str:
+        judged = range(1, self.steps + 1, self.watch)
+        return f"each step that was judged ({', '.join(map(str, judged[:2]))}{', ...' if len(judged) > 2 else ''})"
 
     def __str__(self) -> str:
         short = self.steps < self.asked
@@ -51,8 +60,10 @@ class Summary:
         if self.start is not None and self.end is not None:
             kept = f"{self.promise} as promised"
             moved = {True: kept, False: f"not {kept}", None: "and did not move"}[self.kept]
+            moved = "each of its own batch" if self.batches else moved
             went += f", output from {self.start:.6g} to {self.end:.6g}, {moved}"
-            went += f" ({self.against} of {self.steps} steps the other way)" if self.against else ""
+            compared = -(-self.steps // self.watch)
+            went += f" ({self.against} of {counted(compared, 'step')} the other way)" if self.against else ""
         if self.first is not None:
             first = self.first
             told = f"{went}; first off at step {first.step} in {element(first.name, first.index)}: {first.cause}"
@@ -63,7 +74,7 @@ class Summary:
             return told + (f"; with `{first.setting}` alone it would be sound" if first.setting else "")
         known = f", but for {counted(self.known, 'known disagreement')}" if self.known else ""
         if self.sound:
-            return f"{went}; every step is sound{known}"
+            return f"{went}; {'every step' if self.watch == 1 else self._watched} is sound{known}"
         told = [f"no step is known to be off{known}"] if self.steps else []
         told += [f"{self.unjudged} could not be judged"] if self.unjudged else []
         return f"{went}; {', '.join([*told, self.why] if self.why else told)}"

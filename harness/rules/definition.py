@@ -6,7 +6,7 @@ Two definitions are the same where their words are: answers that make no differe
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, lru_cache
@@ -22,6 +22,7 @@ from ..graph.shapes import elementwise
 from .rule import COMMON, FIRST, LAST, NORM_OF_ALL, RULES, Choice, Condition, Line, Rule, Shaped, Start
 from .schedules import Schedule, written_out
 
+GROUPS = "groups"  # among the settings that an optimiser is handed: of an input that has its own all its settings
 NEW = "new_"  # before the name of a state variable: that after the step
 Texts: TypeAlias = "tuple[str, ...]"
 
@@ -293,6 +294,16 @@ def _needed(builder: Builder, outputs: Sequence[str]) -> Graph:
     read = {arg for node in expander.order for arg in node.args} | {*outputs}
     kept = tuple(node for node in expander.order if node.op != "input" or node.name in read)
     return Graph(kept, tuple(outputs))
+
+
+def grouped(
+    rule: str, settings: Mapping[str, str], groups: Mapping[str, Mapping[str, str]], names: Iterable[str]
+) -> dict[Definition, list[str]]:
+    """The definitions that inputs are moved by, each with their names: their own where they are in a group."""
+    found: dict[Definition, list[str]] = {}
+    for name in names:
+        found.setdefault(definition(rule, groups.get(name, settings)), []).append(name)
+    return found
 
 
 def definition(rule: str, settings: Mapping[str, str]) -> Definition:

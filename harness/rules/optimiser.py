@@ -11,17 +11,37 @@ from ..arithmetic import arrays, floats
 from ..graph.emit import Program, emit
 from ..graph.graph import Graph
 from ..records.evaluation import Advance, Array, Given, Moved
-from .definition import NEW, Definition, definition
+from .definition import GROUPS, NEW, Definition, grouped
 from .rule import NORM_OF_ALL
 from .schedules import Schedule
 
 
-def row_optimiser(rule: str, settings: Mapping[str, Given], start: Mapping[str, Array]) -> Advance:
+def row_optimiser(rule: str, settings: Mapping[str, Any], start: Mapping[str, Array]) -> Advance:
     """An `Optimiser` that runs a rule's row on NumPy arrays of the parameters' dtype.
 
     What is computed once a step is computed in float64.
     """
-    return _RowStep(definition(rule, texts(settings)), start)
+    groups = [
+        _RowStep(wanted, {name: start[name] for name in names})
+        for wanted, names in asked(rule, settings, start).items()
+    ]
+
+    def step(gradients: Mapping[str, Array]) -> Moved:
+        norm, parameters, state = norm_of_all(gradients.values()), dict[str, Array](), dict[str, dict[str, Array]]()
+        for group in groups:
+            moved = group(gradients, norm)
+            parameters |= moved.parameters
+            for variable, own in moved.state.items():
+                state.setdefault(variable, {}).update(own)
+        return Moved({name: parameters[name] for name in start}, state)
+
+    return step
+
+
+def asked(rule: str, settings: Mapping[str, Any], names: Iterable[str]) -> dict[Definition, list[str]]:
+    """What an optimiser is asked for: definitions, each with the names of the inputs that it moves."""
+    groups = {name: texts(own) for name, own in settings.get(GROUPS, {}).items()}
+    return grouped(rule, texts({name: value for name, value in settings.items() if name != GROUPS}), groups, names)
 
 
 def texts(settings: Mapping[str, Given]) -> dict[str, str]:
@@ -102,11 +122,11 @@ class _RowStep:
         self._parameters, self._t = dict(start), 0
         self._state = {v: {name: started(definition, v, x) for name, x in start.items()} for v in self._names}
 
-    def __call__(self, gradients: Mapping[str, Array]) -> Moved:
+    def __call__(self, gradients: Mapping[str, Array], norm: float) -> Moved:
         self._t += 1
         parameters, state = dict[str, Array](), {v: dict[str, Array]() for v in (*self._names, *self._scalars)}
         with np.errstate(all="ignore"):
-            once = {**self._once(self._t), NORM_OF_ALL: norm_of_all(gradients.values())}
+            once = {**self._once(self._t), NORM_OF_ALL: norm}
             for name, x in self._parameters.items():
                 numbers = {key: in_dtype(number, x.dtype) for key, number in once.items()}
                 numbers |= {"x": x[()], "g": gradients[name][()], **{v: self._state[v][name][()] for v in self._names}}

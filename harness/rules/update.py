@@ -1,39 +1,81 @@
-"""What a case asks for: a rule, its settings, and how far; and everything that may be wrong with that."""
+"""What a case asks for: a rule, its settings, how far and on what data; and everything that may be wrong with that."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..graph.node import GraphError
-from ..records.evaluation import Given
+from ..records.evaluation import Given, Inputs
 from ..words import nearest
-from .definition import Definition, definition, is_decimal, names_in
+from .definition import GROUPS, Definition, definition, is_decimal, names_in
 from .rule import COMMON, RULES, Choice, Setting
 from .schedules import Schedule
 
 Number: TypeAlias = "float | int | str"
+HOW_FAR = ("steps", "watch")  # what an update says beside the settings of its rule
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Tables by the inputs that read them. A step reads so many of their rows as `size` says, and the next step those
+    behind; what is left at the end is left out, and then the first rows come again."""
+
+    tables: Inputs
+    size: int
+
+    def at(self, t: int) -> Inputs:
+        """What step t reads, the first is 1: arrays with an axis of `size` rows."""
+        rows = min(len(table) for table in self.tables.values())
+        begin = (t - 1) % (rows // self.size) * self.size
+        return {name: table[begin : begin + self.size] for name, table in self.tables.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A rule, every setting as an answer, a decimal or a formula of t, and the number of steps."""
+    """A rule, every setting as an answer, a decimal or a formula of t, and the number of steps.
+
+    Of every `watch`-th point of a path, the first one among them, the links and the step from there are judged; of its
+    end, too. `groups` are the settings that an input has of its own, in place of those. `data` is what the steps read
+    beside the parameters, in the dtype of the run.
+    """
 
     rule: str
     settings: Mapping[str, str]
     steps: int
+    watch: int = 1
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    data: Batches | None = field(default=None, compare=False)
+
+    def of(self, name: str) -> Definition:
+        """What moves an input of that name."""
+        return definition(self.rule, {**self.settings, **self.groups.get(name, {})})
+
+    def watched(self, done: int) -> bool:
+        """Whether what is done after so many steps is judged."""
+        return done % self.watch == 0 or done == self.steps
+
+    def read(self, done: int) -> Inputs:
+        """The data of the step after so many; those of an output are of the step that would come next."""
+        return {} if self.data is None else self.data.at(done + 1)
 
     @property
     def definition(self) -> Definition:
         return definition(self.rule, self.settings)
 
     @property
-    def numbers(self) -> dict[str, Given]:
-        """The settings as a native optimiser takes them: numbers, functions of the step's number, answers."""
+    def numbers(self) -> dict[str, Any]:
+        """The settings as a native optimiser takes them: numbers, functions of the step's number, answers. Where inputs
+        have their own, `GROUPS` is all settings of each of those."""
+        numbers: dict[str, Any] = dict(self._numbers(self.settings))
+        own = {name: self._numbers({**self.settings, **settings}) for name, settings in self.groups.items()}
+        return {**numbers, GROUPS: own} if own else numbers
+
+    def _numbers(self, settings: Mapping[str, str]) -> Mapping[str, Given]:
         answers = RULES[self.rule].choices
-        return {name: text if name in answers else _number(text) for name, text in self.settings.items()}
+        return {name: text if name in answers else _number(text) for name, text in settings.items()}
 
 
 def _number(text: str) -> Given:
@@ -50,7 +92,17 @@ def check(name: str, settings: Mapping[str, Number]) -> Update:
 def _update(name: str, settings: Mapping[str, Number]) -> Update:
     values = {setting: settings.get(setting, allowed.default) for setting, allowed in RULES[name].settings.items()}
     values |= {setting: settings[setting] for setting in COMMON if setting in settings}
-    return Update(name, {setting: _text(value) for setting, value in values.items()}, int(settings["steps"]))
+    texts = {setting: _text(value) for setting, value in values.items()}
+    return Update(name, texts, int(settings["steps"]), int(settings.get("watch", 1)))
+
+
+def faults_of_group(rule: str, settings: Mapping[str, Number], own: Mapping[str, Number]) -> Iterator[GraphError]:
+    """Everything that is wrong with the settings that some inputs have of their own."""
+    for name in own:
+        if name in HOW_FAR or name.startswith("clip_"):
+            yield GraphError(f"`{name}` of a group", "what one parameter may have by itself", parameter=name)
+            return
+    yield from (error for error in faults(rule, {**settings, **own}) if error.parameter in own)
 
 
 def faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
@@ -65,8 +117,8 @@ def _faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
         return
     known = RULES[name].settings
     for key in settings:
-        if key not in known and key not in COMMON and key != "steps":
-            own, common = [*known, "steps"], [name for name in COMMON if name not in known]
+        if key not in known and key not in COMMON and key not in HOW_FAR:
+            own, common = [*known, *HOW_FAR], [name for name in COMMON if name not in known]
             expected = f"one of: {', '.join(own)}; or what all rules have: {', '.join(common)}"
             near = nearest(key, [*own, *common])
             yield GraphError(f"`{key}` in an update by {name}", expected, near, parameter=key)
@@ -85,8 +137,10 @@ def _faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
     if steps is None:
         problem = f"an update by {name} without `steps`"
         yield GraphError(problem, "how many steps to take", "add `steps: 100`", parameter="steps")
-    elif isinstance(steps, bool) or not _text(steps).isdecimal() or int(steps) < 1:
-        yield GraphError(f"steps: {steps}", "a whole number of at least 1", parameter="steps")
+    for name in HOW_FAR:
+        count = settings.get(name, 1)
+        if isinstance(count, bool) or not _text(count).isdecimal() or int(count) < 1:
+            yield GraphError(f"{name}: {count}", "a whole number of at least 1", parameter=name)
 
 
 def _unread(update: Update) -> Iterator[GraphError]:

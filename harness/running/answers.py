@@ -25,6 +25,7 @@ from ..judging.subject import Subject
 from ..paths.trajectory import Path, trajectory
 from ..records.evaluation import (
     DTYPES,
+    Advance,
     Along,
     Derivative,
     Evaluate,
@@ -148,7 +149,13 @@ def walk(engine: str, start: Subject, update: Update) -> Path:
         def sensibly(inputs: Inputs, cotangent: Array) -> Evaluation:
             return _once(evaluate, start.graph, start.dtype, inputs, cotangent)
 
-        return trajectory(start, engine, sensibly, update, loaded.optimiser, knowledge(engine))
+        own = loaded.optimiser
+        optimiser = _without_groups if update.groups and own is not None and not loaded.groups else own
+        return trajectory(start, engine, sensibly, update, optimiser, knowledge(engine))
+
+
+def _without_groups(rule: str, settings: Mapping[str, Any], start: Inputs) -> Advance:
+    raise Unsupported("its optimiser has one group of parameters")
 
 
 def _once(evaluate: Evaluate, graph: Graph, dtype: str, inputs: Inputs, cotangent: Array) -> Evaluation:

@@ -155,6 +155,8 @@ def digest(unit: Unit) -> Digest:
     told.update(repr((unit.point, unit.dtype, unit.expectations)).encode())
     for name, value in case.points[unit.point].inputs.items():
         told.update(name.encode() + value.array.tobytes())
+    for name, table in case.data.tables.items() if case.data is not None else ():
+        told.update(name.encode() + table.array.tobytes())
     for function in case.call.functions if case.call is not None else ():
         told.update(function.file.read_bytes())
     return told.digest()

@@ -65,7 +65,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     rows = conventions([*([doubt] if doubt else _expected(unit, blank)), *first.rows, *beyond.rows])
     walked = _Walked([], [], [])
     if case.update is not None and not doubt:
-        walked = _walked(subject, case.update, first.answers, host, blank)
+        walked = _walked(subject, case.walk(unit.dtype), first.answers, host, blank)
     versions = {engine: reply.version for engine, reply in first.answers.items()} | beyond.versions
     return replace(
         empty,

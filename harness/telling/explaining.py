@@ -73,7 +73,7 @@ def _parts(case: Case, numbers: _Numbers, node: str) -> list[Part]:
         ),
     ]
     if case.update is not None and not node:
-        parts.append(Part(f"Then {case.update.rule}, step by step", tuple(_steps(numbers, case.update))))
+        parts.append(Part(f"Then {case.update.rule}, step by step", tuple(_steps(numbers, case.walk("float64")))))
     return [part for part in parts if part.lines]
 
 
@@ -297,14 +297,16 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
     """The first steps and the last: where the parameters went, and what that did to the output."""
     parameters = {node.name: numbers.inputs[node.name] for node in numbers.graph.wanted}
     advance = row_optimiser(update.rule, update.numbers, dict(parameters))
-    outputs, last = [_contracted(numbers, numbers.at)], dict(parameters)
-    settings = ", ".join(f"{name} = {text}" for name, text in update.settings.items())
+    at = numbers.run({**numbers.inputs, **update.read(0)})
+    outputs, last = [_contracted(numbers, at)], dict(parameters)
+    common = ", ".join(f"{name} = {text}" for name, text in update.settings.items())
     formula = _moves(update) if numbers.scalar else ""
     if not formula:
         lines = "; ".join(f"{step.name} = {step.texts[0]}" for step in update.definition.steps)
         yield f"each input x with its derivative g: {lines}"
-    yield f"with {settings}"
-    at = numbers.at
+    yield f"with {common}"
+    for name, own in update.groups.items():
+        yield f"but for {name} with {', '.join(f'{key} = {text}' for key, text in own.items())}"
     for done in range(1, update.steps + 1):
         gradients = {name: numbers.of(numbers.derived.adjoints[name], at) for name in parameters}
         gradients = {name: np.broadcast_to(g, parameters[name].shape) for name, g in gradients.items()}
@@ -314,11 +316,12 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
                 before, g = shown(parameters[name]), shown(gradients[name])
                 if formula:
                     symbols = _moved(formula, {"x": name, "g": numbers.d(name)})
-                    values = _moved(formula, {"x": before, "g": _bracketed(g), **update.settings})
+                    settings = {**update.settings, **update.groups.get(name, {})}
+                    values = _moved(formula, {"x": before, "g": _bracketed(g), **settings})
                     yield f"{name} <- {_chain(symbols, values, shown(x))}"
                 else:
                     yield f"step 1: {name} = {shown(x)}, from {before} with {numbers.d(name)} = {g}"
-        at, last = numbers.run({**numbers.inputs, **moved}), dict(moved)
+        at, last = numbers.run({**numbers.inputs, **moved, **update.read(done)}), dict(moved)
         outputs.append(_contracted(numbers, at))
         if not np.isfinite(outputs[-1]):
             break

@@ -82,10 +82,13 @@ def around(graph: Graph, inputs: Mapping[str, Array], cotangent: Array) -> dict[
     ranks = np.arange(1, whole + 1)
     shuffled = [random.permutation(ranks) * random.choice((-1, 1), whole) for _ in range(AT_RANDOM)]
     ends: dict[str, tuple[Array, Array]] = {}
+    here, _ = there({}, HAIR)
     for way in (ranks, ranks[::-1], -ranks, -ranks[::-1], *shuffled):
         cuts = np.split(way, np.cumsum(list(sizes.values()))[:-1])
         directions = {name: cut.reshape(np.shape(inputs[name])) for name, cut in zip(sizes, cuts, strict=True)}
-        (_, slopes), (_, closer) = (there(directions, hair) for hair in (HAIR, THINNER))
+        (value, slopes), (_, closer) = (there(directions, hair) for hair in (HAIR, THINNER))
+        if here.is_finite() and not near(here, value):  # beyond a jump there is another function
+            continue
         for name in sizes:
             tends = np.asarray(_limit(slopes[name], closer[name]), dtype=np.float64)
             low, high = ends.get(name, (tends, tends))

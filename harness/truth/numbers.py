@@ -288,13 +288,13 @@ def lasting(function: Callable[..., Ball]) -> Callable[..., Ball]:
     return lasted
 
 
-def _lasting_in_arrays(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """`lasting` of an operator on arrays, which asks each operand only where a result is NaN."""
-    one_by_one = np.frompyfunc(lasting(function), 2, 1)
+def _lasting_in_arrays(function: Callable[..., Any], arity: int) -> Callable[..., Any]:
+    """`lasting` of a function of arrays, which asks each operand only where a result is NaN."""
+    one_by_one = np.frompyfunc(lasting(function), arity, 1)
 
-    def lasted(a: Any, b: Any) -> Any:
-        y = function(a, b)
-        return one_by_one(a, b) if any(map(arb.is_nan, array(y).ravel().tolist())) else y
+    def lasted(*xs: Any) -> Any:
+        y = function(*xs)
+        return one_by_one(*xs) if any(map(arb.is_nan, array(y).ravel().tolist())) else y
 
     return lasted
 
@@ -319,12 +319,12 @@ def balls(*, ties: Ties) -> Namespace:
     largest = cast(np.ufunc, np.frompyfunc(arb.max, 2, 1))
     return {
         **structural(product),
-        **{name: np.frompyfunc(lasting(function), 1, 1) for name, function in UNARY.items()},
-        **{name: np.frompyfunc(lasting(function), 2, 1) for name, function in BINARY.items()},
+        **{name: _lasting_in_arrays(np.frompyfunc(function, 1, 1), 1) for name, function in UNARY.items()},
+        **{name: _lasting_in_arrays(np.frompyfunc(function, 2, 1), 2) for name, function in BINARY.items()},
         **comparisons(ordered, same, ties),
         "constant": constant,
-        "multiply": _lasting_in_arrays(mul),
-        "divide": _lasting_in_arrays(truediv),
+        "multiply": _lasting_in_arrays(mul, 2),
+        "divide": _lasting_in_arrays(truediv, 2),
         "sign": np.frompyfunc(lambda x: sign(x, ties), 1, 1),
         "polygamma": lambda x, *, n: np.frompyfunc(lambda element: polygamma(element, n), 1, 1)(x),
         "where": choice(chosen),

@@ -8,7 +8,7 @@ second direction tells: the gradient of x^3 y / (x^2 + y^2) has a slope along ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isclose, isinf, isnan, nan
@@ -46,8 +46,14 @@ def by_definition(
     direction: Direction,
     gradients: Mapping[str, Number],
     axes: Mapping[str, Mapping[Index, Sides]],
+    left: Mapping[str, Collection[Index]],
 ) -> dict[str, dict[Index, Sides]]:
-    """The open components of H v, of which `axes` has what the axes say; `gradients` are the true ones of the graph."""
+    """The open components of H v, of which `axes` has what the axes say; `gradients` are the true ones of the graph.
+
+    Those that are `left` have not been looked at along axes, nor has their gradient: it is what it tends to from both
+    sides, as that of a continuous function is.
+    """
+    axes = {name: {**dict.fromkeys(left[name], Sides(nan, nan)), **of} for name, of in axes.items()}
     if not any(axes.values()):
         return {name: {} for name in axes}
     with working():
@@ -58,7 +64,7 @@ def by_definition(
         v, u, w = (look.along(d, axes) for d in (direction, other, both))
 
         def settled(name: str, index: Index, axis: Sides) -> Sides:
-            if not np.isfinite(gradients[name].high[index]):
+            if not np.isfinite(gradients[name].high[index]) and index not in left[name]:
                 return Sides(nan, nan)
             at = name, index
             return _settled(axis, v(at), lambda: same(v(at).single + u(at).single, w(at).single))
@@ -129,6 +135,7 @@ class _Change:
         def sides(at: tuple[str, Index]) -> Sides:
             here = float(self.gradients[at[0]].high[at[1]])
             (start, back), (begin, ahead) = before[at], after[at]
+            here = begin if isnan(here) else here
             return Sides(0.0 - back if same(start, here) else nan, ahead if same(begin, here) else nan)
 
         return sides

@@ -18,6 +18,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any, TypeAlias
 
+import flint
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,10 +29,11 @@ from . import radii
 from .arrays import ZERO, array
 from .links import Step
 from .numbers import to_balls
-from .precision import working
+from .precision import PRECISION, working
 from .reference import Reference
+from .residuals import is_finite
 from .rounding import middle
-from .shaken import spread, spread_in_balls
+from .shaken import Turned, spread, spread_in_balls
 from .sweeps import Index, Key, Moved
 from .sweeps import sweeps as sweeps_of
 
@@ -123,9 +125,15 @@ class Sensitivity:
         plain = bounds | changed
         link = max(plain, key=lambda key: plain[key], default=("value", self.graph.output.name))
         bound, condition = sum(bounds.values()), sum(plain.values())
-        if not isfinite(bound):
+        if not isfinite(bound) or self._leaves_floats:
             bound = condition = self.in_balls(name, index, moved, self.form)
         return Probe(name, index, bound, condition, link)
+
+    @cached_property
+    def _leaves_floats(self) -> bool:
+        """Whether a true number is beyond float64: what is divided by it would move nothing there."""
+        numbers = (*self.truth.values.values(), *self.truth.adjoints.values(), *self.truth.terms.values())
+        return any(bool((np.isinf(x.high) & np.asarray(is_finite(x.balls), dtype=bool)).any()) for x in numbers)
 
     def _together(self, name: str, moved: Moved) -> tuple[str, ...]:
         """The nodes that one set of sweeps is compiled for."""
@@ -161,18 +169,19 @@ class Sensitivity:
         there = self._spreads.get((moved, name))
         return np.zeros(self.graph[name].shape) if there is None else there
 
-    def turned(self, name: str, moved: Moved) -> Floats:
+    def turned(self, name: str, moved: Moved) -> Turned:
         """The same in balls, which no step leaves: choices that rounding turns show themselves, and nothing else."""
         key = (moved, name)
         if key not in self._turned:
             numbers = (self.truth.values if moved == "value" else self.truth.adjoints)[name]
-            with working():
+            with flint.ctx.workprec(max(PRECISION, self.truth.precision)):
                 there = spread_in_balls(self.graph, self.inputs, self.cotangent, key, numbers.balls, self.form)
-            self._turned[key] = np.zeros(self.graph[name].shape) if there is None else there
+            still = np.zeros(self.graph[name].shape)
+            self._turned[key] = Turned(still, still) if there is None else there
         return self._turned[key]
 
     @cached_property
-    def _turned(self) -> dict[tuple[Moved, str], Floats]:
+    def _turned(self) -> dict[tuple[Moved, str], Turned]:
         return {}
 
     @cached_property

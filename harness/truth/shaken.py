@@ -3,15 +3,20 @@
 At every operation each component is off by (c + 1) units roundoff, its own c and one on the way in. A run's twin errs
 the opposite way. This is Monte Carlo arithmetic (Parker 1997) with signs that last. What a few such runs do is
 measured, not bounded: each is a sound evaluation, so that a number no further from the truth than they are may be one.
+What is held against the truth may have added one number after the other, all rounded to one side: there a sum of n
+terms is off by n u sum|terms| besides (Higham 2002, 4.4). Engines whose paths are compared add in some better order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from flint import arb
 from numpy.typing import NDArray
 
 from ..arithmetic import arrays
@@ -53,14 +58,32 @@ def spread(
 
 def spread_in_balls(
     graph: Graph, inputs: Mapping[str, Array], cotangent: Array, key: Key, truth: Any, form: Format
-) -> Floats | None:
-    """The same of one value or adjoint, in balls, which have no range; None for what is constant."""
+) -> Turned | None:
+    """The same of one value or adjoint, in balls, which have no range; None for what is constant. A run that leaves the
+    domain of a step, as one that is shaken at the edge of it may, tells nothing; NaN where none of them has a number.
+    """
     names, seed, places, run = _whole(graph, form, key)
     if not places:
         return None
     operands = {n: x if x.dtype.kind in "bi" else to_balls(x) for n, x in inputs.items()} | {seed: to_balls(cotangent)}
-    runs = (run(sample)(*(operands[name] for name in names))[0] for sample in range(SAMPLES))
-    return np.max([np.abs(floats(middle(made) - truth)) for made in runs], axis=0)
+    runs = [middle(run(sample)(*(operands[name] for name in names))[0]) for sample in range(SAMPLES)]
+    with np.errstate(all="ignore"):
+        by = np.fmax.reduce([np.abs(floats(made - truth)) for made in runs])
+        ratios = np.array([floats(_over(made, truth)) for made in runs])
+        powers = np.where(ratios > 0, np.abs(np.log2(ratios)), np.where(np.isnan(ratios), np.nan, inf))
+    return Turned(by, np.fmax.reduce(powers))
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """How far shaken runs are from the truth: `by` how much, and by what power of 2, infinite where one of them has
+    another sign."""
+
+    by: Floats
+    power: Floats
+
+
+_over: Any = np.frompyfunc(lambda a, b: a / b if not b.is_zero() else arb.nan(), 2, 1)
 
 
 @lru_cache(maxsize=16)
@@ -73,14 +96,16 @@ def _whole(graph: Graph, form: Format, key: Key | None = None) -> tuple[list[str
     if key is not None:
         places = {key: places[key]} if key in places else {}
     namespace = arrays.namespace("float64") if key is None else balls(ties="decide")
-    program = shaken(derived.graph, namespace, list(places.values()), form)
+    program = shaken(derived.graph, namespace, list(places.values()), form, held=True)
     return [node.name for node in derived.graph.inputs], derived.seed, list(places), program
 
 
-def shaken(graph: Graph, namespace: Namespace, outputs: Sequence[str], form: Format) -> Shaken:
-    """Programs of the graph, which err as far as sound ones in `form` may, at each call the same way."""
+def shaken(graph: Graph, namespace: Namespace, outputs: Sequence[str], form: Format, *, held: bool = False) -> Shaken:
+    """Programs of the graph, which err as far as sound ones in `form` may, at each call the same way. `held`: as what
+    is held against the truth, with sums that add one number after the other."""
     signs = _Signs(form)
-    functions = {name: _shaking(name, function, signs) for name, function in namespace.items()}
+    size = namespace["abs"] if held else None
+    functions = {name: _shaking(name, function, signs, size) for name, function in namespace.items()}
     program = emit(graph, functions, outputs, operators=False)
 
     def of(seed: int) -> Program:
@@ -112,17 +137,31 @@ class _Signs:
         signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
         return x * np.asarray(1 + units * self._way * (form or self.form).unit * signs).astype(kind)
 
+    def apart(self, x: Any, size: Any, units: float) -> Any:
+        """Numbers off by units roundoff of sums of a size."""
+        signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
+        return x + size * np.asarray(units * self._way * self.form.sums.unit * signs).astype(np.asarray(x).dtype)
 
-def _shaking(name: str, function: Callable[..., Any], signs: _Signs) -> Callable[..., Any]:
+
+def _shaking(
+    name: str, function: Callable[..., Any], signs: _Signs, size: Callable[..., Any] | None
+) -> Callable[..., Any]:
     def constant(text: str) -> Any:
         return function(text) if exact_in(text, signs.form) else signs.off_by(function(text), 1)
 
     def sum_of_products(x: Any, *others: Any, **params: Any) -> Any:
         if signs.form.inside is None:
-            return function(signs.off_by(x, 2), *others, **params)
+            return in_turn(function(signs.off_by(x, 2), *others, **params), x, *others, **params)
         # Half precisions add in float32: what enters is rounded once, and so is what comes out.
         total = function(signs.off_by(signs.off_by(x, 1), 1, signs.form.sums), *others, **params)
-        return signs.off_by(total, 1)
+        return signs.off_by(in_turn(total, x, *others, **params), 1)
+
+    def in_turn(total: Any, *operands: Any, **params: Any) -> Any:
+        length = OPERATIONS[name].sums
+        if size is None or length is None:
+            return total
+        sizes = function(*(x if np.asarray(x).dtype.kind in "bi" else size(x) for x in operands), **params)
+        return signs.apart(total, sizes, length(*map(np.shape, operands), **params))
 
     def operation(*operands: Any, **params: Any) -> Any:
         return signs.off_by(function(*operands, **params), OPERATIONS[name].cost + 1)

@@ -60,6 +60,11 @@ class Sides:
         """Whether each side is known."""
         return not (isnan(self.left) or isnan(self.right))
 
+    @property
+    def told(self) -> bool:
+        """Whether anything is known of it."""
+        return not (isnan(self.left) and isnan(self.right)) or bool(self.edge)
+
     def outside(self, number: float) -> float:
         """How far a number is from all between both sides; NaN where one is not known."""
         if not self.both or isnan(number):
@@ -76,13 +81,12 @@ class Sides:
         )
 
 
-def open_components(number: Number) -> tuple[list[Index], int]:
-    """The components of a gradient that are no single number, or none that is known, as many as are looked at; and how
-    many of which nothing is known are left out."""
-    places = np.argwhere(~number.tight | ~np.isfinite(number.high))
+def open_components(number: Number) -> tuple[list[Index], list[Index]]:
+    """The components of a gradient that are no single number, or none that is known, as many as are looked at; and
+    those that are left out."""
+    places = [tuple(int(i) for i in place) for place in np.argwhere(~number.tight | ~np.isfinite(number.high))]
     most = max(MOST, NUMBERS // max(number.high.size, 1))
-    left = sum(bool(np.isnan(number.high[tuple(place)])) for place in places[most:])
-    return [tuple(int(i) for i in place) for place in places[:most]], left
+    return places[:most], places[most:]
 
 
 def sides(
@@ -96,7 +100,7 @@ def sides(
     if not any(asked.values()):
         return {name: {} for name in asked}
     with working():
-        look = _Look(graph.pruned([graph.output.name]), inputs, cotangent, contracted(value.balls, cotangent))
+        look = Look(graph.pruned([graph.output.name]), inputs, cotangent, contracted(value.balls, cotangent))
         return {name: {index: look.along(name, index) for index in indices} for name, indices in asked.items()}
 
 
@@ -105,7 +109,7 @@ def along(
 ) -> Sides:
     """The one-sided derivatives of the contracted output along one direction of all inputs."""
     with working():
-        look = _Look(graph.pruned([graph.output.name]), inputs, cotangent, contracted(value.balls, cotangent))
+        look = Look(graph.pruned([graph.output.name]), inputs, cotangent, contracted(value.balls, cotangent))
         (start, back), (begin, ahead) = (look.germ({n: sign * v for n, v in direction.items()}) for sign in (-1, 1))
         return look.joined((start, -back), (begin, ahead))
 
@@ -127,7 +131,7 @@ _near = np.frompyfunc(near, 2, 1)
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """The contracted output around one point, where it is `here`."""
 
     graph: Graph

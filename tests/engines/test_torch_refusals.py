@@ -38,6 +38,13 @@ def _backward(x: Tensor) -> Tensor:
     return x.sum()
 
 
+def _dual(x: Tensor) -> Tensor:
+    with torch.autograd.forward_ad.dual_level(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what torch loads for it
+        dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+        return torch.autograd.forward_ad.unpack_dual(torch.sin(dual)).primal.sum()
+
+
 class Labelled(torch.Tensor):
     """A subclass that does nothing."""
 
@@ -56,14 +63,17 @@ REFUSALS: dict[str, tuple[Callable[..., Any], str]] = {
     "backward": (_backward, "`backward` inside"),
     "func.grad": (lambda x: torch.func.grad(lambda z: (z**3).sum())(x).sum(), "grad, vmap or jacrev"),
     "vmap": (lambda x: torch.vmap(lambda z: z.exp().sum())(x).sum(), "grad, vmap or jacrev"),
+    "func.vjp": (lambda x: torch.func.vjp(torch.sin, x)[1](x)[0].sum(), "grad, vmap or jacrev.*create_graph=True"),
+    "forward mode": (_dual, "forward mode inside"),
+    "inference": (lambda x: (torch.inference_mode()(torch.sin)(x) + x).sum(), "inference mode"),
     "jacrev": (lambda x: torch.func.jacrev(lambda z: (z**3).sum(0))(x).sum(), "grad, vmap or jacrev"),
     "hook": (_hooked, "a hook that changes a gradient"),
     "behind the tape": (_behind, "behind the tape"),
     "a leaf": (lambda x: x.mul_(2).sum(), "autograd forbids it"),
-    "complex": (lambda x: torch.fft.fft(x).abs().sum(), "complex"),
+    "complex": (lambda x: torch.fft.fft(x).abs().sum(), "complex.*a function around it"),
     "sparse": (lambda x: (x.to_sparse() @ x).sum(), "sparse_coo"),
     "subclass": (lambda x: (x.as_subclass(Labelled) * 2).sum(), "subclass of Tensor"),
-    "no row": (lambda x: torch.linalg.det(x), r"`torch.linalg.det` has no meaning here yet"),  # noqa: PLW0108
+    "no row": (lambda x: torch.special.i0(x).sum(), r"`torch.special.i0` has no meaning here yet"),
     "parameter": (lambda x: torch.div(x, 0.3, rounding_mode="floor").sum() + x.sum(), "rounding_mode"),
 }  # fmt: skip
 
@@ -77,8 +87,16 @@ def test_it_is_refused_by_name_at_the_users_line(name: str) -> None:
     assert caught.value.remedy
 
 
+def _scripted_module() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(nn.Linear(3, 3))
+
+
 OTHERS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
     "script": (_scripted(), (draw(3, 3),), "no listener hears"),
+    "script module": (_scripted_module(), (draw(3, 3).float(),), "a module of TorchScript"),
+    "script inside": (nn.Sequential(_scripted_module()), (draw(3, 3).float(),), "TorchScript, `0`"),
     "reentrant": (lambda x: checkpoint(torch.sin, x, use_reentrant=True).sum(), (draw(3),), "use_reentrant=False"),
     "random": (lambda x: (x * int.from_bytes(os.urandom(4), "big")).sum(), (draw(3),), "differently each time"),
     "integer output": (lambda x: x.argmax(), (draw(3),), "without a float: torch.int64"),
@@ -117,6 +135,9 @@ def test_names_of_what_is_wanted_are_checked() -> None:
         heard(nn.Linear(3, 2), torch.ones(3), ask=Ask(wanted=("wieght",)))
     net = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
     run = heard(net, torch.ones(3), ask=Ask(wanted=("0",)))
+    assert [run.names[node.name] for node in run.graph.wanted] == ["0.weight", "0.bias"]
+    norm = nn.Sequential(nn.BatchNorm1d(3))
+    run = heard(norm, draw(4, 3).float(), ask=Ask(wanted=("0",)))  # running statistics are no parameters
     assert [run.names[node.name] for node in run.graph.wanted] == ["0.weight", "0.bias"]
     run = heard(nn.Linear(3, 2), torch.ones(3), ask=Ask(wanted=("bias",)))
     assert [run.names[node.name] for node in run.graph.wanted] == ["bias"]

@@ -120,7 +120,8 @@ ABOUT_NAMES = {
     "alignment/calls.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py",
     "graph/language/mistakes.py", "graph/language/slips.py", "graph/operations/operation.py",
     "hearing/definitions.py", "hearing/recording.py", "judging/known.py", "options.py", "reading/definitions.py",
-    "reading/formula.py", "reading/statements.py", "telling/showing.py", "truth/products.py", "truth/rounding.py",
+    "reading/editors.py", "reading/formula.py", "reading/statements.py",
+    "telling/showing.py", "truth/products.py", "truth/rounding.py",
     "truth/shaken.py",
 }  # fmt: skip
 

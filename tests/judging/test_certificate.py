@@ -131,3 +131,19 @@ def test_a_term_that_nothing_hands_on_need_not_be_shown() -> None:
     chain = chain_of("exp(x - stop_gradient(max(x)))", ORDINARY, without_the_stopped_term)
     assert any(node.name == "h.1" and node.op == "max" for node in chain.subject.graph.operations)
     assert certificate.certified(chain)
+
+
+@pytest.mark.parametrize("text, x, said", [
+    ("where(x == 0, 1, sin(x) / x)", 0.0, "not finite"),  # 0 times NaN of the other branch
+    ("sqrt(x) ** 2", 0.0, "not finite"),  # 0 times infinity
+    ("log(sigmoid(x))", -800.0, "not judged"),
+    ("log(x)", np.nan, "undefined"),
+])  # fmt: skip
+def test_a_graph_too_large_for_its_truth_claims_no_absence_of_one(
+    text: str, x: float, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate, "LARGEST", 1)
+    rows = certificate.rows(chain_of(text, [x, 1.0, 2.0]), "backprop")
+    (gradient,) = [row for row in rows if row.quantity == "gradient"]
+    assert gradient.verdict == said, gradient.reason
+    assert gradient.finding == (said == "not finite")

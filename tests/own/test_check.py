@@ -204,6 +204,8 @@ def test_a_definition_that_makes_no_sense_is_refused(signature: str, text: str, 
 def test_a_function_of_no_framework_is_told_so() -> None:
     with pytest.raises(CommandError, match="no framework of"):
         gradaccord.check(abs, 3.0)
+    with pytest.raises(CommandError, match="3 is no function"):
+        gradaccord.check(3, X)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     with pytest.raises(CommandError, match="unknown framework `pytorch`"):
         gradaccord.check(lambda x: x, X, framework="pytorch")
 
@@ -296,6 +298,7 @@ def test_a_compiled_part_is_held_against_what_is_heard_of_it(how: str) -> None:
     assert "compiled" in str(gradaccord.check(Outer(how, "eager"), X).assert_sound())
 
 
+@pytest.mark.slow  # the next one takes a sixth of the time
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 def test_what_inductor_makes_of_a_part_passes() -> None:

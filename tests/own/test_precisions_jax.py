@@ -53,7 +53,10 @@ def summed(x, w):
     return lax.scan(lambda total, row: (total + wide(row), None), jnp.zeros(6, wide(x).dtype), x @ w)[0]
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+SLOW = [pytest.param(dtype, marks=pytest.mark.slow) for dtype in ("float64", "float16")]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", *SLOW])
 @pytest.mark.parametrize("model", [layer_norm, batch_norm, attention, loss, summed], ids=lambda model: model.__name__)
 def test_a_right_model_passes_in_every_precision(model: Model, dtype: str) -> None:
     checked = gradaccord.check(model, jnp.asarray(X), jnp.asarray(W), dtype=dtype)

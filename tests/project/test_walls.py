@@ -87,15 +87,15 @@ FILES = {
     "graph/language": "habits printing | slips subscripts | expression | mistakes",
     "records": "formats growing verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
-    "hearing": "heard structure | definitions recording",
+    "hearing": "heard structure | definitions matrices recording",
     "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition "
     "| native optimiser update | framework",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
-    "| links | batches proof sides | radii "
+    "| links | batches proof sides | groups radii "
     "| second sensitivity ties",
-    "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions yaml_tree | inputs keys "
-    "| definitions indices | statements | known | case | ledger_file",
+    "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
+    "| inputs keys | definitions indices | statements | known | update | case | ledger_file",
     "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
     "| range estimates last_word | judge | certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "

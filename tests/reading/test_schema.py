@@ -10,8 +10,10 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.reading.case import Case, CaseErrors, find, schema, shipped
 from gradaccord.harness.reading.keys import KEYS
+from gradaccord.harness.rules.rule import COMMON, RULES, Choice
 
 Load = Callable[[str], Case]
 
@@ -41,6 +43,9 @@ def test_the_schema_is_one_and_knows_every_key() -> None:
         "inputs: {a: x}",
         "update: {rule: up, steps: 1}",
         "update: {rule: ascent}",
+        "update: {rule: descent, step_size: 0.1, steps: 1, beta1: 0.9}",
+        "update: {rule: adam, step_size: 0.1, steps: 1, epsilon: 1}",
+        "update: {rule: rmsprop, step_size: 0.1, steps: 1, eps_at: beside}",
         "accept: [{engine: x}]",
         "points: [{expect: 3}]",
         "expect: {gradient: 3}",
@@ -63,3 +68,22 @@ def test_the_schema_and_the_loader_refuse_the_same(load_text: Load, change: str)
     ]
     with pytest.raises(CaseErrors):
         load_text("\n".join(rows))
+
+
+def test_an_editor_knows_the_settings_of_each_rule_and_their_answers() -> None:
+    known = {one["if"]["properties"]["rule"]["const"]: one["then"] for one in schema()["properties"]["update"]["allOf"]}
+    assert list(known) == list(RULES)
+    validator = jsonschema.Draft202012Validator(schema()["properties"]["update"])
+    for rule in RULES.values():
+        for name, one in {**COMMON, **rule.settings}.items():
+            answers = list(one.answers) if isinstance(one, Choice) else [one.default or 0.5, "warmup(0.1, steps=3)"]
+            for answer in answers:
+                validator.validate({"rule": rule.name, "steps": 1, "step_size": 0.1, name: answer})
+            if isinstance(one, Choice):
+                assert name in COMMON or known[rule.name]["properties"][name]["default"] == one.default
+                assert not validator.is_valid({"rule": rule.name, "steps": 1, name: "beside"})
+
+
+def test_an_editor_offers_every_operation_with_its_signature() -> None:
+    offered = schema()["properties"]["graph"]["additionalProperties"]["examples"]
+    assert len(offered) == len(OPERATIONS) and any(one.startswith("clip(x, ") for one in offered)

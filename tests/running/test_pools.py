@@ -245,15 +245,22 @@ def test_what_is_complete_is_noticed_at_once_and_given_in_order(tmp_path: Path) 
     (tmp_path / "b.yaml").write_text(PRODUCT.replace("name: product", "name: b"))
     slow = tmp_path / "slow.py"
     slow.write_text(
-        "import time\nfrom gradaccord.engines import backprop\n"
-        "def prepare(graph, dtype):\n    time.sleep(2 if dtype == 'float64' else 0)\n"
+        "import time\nfrom pathlib import Path\nfrom gradaccord.engines import backprop\n"
+        f"NOTICED = Path({str(tmp_path / 'noticed')!r})\n"
+        "def prepare(graph, dtype):\n    end = time.monotonic() + 60\n"
+        "    while dtype == 'float64' and not NOTICED.exists() and time.monotonic() < end:\n        time.sleep(0.01)\n"
         "    return backprop.prepare(graph, dtype)\n"
     )
     work = units(load_all(find([tmp_path])))
     noticed: list[tuple[str, str]] = []
+
+    def notice(outcome: Outcome) -> None:
+        noticed.append((outcome.case, outcome.dtype))
+        (tmp_path / "noticed").touch()  # what awaits it would else wait for a minute
+
     with Processes(2) as pool:
         settings = Settings((str(slow),), jobs=2)
-        found = done(work, settings, pool, noticed=lambda o: noticed.append((o.case, o.dtype)))
+        found = done(work, settings, pool, noticed=notice)
     assert [(o.case, o.dtype) for o in found] == [(case, dtype) for case in "ab" for dtype in ("float64", "float32")]
     assert sorted(noticed) == sorted((o.case, o.dtype) for o in found)
     assert noticed[0] == ("a", "float32")  # which was begun second, and awaited none

@@ -124,7 +124,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 # --- the same residual as in balls ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("name", STEPS)
 def test_float64_gives_the_residual_that_balls_give(
@@ -263,7 +263,7 @@ FAULTS: Mapping[str, Callable[[float, float, str], float]] = {
 }
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "one long sum"])
 def test_a_fault_in_one_element_is_found_and_told_as_balls_tell_it(

@@ -1,0 +1,207 @@
+"""Garbage where a judge does not look closely, and right numbers where rounding goes far: found by attacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradaccord.engines.backprop import prepare
+from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.second_order import Question, judge_along
+from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.paths.trajectory import trajectory
+from gradaccord.harness.records.evaluation import Array, Evaluation
+from gradaccord.harness.records.rows import Row
+from gradaccord.harness.rules.update import Update
+
+from ..subject import subject
+
+MANY = 24  # of which few are looked at one by one
+LAST = np.arange(MANY) == MANY - 1
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a thousand components, of which 100 are looked at."""
+    monkeypatch.setattr("gradaccord.harness.truth.sides.MOST", 4)
+    monkeypatch.setattr("gradaccord.harness.truth.sides.NUMBERS", 0)
+
+
+def told(about: Subject, **gradients: Any) -> list[Row]:
+    """The rows of gradients of an engine that shows these alone; of others what backprop gives."""
+    with np.errstate(all="ignore"):
+        sound = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
+    given = {name: np.asarray(number).astype(about.inputs[name].dtype) for name, number in gradients.items()}
+    output = about.graph.output.name
+    shown = Evaluation("ok", values={output: sound.values[output]}, gradients={**sound.gradients, **given})
+    return [row for row in judge(about, "x", shown) if row.quantity == "gradient" and row.name in gradients]
+
+
+def found(about: Subject, **gradients: Any) -> bool:
+    return any(row.finding for row in told(about, **gradients))
+
+
+# Each with its derivative at 0.
+HOLES = {
+    "sum(where(x == 0, 1, sin(x) / x))": 0.0,
+    "sum(x * exp(-1 / square(x)) + x)": 1.0,
+    "sum(sin(x) / x)": 0.0,
+    "sum(relu(x) - relu(-x))": 1.0,
+}
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+@pytest.mark.parametrize("text", HOLES)
+def test_garbage_behind_the_components_that_are_looked_at_is_found(text: str, dtype: str) -> None:
+    about, right = subject(text, dtype, x=np.zeros(MANY)), HOLES[text]
+    assert not found(about, x=np.full(MANY, right))
+    for garbage in (7.0, np.nan, -3.0):
+        assert found(about, x=np.where(LAST, garbage, right) if dtype == "float64" else np.full(MANY, garbage))
+
+
+@pytest.mark.usefixtures("hurried")
+def test_groups_are_halved_where_poles_are_among_them() -> None:
+    w = np.where(np.arange(MANY) < 12, 1.0, 0.0)  # sqrt has an infinite slope at each of these
+    about = subject("sum(where(x == 0, 1, sin(x) / x)) + sum(w * sqrt(x))", x=np.zeros(MANY), w=w)
+    groups = about.groups["x"]
+    assert {index for group in groups for index in group.places} == {(k,) for k in range(12, MANY)}
+    assert all(group.slope == 0 for group in groups)
+    assert not found(about, x=np.where(w, np.inf, 0.0), w=np.zeros(MANY))
+    assert found(about, x=np.where(w, np.inf, np.where(LAST, 7.0, 0.0)), w=np.zeros(MANY))
+
+
+@pytest.mark.parametrize("text, right", [
+    ("sin(x) / x + sin(y) / y", {"x": 0.0, "y": 0.0}),
+    ("sin(x * y) / (x * y)", {"x": 0.0, "y": 0.0}),
+    ("sin(x) / x + expm1(2 * y) / y", {"x": 0.0, "y": 2.0}),
+])  # fmt: skip
+def test_where_all_inputs_must_move_to_leave_a_hole(text: str, right: dict[str, float]) -> None:
+    about = subject(text, x=0.0, y=0.0)
+    assert not found(about, **right)
+    for name in right:
+        for garbage in (7.0, np.nan, -3.0):
+            assert found(about, **{**right, name: garbage})
+
+
+def test_the_axis_may_lie_in_the_hole() -> None:
+    about = subject("exp(-1 / (x * y) ** 2)", x=0.0, y=2.0)
+    assert not found(about, x=0.0, y=0.0)
+    assert found(about, x=0.0, y=7.0)
+    assert found(about, x=0.0, y=np.nan)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_second_derivatives_of_many_components_are_looked_at() -> None:
+    about = subject("sum(where(x == 0, 1, sin(x) / x))", x=np.zeros(MANY))
+    question = Question(about, {"x": np.ones(MANY)})
+
+    def product(last: float) -> Row:
+        number = np.where(LAST, last, -1 / 3)
+        shown = Evaluation("ok", values={question.along.graph.output.name: np.zeros(())}, gradients={"x": number})
+        (row,) = judge_along(question, "x", shown, None, 0.0, ("hessian_product",))
+        return row
+
+    assert product(-1 / 3).verdict == "agree"
+    assert product(7.0).finding
+    assert product(np.nan).finding
+
+
+# --- at the edge of a domain, beyond float64, off by powers -------------------------------------------------------
+
+
+def test_where_a_shaken_run_leaves_the_domain_the_others_tell() -> None:
+    about = subject("logaddexp(acosh(1 - x), relu(x - y))", "float32", x=0.0, y=-1.6851268)
+    for garbage in (1e30, 7.0, 0.0):
+        assert found(about, y=garbage)
+        value = Evaluation("ok", values={"f": np.asarray(garbage, np.float32)}, gradients=zeros(about))
+        assert any(row.finding for row in judge(about, "x", value) if row.quantity == "value")
+
+
+def zeros(about: Subject) -> dict[str, Array]:
+    return {node.name: np.zeros(node.shape, about.inputs[node.name].dtype) for node in about.graph.wanted}
+
+
+def test_a_right_value_beyond_float64_inside_is_right() -> None:
+    about = subject("log(cosh(x))", "float32", x=-96000.0)
+    for number, wrong in ((95999.306852819440, False), (95000.0, True)):
+        shown = Evaluation("ok", values={"f": np.asarray(number, np.float32)}, gradients=zeros(about))
+        assert any(row.finding for row in judge(about, "x", shown) if row.quantity == "value") == wrong
+
+
+def test_a_number_that_is_off_by_orders_of_magnitude_is_lost() -> None:
+    about = subject("expm1(logaddexp(3 * x, 1 - x))", "bfloat16", x=-40.0)  # e^41, of which bfloat16 has no digit
+    assert not found(about, x=-5e17)
+    assert found(about, x=7.0)
+    assert found(about, x=5e-5)
+
+
+# --- sound engines -------------------------------------------------------------------------------------------------
+
+
+def test_the_other_side_of_a_kink_is_rounded_too() -> None:
+    about = subject("erf(where(log(1 - x) == 0, 0, expm1(log(1 - x))))", "float32", x=0.0)
+    right = np.float32(-2 / np.sqrt(np.pi))
+    assert not found(about, x=right)
+    assert not found(about, x=np.nextafter(right, np.float32(-2)))
+    assert found(about, x=right * np.float32(1.01))
+
+
+@pytest.mark.parametrize("apart", [1e-4, 1e-5, 1e-6])
+@pytest.mark.parametrize("n", [1000, 20000])
+def test_one_number_after_the_other_is_a_sound_sum(n: int, apart: float) -> None:
+    """All of one sign and size: every addition rounds to the same side, n u / 8 of the sum in all."""
+    x = np.full(n, 0.1, np.float32)
+    c = np.float32(float(x.astype(np.float64).sum()) * (1 - apart))
+    total = np.cumsum(x, dtype=np.float32)[-1]
+    about = subject({"t": "sum(x)", "d": "t - c", "f": "d * d"}, "float32", x=x, c=c)
+    d = total - c
+    shown = Evaluation("ok", values={"f": np.asarray(d * d)}, gradients={"x": 2 * d * np.ones_like(x), "c": -2 * d})
+    assert not [row.reason for row in judge(about, "x", shown) if row.finding]
+    spoilt = Evaluation("ok", values={"f": np.asarray(d * d)}, gradients={"x": x * 0 + 7, "c": -2 * d})
+    assert any(row.finding for row in judge(about, "x", spoilt)) or abs(d) > 1
+
+
+def test_the_numbers_of_a_saturated_sigmoid_are_sound_alone_too() -> None:
+    about = subject("sigmoid(x)", x=90.0)  # y (1 - y) is 0
+    assert not found(about, x=0.0)
+    assert found(about, x=7.0)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text, x, believed", [
+    ("sum(log(x))", [-1.0, 2.0], True),
+    ("sum(square(x)) + sum(sign(x) / x)", [0.0, 2.0], True),
+    ("sum(square(x)) + 0 ** x[0]", [0.0, 2.0], False),  # a jump in one component of two
+])  # fmt: skip
+def test_an_engine_may_say_that_it_is_undefined_only_where_nothing_exists(
+    text: str, x: list[float], believed: bool
+) -> None:
+    rows = judge(subject(text, x=np.array(x)), "x", Evaluation("undefined", "a word"))
+    assert [row.finding for row in rows] == [not believed]
+
+
+# --- in a path, whose links tell all as long as no step leaves the range --------------------------------------------
+
+FALLEN = {
+    "vecdot": ({"s": "vecdot(x, x)", "t": "s * 1e300", "f": "t * t * 1e60"}, [1e-170, 1e-170]),
+    "elementwise": ({"s": "x * x", "f": "sum(s) * 1e300"}, [1e-165, 1e-165]),
+    "product": ({"s": "prod(x)", "f": "s * 1e300"}, [1e-110, 1e-110, 1e-110]),
+    "variance": ({"s": "var(x)", "f": "s * 1e300"}, [1e-170, -1e-170]),
+    "kinked": ({"s": "elu(x * x)", "f": "sum(s) * 1e300"}, [1e-170]),
+    "softmax": ({"s": "softmax(x)", "t": "s[0] * 1e300", "f": "t * 1e47"}, [-800.0, 0.0]),
+}
+
+
+@pytest.mark.parametrize("name", FALLEN)
+def test_what_has_fallen_to_0_is_found_on_a_path_as_anywhere(name: str) -> None:
+    graph, x = FALLEN[name]
+    about = subject(graph, x=np.array(x))
+    update = Update("descent", {"step_size": "1e-300"}, 1)
+    with np.errstate(all="ignore"):
+        rows = trajectory(about, "x", prepare(about.graph, "float64"), update).rows
+    assert rows[0].name == "f" and rows[0].finding
