@@ -376,7 +376,8 @@ def engines(name: str | None, path: tuple[str, ...]) -> None:
     if name is None:
         console().print(engines_table(installed()))
     else:
-        console().print(*coverage_of(*checked([name]), path), sep="\n")
+        (engine,) = checked([name])
+        console().print(*coverage_of(engine, path), sep="\n")
 
 
 @main.command()
