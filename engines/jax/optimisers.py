@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -120,10 +120,11 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array]) -> Ad
 def _stepping(groups: Sequence[Group], start: Mapping[str, Array]) -> Advance:
     """One optimiser; where parameters have settings of their own a `multi_transform`, each by the number of its
     group."""
-    clipped, own = _clip(groups[0].runs), {k: _made(native, runs) for k, (native, runs, _) in enumerate(groups)}
+    clipped = _clip(groups[0].runs)
+    own: dict[Hashable, Any] = {k: _made(native, runs) for k, (native, runs, _) in enumerate(groups)}
     labels = {name: k for k, (_, _, names) in enumerate(groups) for name in names}
-    stepped = own[0] if len(groups) == 1 else optax.multi_transform(own, labels)
-    made = optax.chain(*clipped, stepped) if clipped else stepped
+    stepped: Any = own[0] if len(groups) == 1 else optax.multi_transform(own, labels)
+    made: Any = optax.chain(*clipped, stepped) if clipped else stepped
 
     def kept(k: int) -> Any:
         last = state[-1] if clipped else state
@@ -131,7 +132,7 @@ def _stepping(groups: Sequence[Group], start: Mapping[str, Array]) -> Advance:
 
     with mode():
         parameters: Any = {name: to_jax(array) for name, array in start.items()}
-        state = made.init(parameters)
+        state: Any = made.init(parameters)
 
     def step(gradients: Mapping[str, Array]) -> Moved:
         nonlocal parameters, state

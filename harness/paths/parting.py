@@ -12,11 +12,12 @@ from itertools import combinations
 
 import numpy as np
 
+from ..graph.graph import Graph
 from ..judging.classify import place
 from ..judging.subject import Subject
 from ..records.formats import Format
 from ..records.paths import Parting
-from ..records.rows import TrajectoryRow
+from ..records.rows import LinkName, TrajectoryRow, element
 from ..records.verdicts import SEVERITY, VERDICTS
 from ..rules.update import Update
 from .horizon import Places, envelope, watched
@@ -49,7 +50,8 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[
                 value_a=float(exact[a].places[name][step, which]),
                 value_b=float(exact[b].places[name][step, which]),
                 horizon=rounding[0] if rounding else None,
-                before=_before([*exact[a].rows, *exact[b].rows], step),
+                before=_before(start.graph, [*exact[a].rows, *exact[b].rows], step),
+                watch=update.watch,
             )
         )  # fmt: skip
     return entries
@@ -75,10 +77,21 @@ def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int,
     return min(candidates, key=lambda parted: parted[0], default=None)
 
 
-def _before(rows: Sequence[TrajectoryRow], step: int) -> str:
+def _before(graph: Graph, rows: Sequence[TrajectoryRow], step: int) -> str:
     """The gravest of what was not sound on two paths before they parted; of its kind the first."""
     doubtful = [row for row in rows if row.step <= step and row.verdict in SEVERITY and not VERDICTS[row.verdict].sound]
     if not doubtful:
         return ""
     worst = min(doubtful, key=lambda row: (-SEVERITY[row.verdict], row.step))
-    return f"step {worst.step} of {worst.engine}: {worst.verdict}" + (f" ({worst.cause})" if worst.cause else "")
+    return f"step {worst.step} of {worst.engine}: {worst.verdict}" + (
+        f" ({_cause(graph, worst)})" if worst.cause else ""
+    )
+
+
+def _cause(graph: Graph, row: TrajectoryRow) -> str:
+    """`gradient of w2[1], multiply`: what is off, in which input, and where its links name it the operation."""
+    told = f"{row.cause} of {element(row.name, row.index)}"
+    if not isinstance(row.node, LinkName):
+        return told
+    guilty = graph[row.node.use.consumer if row.node.use is not None else row.node.name].op
+    return told if guilty == "input" else f"{told}, {guilty}"

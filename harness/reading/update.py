@@ -75,7 +75,8 @@ def _groups(
         for error in faults_of_group(rule, settings, own):
             place = given[error.parameter][error.parameter in RULES[rule].settings]
             source.error(place, error.found, error.expected, error.remedy)
-        for place, scalar in entry["inputs"][1] or [] if "inputs" in entry else []:
+        members: list[tuple[Value, Scalar]] = (entry["inputs"][1] if "inputs" in entry else None) or []
+        for place, scalar in members:
             name = scalar.text
             if name not in moving:
                 source.error(place, f"`{name}` in a group", "an input that has a gradient", nearest(name, moving))
@@ -115,7 +116,8 @@ def _data(source: Source, place: Value, pairs: Pairs, tabled: Pairs, inputs: Map
         return None
     if not tabled:
         source.error(place, "no table in `data`", "at least one, as in `x: {file: x.npy}`")
-    return _whole(source, *batch, pairs, tables) if tables else None
+    size, count = batch
+    return _whole(source, size, count, pairs, tables) if tables else None
 
 
 def _table(source: Source, key: Scalar, place: Value, table: Input) -> Input:

@@ -100,7 +100,7 @@ class Parting:
     """The first step after which two engines agree in fewer than half of the dtype's digits, beside the input's size.
 
     `horizon` is the first step after which rounding alone may have done so (None: not on this path), `before` what
-    was not sound on either path up to the parting.
+    was not sound on either path up to the parting, of what was judged: every `watch`-th step.
     """
 
     case: str
@@ -115,6 +115,7 @@ class Parting:
     value_b: float
     horizon: int | None
     before: str
+    watch: int = 1
 
     @property
     def unexplained(self) -> bool:
@@ -127,7 +128,10 @@ class Parting:
 
     @property
     def why(self) -> str:
-        told = self.before or "every step is sound"
+        sound = "every step is sound" if self.watch == 1 else "every step that was judged is sound"
+        if not self.before and not self.unexplained:
+            return f"rounding, horizon at step {self.horizon}: {sound}"
+        told = self.before or sound
         told += ", yet" if self.unexplained else ";"
         if self.horizon is None:
             return f"{told} rounding alone may part them on no step of this path"

@@ -64,8 +64,9 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     beyond = _beyond(unit, subject, engines, host, blank) if case.derivatives else _Beyond([], [], {})
     rows = conventions([*([doubt] if doubt else _expected(unit, blank)), *first.rows, *beyond.rows])
     walked = _Walked([], [], [])
-    if case.update is not None and not doubt:
-        walked = _walked(subject, case.walk(unit.dtype), first.answers, host, blank)
+    update = case.walk(unit.dtype)
+    if update is not None and not doubt:
+        walked = _walked(subject, update, first.answers, host, blank)
     versions = {engine: reply.version for engine, reply in first.answers.items()} | beyond.versions
     return replace(
         empty,

@@ -72,8 +72,9 @@ def _parts(case: Case, numbers: _Numbers, node: str) -> list[Part]:
             tuple(_backward(numbers, [n for n in reversed(told) if n.name in numbers.derived.adjoints])),
         ),
     ]
-    if case.update is not None and not node:
-        parts.append(Part(f"Then {case.update.rule}, step by step", tuple(_steps(numbers, case.walk("float64")))))
+    update = case.walk("float64")
+    if update is not None and not node:
+        parts.append(Part(f"Then {update.rule}, step by step", tuple(_steps(numbers, update))))
     return [part for part in parts if part.lines]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_each_engine_steps_each_group_by_its_own_settings(tmp_path: Path, engine
 def test_an_optimiser_that_leaves_a_group_out_is_off_there_and_nowhere_else(
     tmp_path: Path, engine: str, left_out: str
 ) -> None:
-    def optimiser(rule: str, settings: dict[str, Any], start: Inputs) -> Advance:
+    def optimiser(rule: str, settings: Mapping[str, Any], start: Inputs) -> Advance:
         groups = {name: own for name, own in settings["groups"].items() if name != left_out}
         return ENGINES[engine](rule, {**settings, "groups": groups}, start)
 
@@ -76,7 +77,7 @@ def test_an_optimiser_that_leaves_a_group_out_is_off_there_and_nowhere_else(
 
 
 def test_a_setting_of_a_group_that_is_read_otherwise_is_named(tmp_path: Path) -> None:
-    def optimiser(rule: str, settings: dict[str, Any], start: Inputs) -> Advance:
+    def optimiser(rule: str, settings: Mapping[str, Any], start: Inputs) -> Advance:
         own = {**settings["groups"]["c"], "eps": 1e-3}
         return of_torch(rule, {**settings, "groups": {**settings["groups"], "c": own}}, start)
 
@@ -89,7 +90,7 @@ def test_the_norm_that_is_clipped_is_that_of_all_groups(tmp_path: Path) -> None:
     for optimiser in (row_optimiser, of_optax):
         assert {row.verdict for row in walk(made, optimiser)} == {"agree"}
 
-    def each(rule: str, settings: dict[str, Any], start: Inputs) -> Advance:
+    def each(rule: str, settings: Mapping[str, Any], start: Inputs) -> Advance:
         return row_optimiser(rule, {**settings, "clip_over": "each", "groups": {
             name: {**own, "clip_over": "each"} for name, own in settings["groups"].items()}}, start)  # fmt: skip
 

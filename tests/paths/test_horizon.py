@@ -21,6 +21,7 @@ from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import DTYPES
 from gradaccord.harness.records.outcome import Outcome
 from gradaccord.harness.records.paths import Parting
+from gradaccord.harness.records.rows import LinkName
 from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.records.verdicts import Verdict
 from gradaccord.harness.rules.update import Update, check
@@ -86,10 +87,12 @@ def test_paths_that_part_beyond_the_horizon_are_explained() -> None:
     found = parted(LOGISTIC, "float64", steps=60, at=50)
     assert (found.step, found.unexplained) == (50, False)
     assert "one and other part at step 50: x is" in str(found)
-    assert f"every step is sound; rounding alone may part them from step {found.horizon} on" in str(found)
+    assert str(found).endswith(f"; rounding, horizon at step {found.horizon}: every step is sound")
+    watched = replace(found, watch=10)
+    assert str(watched).endswith(f"horizon at step {found.horizon}: every step that was judged is sound")
 
 
-@pytest.mark.parametrize("verdict, told", [("wrong", "wrong (state v)"), ("convention", "convention (state v)")])
+@pytest.mark.parametrize("verdict, told", [(v, f"{v} (state v of x)") for v in ("wrong", "convention")])
 def test_a_step_that_is_not_sound_is_what_parts_them(verdict: Verdict, told: str) -> None:
     start, update = subject(HALVING, "float64", x=0.3), ascent(20)
     sound = path(start, update)
@@ -170,14 +173,28 @@ def test_a_run_tells_in_the_terminal_and_in_its_report_where_paths_part(gradacco
     told = " ".join(done.stdout.split())
     assert "every step is sound" in told
     step = told.partition("ricker float32 backprop and torch part at step ")[2].partition(":")[0]
-    horizon = told.partition("every step is sound; rounding alone may part them from step ")[2].partition(" on")[0]
+    horizon = told.partition("rounding, horizon at step ")[2].partition(":")[0]
     assert 0 < int(horizon) <= int(step)
     report = (tmp_path / "gradaccord-report" / "report.md").read_text()
     assert f"| [`ricker`](cases.md#ricker) | float32 | `backprop`, `torch` | {step} |" in report
-    assert f"rounding alone may part them from step {horizon} on |" in report
+    assert f"rounding, horizon at step {horizon}: every step is sound |" in report
 
 
 def test_paths_that_are_nan_alike_do_not_part() -> None:
     start = subject(LOGISTIC, "float64", x=np.nan)
     walked = path(start, ascent(1))
     assert not partings(start, ascent(1), {"a": walked, "b": walked})
+
+
+def test_a_gradient_that_is_off_and_parts_two_paths_is_told_with_its_input_and_operation() -> None:
+    start, update = subject(HALVING, "float64", x=0.3), ascent(20)
+    sound = path(start, update)
+    operation = start.graph.operations[-1]
+    rows = tuple(
+        replace(row, engine="other", verdict="wrong", cause="gradient", node=LinkName("value", operation.name))
+        if row.step == 5
+        else row
+        for row in sound.rows
+    )
+    (found,) = partings(start, update, {"one": sound, "other": replace(drifted(sound, 7), rows=rows)})
+    assert found.before == f"step 5 of other: wrong (gradient of x, {operation.op})"
