@@ -34,10 +34,12 @@ MARK = "‸"  # in the text of a case: where an error belongs; the loader never 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` is read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a shipped case the first of its precisions; the others wait for `tox -e whole` and `tox -e report`."""
+    """Of a shipped case the first of its precisions, no path of thousands of steps: those wait for `tox -e whole`."""
     for item in items:
-        if isinstance(item, CaseItem) and item.engine != "truth" and item.unit.dtype != item.case.dtypes[0]:
-            item.add_marker("slow")
+        if isinstance(item, CaseItem) and item.engine != "truth":
+            long = item.case.update is not None and item.case.update.steps > 1000
+            if long or item.unit.dtype != item.case.dtypes[0]:
+                item.add_marker("slow")
 
 
 def places(text: str) -> list[tuple[int, int]]:

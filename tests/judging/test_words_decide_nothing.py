@@ -46,7 +46,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Selected]:
 
 def decided(cases: list[Selected], engines: tuple[str, ...]) -> list[tuple[object, ...]]:
     """Of every row what was decided of it."""
-    work = units([one.case for one in cases], ("float64", "float32"))
+    work = units([one.case for one in cases], ("float64",))
     return [
         (row.case, row.dtype, row.engine, row.quantity, row.name, row.use, row.index, row.verdict, row.node,
          row.finding, bool(row.accepted), row.choice)

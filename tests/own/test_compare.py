@@ -242,7 +242,11 @@ def test_the_documents_python_runs_as_it_stands(tmp_path: Path) -> None:
     [
         (("compare", "model.py:Block", "port.py:blok", "--inputs", "model.py:inputs"), "Did you mean `block`"),
         (("compare", "model.py:Block", "port.py:block", "--inputs", "model.py:inputs"), "parameters=convert"),
-        (("compare", "model.py:Block", "absent.py:block", "--inputs", "model.py:inputs"), "no file absent.py"),
+        pytest.param(
+            ("compare", "model.py:Block", "absent.py:block", "--inputs", "model.py:inputs"),
+            "no file absent.py",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_wrong_command_ends_with_2_and_a_remedy(folder: Path, words: tuple[str, ...], said: str) -> None:

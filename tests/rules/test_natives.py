@@ -53,7 +53,7 @@ def findings(
         yield from ((move.step, finding) for finding in judged.findings if finding.counts)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 @pytest.mark.parametrize("room, native", NATIVES, ids=IDS)
 def test_a_native_is_sound_by_the_definition_that_the_table_says(room: ModuleType, native: Native, dtype: str) -> None:
     for seed in range(4):
