@@ -115,6 +115,7 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
     """The stands of a path from its start on, judged by nobody."""
     here = start.at(update.read(0))
     parameters: Inputs = {node.name: start.inputs[node.name] for node in start.graph.wanted}
+    definitions = {name: update.of(name) for name in parameters}
     state: Mapping[str, Inputs] | None = None
     try:
         step = optimiser(update.rule, update.numbers, {name: array.copy() for name, array in parameters.items()})
@@ -129,7 +130,7 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
         if evaluation.status != "ok":
             yield Stand(done, here, stopped=(evaluation.status, f"gradient: {evaluation.reason}"))
             return
-        moved = _moved(step, evaluation, parameters, update)
+        moved = _moved(step, evaluation, parameters, definitions)
         if isinstance(moved, str):
             yield Stand(done, here, evaluation, stopped=("failed", f"update: {moved}"))
             return
@@ -163,7 +164,7 @@ def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
     )
 
 
-def _moved(step: Advance, evaluation: Evaluation, before: Inputs, update: Update) -> Moved | str:
+def _moved(step: Advance, evaluation: Evaluation, before: Inputs, definitions: Mapping[str, Definition]) -> Moved | str:
     """The optimiser's answer, in arrays of our own; or what it lacks: a key, the right shape, the right dtype. It may
     show the state of another known definition."""
     try:
@@ -172,7 +173,7 @@ def _moved(step: Advance, evaluation: Evaluation, before: Inputs, update: Update
         return raised(error)
     for name, old in before.items():
         own = {v for v, arrays in moved.state.items() if name in arrays}
-        definition = update.of(name)
+        definition = definitions[name]
         if not shown(own, definition):
             definition = next((one for one in dialects(definition) if shown(own, one)), definition)
         answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in definition.state}}
@@ -246,25 +247,25 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
                 blank = _blank(subject, engine, done + 1, name)
                 if x.size:
                     row = _row(blank, x, gradients[name], judged[done, name], chain)
-                    setting = told[update.of(name)]
-                    yield replace(row, setting=setting) if row.cause.startswith(("state", "update")) else row
+                    yield replace(row, setting=told[name]) if row.cause.startswith(("state", "update")) else row
                 else:
                     yield replace(blank, value=0.0)
 
 
 def _judged_moves(
     moves: Mapping[tuple[int, str], Move], update: Update
-) -> tuple[Mapping[tuple[int, str], Judged], Mapping[Definition, str]]:
-    """Each move by the definition of its input, and of each definition the setting that explains what is off by it."""
+) -> tuple[Mapping[tuple[int, str], Judged], Mapping[str, str]]:
+    """Each move by the definition of its input, and of each input the setting that explains what is off by that."""
+    definitions = {name: update.of(name) for name in dict.fromkeys(name for _, name in moves)}
     groups: dict[Definition, dict[tuple[int, str], Move]] = {}
     for key, move in moves.items():
-        groups.setdefault(update.of(key[1]), {})[key] = move
+        groups.setdefault(definitions[key[1]], {})[key] = move
     judged, told = dict[tuple[int, str], Judged](), dict[Definition, str]()
     for wanted, own in groups.items():
         found, other = judge([*own.values()], wanted)
         judged |= dict(zip(own, found, strict=True))
         told[wanted] = _told(wanted, other) or otherwise([*own.values()], found, wanted)
-    return judged, told
+    return judged, {name: told[wanted] for name, wanted in definitions.items()}
 
 
 def _told(wanted: Definition, other: Definition | None) -> str:
