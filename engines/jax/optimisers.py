@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import optax
 
 from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
 from ...harness.rules.definition import Definition, names_in
-from ...harness.rules.native import Native, nearest
-from ...harness.rules.optimiser import asked
+from ...harness.rules.framework import Group, native_groups
+from ...harness.rules.native import Native
 from ...harness.rules.schedules import Schedule
 from .precision import mode, to_jax
 
@@ -98,18 +98,7 @@ AROUND = {
 
 def optimiser(rule: str, settings: Mapping[str, Any], start: Mapping[str, Array]) -> Advance:
     """optax's own optimiser for a rule, or the nearest to it. Raises Unsupported for one that it does not have."""
-    return _stepping(
-        [Group(*nearest(NATIVES, wanted, AROUND), names) for wanted, names in asked(rule, settings, start).items()],
-        start,
-    )
-
-
-class Group(NamedTuple):
-    """The parameters that have the same settings, by their names."""
-
-    native: Native
-    runs: Definition
-    names: Sequence[str]
+    return _stepping(native_groups(NATIVES, AROUND, rule, settings, start), start)
 
 
 def stepping(native: Native, runs: Definition, start: Mapping[str, Array]) -> Advance:

@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
 from ...harness.rules.definition import Definition
-from ...harness.rules.native import Native, nearest
-from ...harness.rules.optimiser import asked
+from ...harness.rules.framework import Group, native_groups
+from ...harness.rules.native import Native
 from .tensors import Tensor, to_numpy, to_torch
 
 LR = {"lr": "step_size", "weight_decay": "weight_decay"}
@@ -77,18 +77,7 @@ AROUND = {"clip_value": (), "clip_norm": (), "clip_over": ("all", "each"), "clip
 
 def optimiser(rule: str, settings: Mapping[str, Any], start: Mapping[str, Array]) -> Advance:
     """torch.optim's own optimiser for a rule, or the nearest to it. Raises Unsupported where it has none."""
-    return _stepping(
-        [Group(*nearest(NATIVES, wanted, AROUND), names) for wanted, names in asked(rule, settings, start).items()],
-        start,
-    )
-
-
-class Group(NamedTuple):
-    """The parameters that have the same settings, by their names."""
-
-    native: Native
-    runs: Definition
-    names: Sequence[str]
+    return _stepping(native_groups(NATIVES, AROUND, rule, settings, start), start)
 
 
 def stepping(native: Native, runs: Definition, start: Mapping[str, Array], **variant: Any) -> Advance:

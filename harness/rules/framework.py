@@ -5,13 +5,15 @@ Found by an entry point of the group `gradaccord.optimisers`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ..records.evaluation import Array
-from .native import Around, Native
+from .definition import Definition
+from .native import Around, Native, nearest
+from .optimiser import asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,21 @@ class Stepped:
 
 
 Step: TypeAlias = Callable[[Mapping[str, Array]], Stepped]
+
+
+class Group(NamedTuple):
+    """The parameters that have the same settings, by their names: what moves them, and by which definition."""
+
+    native: Native
+    runs: Definition
+    names: Sequence[str]
+
+
+def native_groups(
+    natives: Sequence[Native], around: Around, rule: str, settings: Mapping[str, Any], names: Iterable[str]
+) -> list[Group]:
+    """For each definition that inputs ask for the native that comes nearest. Raises Unsupported where there is none."""
+    return [Group(*nearest(natives, wanted, around), own) for wanted, own in asked(rule, settings, names).items()]
 
 
 @dataclass(frozen=True, slots=True)

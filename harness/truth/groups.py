@@ -112,7 +112,6 @@ class _Along:
         return (ahead - back) / 2
 
     def _both(self, way: Mapping[str, Array]) -> float:
-        (start, back), (begin, ahead) = (self.look.germ({n: sign * v for n, v in way.items()}) for sign in (-1, 1))
-        pair = self.look.joined((start, 0.0 - back), (begin, ahead))
+        pair = self.look.across(way)
         agree = isclose(pair.left, pair.right, rel_tol=1e-12, abs_tol=SMALLEST)
         return pair.right if agree else float("nan")

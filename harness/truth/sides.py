@@ -110,8 +110,7 @@ def along(
     """The one-sided derivatives of the contracted output along one direction of all inputs."""
     with working():
         look = Look(graph.pruned([graph.output.name]), inputs, cotangent, contracted(value.balls, cotangent))
-        (start, back), (begin, ahead) = (look.germ({n: sign * v for n, v in direction.items()}) for sign in (-1, 1))
-        return look.joined((start, -back), (begin, ahead))
+        return look.across(direction)
 
 
 def approached(graph: Graph, inputs: Mapping[str, Array]) -> NDArray[np.float64]:
@@ -159,6 +158,11 @@ class Look:
             )
             edge = "left" if no_left and not no_right else "right" if no_right and not no_left else ""
         return self.joined((start, left), (begin, right), edge)
+
+    def across(self, direction: Mapping[str, Array]) -> Sides:
+        """Both sides of one direction."""
+        (start, back), (begin, ahead) = (self.germ({n: sign * v for n, v in direction.items()}) for sign in (-1, 1))
+        return self.joined((start, 0.0 - back), (begin, ahead))
 
     def joined(self, before: tuple[Any, float], after: tuple[Any, float], edge: Edge = "") -> Sides:
         """Both sides, each by what the output begins with there and its derivative: NaN where it is not continuous."""
