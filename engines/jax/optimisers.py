@@ -13,10 +13,11 @@ import jax
 import optax
 
 from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
-from ...harness.rules.definition import Definition, names_in
+from ...harness.rules.definition import Definition
 from ...harness.rules.framework import Group, native_groups
 from ...harness.rules.native import Native
 from ...harness.rules.schedules import Schedule
+from ...harness.rules.texts import names_in
 from .precision import mode, to_jax
 
 RATE = {"learning_rate": "step_size"}
@@ -92,7 +93,8 @@ NATIVES: tuple[Native, ...] = (
 # What optax chains before any optimiser.
 AROUND = {
     "weight_decay": (), "decay": ("coupled",), "clip_value": (), "clip_norm": (), "clip_over": ("all",),
-    "clip_by": ("norm",),
+    "clip_by": ("norm",), "accumulate": (), "accumulated": ("mean", "sum"),
+    "average": (), "average_begins": ("first", "start", "zero"),
 }  # fmt: skip
 
 
@@ -114,21 +116,35 @@ def _stepping(groups: Sequence[Group], start: Mapping[str, Array]) -> Advance:
     labels = {name: k for k, (_, _, names) in enumerate(groups) for name in names}
     stepped: Any = own[0] if len(groups) == 1 else optax.multi_transform(own, labels)
     made: Any = optax.chain(*clipped, stepped) if clipped else stepped
+    common = groups[0].runs
+    several = common.every > 1
 
     def kept(k: int) -> Any:
-        last = state[-1] if clipped else state
+        inner = state.inner_opt_state if several else state
+        last = inner[-1] if clipped else inner
         return last if len(groups) == 1 else last.inner_states[k].inner_state
 
     with mode():
+        if several:  # unless told, MultiSteps adds up in float32
+            mean, kind = common.chosen["accumulated"] == "mean", next(iter(start.values())).dtype
+            made = optax.MultiSteps(made, common.every, use_grad_mean=mean, accumulator_dtype=kind)
         parameters: Any = {name: to_jax(array) for name, array in start.items()}
         state: Any = made.init(parameters)
+        averaged = _Average(common, parameters) if "average" in common.chosen else None
+    done = 0
 
     def step(gradients: Mapping[str, Array]) -> Moved:
-        nonlocal parameters, state
-        with mode():
+        nonlocal parameters, state, done
+        done += 1
+        # MultiSteps asks by `lax.cond`, which would compile a program at each step, and knows no schedule in Python.
+        with mode(), jax.disable_jit(several):
             updates, state = made.update({name: to_jax(gradients[name]) for name in parameters}, state, parameters)
             parameters = optax.apply_updates(parameters, updates)
-            shown: dict[str, dict[str, Any]] = {}
+            if averaged is not None and done % common.every == 0:
+                averaged.enters(parameters, done // common.every)
+            shown: dict[str, dict[str, Any]] = {} if averaged is None else averaged.shown()
+            if several:
+                shown["total"] = _total(state, common)
             for k, (native, runs, names) in enumerate(groups):
                 for variable, called in native.state.items():
                     if (arrays := _shown(called, kept(k), runs)) is not None:
@@ -138,12 +154,45 @@ def _stepping(groups: Sequence[Group], start: Mapping[str, Array]) -> Advance:
     return step
 
 
+def _total(state: Any, runs: Definition) -> Any:
+    """What optax has added up; of a running mean the part of the whole that it will be."""
+    assert runs.share is not None
+    part = 1.0 if runs.share == 1 else int(state.mini_step) / runs.share
+    return jax.tree.map(lambda mean: mean * part, state.acc_grads)
+
+
+class _Average:
+    """An average of weights, by `optax.incremental_update` from a copy of them, or from 0 by `optax.ema`."""
+
+    def __init__(self, runs: Definition, start: Any) -> None:
+        self._runs, self._state = runs, None
+        self._average: Any = start
+        if runs.chosen["average_begins"] == "zero":
+            self._state = self._ema(1).init(start)
+
+    def enters(self, parameters: Any, t: int) -> None:
+        """The parameters after the t-th step."""
+        if self._state is not None:
+            self._average, self._state = self._ema(t).update(parameters, self._state)
+        elif t == 1 and self._runs.chosen["average_begins"] == "first":
+            self._average = parameters
+        else:
+            self._average = optax.incremental_update(parameters, self._average, 1 - self._runs.number("average", t))
+
+    def shown(self) -> dict[str, dict[str, Any]]:
+        raw = {} if self._state is None else {"raw": self._state.ema}
+        return {"averaged": self._average, **raw}
+
+    def _ema(self, t: int) -> Any:
+        return optax.ema(self._runs.number("average", t))
+
+
 def _made(native: Native, runs: Definition) -> Any:
     """The optimiser, and before it its weight decay, where it has none of its own."""
     arguments = native.arguments(runs)
     read = {name for step in runs.steps for text in step.texts for name in names_in(text)}
     for name, text in runs.formulas.items():
-        if name not in read:  # it says what state starts from, and is as at the first step
+        if name == "average" or name not in read:  # that beside it, or what state starts from as it is at first
             continue
         if native.settings.get("learning_rate") != name:
             raise Unsupported(f"optax: {native.path} with a `{name}` that changes from step to step")

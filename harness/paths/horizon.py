@@ -23,7 +23,7 @@ from ..graph.node import Constant
 from ..judging.subject import Subject
 from ..records.evaluation import DTYPES, Array, Inputs
 from ..records.formats import FORMATS
-from ..rules.optimiser import Once, in_dtype, norm_of_all, reads, started
+from ..rules.optimiser import Once, added_up, in_dtype, norm_of_all, reads, started
 from ..rules.rule import NORM_OF_ALL
 from ..rules.update import Update
 from ..truth.shaken import SAMPLES, shaken
@@ -76,7 +76,7 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
     yield parameters
     for step in range(1, update.steps + 1):
         slopes = gradients({**start.inputs, **parameters, **update.read(step - 1)}, start.cotangent)
-        norm = norm_of_all(slopes.values())
+        norm = norm_of_all(added_up(wanted[name], g, state[name]) for name, g in slopes.items())
         known = {own: {**count(step), NORM_OF_ALL: norm} for own, count in once.items()}
         moved: dict[str, Array] = {}
         for name, x in parameters.items():

@@ -276,6 +276,8 @@ def _told(wanted: Definition, other: Definition | None) -> str:
 def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
     if stand.evaluation is None or stand.moved is None:
         return
+    gradients, total = stand.evaluation.gradients, (stand.state or {}).get("total")
+    totals = [] if total is None else [total[name] for name in gradients]
     for name, x in stand.moved.parameters.items():
         if x.size:
             before, after = (
@@ -283,9 +285,11 @@ def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
                 for state in (stand.state, stand.moved.state)
             )
             assert after is not None
-            old, gradient = stand.here.inputs[name], stand.evaluation.gradients[name]
-            gradients = [*stand.evaluation.gradients.values()]
-            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x, gradients)
+            old, gradient, together = stand.here.inputs[name], gradients[name], [*gradients.values()]
+            yield (
+                (stand.done, name),
+                Move(stand.done + 1, stand.here.form, old, gradient, before, after, x, together, totals),
+            )
 
 
 def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
