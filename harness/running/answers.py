@@ -22,6 +22,8 @@ from ..graph.graph import Graph
 from ..graph.node import Use
 from ..judging.second_order import given
 from ..judging.subject import Subject
+from ..paths.horizon import Places
+from ..paths.swapped import swapped
 from ..paths.trajectory import Path, trajectory
 from ..records.evaluation import (
     DTYPES,
@@ -37,6 +39,7 @@ from ..records.evaluation import (
     Variant,
 )
 from ..records.known import NOTHING, Knowledge
+from ..rules.optimiser import row_optimiser
 from ..rules.update import Update
 from .loading import knowledge, load, loaded, stated, version
 from .offered import variants
@@ -152,6 +155,14 @@ def walk(engine: str, start: Subject, update: Update) -> Path:
         own = loaded.optimiser
         optimiser = _without_groups if update.groups and own is not None and not loaded.groups else own
         return trajectory(start, engine, sensibly, update, optimiser, knowledge(engine))
+
+
+def walk_by_truth(engine: str, start: Subject, update: Update) -> Places:
+    """Where the engine's optimiser goes by the truth's gradients."""
+    loaded = load(engine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return swapped(start, update, loaded.optimiser or row_optimiser)
 
 
 def _without_groups(rule: str, settings: Mapping[str, Any], start: Inputs) -> Advance:

@@ -19,6 +19,7 @@ from ..judging.expectation import expectations
 from ..judging.judge import conventions, judged
 from ..judging.second_order import Question, judge_along, numbers
 from ..judging.subject import Subject
+from ..paths.horizon import Places
 from ..paths.parting import partings
 from ..paths.summary import summary
 from ..paths.trajectory import Path
@@ -29,7 +30,7 @@ from ..records.paths import Parting, Summary
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.verdicts import Verdict
 from ..rules.update import Update
-from .answers import Answer, answer, answer_along, walk
+from .answers import Answer, answer, answer_along, walk, walk_by_truth
 from .called import rows_of
 from .inside import looked_into
 from .offered import variants
@@ -135,8 +136,16 @@ def _walked(subject: Subject, update: Update, answers: Mapping[str, Answer], hos
     }
     output = subject.graph.output.name
     summaries = [replace(summary(path.rows, update, output), note=path.note) for path in paths.values()]
+
+    def swap(engine: str, steps: int) -> Places | None:
+        try:
+            shorter = replace(update, steps=steps)
+            return host.call(engine, walk_by_truth, replace(subject), shorter, times=steps + 1)
+        except StoppedError:
+            return None
+
     try:
-        return _Walked([*paths.values()], summaries, partings(subject, update, paths))
+        return _Walked([*paths.values()], summaries, partings(subject, update, paths, swap))
     except Exception as error:  # noqa: BLE001 see _judged
         failed = _failed(blank, "it could not be told where paths part", error)
         return _Walked([*paths.values()], summaries, [], (failed,))
