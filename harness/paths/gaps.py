@@ -8,6 +8,7 @@ from ..records.paths import Growth
 from .horizon import Floats
 
 LEAST = 4  # gaps that a rate is read from
+SHOWN = 400  # of a path
 
 
 def gaps(a: Floats, b: Floats) -> Floats:
@@ -15,6 +16,13 @@ def gaps(a: Floats, b: Floats) -> Floats:
     steps = min(len(a), len(b))
     with np.errstate(all="ignore"):
         return np.abs(a[:steps] - b[:steps]).max(axis=1, initial=0.0)
+
+
+def shown(apart: Floats) -> tuple[tuple[int, float], ...]:
+    """Gaps by their steps, the largest of every few where there are many."""
+    every = -(-len(apart) // SHOWN)
+    parts = [(k, apart[k : k + every]) for k in range(0, len(apart), every)]
+    return tuple((k + int(np.argmax(part)), float(np.max(part))) for k, part in parts)
 
 
 def growth(apart: Floats) -> Growth | None:

@@ -22,7 +22,7 @@ from ..records.paths import Parting
 from ..records.rows import LinkName, TrajectoryRow, element
 from ..records.verdicts import SEVERITY, VERDICTS
 from ..rules.update import Update
-from .gaps import gaps, growth
+from .gaps import gaps, growth, shown
 from .horizon import Places, envelope, watched
 from .swapped import affordable
 from .trajectory import Path
@@ -49,6 +49,7 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path], swap: Sw
         step, name, which = parted
         array = start.inputs[name]
         index = place(watched(array.size)[which], array.shape)
+        between = gaps(exact[a].places[name], exact[b].places[name])
         found = Parting(
                 case=start.case, point=start.point, dtype=start.dtype, engine_a=a, engine_b=b, step=step, name=name,
                 index=index,
@@ -57,7 +58,8 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path], swap: Sw
                 horizon=rounding[0] if rounding else None,
                 before=_before(start.graph, [*exact[a].rows, *exact[b].rows], step),
                 watch=update.watch,
-                growth=growth(gaps(exact[a].places[name], exact[b].places[name])[: step + 1]),
+                growth=growth(between[: step + 1]),
+                gaps=shown(between),
         )  # fmt: skip
         entries.append(swaps.told(found) if found.early else found)
     return entries

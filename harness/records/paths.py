@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,7 +118,7 @@ class Parting:
 
     `horizon` is the first step after which rounding alone may have done so (None: not on this path), `before` the first
     thing that was not sound on either path up to the parting, of what was judged: every `watch`-th step. `growth` is
-    how the gap has grown up to there.
+    how the gap has grown up to there, `gaps` the gap itself on all of the path: (step, how far apart), some of many.
 
     Before the horizon the optimisers were swapped: walked on the truth's gradients for `swapped` steps (0: that was not
     done), they have parted after the step `again`, or have not.
@@ -140,6 +140,7 @@ class Parting:
     growth: Growth | None = None
     swapped: int = 0
     again: int | None = None
+    gaps: tuple[tuple[int, float], ...] = ()
 
     @property
     def early(self) -> bool:
@@ -179,3 +180,25 @@ class Parting:
     def __str__(self) -> str:
         told = f"{self.engine_a} and {self.engine_b} part at step {self.step}: {self.there}"
         return f"{told}; {f'{self.growth}; ' if self.growth else ''}{self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """The paths of a case that moves two numbers, and the output around them.
+
+    `names` are those of the two, the first across; `low` and `high` the corners of what is looked at. `values` is the
+    contracted output in rows from the lowest up, evenly spread from corner to corner, NaN where there is none; empty
+    where each step has an output of its own. `trails` are the places of each engine, some of many, with the first and
+    the last.
+    """
+
+    case: str
+    point: int
+    dtype: str
+    rule: str
+    steps: int
+    names: tuple[str, str]
+    low: tuple[float, float]
+    high: tuple[float, float]
+    values: tuple[tuple[float, ...], ...]
+    trails: Mapping[str, tuple[tuple[float, float], ...]]

@@ -75,7 +75,13 @@ def _template() -> jinja2.Template:
         loader=jinja2.FileSystemLoader(ROOM), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    filters: dict[str, Callable[..., str]] = {"coded": _coded, "slug": _slug, "where": where, "engines": _engines}
+    filters: dict[str, Callable[..., str]] = {
+        "coded": _coded,
+        "slug": _slug,
+        "where": where,
+        "engines": _engines,
+        "svg": Markup,
+    }
     environment.filters.update(filters)
     return environment.get_template("page.html", globals={"counted": counted, "text_of": _file})
 

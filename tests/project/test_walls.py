@@ -101,7 +101,7 @@ FILES = {
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| exchanges omissions orders relations steps tables windows | gradients operands outputs proofs | calls | search "
     "| align | compare",
-    "paths": "arithmetic horizon summary | gaps move | dialects settings | trajectory | swapped | parting",
+    "paths": "arithmetic horizon summary | gaps move | dialects settings | trajectory | planes swapped | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called coverage | unit | journal place schedule | cluster | pools | run | session | gathered",
     "dialects": "known probing slips | sides | following settled | identify | checking likeness | check remedies "
