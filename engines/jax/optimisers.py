@@ -29,12 +29,39 @@ MOMENTS = {"m": "mu", "v": "nu"}
 PLAIN = {"nesterov": False, "mu_dtype": None}
 
 
-def _trace(state: Any, runs: Definition) -> Any:
+def _of(state: Any, name: str) -> Any:
+    """What optax keeps under a name of its own; a parameter may have that name, too."""
+
+    def own(path: Sequence[Any], value: object) -> bool:
+        return isinstance(path[-1], optax.tree_utils.NamedTupleKey)
+
+    return optax.tree_utils.tree_get(state, name, filtering=own)
+
+
+def _trace(state: Any, runs: Definition, parameters: Mapping[str, Any]) -> Any:
     """The momentum buffer behind the step size: what it adds up are steps, of gradients only as long as that is one."""
-    trace = optax.tree_utils.tree_get(state, "trace")
+    trace = _of(state, "trace")
     if trace is None or "step_size" in runs.formulas:
         return trace
     return jax.tree.map(lambda b: b / -float(runs.constants["step_size"]), trace)
+
+
+def _means(*, of_rows: bool) -> Any:
+    """The means of the rows, or of the columns, of each matrix, in the shape that they have beside it."""
+
+    def of(state: Any, runs: Definition, parameters: Mapping[str, Any]) -> Any:
+        short, long = (_of(state, name) for name in ("v_row", "v_col"))
+        matrices = {name: x for name, x in parameters.items() if "row" in runs.at(x.shape).state}
+        rows_are_short = {name: x.shape[0] <= x.shape[1] for name, x in matrices.items()}
+        kept = {name: (short if rows_are_short[name] == of_rows else long)[name] for name in matrices}
+        return {name: mean.reshape((-1, 1) if of_rows else (1, -1)) for name, mean in kept.items()}
+
+    return of
+
+
+def _squares(state: Any, runs: Definition, parameters: Mapping[str, Any]) -> Any:
+    squares = _of(state, "v")
+    return {name: squares[name] for name, x in parameters.items() if "v" in runs.at(x.shape).state}
 
 
 # fmt: off
@@ -64,6 +91,14 @@ NATIVES: tuple[Native, ...] = (
            fixed={"buffer": "after"}, state={"v": "nu", "m": "mu", "b": _trace}),
     Native("optax.adadelta", "adadelta", {**RATE, "rho": "rho", "eps": "eps", **DECAY}, fixed={"decay": "coupled"},
            state={"s": "e_g", "d": "e_x"}),
+    # optax factors along the two largest axes and calls the means of the shorter ones rows.
+    Native("optax.adafactor", "adafactor",
+           {**RATE, "decay_rate": "power", "clipping_threshold": "clip_rms", "eps": "eps"},
+           choices={"factored": ("factored", {True: "yes", False: "no"})},
+           given={"min_dim_size_to_factor": 1, "multiply_by_parameter_scale": True, "momentum": None,
+                  "weight_decay_rate": None},
+           fixed={"eps_place": "added", "bound": "none", "least_scale": "0.001", "decay": "coupled"},
+           state={"row": _means(of_rows=True), "column": _means(of_rows=False), "v": _squares}),
     Native("optax.adam", "adam", ROOT, given=PLAIN, fixed={"eps_place": "after"}, state=MOMENTS),
     Native("optax.adamw", "adam", {**ROOT, **DECAY}, given=PLAIN, fixed={"eps_place": "after", **DECOUPLED},
            state=MOMENTS),
@@ -111,6 +146,9 @@ def stepping(native: Native, runs: Definition, start: Mapping[str, Array]) -> Ad
 def _stepping(groups: Sequence[Group], start: Mapping[str, Array]) -> Advance:
     """One optimiser; where parameters have settings of their own a `multi_transform`, each by the number of its
     group."""
+    deep = [(start[name], runs) for _, runs, own in groups for name in own if start[name].ndim > 2]
+    if any("row" in runs.at(x.shape).state for x, runs in deep):
+        raise Unsupported("optax.adafactor factors along the two largest axes, not along the last two")
     clipped = _clip(groups[0].runs)
     own: dict[Hashable, Any] = {k: _made(native, runs) for k, (native, runs, _) in enumerate(groups)}
     labels = {name: k for k, (_, _, names) in enumerate(groups) for name in names}
@@ -147,8 +185,9 @@ def _stepping(groups: Sequence[Group], start: Mapping[str, Array]) -> Advance:
                 shown["total"] = _total(state, common)
             for k, (native, runs, names) in enumerate(groups):
                 for variable, called in native.state.items():
-                    if (arrays := _shown(called, kept(k), runs)) is not None:
-                        shown.setdefault(variable, {}).update({name: arrays[name] for name in names})
+                    own = {name: parameters[name] for name in names}
+                    if arrays := _shown(called, kept(k), runs, own):
+                        shown.setdefault(variable, {}).update({name: arrays[name] for name in own if name in arrays})
             return Moved(*jax.device_get((parameters, shown)))
 
     return step
@@ -220,6 +259,6 @@ def _by_count(schedule: Schedule) -> Any:
     return lambda count: schedule(int(count) + 1)
 
 
-def _shown(called: Any, state: Any, runs: Definition) -> Any:
+def _shown(called: Any, state: Any, runs: Definition, parameters: Mapping[str, Any]) -> Any:
     """A state variable in what optax keeps of all parameters: by its name, or a function of all that is kept."""
-    return optax.tree_utils.tree_get(state, called) if isinstance(called, str) else called(state, runs)
+    return _of(state, called) if isinstance(called, str) else called(state, runs, parameters)

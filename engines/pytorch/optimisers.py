@@ -67,6 +67,11 @@ NATIVES: tuple[Native, ...] = (
     Native("torch.optim.NAdam", "nadam", {**BETAS, "momentum_decay": "psi"}, choices=SAID, given=DOWNHILL,
            fixed={"eps_root": "0", "momentum_schedule": "dozat"}, state={**MOMENTS, "p": "mu_product"},
            variants=VARIANTS),
+    Native("torch.optim.Adafactor", "adafactor",
+           {**LR, "beta2_decay": "power", "eps": ("eps", "least_scale"), "d": "clip_rms"}, given=DOWNHILL,
+           fixed={"factored": "yes", "eps_place": "clamped", "bound": "root", **DECOUPLED},
+           state={"row": "row_var", "column": "col_var", "v": "variance"}, variants=VARIANTS,
+           negative=("power",)),
     Native("torch.optim.RAdam", "radam", BETAS, choices=SAID, given=DOWNHILL,
            fixed={"eps_root": "0", "eps_place": "before", "threshold": "5"}, state=MOMENTS, variants=VARIANTS),
 )
@@ -171,19 +176,21 @@ def _state(
     state: dict[str, dict[str, Array]] = {}
     for native, runs, names in groups:
         for variable, called in native.state.items():
-            if variable in runs.state and not any(made.state[parameters[name]] for name in names):
-                state.setdefault(variable, {}).update({name: _first(runs, variable, start[name]) for name in names})
+            if not any(made.state[parameters[name]] for name in names):
+                own = [name for name in names if variable in runs.at(start[name].shape).state]
+                state.setdefault(variable, {}).update({name: _first(runs, variable, start[name]) for name in own})
                 continue
             kept = {name: made.state[parameters[name]].get(called) for name in names}
-            if all(tensor is not None for tensor in kept.values()):
-                state.setdefault(variable, {}).update({name: to_numpy(x).copy() for name, x in kept.items()})
+            known = {name: to_numpy(tensor).copy() for name, tensor in kept.items() if tensor is not None}
+            if known:
+                state.setdefault(variable, {}).update(known)
     return state
 
 
 def _first(runs: Definition, variable: str, x: Array) -> Array:
     """A state variable before the first step; torch makes single numbers in its default dtype."""
     kind = to_numpy(torch.empty(0)).dtype if variable in runs.scalars else x.dtype
-    return started(runs, variable, x).astype(kind)
+    return started(runs.at(x.shape), variable, x).astype(kind)
 
 
 def _clip(parameters: list[Tensor], runs: Definition, t: int) -> None:

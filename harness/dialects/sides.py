@@ -313,6 +313,8 @@ def _rule(name: str, call: ast.Call | None, text: str) -> Side:
 
 def rule_of(name: str, settings: Mapping[str, Any]) -> Definition:
     """A definition of a rule of the table. Raises CommandError for a setting that it does not have or take."""
+    if name in RULES and RULES[name].by_shape:
+        raise CommandError(f"{name} keeps other state of matrices than of vectors: it is judged on the paths of cases")
     full = {"step_size": 0.1} | dict(settings) if _must_have_step(name) else dict(settings)
     try:
         return check(name, {**full, "steps": STEPS}).definition

@@ -64,7 +64,7 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
     """The parameters of one shaken engine after 0, 1, 2, ... steps."""
     dtype, graph = start.dtype, start.graph
     parameters: dict[str, Array] = {node.name: start.inputs[node.name] for node in graph.wanted}
-    wanted = {name: update.of(name) for name in parameters}
+    wanted = {name: update.of(name).at(x.shape) for name, x in parameters.items()}
     names = {name: [v for v in own.state if v not in own.scalars] for name, own in wanted.items()}
     state = {name: {v: started(wanted[name], v, x) for v in names[name]} for name, x in parameters.items()}
     gradients, once = _gradients(graph, dtype, seed), {own: Once(own) for own in wanted.values()}

@@ -113,11 +113,12 @@ def judge_moves(moves: Sequence[Move], definition: Definition) -> list[Judged]:
         shapes.setdefault(move.x.shape, []).append(k)
     judged: dict[int, Judged] = {}
     with working():
-        for which in shapes.values():
-            size = 1 if definition.whole else max(LARGEST // moves[which[0]].x.size, 1)
+        for shape, which in shapes.items():
+            own = definition.at(shape)
+            size = 1 if own.whole else max(LARGEST // moves[which[0]].x.size, 1)
             for start in range(0, len(which), size):
                 part = which[start : start + size]
-                judged.update(zip(part, _together([moves[k] for k in part], definition), strict=True))
+                judged.update(zip(part, _together([moves[k] for k in part], own), strict=True))
     return [judged[k] for k in range(len(moves))]
 
 

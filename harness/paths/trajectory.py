@@ -115,7 +115,7 @@ def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimi
     """The stands of a path from its start on, judged by nobody."""
     here = start.at(update.read(0))
     parameters: Inputs = {node.name: start.inputs[node.name] for node in start.graph.wanted}
-    definitions = {name: update.of(name) for name in parameters}
+    definitions = {name: update.of(name).at(x.shape) for name, x in parameters.items()}
     state: Mapping[str, Inputs] | None = None
     try:
         step = optimiser(update.rule, update.numbers, {name: array.copy() for name, array in parameters.items()})
@@ -175,14 +175,16 @@ def _moved(step: Advance, evaluation: Evaluation, before: Inputs, definitions: M
         own = {v for v, arrays in moved.state.items() if name in arrays}
         definition = definitions[name]
         if not shown(own, definition):
-            definition = next((one for one in dialects(definition) if shown(own, one)), definition)
+            others = (one.at(old.shape) for one in dialects(definition))
+            definition = next((one for one in others if shown(own, one)), definition)
         answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in definition.state}}
         for what, arrays in answers.items():
             scalar = what.removeprefix("state ") in definition.scalars
             now = None if arrays is None else arrays.get(name)
             if now is None:
                 return f"{what} of `{name}` is missing"
-            shape, dtype = () if scalar else old.shape, np.asarray(now).dtype
+            start = definition.state.get(what.removeprefix("state "))
+            shape, dtype = start.size(old.shape) if start else old.shape, np.asarray(now).dtype
             if np.shape(now) != shape or (dtype.name not in FORMATS if scalar else dtype != old.dtype):
                 wanted = f"{'a float' if scalar else old.dtype} of shape {shape}"
                 return f"{what} of `{name}` is {dtype} of shape {np.shape(now)}, not {wanted}"
@@ -256,7 +258,7 @@ def _judged_moves(
     moves: Mapping[tuple[int, str], Move], update: Update
 ) -> tuple[Mapping[tuple[int, str], Judged], Mapping[str, str]]:
     """Each move by the definition of its input, and of each input the setting that explains what is off by that."""
-    definitions = {name: update.of(name) for name in dict.fromkeys(name for _, name in moves)}
+    definitions = {name: update.of(name).at(move.x.shape) for (_, name), move in moves.items()}
     groups: dict[Definition, dict[tuple[int, str], Move]] = {}
     for key, move in moves.items():
         groups.setdefault(definitions[key[1]], {})[key] = move

@@ -202,6 +202,12 @@ class Definition:
         """The definition that differs in one setting, as it stands there."""
         return Definition(self.rule, tuple((key, text if key == name else old) for key, old in self.settings))
 
+    def at(self, shape: Shape) -> Definition:
+        """What moves a parameter of that shape: where rows and columns are asked for, a vector has neither."""
+        if not self.row.by_shape or len(shape) > 1:
+            return self
+        return definition(self.rule, {**self.chosen, "factored": "no"})
+
     # --- graphs ---------------------------------------------------------------------------------------------
 
     def graph(self, name: str, shape: Shape, form: Texts = ()) -> Graph:
@@ -235,7 +241,7 @@ class Definition:
         at_first = {name: Constant(repr(self.number(name, 1))) for name in self.formulas}
         scope: dict[str, Arg] = {"x": builder.input("x", shape), **self.numbers, **at_first}
         value = Parser(builder, scope).value("start", self.state[name].text)
-        size = () if self.shape(name) == "scalar" else shape
+        size = self.state[name].size(shape)
         return builder.graph([builder.apply("broadcast_to", [value], {"shape": size}, "at_start")])
 
     @cached_property
@@ -306,7 +312,7 @@ def _program(found: Definition, shape: Shape) -> Graph:
             scope[step.name] = shown or _line(builder, scope, step, step.texts[0], made=False)
         else:
             scope[step.name] = _line(builder, scope, step, step.texts[0], made=step.name in found.visible)
-    outputs = [name for name in (*found.state, "x") if found.shape(name) == "parameter"]
+    outputs = [name for name in (*found.state, "x") if found.shape(name) != "scalar"]
     return _needed(builder, [str(scope[name]) for name in outputs])
 
 
@@ -318,7 +324,7 @@ def _begun(found: Definition, shape: Shape) -> Builder:
     builder.input("t", ())
     builder.input(NORM_OF_ALL, ())
     for name in found.state:
-        size = () if found.shape(name) == "scalar" else shape
+        size = found.state[name].size(shape)
         builder.input(name, size)
         builder.input(NEW + name, size)
     kinds: dict[str, Kind] = dict(

@@ -123,31 +123,35 @@ class _RowStep:
 
     def __init__(self, definition: Definition, start: Mapping[str, Array]) -> None:
         self._definition, self._once, self._scalars = definition, Once(definition), definition.scalars
-        self._graphs = {name: definition.program(x.shape) for name, x in start.items()}
+        self._own = {name: definition.at(x.shape) for name, x in start.items()}
+        self._graphs = {name: self._own[name].program(x.shape) for name, x in start.items()}
         programs = {x.shape: compiled(self._graphs[name], x.dtype.name) for name, x in start.items()}
         self._programs = {name: programs[x.shape] for name, x in start.items()}
-        self._names = [name for name in definition.state if name not in self._scalars]
+        self._names = {name: [v for v in own.state if v not in self._scalars] for name, own in self._own.items()}
         self._parameters, self._t = dict(start), 0
-        self._state = {v: {name: started(definition, v, x) for name, x in start.items()} for v in self._names}
+        self._state = {
+            name: {v: started(self._own[name], v, x) for v in self._names[name]} for name, x in start.items()
+        }
 
     def added_up(self, gradients: Mapping[str, Array]) -> Iterator[Array]:
         for name in self._parameters:
-            yield added_up(self._definition, gradients[name], {v: self._state[v][name] for v in self._names})
+            yield added_up(self._definition, gradients[name], self._state[name])
 
     def __call__(self, gradients: Mapping[str, Array], norm: float) -> Moved:
         self._t += 1
-        parameters, state = dict[str, Array](), {v: dict[str, Array]() for v in (*self._names, *self._scalars)}
+        parameters, state = dict[str, Array](), dict[str, dict[str, Array]]()
         with np.errstate(all="ignore"):
             once = {**self._once(self._t), NORM_OF_ALL: norm}
             for name, x in self._parameters.items():
                 numbers = {key: in_dtype(number, x.dtype) for key, number in once.items()}
-                numbers |= {"x": x[()], "g": gradients[name][()], **{v: self._state[v][name][()] for v in self._names}}
+                numbers |= {"x": x[()], "g": gradients[name][()], **{v: s[()] for v, s in self._state[name].items()}}
                 *new, moved = self._programs[name](*(numbers[key] for key in reads(self._graphs[name])))
                 parameters[name] = np.array(np.broadcast_to(moved, x.shape), dtype=x.dtype)
-                for v, number in zip(self._names, new, strict=True):
-                    state[v][name] = np.array(np.broadcast_to(number, x.shape), dtype=x.dtype)
+                for v, number in zip(self._names[name], new, strict=True):
+                    size = self._own[name].state[v].size(x.shape)
+                    state.setdefault(v, {})[name] = np.array(np.broadcast_to(number, size), dtype=x.dtype)
                 for v in self._scalars:
-                    state[v][name] = np.array(once[NEW + v], dtype=np.float64)
+                    state.setdefault(v, {})[name] = np.array(once[NEW + v], dtype=np.float64)
         self._parameters = parameters
-        self._state = {v: state[v] for v in self._names}
+        self._state = {name: {v: state[v][name] for v in names} for name, names in self._names.items()}
         return Moved(dict(parameters), state)

@@ -13,7 +13,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-Shaped: TypeAlias = Literal["parameter", "scalar"]
+from ..graph.node import Shape
+
+# Of a matrix a row has a number for each of its rows, a column one for each of its columns.
+Shaped: TypeAlias = Literal["parameter", "scalar", "row", "column"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a state variable is before the first step: text over the settings and x; its shape is that of x, or ()."""
+    """What a state variable is before the first step: text over the settings and x; its shape is that of x, (), or that
+    of x with one of its last two axes of length 1."""
 
     text: str = "0"
     shape: Shaped = "parameter"
+
+    def size(self, x: Shape) -> Shape:
+        """The shape of the variable beside a parameter of that shape."""
+        sizes = {"scalar": (), "parameter": x, "row": (*x[:-1], 1), "column": (*x[:-2], 1, *x[-1:])}
+        return sizes[self.shape]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,11 @@ class Rule:
     def choices(self) -> Mapping[str, Choice]:
         """The rule's own, and those that all rules have."""
         return {name: one for name, one in {**self.settings, **COMMON}.items() if isinstance(one, Choice)}
+
+    @property
+    def by_shape(self) -> bool:
+        """Whether it keeps other state of matrices than of vectors; then `factored` says which."""
+        return any(one.shape in ("row", "column") for one in self.start.values())
 
     def allowed(self, name: str) -> Setting | Choice | None:
         return self.settings.get(name) or COMMON.get(name)
