@@ -19,8 +19,9 @@ from typing import IO, Any, Protocol, TypeVar, cast
 
 from ..errors import started_in
 from ..words import counted
-from .loading import is_file, version
+from .loading import version
 from .memory import Memory
+from .offered import shipped
 
 T = TypeVar("T")
 
@@ -99,14 +100,15 @@ class Apart:
 
 
 class Beside:
-    """Installed engines in this process, and each from a file, and people's own code, in one of its own: whatever that
-    does to its process, end it or change its folder, costs no other engine a row, and the run no report."""
+    """The shipped engines in this process; each from a file or another package, and people's own code, in one of its
+    own: whatever that does to its process, end it or change its folder, costs no other engine a row, and the run no
+    report."""
 
     def __init__(self) -> None:
         self._here, self._apart = Here(), Apart(None)
 
     def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
-        host = self._apart if folder or is_file(engine) else self._here
+        host = self._here if shipped(engine) and not folder else self._apart
         return host.call(engine, function, *args, times=times, folder=folder)
 
     def close(self) -> None:
