@@ -150,7 +150,8 @@ class _Process:
     def __init__(self) -> None:
         # -P: the folder that the command was given in must not hide a module of the same name.
         command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # A group of its own: a signal to all of its group reaches it and what it began alone.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
         self._questions = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
         with suppress(BrokenPipeError):  # the first question tells
@@ -186,7 +187,9 @@ class _Process:
         raise StoppedError(f"its process {_died(code)}", timed_out=False)
 
     def close(self) -> None:
-        self._process.kill()
+        if self._process.returncode is None:  # else its number may be another's by now
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._questions, self._answers):
             with suppress(OSError):  # a question that was not read is still in it
@@ -221,11 +224,14 @@ def serve() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     sys.path[:] = pickle.load(questions)
-    memory = Memory()
+    memory, this = Memory(), os.getpid()
     with suppress(EOFError, BrokenPipeError):
         while True:
             function, args = pickle.load(questions)
-            _send(answers, function(*args))
+            answer = function(*args)
+            if os.getpid() != this:
+                os._exit(0)  # an engine has forked it, and the other one answers
+            _send(answers, answer)
             if not _under_way:
                 memory.give_back(args[:1])
 

@@ -33,6 +33,7 @@ DOES = {
     "raise KeyboardInterrupt": "KeyboardInterrupt at mine.py:",
     "raise GeneratorExit": "GeneratorExit",
     "os.close(0); os.close(1); os._exit(3)": "its process ended with exit status 3",
+    "assert os.getpgid(0) != os.getpgid(os.getppid()); os.kill(0, signal.SIGTERM)": "its process died with signal 15",
     "return Evaluation('undefined', 'no')": "the truth exists: no",
 }
 
@@ -73,10 +74,10 @@ def test_it_costs_its_own_rows_alone(
 def test_what_it_changes_of_its_process_is_its_own(
     mine: str, product: Path, gradaccord: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder, signals, and modes of floating-point numbers: here, that an overflow raises."""
+    """The folder, signals, modes of floating-point numbers (here, that an overflow raises), and a fork of it."""
     installed("mine", product.parent, monkeypatch)
     product.write_text("name: product\ninputs: {a: 1000}\ngraph: {y: exp(a) * 0}\n")
-    does = "os.chdir('/'); np.seterr(all='raise'); signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    does = "os.chdir('/'); np.seterr(all='raise'); signal.signal(signal.SIGTERM, signal.SIG_IGN); os.fork()"
     (product.parent / "mine.py").write_text(
         f"{HEAD}        shown = sound(inputs, cotangent)\n        {does}\n        return shown\n    return evaluate\n"
     )
@@ -86,6 +87,7 @@ def test_what_it_changes_of_its_process_is_its_own(
     sound = rows[rows.engine == "backprop"].reset_index(drop=True)
     assert sound.drop(columns="seconds").equals(others.drop(columns="seconds"))
     assert done.returncode == alone.returncode
+    assert set(rows[rows.engine == mine].verdict) == set(sound.verdict)
 
 
 def test_one_that_ends_whoever_imports_it_is_listed(

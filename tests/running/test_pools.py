@@ -53,14 +53,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Callab
 
     def installed(name: str) -> str:
         site, ours = tmp_path / "site", distribution("gradaccord")
-        told = {file: ours.read_text(file) or "" for file in ("METADATA", "entry_points.txt")}
-        engines = "[gradaccord.engines]\n"
-        packaged(
-            site,
-            "gradaccord",
-            told["METADATA"],
-            told["entry_points.txt"].replace(engines, f"{engines}{name} = {name}:prepare\n"),
-        )
+        about = f"Metadata-Version: 2.1\nName: gradaccord\nVersion: {ours.version}\n"
+        group = "[gradaccord.engines]\n"
+        entries = (ours.read_text("entry_points.txt") or "").replace(group, f"{group}{name} = {name}:prepare\n")
+        packaged(site, "gradaccord", about, entries)
         copy(engine_file(name), site)
         monkeypatch.syspath_prepend(site)
         forget()
