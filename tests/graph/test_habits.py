@@ -64,6 +64,7 @@ EXPRESSIONS: dict[str, tuple[str, str]] = {
     "what a module alone has": ("a * b * ‸torch.linalg.inv(a)", "it is not there `define`"),
     "lambda alone": ("'a * b * (‸lambda x: x)'", "`lambda x: x` `define`"),
     "comprehension": ("sum(‸[x for x in a]) * b", "comprehension whole arrays"),
+    "thousands of digits": ("a * b * ‸1" + "0" * 5000, "thousands of digits `2.5e30`"),
     "text": ("a * b * ‸'c'", "the text `'c'` without quotes"),
     "formatted text": ("a * b * ‸f'{c}'", "the text `f'{c}'` without quotes"),
     "assignment": ("‸g = a * b", "the assignment `g = a * b` `g: a * b`"),
