@@ -12,7 +12,7 @@ from ...harness.records.outcome import Asked, CaseSummary, Outcome
 from ...harness.records.paths import Parting, Plane, Summary
 from ...harness.records.rows import NOT_ENGINES, LinkName, PairRow, Row, component
 from ...harness.records.verdicts import GRAVITY, SEVERITY, Verdict
-from ...harness.telling.findings import Entry, Told, at_point, entries, told
+from ...harness.telling.findings import Entry, Told, at_point, entries, numbers, told
 from ...harness.telling.mermaid import boxes
 from ..pictures import pictures
 from .drawing import Drawing, draw
@@ -150,10 +150,7 @@ class Gathered:
 
 def _finding(entry: Entry, asked: Asked) -> Finding:
     row = entry.row
-    numbers = ""
-    if row.engine_value is not None and row.reference is not None:
-        numbers = f"the engine gave {row.engine_value!r}, the truth is {row.reference!r}"
-    return Finding(row.verdict, row.unexplained, told(entry, asked), row.accepted, numbers)
+    return Finding(row.verdict, row.unexplained, told(entry, asked), row.accepted, numbers(row))
 
 
 def where(pair: PairRow) -> str:
