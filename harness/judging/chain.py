@@ -343,7 +343,7 @@ class Chain:
         link = self.subject.link(quantity, name, use)
         return Link(
             judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, judgement.off,
-            judgement.known, where=link, order=self.order,
+            judgement.known, judgement.apart, judgement.silent, where=link, order=self.order,
         )  # fmt: skip
 
     def _form_of_term(self, name: str, use: Use) -> Format:

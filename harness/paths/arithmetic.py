@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,18 +13,30 @@ import numpy as np
 from ..graph.emit import Namespace
 from ..records.evaluation import Array
 from ..records.formats import Format
-from ..truth.numbers import balls
+from ..truth.numbers import balls, to_balls
 from ..truth.rounding import rounded
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What a sound optimiser may make of numbers next to 0: settings are as the format `held` holds them (an eps of
+    1e-8 is 0 in float16), or as they are where that is None; and what it reads below the smallest number is 0 if
+    `flushed`."""
+
+    held: Format | None
+    flushed: bool
+
+
 @lru_cache
-def stepping(form: Format | None) -> Namespace:
+def stepping(form: Format | None, manner: Manner | None = None) -> Namespace:
     """Balls, exact or rounded at every operation. Rules say what a step is at a kink too, so that 0 has the sign 0.
 
     Settings are decimals: one rounding where the format does not hold them. That includes the hyperparameters
     of torch and optax, which are Python floats and rounded once more when they meet a float32 array.
     """
     exact = balls(ties="decide")
+    if manner is not None and manner.held is not None:
+        exact = {**exact, "constant": _held(manner.held)}
     if form is None:
         return exact
     wide = dict(rounded(exact, form))
@@ -45,6 +58,10 @@ def counting(form: Format | None) -> Namespace:
     if form is None:
         return exact
     return {**wide, **{name: _exactly_whole(wide[name], exact[name]) for name in WHOLE}}
+
+
+def _held(form: Format) -> Callable[[str], flint.arb]:
+    return lambda text: to_balls(np.asarray(float(text)).astype(form.dtype).astype(np.float64))[()]
 
 
 def norm(arrays: Sequence[Array], form: Format | None) -> flint.arb:

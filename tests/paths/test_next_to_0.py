@@ -1,0 +1,71 @@
+"""Steps that divide by what may be 0 in a precision: no ball of what rounding may do is finite there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradaccord.engines.backprop import prepare
+from gradaccord.harness.paths.trajectory import trajectory
+from gradaccord.harness.records.evaluation import DTYPES, Advance, Array, Inputs, Moved
+from gradaccord.harness.records.rows import TrajectoryRow
+from gradaccord.harness.rules.optimiser import row_optimiser
+from gradaccord.harness.rules.update import check
+
+from ..subject import subject
+
+STARTS = {"zero": [0.0, 0.5, -1.5], "tiny": [1e-4, -3e-3, 2.0]}
+
+
+def walked(rule: str, dtype: str, start: str, number: float | None) -> list[TrajectoryRow]:
+    """One step of the rule's row; where that has no number, `number` stands there, or where it was before."""
+    about = subject("sum(square(a)) * 1e-3", dtype, a=STARTS[start])
+
+    def optimiser(name: str, settings: Mapping[str, Any], begin: Inputs) -> Advance:
+        step = row_optimiser(name, settings, begin)
+
+        def advance(gradients: Mapping[str, Array]) -> Moved:
+            moved = step(gradients)
+            x = moved.parameters["a"].astype(np.float64)
+            instead = begin["a"].astype(np.float64) if number is None else number
+            return Moved({"a": np.where(np.isfinite(x), x, instead).astype(DTYPES[dtype])}, moved.state)
+
+        return advance
+
+    rows = trajectory(about, "x", prepare(about.graph, dtype), check(rule, {"steps": 1}), optimiser).rows
+    return [row for row in rows if row.name == "a"]
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("rule", ["adam", "rmsprop", "adagrad", "nadam", "amsgrad", "adamax", "adabelief"])
+def test_garbage_where_an_eps_may_be_0_is_found(rule: str, start: str) -> None:
+    for garbage in (7.0, 0.25, np.nan):
+        sound = {row.value for row in walked(rule, "float16", start, None)}
+        (row,) = walked(rule, "float16", start, garbage)
+        assert row.finding or row.value in sound  # of adamax every number is finite at `tiny`
+
+
+@pytest.mark.parametrize("rule", ["adam", "rmsprop", "adagrad", "nadam", "amsgrad", "adamax", "adabelief"])
+def test_to_stay_where_there_is_no_gradient_is_sound(rule: str) -> None:
+    assert not any(row.finding for row in walked(rule, "float16", "zero", None))
+
+
+@pytest.mark.parametrize("dtype, verdict", [("float32", "agree"), ("bfloat16", "failed")])
+def test_a_scalar_of_the_state_has_single_precision_at_least(dtype: str, verdict: str) -> None:
+    about = subject("sum(square(a))", a=[0.5, 1.0])
+
+    def optimiser(name: str, settings: Mapping[str, Any], begin: Inputs) -> Advance:
+        step = row_optimiser(name, settings, begin)
+
+        def advance(gradients: Mapping[str, Array]) -> Moved:
+            moved = step(gradients)
+            coarse = {key: p.astype(DTYPES[dtype]) for key, p in moved.state["p"].items()}
+            return Moved(moved.parameters, {**moved.state, "p": coarse})
+
+        return advance
+
+    rows = trajectory(about, "x", prepare(about.graph, "float64"), check("nadam", {"steps": 1}), optimiser).rows
+    assert {row.verdict for row in rows if row.name == "a"} == {verdict}
