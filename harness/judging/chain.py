@@ -24,6 +24,7 @@ from ..truth.links import Step
 from ..truth.numbers import constant
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual
+from ..truth.sweeps import Key
 from .classify import Link, Score, classify, place, plainly_sound, worse
 from .known import Matter, explained
 from .subject import Subject
@@ -41,7 +42,7 @@ class Chain:
     values: dict[str, Link] = field(default_factory=dict)
     terms: dict[Use, Link] = field(default_factory=dict)
     adjoints: dict[str, Link] = field(default_factory=dict)
-    links: dict[object, Link] = field(default_factory=dict)
+    links: dict[Key, Link] = field(default_factory=dict[Key, Link])
     unseen: set[Use] = field(default_factory=set)
     enclosed: set[Use] = field(default_factory=set)
     batched: dict[Hashable, Score] = field(default_factory=dict)

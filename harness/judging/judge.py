@@ -14,6 +14,7 @@ from ..records.known import NOTHING, Knowledge
 from ..records.rows import LinkName, Quantity, Row
 from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, difference, relative_size
+from ..truth.sweeps import Key
 from .agreement import differs, same_bits
 from .chain import Chain
 from .choices import conventions
@@ -53,7 +54,7 @@ def judged(
     seconds: float = 0.0,
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
     knowledge: Knowledge = NOTHING,
-) -> tuple[list[Row], Mapping[object, Link]]:
+) -> tuple[list[Row], Mapping[Key, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
     blank = blank_row(subject, engine, seconds)
     if evaluation.status == "undefined" and not no_truth(subject):

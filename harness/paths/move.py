@@ -213,9 +213,11 @@ def _entered(numerals: Numerals, form: Format) -> Any:
 
 def _in_manner(numerals: Numerals, form: Format | None, *, flushed: bool) -> Any:
     """Numbers as one that is next to 0 may be read: as it is, or as 0."""
-    read = numerals.exact if form is None else numerals.in_form(form)
+    read = np.array(numerals.exact if form is None else numerals.in_form(form), dtype=object)
     small = np.abs(numerals.array.astype(np.float64)) < numerals.form.smallest
-    return np.where(small, ZERO, np.asarray(read, dtype=object)) if flushed and small.any() else read
+    if flushed:
+        read[small] = ZERO
+    return read
 
 
 _with_zero: Any = np.frompyfunc(lambda x: x.union(ZERO), 1, 1)
@@ -320,8 +322,8 @@ class _Cause:
 def _program(
     definition: Definition, name: str, shape: Shape, texts: Texts, form: Format | None, manner: Manner | None
 ) -> Program:
-    graph = definition.graph(name, shape, texts)
-    return emit(graph, stepping(form, manner), graph.outputs, operators=False)
+    graph, apart = definition.graph(name, shape, texts), bool(shape) or not definition.whole
+    return emit(graph, stepping(form, manner, apart=apart), graph.outputs, operators=False)
 
 
 @lru_cache(maxsize=256)

@@ -270,7 +270,8 @@ def _judged_moves(
     for wanted, own in groups.items():
         found, other = judge([*own.values()], wanted)
         judged |= dict(zip(own, found, strict=True))
-        told[wanted] = _told(wanted, other) or otherwise([*own.values()], found, wanted)
+        seen = all(shown(move.new_state, wanted) for move in own.values())
+        told[wanted] = _told(wanted, other) or (otherwise([*own.values()], found, wanted) if seen else "")
     return judged, {name: told[wanted] for name, wanted in definitions.items()}
 
 

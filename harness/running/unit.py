@@ -29,6 +29,7 @@ from ..records.paths import Parting, Summary
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.verdicts import Verdict
 from ..rules.update import Update
+from ..truth.sweeps import Key
 from .answers import Answer, answer, answer_along, walk
 from .called import rows_of
 from .inside import looked_into
@@ -213,7 +214,7 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
     return Path((row,))
 
 
-def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
+def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[Key, Link]]:
     try:
         return judged(subject, engine, reply.evaluation, reply.again, reply.seconds, knowledge=reply.knowledge)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge

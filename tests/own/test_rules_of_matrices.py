@@ -61,8 +61,8 @@ def verdicts(
             return function(a)
 
         @staticmethod
-        def backward(ctx: Any, g: Tensor) -> Tensor:
-            return spoil(rule(ctx.saved_tensors[0], g))
+        def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+            return spoil(rule(ctx.saved_tensors[0], *grad_outputs))
 
     rows = check(lambda b: (Own.apply(b @ b.T + torch.eye(3, dtype=torch.float64)) * W).sum(), B).rows
     return {row.quantity: row.verdict for row in rows if row.quantity in ("term", "gradient") and row.name != "b.1"}
@@ -108,8 +108,8 @@ def test_a_matrix_that_is_itself_an_input_shows_the_choice(name: str) -> None:
             return function(a)
 
         @staticmethod
-        def backward(ctx: Any, g: Tensor) -> Tensor:
-            return rule(ctx.saved_tensors[0], g)
+        def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+            return rule(ctx.saved_tensors[0], *grad_outputs)
 
     rows = check(lambda a: (Own.apply(a) * W).sum(), B @ B.T + torch.eye(3, dtype=torch.float64)).rows
     assert any(row.finding and row.quantity == "gradient" for row in rows)

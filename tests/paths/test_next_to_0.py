@@ -69,3 +69,31 @@ def test_a_scalar_of_the_state_has_single_precision_at_least(dtype: str, verdict
 
     rows = trajectory(about, "x", prepare(about.graph, "float64"), check("nadam", {"steps": 1}), optimiser).rows
     assert {row.verdict for row in rows if row.name == "a"} == {verdict}
+
+
+@pytest.mark.parametrize("rule", ["adam", "nadam", "lamb"])
+@pytest.mark.parametrize("factor", [-1, 0, 3])
+def test_a_second_moment_of_garbage_is_found_in_bfloat16(rule: str, factor: int) -> None:
+    """0.999 is 1 there, and 1 - 0.999 all the same 0.001."""
+    about = subject("sum(square(a))", "bfloat16", a=[0.5, -2.0])
+
+    def walk(by: int) -> list[TrajectoryRow]:
+        def optimiser(name: str, settings: Mapping[str, Any], begin: Inputs) -> Advance:
+            step = row_optimiser(name, settings, begin)
+
+            def advance(gradients: Mapping[str, Array]) -> Moved:
+                moved = step(gradients)
+                v = {key: (by * x.astype(np.float64)).astype(x.dtype) for key, x in moved.state["v"].items()}
+                return Moved(moved.parameters, {**moved.state, "v": v})
+
+            return advance
+
+        update = check(rule, {"steps": 1})
+        return [
+            row
+            for row in trajectory(about, "x", prepare(about.graph, "bfloat16"), update, optimiser).rows
+            if row.finding
+        ]
+
+    assert not walk(1)
+    assert [row.cause for row in walk(factor)] == ["state v"]
