@@ -17,7 +17,7 @@ from gradaccord.harness.rules.update import check
 
 from ..subject import subject
 
-STARTS = {"zero": [0.0, 0.5, -1.5], "tiny": [1e-4, -3e-3, 2.0]}
+STARTS = {"zero": [0.0], "tiny": [1e-4]}  # one number alone, by which no setting is solved for
 
 
 def walked(rule: str, dtype: str, start: str, number: float | None) -> list[TrajectoryRow]:
@@ -75,7 +75,7 @@ def test_a_scalar_of_the_state_has_single_precision_at_least(dtype: str, verdict
 @pytest.mark.parametrize("factor", [-1, 0, 3])
 def test_a_second_moment_of_garbage_is_found_in_bfloat16(rule: str, factor: int) -> None:
     """0.999 is 1 there, and 1 - 0.999 all the same 0.001."""
-    about = subject("sum(square(a))", "bfloat16", a=[0.5, -2.0])
+    about = subject("sum(square(a))", "bfloat16", a=[0.5])
 
     def walk(by: int) -> list[TrajectoryRow]:
         def optimiser(name: str, settings: Mapping[str, Any], begin: Inputs) -> Advance:
