@@ -59,7 +59,15 @@ def trajectory(
     optimiser: Optimiser | None = None,
     knowledge: Knowledge = NOTHING,
 ) -> Path:
-    """Walk `update.steps` steps from the inputs of `start`.
+    """Walk `update.steps` steps from the inputs of `start`, and judge them: `judged_path`."""
+    steps = taken(start, evaluate, update, optimiser or row_optimiser)
+    return judged_path(start, engine, steps, update, knowledge)
+
+
+def judged_path(
+    start: Subject, engine: str, steps: Iterable[Taken], update: Update, knowledge: Knowledge = NOTHING
+) -> Path:
+    """The path of the steps that an engine has taken from the inputs of `start`, or takes while they are asked for.
 
     One row for each step and input: the component whose verdict is gravest or whose score is highest.
     `value` is the input's after the step, `reference` what the rule gives on the engine's own numbers,
@@ -74,7 +82,7 @@ def trajectory(
 
     def watched() -> Iterator[Stand]:
         nonlocal estimated, note
-        for stand in walked(start, evaluate, update, optimiser or row_optimiser):
+        for stand in _stands(start, steps, update):
             been.append(glance({name: stand.here.inputs[name] for name in wanted}))
             if stand.evaluation is not None:
                 estimated |= stand.evaluation.errors is not None
@@ -83,7 +91,8 @@ def trajectory(
                 yield stand
 
     for stands in _portions(watched()):
-        rows += _rows(stands, engine, update, knowledge)
+        with np.errstate(all="ignore"):
+            rows += _rows(stands, engine, update, knowledge)
     return Path(tuple(rows), places(been), estimated, note)
 
 
@@ -91,17 +100,13 @@ def trajectory(
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """Where a path is after `done` steps, what the engine says there, and where its optimiser goes next.
+class Taken:
+    """What an engine says where it is, and where its optimiser goes from there.
 
-    `state` is that before the move, None before the first. A path that ends before its time has `stopped`: with
-    a verdict, and why.
+    A path that ends before its time has `stopped`: with a verdict, and why.
     """
 
-    done: int
-    here: Subject
     evaluation: Evaluation | None = None
-    state: Mapping[str, Inputs] | None = None
     moved: Moved | None = None
     stopped: tuple[Verdict, str] | None = None
 
@@ -112,40 +117,56 @@ class Stand:
         return self.stopped is not None or lost
 
 
-def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Stand]:
-    """The stands of a path from its start on, judged by nobody."""
-    here = start.at(update.read(0))
-    parameters: Inputs = {node.name: start.inputs[node.name] for node in start.graph.wanted}
-    definitions = {name: update.of(name) for name in parameters}
+@dataclass(frozen=True, slots=True)
+class Stand(Taken):
+    """Where a path is after `done` steps, and what is taken there; `state` is that before the move, None before the
+    first."""
+
+    done: int = 0
+    here: Subject = field(kw_only=True)
     state: Mapping[str, Inputs] | None = None
+
+
+def _stands(start: Subject, steps: Iterable[Taken], update: Update) -> Iterator[Stand]:
+    parameters, state = _wanted(start), None
+    for done, step in enumerate(steps):
+        here = start.at({**parameters, **update.read(done)})
+        yield Stand(step.evaluation, step.moved, step.stopped, done, here=here, state=state)
+        if step.moved is not None:
+            parameters, state = step.moved.parameters, step.moved.state
+
+
+def _wanted(start: Subject) -> Inputs:
+    return {node.name: start.inputs[node.name] for node in start.graph.wanted}
+
+
+def taken(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Taken]:
+    """The steps of a path from its start on, judged by nobody."""
+    parameters = _wanted(start)
+    definitions = {name: update.of(name) for name in parameters}
     try:
         step = optimiser(update.rule, update.numbers, {name: array.copy() for name, array in parameters.items()})
     except Unsupported as reason:
-        yield Stand(0, here, stopped=("unsupported", f"update: {reason}"))
+        yield Taken(stopped=("unsupported", f"update: {reason}"))
         return
     except BaseException as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
-        yield Stand(0, here, stopped=("failed", f"update: {raised(error)}"))
+        yield Taken(stopped=("failed", f"update: {raised(error)}"))
         return
-    for done in range(update.steps):
-        evaluation = _evaluated(evaluate, here)
+    for done in range(update.steps + 1):
+        end = done == update.steps
+        evaluation = _evaluated(evaluate, start.at({**parameters, **update.read(done)}))
         if evaluation.status != "ok":
-            yield Stand(done, here, stopped=(evaluation.status, f"gradient: {evaluation.reason}"))
+            yield Taken(stopped=(evaluation.status, f"{'value' if end else 'gradient'}: {evaluation.reason}"))
             return
-        moved = _moved(step, evaluation, parameters, definitions)
+        moved = None if end else _moved(step, evaluation, parameters, definitions)
         if isinstance(moved, str):
-            yield Stand(done, here, evaluation, stopped=("failed", f"update: {moved}"))
+            yield Taken(evaluation, stopped=("failed", f"update: {moved}"))
             return
-        stand = Stand(done, here, evaluation, state, moved)
-        yield stand
-        if stand.last:
+        there = Taken(evaluation, moved)
+        yield there
+        if moved is None or there.last:
             return
-        parameters, state = moved.parameters, moved.state
-        here = start.at({**parameters, **update.read(done + 1)})
-    evaluation = _evaluated(evaluate, here)
-    if evaluation.status == "ok":
-        yield Stand(update.steps, here, evaluation)
-    else:
-        yield Stand(update.steps, here, stopped=(evaluation.status, f"value: {evaluation.reason}"))
+        parameters = moved.parameters
 
 
 def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:

@@ -7,7 +7,7 @@ wrong shape, a changed input become the status `failed` with a reason of one lin
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import perf_counter
@@ -22,7 +22,7 @@ from ..graph.graph import Graph
 from ..graph.node import Use
 from ..judging.second_order import given
 from ..judging.subject import Subject
-from ..paths.trajectory import Path, trajectory
+from ..paths.trajectory import Taken, taken
 from ..records.evaluation import (
     DTYPES,
     Advance,
@@ -37,6 +37,7 @@ from ..records.evaluation import (
     Variant,
 )
 from ..records.known import NOTHING, Knowledge
+from ..rules.optimiser import row_optimiser
 from ..rules.update import Update
 from .loading import knowledge, load, loaded, stated, version
 from .offered import variants
@@ -139,8 +140,8 @@ def prepared_along(engine: str, graph: Graph, dtype: str) -> Along:
     return chosen.prepare(graph, dtype)
 
 
-def walk(engine: str, start: Subject, update: Update) -> Path:
-    """The path that the engine takes from there, judged where it is taken."""
+def walk(engine: str, start: Subject, update: Update) -> Iterator[Taken]:
+    """The steps of the path that the engine takes from there, each as soon as it is taken."""
     loaded = load(engine)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -151,7 +152,7 @@ def walk(engine: str, start: Subject, update: Update) -> Path:
 
         own = loaded.optimiser
         optimiser = _without_groups if update.groups and own is not None and not loaded.groups else own
-        return trajectory(start, engine, sensibly, update, optimiser, knowledge(engine))
+        yield from taken(start, sensibly, update, optimiser or row_optimiser)
 
 
 def _without_groups(rule: str, settings: Mapping[str, Any], start: Inputs) -> Advance:

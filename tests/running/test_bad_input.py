@@ -73,13 +73,14 @@ def files(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("words, message", COMMANDS.values(), ids=list(COMMANDS))
 def test_a_wrong_command_or_file_is_explained_with_exit_status_2(
-    words: list[str], message: str, gradaccord: Command
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = gradaccord(*words)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, words)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr) < 2000
-    assert done.returncode == 2
+    assert done.exit_code == 2
 
 
 @pytest.mark.usefixtures("files")
