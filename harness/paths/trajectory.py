@@ -16,19 +16,20 @@ import numpy as np
 
 from ..errors import raised
 from ..judging.chain import Chain, judge_together
-from ..judging.judge import judged_gradients, judged_output, no_truth, output_told_by_links, told_by_links
+from ..judging.judge import no_truth
 from ..judging.subject import Subject
 from ..records.evaluation import Advance, Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Unsupported
-from ..records.formats import FORMATS
+from ..records.formats import FLOAT32, FORMATS
 from ..records.known import NOTHING, Knowledge
-from ..records.rows import Index, Row, TrajectoryRow
-from ..records.verdicts import FINDINGS, SEVERITY, Verdict
+from ..records.rows import TrajectoryRow
+from ..records.verdicts import FINDINGS, Verdict
 from ..rules.definition import Definition
 from ..rules.optimiser import row_optimiser
 from ..rules.update import Update
 from .dialects import dialects, differing, judge, shown
+from .ends import gradients, moved, output
 from .horizon import Floats, Places, glance, places
-from .move import Finding, Judged, Measured, Move
+from .move import Judged, Move
 from .settings import otherwise
 
 K = TypeVar("K")
@@ -207,11 +208,17 @@ def _moved(step: Advance, evaluation: Evaluation, before: Inputs, definitions: M
                 return f"{what} of `{name}` is missing"
             start = definition.state.get(what.removeprefix("state "))
             shape, dtype = start.size(old.shape) if start else old.shape, np.asarray(now).dtype
-            if np.shape(now) != shape or (dtype.name not in FORMATS if scalar else dtype != old.dtype):
-                wanted = f"{'a float' if scalar else old.dtype} of shape {shape}"
+            if np.shape(now) != shape or (not _holds(dtype.name, old.dtype.name) if scalar else dtype != old.dtype):
+                wanted = f"{'a float, single precision or better,' if scalar else old.dtype} of shape {shape}"
                 return f"{what} of `{name}` is {dtype} of shape {np.shape(now)}, not {wanted}"
     state = {v: {name: np.array(array) for name, array in arrays.items()} for v, arrays in moved.state.items()}
     return Moved({name: np.array(moved.parameters[name]) for name in before}, state)
+
+
+def _holds(name: str, of: str) -> bool:
+    """Whether a number of one precision may stand beside parameters of another: it has their digits, or those of single
+    precision."""
+    return name in FORMATS and FORMATS[name].unit <= max(FORMATS[of].unit, FLOAT32.unit)
 
 
 def _copied(arrays: Mapping[K, Array]) -> dict[K, Array]:
@@ -252,26 +259,25 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
     for stand in stands:
         chain, done, subject = chains.get(stand.done), stand.done, stand.here
         if chain is not None:
-            yield _output(_blank(subject, engine, done), chain, engine)
+            yield output(_blank(subject, engine, done, subject.graph.output.name), chain)
         if stand.stopped is not None:
             verdict, cause = stand.stopped
             if verdict == "undefined" and not no_truth(subject):
                 verdict, cause = "failed", f"{cause}; the truth exists here"
             off = verdict in FINDINGS
             if done == update.steps:  # all moves are made: what is missing is the output at the end
-                output = _blank(subject, engine, done, subject.graph.output.name)
-                yield replace(output, verdict=verdict, cause=cause, finding=off)
+                last = _blank(subject, engine, done, subject.graph.output.name)
+                yield replace(last, verdict=verdict, cause=cause, finding=off)
                 continue
             for node in subject.graph.wanted:
                 blank = _blank(subject, engine, done + 1, node.name)
                 yield replace(blank, verdict=verdict, cause=cause, finding=off)
         elif chain is not None and stand.moved is not None:
-            gradients = _gradients(chain, engine)
+            found = gradients(chain, engine)
             for name, x in stand.moved.parameters.items():
                 blank = _blank(subject, engine, done + 1, name)
                 if x.size:
-                    row = _row(blank, x, gradients[name], judged[done, name], chain)
-                    yield replace(row, setting=told[name]) if row.cause.startswith(("state", "update")) else row
+                    yield moved(blank, x, found[name], judged[done, name], chain, told[name])
                 else:
                     yield replace(blank, value=0.0)
 
@@ -288,7 +294,8 @@ def _judged_moves(
     for wanted, own in groups.items():
         found, other = judge([*own.values()], wanted)
         judged |= dict(zip(own, found, strict=True))
-        told[wanted] = _told(wanted, other) or otherwise([*own.values()], found, wanted)
+        seen = all(shown(move.new_state, wanted) for move in own.values())
+        told[wanted] = _told(wanted, other) or (otherwise([*own.values()], found, wanted) if seen else "")
     return judged, {name: told[wanted] for name, wanted in definitions.items()}
 
 
@@ -316,92 +323,7 @@ def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
             )
 
 
-def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
-    """By their links, as in `judge.py`; where those leave something open, by the truth of the whole graph too."""
-    findings: dict[str, Finding] = {}
-    rows: Mapping[str, Row] = {}
-    told = told_by_links(chain)
-    for node in chain.subject.graph.wanted:
-        name, link = node.name, told.get(node.name)
-        if link is not None:
-            own_link = chain.links["adjoint", name]
-            findings[name] = Finding(
-                "gradient", link.verdict, _known(link.score), own_link.index, link.where, link.known, link.off
-            )
-        else:
-            rows = rows or judged_gradients(chain, engine)
-            row = rows[name]
-            findings[name] = Finding("gradient", row.verdict, row.score, row.index, row.node, row.accepted, row.off)
-    return findings
-
-
-def _output(blank: TrajectoryRow, chain: Chain, engine: str) -> TrajectoryRow:
-    """By its links, as gradients are; where those leave something open, by the truth of the whole graph too."""
-    output, shown = chain.subject.graph.output.name, chain.evaluation
-    with np.errstate(all="ignore"):
-        value = (shown.values[output] if shown.output is None else shown.output).astype(np.float64)
-        contracted = float(np.sum(value * chain.subject.cotangent.astype(np.float64)))
-    link = output_told_by_links(chain)
-    if link is not None:
-        said = Finding("value", link.verdict, _known(link.score), link.index, link.where, link.known, link.off)
-    else:
-        row = judged_output(chain, engine)
-        said = Finding("value", row.verdict, row.score, row.index, row.node, row.accepted, row.off)
-    off = said.verdict in FINDINGS
-    return replace(
-        blank, name=output, value=contracted, score=said.score, verdict=said.verdict,
-        finding=off and not said.known, accepted=said.known if off else "", off=said.off,
-        cause="value" if off else "", node=said.node if off else "",
-    )  # fmt: skip
-
-
-def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged, chain: Chain) -> TrajectoryRow:
-    """One input after one step: the numbers of what is off, else its own."""
-    worst = _first_off_or_worst([gradient, *move.findings])
-    off, index = worst.counts, worst.index
-    if not off and len(index) != x.ndim:  # that of a scalar: the row is about the input
-        index = next(one.index for one in move.findings if one.cause == "update")
-    if off and worst.cause == "gradient":
-        numbers = _of_gradient(chain, blank.name, worst.index)
-    else:
-        numbers = move.measured(worst.cause if off else "update", index)
-    return replace(
-        blank,
-        index=index,
-        value=numbers.value,
-        reference=numbers.reference,
-        error=numbers.error,
-        score=worst.score,
-        verdict=worst.verdict,
-        cause=worst.cause if off else "",
-        finding=off and not worst.known,
-        accepted=worst.known if off else "",
-        off=worst.off,
-        node=worst.node if off else "",
-    )
-
-
-def _of_gradient(chain: Chain, name: str, index: Index) -> Measured:
-    engine, truth = chain.evaluation.gradients[name], chain.subject.gradients[name]
-    return Measured(float(engine[index]), float(truth.high[index]), float(truth.error(engine)[index]))
-
-
-def _blank(subject: Subject, engine: str, step: int, name: str = "") -> TrajectoryRow:
+def _blank(subject: Subject, engine: str, step: int, name: str) -> TrajectoryRow:
     return TrajectoryRow(
         case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, step=step, name=name
     )
-
-
-def _known(score: float) -> float | None:
-    return None if np.isnan(score) else score
-
-
-def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
-    """The first cause that is off; else the gravest verdict, with the highest score of all."""
-    for finding in findings:
-        if finding.counts:
-            return finding
-    gravest = max(findings, key=lambda finding: SEVERITY[finding.verdict])
-    worst = max(findings, key=lambda finding: -1.0 if finding.score is None else finding.score)
-    score = None if gravest.verdict == "not judged" else worst.score
-    return Finding(worst.cause, gravest.verdict, score, worst.index)

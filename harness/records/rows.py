@@ -108,6 +108,7 @@ class TrajectoryRow:
     `cause` is gradient, state, update or value, and `node` the link of the graph that is off; `off` as in a `Row`.
     `setting` is the one of the rule, and its number, with which alone all steps would be sound, if there is one; where
     the verdict of a state or update is `convention`, the answers to the rule's choices that are another definition.
+    `behind` has what else is off there, for where that is known which this row tells.
     """
 
     case: str
@@ -128,6 +129,7 @@ class TrajectoryRow:
     accepted: str = ""
     setting: str = ""
     off: float = field(default=inf, metadata={"column": False})
+    behind: tuple[TrajectoryRow, ...] = field(default=(), metadata={"column": False})
 
     @property
     def unexplained(self) -> bool:

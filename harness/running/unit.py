@@ -32,6 +32,7 @@ from ..records.paths import Parting, Plane, Summary
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.verdicts import Verdict
 from ..rules.update import Update
+from ..truth.sweeps import Key
 from .answers import Answer, answer, answer_along, walk, walk_by_truth
 from .called import rows_of
 from .inside import looked_into
@@ -236,7 +237,7 @@ def _steps(host: Host, engine: str, subject: Subject, update: Update) -> Iterato
         yield Taken(stopped=("timed out" if stopped.timed_out else "failed", str(stopped)))
 
 
-def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
+def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[Key, Link]]:
     try:
         return judged(subject, engine, reply.evaluation, reply.again, reply.seconds, knowledge=reply.knowledge)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge
