@@ -1,21 +1,21 @@
 """Three tables as CSV, one row per record, every digit kept: results, pairs, trajectories.
 
-pandas reads them without a hint: floats by `repr`, an empty field for what is not there, `inf` and `nan`
-as they are, an index in brackets (so that it stays text). Rows are written as they come.
+pandas reads them without a hint, which it does by parts: floats by `repr`, an empty field for a number that is not
+there, `inf` and `nan` as they are; a text in every field of a column of text, an index in brackets. Rows are written
+as they come.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
 from ..harness.records.growing import Growing
 from ..harness.records.outcome import About, Outcome
-from ..harness.records.rows import Index, PairRow, Row, TrajectoryRow
+from ..harness.records.rows import NO_TEXT, Index, PairRow, Row, TrajectoryRow, columns
 from ..harness.words import visible
 
 
@@ -44,12 +44,14 @@ class _Table:
     """Columns are the fields of the record, in their order."""
 
     def __init__(self, folder: Path, name: str, record: type[Any]) -> None:
-        self._columns = [field.name for field in fields(record) if field.metadata.get("column", True)]
+        self._columns = columns(record)
         self._file = Growing(folder / name)
-        self._write([self._columns])
+        self._write([[*self._columns]])
 
     def add(self, records: Iterable[object]) -> None:
-        self._write([_cell(name, getattr(record, name)) for name in self._columns] for record in records)
+        self._write(
+            [_cell(name, dtype, getattr(record, name)) for name, dtype in self._columns.items()] for record in records
+        )
 
     def close(self) -> None:
         self._file.close()
@@ -64,15 +66,13 @@ class _Table:
 FORMULAS = tuple("=+-@")  # a text that begins so is computed by a spreadsheet
 
 
-def _cell(name: str, value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return repr(value)
+def _cell(name: str, dtype: str, value: object) -> str:
+    if dtype != "str":
+        return "" if value is None else repr(value)
     if name == "index":
-        return str(list(cast("Index", value))) if value else ""
-    text = visible(" ".join(str(value).split()))
-    return f"'{text}" if text.startswith(FORMULAS) else text
+        return str(list(cast("Index", value)))
+    text = visible(" ".join(str(value).split())) if value is not None else ""
+    return f"'{text}" if text.startswith(FORMULAS) else text or NO_TEXT
 
 
 write = CsvReport

@@ -75,6 +75,14 @@ def engine_file(name: str) -> str:
     return str(ENGINES / f"{name}.py")
 
 
+def packaged(site: Path, name: str, metadata: str, entry_points: str) -> None:
+    """What an installer writes into a folder of packages of one of them; its modules stand beside it."""
+    about = site / f"{name}-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(metadata)
+    (about / "entry_points.txt").write_text(entry_points)
+
+
 @pytest.fixture
 def load_text(tmp_path: Path) -> Callable[[str], Case]:
     """Loads a case from its text."""

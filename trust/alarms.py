@@ -1,15 +1,16 @@
 """False alarms: random graphs at random points, where every finding must be a known disagreement of an engine.
 
 A finding is explained where the ledger of the shipped cases has the same engine off at the same quantity of the same
-operation, or where all engines say the same of the mathematics itself: the truth leaves the format's range. Every
-other is looked at by hand: `smallest` lets Hypothesis shrink it to a case first.
+operation, or where all engines say the same of the mathematics itself: the truth leaves the format's range. So is a
+quotient that is none where its truth is a number, if it is proved, element by element, that the engine's own divisor is
+0 and the true one is not. Every other is looked at by hand: `smallest` lets Hypothesis shrink it to a case first.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
@@ -22,8 +23,9 @@ from random_graphs import SCALES, RandomGraph, random_graphs
 
 from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.judging.judge import conventions, judge
+from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import load, shipped
-from gradaccord.harness.records.evaluation import Evaluate, Prepare, Unsupported
+from gradaccord.harness.records.evaluation import Evaluate, Evaluation, Prepare, Unsupported
 from gradaccord.harness.records.rows import Choice, LinkName, Row
 from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.running.loading import knowledge
@@ -100,8 +102,11 @@ def ledger() -> frozenset[tuple[str, str, str]]:
     return frozenset(found)
 
 
-def kinds(graph: Graph, rows: list[Row]) -> Iterator[tuple[Kind, Row, str]]:
-    """The findings at their own links, without what inherits them, each with what explains it, if anything does."""
+def kinds(
+    graph: Graph, rows: list[Row], proved: Callable[[Row], bool] = lambda _: False
+) -> Iterator[tuple[Kind, Row, str]]:
+    """The findings at their own links, without what inherits them, each with what explains it, if anything does; first
+    of all whether it is `proved` to be right."""
     values = {(row.engine, row.name): row for row in rows if row.quantity == "value"}
     adjoints = {(row.engine, row.name): row for row in rows if row.quantity == "adjoint"}
     choices = _choices(graph, rows)
@@ -110,11 +115,31 @@ def kinds(graph: Graph, rows: list[Row]) -> Iterator[tuple[Kind, Row, str]]:
         own = row.node in ("", LinkName(row.quantity, row.name, row.use))
         if row.finding and (own or row.quantity == "run"):
             kind = Kind(row.engine, row.quantity, graph[where].op if where in graph.by_name else "", row.verdict)
-            why = explanation(kind, values.get((row.engine, where)), adjoints.get((row.engine, where)))
+            why = "fallen" if proved(row) else ""
+            why = why or explanation(kind, values.get((row.engine, where)), adjoints.get((row.engine, where)))
             if not why and kind.verdict == "convention":
                 taken, known = choices[row.quantity, row.name, row.use]
                 why = "ledger" if known and len(taken) <= 1 else ""
             yield kind, row, why
+
+
+def fallen(about: Subject, shown: Mapping[str, Evaluation]) -> Callable[[Row], bool]:
+    """What proves of a row that its finding is right: each quotient that is no number, of a truth that is one, was
+    divided by 0, and the enclosure of the true divisor has no 0."""
+
+    def proved(row: Row) -> bool:
+        node = about.graph.by_name.get(row.name)
+        if (row.quantity, row.verdict) != ("value", "not finite") or node is None or node.op != "divide":
+            return False
+        divisor, values = node.args[1], shown[row.engine].values
+        if not isinstance(divisor, str) or divisor not in values:
+            return False
+        lost = ~np.isfinite(values[row.name]) & np.isfinite(about.truth.values[row.name].high)
+        own = np.broadcast_to(values[divisor], lost.shape)
+        true = np.broadcast_to(np.asarray(about.truth.values[divisor].balls, dtype=object), lost.shape)
+        return bool(lost.any()) and all(own[at] == 0 and true[at] != 0 for at in map(tuple, np.argwhere(lost)))
+
+    return proved
 
 
 def _choices(graph: Graph, rows: list[Row]) -> dict[tuple[object, ...], tuple[set[Choice], bool]]:
@@ -155,15 +180,18 @@ def prepared(graph: Graph, dtype: str) -> dict[str, Evaluate]:
     return found
 
 
-def judged(made: RandomGraph, dtype: str, scale: float, seed: int, evaluates: Mapping[str, Evaluate]) -> list[Row]:
-    """The rows of all engines at one point, conventions settled between them."""
+def judged(
+    made: RandomGraph, dtype: str, scale: float, seed: int, evaluates: Mapping[str, Evaluate]
+) -> tuple[list[Row], Callable[[Row], bool]]:
+    """The rows of all engines at one point, conventions settled between them, and what proves findings right."""
     about = made.subject(dtype, scale, seed)
     rows: list[Row] = []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        for name, evaluate in evaluates.items():
-            rows += judge(about, name, evaluate(about.inputs, about.cotangent))
-    return conventions(rows)
+        shown = {name: evaluate(about.inputs, about.cotangent) for name, evaluate in evaluates.items()}
+        for name, evaluation in shown.items():
+            rows += judge(about, name, evaluation)
+    return conventions(rows), fallen(about, shown)
 
 
 def survey(graphs: int, points: int, seed: int) -> Tally:
@@ -191,12 +219,12 @@ def survey(graphs: int, points: int, seed: int) -> Tally:
 def _count(
     tally: Tally, made: RandomGraph, dtype: str, scale: float, seed: int, evaluates: Mapping[str, Evaluate]
 ) -> None:
-    rows = judged(made, dtype, scale, seed, evaluates)
+    rows, proved = judged(made, dtype, scale, seed, evaluates)
     tally.points += 1
     tally.rows += len(rows)
     tally.evaluations.update(list(evaluates))
     tally.verdicts.update(row.verdict for row in rows)
-    for kind, row, why in kinds(made.graph, rows):
+    for kind, row, why in kinds(made.graph, rows, proved):
         tally.found.setdefault(why, Counter())[kind] += 1
         text = f"{dtype}, scale {scale:g}, seed {seed}: {made}: {row.reason}"
         if not why and len(text) < len(tally.examples.get(kind, text + " ")):
@@ -211,7 +239,7 @@ def smallest(kind: Kind, dtype: str, tries: int = 300) -> str:
         return any(
             found == kind and not why
             for k in range(len(SCALES))
-            for found, _, why in kinds(made.graph, judged(made, dtype, SCALES[k], k, evaluates))
+            for found, _, why in kinds(made.graph, *judged(made, dtype, SCALES[k], k, evaluates))
         )
 
     try:

@@ -138,5 +138,7 @@ class Builder:
 
 def _surplus(operation: Operation) -> str:
     """What somebody who gives an operation too many operands may have in mind."""
+    if any(operand.kind == "int" for operand in operation.operands):
+        return REMEDIES["int"]
     axis = f"an axis goes by name: `{operation.name}(x, axis=0)`" if "axis" in operation.parameters else ""
     return "; ".join(filter(None, [operation.of_two, axis]))

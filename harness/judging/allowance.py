@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from ..graph.graph import Graph
 from ..records.rows import Quantity
+from ..truth.sweeps import Key
 from .classify import Link
 
 ADDED = "sum of terms"  # what an adjoint is; one of a single term adds nothing and is left out
 
 
-def used(links: Mapping[object, Link], graph: Graph) -> dict[tuple[str, Quantity], tuple[float, ...]]:
+def used(links: Mapping[Key, Link], graph: Graph) -> dict[tuple[str, Quantity], tuple[float, ...]]:
     """The scores of the sound links, each without what is upstream of it, by operation and quantity.
 
     The operation of a term is that of its consumer. A score is that of the link's worst component.

@@ -18,14 +18,13 @@ from ..records.verdicts import FINDINGS, Verdict
 from .agreement import same_bits
 from .chain import Chain
 from .classify import Link, place
-from .judge import blank_row, judged_whole
+from .judge import SOUND, blank_row, judged_whole
 from .range import all_finite, without_underflow
 from .unseen import of_plain
 
 LARGEST = 500_000  # numbers of a graph whose truth is still computed
 # As many where kinks alone leave something open: each open component takes two runs of the whole graph in germs.
 LARGEST_AT_KINKS = 20_000
-SOUND: frozenset[Verdict] = frozenset(("agree", "lossy"))
 SOUND_OR_KINK: frozenset[Verdict] = frozenset((*SOUND, "convention"))
 
 

@@ -24,10 +24,12 @@ from ..truth.links import Step
 from ..truth.numbers import constant
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual
+from ..truth.sweeps import Key
 from .classify import Link, Score, classify, place, plainly_sound, worse
 from .known import Matter, explained
 from .subject import Subject
 from .together import of_step
+from .triangles import CHOICE, in_one_triangle, symmetric_part
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Chain:
     values: dict[str, Link] = field(default_factory=dict)
     terms: dict[Use, Link] = field(default_factory=dict)
     adjoints: dict[str, Link] = field(default_factory=dict)
-    links: dict[object, Link] = field(default_factory=dict)
+    links: dict[Key, Link] = field(default_factory=dict[Key, Link])
     unseen: set[Use] = field(default_factory=set)
     enclosed: set[Use] = field(default_factory=set)
     batched: dict[Hashable, Score] = field(default_factory=dict)
@@ -186,7 +188,7 @@ class Chain:
     def _judge_shown(
         self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use], shown: Sequence[Array]
     ) -> None:
-        graph, y = self.subject.graph, self.numerals[node.name]
+        graph, y, now = self.subject.graph, self.numerals[node.name], self.subject.steps[node.name]
         read = self._term_residuals(node, operands, y, g, shown)
         read_from = [operand.array for operand in operands]
         lost = shares(graph.operation(node), node.params, read_from, shown, g.array, g.form)
@@ -199,6 +201,10 @@ class Chain:
                 link = self._link("term", graph.argument(use), use, lambda form, k=which: read(form)[k], matter)
             if link.verdict not in ("agree", "lossy"):
                 link = self._of_constant(node, which, use, operands, y, g, shown) or link
+            if link.verdict in FINDINGS and graph.defines(node) and in_one_triangle(now, operands, node, use, g.form):
+                halved = [symmetric_part(term) if k == which else term for k, term in enumerate(shown)]
+                again = self._term_residuals(node, operands, y, g, halved)
+                link = self._of_triangle(link, use, lambda form, k=which, again=again: again(form)[k])
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
                 index = place(np.argmax(lost), lost.shape)
                 reason = f"{link.where.name}: the terms of `{node.name}` do not sum to its adjoint at {list(index)}"
@@ -254,6 +260,16 @@ class Chain:
         read = self._term_residuals(node, operands, y, folded, shown)
         link = self._link("term", self.subject.graph.argument(use), use, lambda form: read(form)[which])
         return link if link.verdict == "agree" else None
+
+    def _of_triangle(self, link: Link, use: Use, read: Callable[[Format], Residual]) -> Link:
+        """A term that is off, of a step that reads one triangle of a symmetric matrix; `read`: that of its symmetric
+        part, and where this is sound, any other part is a choice."""
+        found = self._link("term", link.where.name, use, read)
+        if found.verdict not in ("agree", "lossy"):
+            return link
+        reason = f"term of `{link.where.name}`: `{use.consumer}` reads one triangle of a symmetric matrix: {CHOICE}"
+        choice = (("another", 1),)
+        return replace(found, verdict="convention", index=link.index, reason=reason, choice=choice, apart=None)
 
     def _term_residuals(
         self, node: Node, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]
@@ -343,7 +359,7 @@ class Chain:
         link = self.subject.link(quantity, name, use)
         return Link(
             judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, judgement.off,
-            judgement.known, where=link, order=self.order,
+            judgement.known, judgement.apart, judgement.silent, where=link, order=self.order,
         )  # fmt: skip
 
     def _form_of_term(self, name: str, use: Use) -> Format:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records.rows import Choice, Index
+from ..records.rows import Choice, Index, Row
 
 WORDS = {
     "lower": "the lower end",
@@ -64,3 +65,20 @@ def _share(number: float, low: float, high: float) -> str:
     named = {0.0: "lower", 0.5: "middle", 1.0: "upper"}
     # In float32 the ends are known to seven digits: a share to four.
     return named.get(round(share, 4) + 0.0, f"{share:.3f}")
+
+
+def conventions(rows: Sequence[Row]) -> list[Row]:
+    """Conventions, once all engines of a unit are in: where they chose differently each is a finding.
+
+    Those that a ledger has explained are left out of the count, and as they are.
+    """
+    choices: dict[tuple[object, ...], set[Choice]] = {}
+    for row in rows:
+        if row.verdict == "convention" and not row.accepted:
+            choices.setdefault((row.quantity, row.name, row.use), set()).add(row.choice)
+    return [
+        replace(row, finding=len(choices[row.quantity, row.name, row.use]) > 1)
+        if row.verdict == "convention" and not row.accepted
+        else row
+        for row in rows
+    ]

@@ -7,15 +7,15 @@ off.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
-from math import inf
+from dataclasses import KW_ONLY, dataclass, field, replace
+from math import inf, nan
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..records.formats import Format
-from ..records.rows import Choice, Index, LinkName
+from ..records.rows import Choice, Index, LinkName, component
 from ..records.verdicts import FINDINGS, SEVERITY, Verdict
 from ..truth.residuals import Residual
 from .choices import taken
@@ -27,8 +27,10 @@ Score: TypeAlias = "tuple[float, Index]"  # the worst of a link, and where
 class Judgement:
     """What a residual says of a link, at its worst component.
 
-    `off`: where it is off, how far at most, as a part of what the engine's own numbers give. `known`: why an engine is
-    known to be off so, or by what formula it is sound; empty where neither.
+    `off`: where it is off, how far at most, as a part of what the engine's own numbers give; NaN where some of its
+    numbers are off and others no numbers at all. `known`: why an engine is known to be off so, or by what formula it is
+    sound; empty where neither. `apart`: of one that is off or lossy, how far it is from its exact numbers, element by
+    element; `silent`: of some elements it says nothing, or no single number.
     """
 
     verdict: Verdict
@@ -38,6 +40,8 @@ class Judgement:
     choice: Choice = ()
     off: float = inf
     known: str = ""
+    apart: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,13 @@ def classify(read: Callable[[Format], Residual], form: Format) -> Judgement:
         lost = _lossy(residual, form)
         index = place(np.argmax(np.where(lost, score, -1.0)), score.shape)
         gave = f"the engine gave {show(residual.engine[index])}, exactly {show(residual.exact[index])}"
-        return Judgement("lossy", float(score[index]), index, f"the usual formula cancels: {gave}")
-    off = enclosed & finite & ~within
+        reason = f"the usual formula cancels: {gave}"
+        return Judgement("lossy", float(score[index]), index, reason, apart=np.where(lost, residual.off, 0.0))
+    off, born = enclosed & finite & ~within, enclosed & ~finite & ~within
+    silent = bool((~enclosed | residual.kink).any())
     if off.any():
-        return _off(read, residual, form, off)
-    born = enclosed & ~finite & ~within
+        judgement = replace(_off(read, residual, form, off), apart=np.where(off, residual.off, 0.0), silent=silent)
+        return _and_lost(judgement, residual, born) if born.any() else judgement
     if born.any():
         index = place(np.argmax(born), born.shape)
         engine, exact = residual.engine[index], float(residual.exact[index])
@@ -91,9 +97,9 @@ def classify(read: Callable[[Format], Residual], form: Format) -> Judgement:
             result = show(exact) if np.isfinite(exact) else "a number"
             beyond = f"beyond the largest {form.name} {form.largest:.3g}"
             reason = f"the engine gave {show(engine)}, its own numbers give {result}, {beyond}"
-            return Judgement("overflow", np.inf, index, reason)
+            return Judgement("overflow", np.inf, index, reason, silent=silent)
         reason = f"the engine gave {show(engine)}, its own numbers give {show(exact)}"
-        return Judgement("not finite", np.inf, index, reason)
+        return Judgement("not finite", np.inf, index, reason, silent=silent)
     nowhere = ~enclosed & ~finite
     if nowhere.any():
         index = place(np.argmax(nowhere), nowhere.shape)
@@ -106,6 +112,13 @@ def classify(read: Callable[[Format], Residual], form: Format) -> Judgement:
     index = place(np.argmax(residual.kink), residual.kink.shape)
     choice, reason = taken(residual.engine, residual.low, residual.high, residual.kink, index)
     return Judgement("convention", float(score[index]), index, reason, choice)
+
+
+def _and_lost(judgement: Judgement, residual: Residual, born: NDArray[np.bool_]) -> Judgement:
+    """Of a link that is off, some numbers are none where there is one: what is known of the others explains no such."""
+    index = place(np.argmax(born), born.shape)
+    gave = f"the engine gave {show(residual.engine[index])}, its own numbers give {show(residual.exact[index])}"
+    return replace(judgement, reason=f"{judgement.reason}; beside it{component(index)} {gave}", off=nan)
 
 
 def sound(residual: Residual, form: Format) -> NDArray[np.bool_]:

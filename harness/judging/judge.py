@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 
@@ -11,20 +11,26 @@ import numpy as np
 from ..graph.node import Use
 from ..records.evaluation import Array, Evaluation
 from ..records.known import NOTHING, Knowledge
-from ..records.rows import Choice, LinkName, Quantity, Row
-from ..records.verdicts import FINDINGS
+from ..records.rows import LinkName, Quantity, Row
+from ..records.verdicts import FINDINGS, Verdict
 from ..truth.reference import Number, difference, relative_size
+from ..truth.sweeps import Key
 from .agreement import differs, same_bits
 from .chain import Chain
+from .choices import conventions
 from .classify import Link, place
 from .estimates import by_estimate
 from .last_word import Given, abreast, last_word, nearby
 from .range import birth, in_range, left
+from .shadow import furthest, stands_there, unexplained, unless_lossy
 from .subject import Asked, Subject
 from .together import of_gradients
 from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen, with_numbers
 
 __all__ = ["Subject", "conventions", "judge", "judged"]
+
+NOT_SHOWN = "the engine does not show what this choice was made by, and rounding may turn it"
+SOUND: frozenset[Verdict] = frozenset(("agree", "lossy"))
 
 
 def judge(
@@ -48,7 +54,7 @@ def judged(
     seconds: float = 0.0,
     quantities: frozenset[Quantity] = frozenset(("value", "gradient", "adjoint", "term")),
     knowledge: Knowledge = NOTHING,
-) -> tuple[list[Row], Mapping[object, Link]]:
+) -> tuple[list[Row], Mapping[Key, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
     blank = blank_row(subject, engine, seconds)
     if evaluation.status == "undefined" and not no_truth(subject):
@@ -88,11 +94,21 @@ def told_by_links(chain: Chain) -> Mapping[str, Link]:
     range; and the plain program has their bits."""
     gradients, shown = chain.evaluation.gradients, chain.evaluation.adjoints or {}
     some = {node.name: chain.adjoints[node.name] for node in chain.subject.graph.wanted if node.name in chain.adjoints}
-    passing = any(link.verdict in ("agree", "lossy") for link in some.values()) and in_range(chain)
-    told = FINDINGS | {"agree", "lossy"} if passing else FINDINGS
+    told = _told(chain, list(some.values()))
     return {
         name: link for name, link in some.items() if link.verdict in told and same_bits(gradients[name], shown[name])
     }
+
+
+def _told(chain: Chain, links: Sequence[Link]) -> Container[Verdict]:
+    """The verdicts that say all where links have them: sound ones as long as no step left the range, findings as long
+    as nothing stands in their shadow."""
+    told, found = set[Verdict](), {link.verdict for link in links}
+    if found & SOUND and in_range(chain):
+        told |= SOUND
+    if found & FINDINGS and not stands_there(chain):
+        told |= FINDINGS
+    return told
 
 
 def judged_whole(chain: Chain, engine: str) -> list[Row]:
@@ -106,8 +122,7 @@ def output_told_by_links(chain: Chain) -> Link | None:
     link, plain, shown = chain.values.get(name), chain.evaluation.output, chain.evaluation.values[name]
     if link is None or not (plain is None or same_bits(plain, shown)):
         return None
-    sound = link.verdict in ("agree", "lossy") and in_range(chain)
-    return link if sound or link.verdict in FINDINGS else None
+    return link if link.verdict in _told(chain, [link]) else None
 
 
 def judged_output(chain: Chain, engine: str) -> Row:
@@ -147,6 +162,8 @@ def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
     subject, evaluation = chain.subject, chain.evaluation
     for entry, (errors, relative) in zip(entries, _measured(entries), strict=True):
         row = _row(blank, entry, errors, relative, subject)
+        if subject.tangent_of and row.verdict in FINDINGS:
+            row = replace(row, off=furthest(chain))
         if entry.quantity == "gradient":
             assert evaluation.adjoints is not None
             row = _gradient(row, entry, evaluation.adjoints[entry.name], chain)
@@ -157,7 +174,8 @@ def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
         yield row
     for node in subject.graph.nodes if "value" in quantities else ():
         if node.name in evaluation.values and node.name not in chain.values:
-            yield _value_alone(blank, subject, node.name, evaluation.values[node.name])
+            plain = evaluation.output if node.name == subject.graph.output.name else None
+            yield _value_alone(blank, subject, node.name, evaluation.values[node.name] if plain is None else plain)
     for node in subject.graph.wanted if "gradient" in quantities else ():
         name = node.name
         if name not in chain.adjoints:
@@ -180,12 +198,13 @@ def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
     if _left_open(row, entry):
         row = _alone(row, asked, subject.gradients[entry.name], entry.engine, exists=subject.exists)
     elif row.verdict in FINDINGS:
-        return row if same else of_plain_off(row, asked, entry.engine, shown)
+        row = row if same else of_plain_off(row, asked, entry.engine, shown)
+        return _in_shadow(row, entry.engine, chain, asked, same=same)
     elif not same:
         row = (of_plain_off if chain.excused else of_plain)(row, asked, entry.engine, shown)
     elif row.verdict in ("agree", "lossy"):
         row = conditioned(row, asked.what, entry.truth, subject.probes[entry.name], subject.form)
-    row = _last_word(row, entry.engine, chain, entry.name, entry.link)
+    row = unless_lossy(row, chain, asked, entry.engine, lambda x: _last_word(row, x, chain, entry.name, entry.link))
     return _blamed(row, chain, entry.name)
 
 
@@ -208,15 +227,23 @@ def _value(row: Row, entry: _Entry, chain: Chain) -> Row:
     engine = plain if other and plain is not None else engine
     if _left_open(row, entry):
         row = _alone(row, asked, asked.truth, engine)
-    elif other and row.verdict not in FINDINGS:
+    elif row.verdict in FINDINGS:
+        row = of_plain_off(row, asked, engine, entry.engine) if other else row
+        return _in_shadow(row, engine, chain, asked, same=not other)
+    elif other:
         row = of_plain(row, asked, engine, entry.engine)
-    row = nearby(last_word(row, engine, Given(asked), entry.link), engine, subject)
+    row = unless_lossy(row, chain, asked, engine, lambda x: last_word(row, x, Given(asked), entry.link))
+    row = nearby(row, engine, subject)
     return _blamed(row, chain, entry.name) if row.verdict == "out of range" else row
 
 
 def _value_alone(blank: Row, subject: Subject, name: str, engine: Array) -> Row:
     """A value whose operands the engine does not show."""
     asked = subject.asked("value", name)
+    if engine.dtype.kind in "bi":
+        same = bool(np.all(engine.astype(np.float64) == asked.truth.high))
+        row = replace(blank, quantity="value", name=name)
+        return row if same else replace(row, verdict="not judged", reason=NOT_SHOWN)
     row = unseen(blank, asked, engine)
     row = last_word(row, engine, Given(asked), Link("agree", where=asked.what, order=0))
     return nearby(row, engine, subject)
@@ -260,6 +287,25 @@ def _last_word(row: Row, engine: Array, chain: Chain, name: str, link: Link) -> 
     if row.index not in subject.sides[name] or isnan(truth.high[row.index]):
         return row
     return with_numbers(row, engine, truth, row.index)
+
+
+def _in_shadow(row: Row, engine: Array, chain: Chain, asked: Asked, *, same: bool) -> Row:
+    """The row of numbers up to which a link is off, which may be known. What that link explains is taken from them, and
+    the rest is judged as numbers alone are: where links up to it say nothing, where a step has left the range, and of a
+    plain program with other bits."""
+    if isnan(row.off) or asked.sensitivity.too_large or (same and not stands_there(chain)):
+        return row
+    rest = unexplained(chain, asked, engine)
+    alone = unseen(replace(row, accepted=""), asked, rest)
+    if not chain.subject.exists and alone.verdict != "wrong":
+        return row
+    if asked.moved == "adjoint":
+        alone = _last_word(alone, rest, chain, asked.name, Link("agree", where=asked.what, order=0))
+    else:
+        alone = last_word(alone, rest, Given(asked), Link("agree", where=asked.what, order=0))
+    if alone.verdict not in FINDINGS:
+        return row
+    return replace(row, reason=f"{row.reason}; beside what is off there, {alone.reason}", accepted="", off=nan)
 
 
 def _signed(chain: Chain) -> bool:
@@ -351,20 +397,3 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
         accepted=link.known if link.verdict in FINDINGS else "",
         off=link.off,
     )
-
-
-def conventions(rows: Sequence[Row]) -> list[Row]:
-    """Conventions, once all engines of a unit are in: where they chose differently each is a finding.
-
-    Those that a ledger has explained are left out of the count, and as they are.
-    """
-    choices: dict[tuple[object, ...], set[Choice]] = {}
-    for row in rows:
-        if row.verdict == "convention" and not row.accepted:
-            choices.setdefault((row.quantity, row.name, row.use), set()).add(row.choice)
-    return [
-        replace(row, finding=len(choices[row.quantity, row.name, row.use]) > 1)
-        if row.verdict == "convention" and not row.accepted
-        else row
-        for row in rows
-    ]

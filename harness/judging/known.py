@@ -142,7 +142,7 @@ def _lossy(judgement: Judgement, formula: Formula, residual: Residual, off: Mark
         f"the engine gave {show(residual.engine[index])}, exactly {show(residual.exact[index])}: it runs "
         f"`{formula.text}`, which cancels here; {went:.0f} of {of:.0f} digits went"
     )
-    return Judgement("lossy", 1.0, index, reason, known=reason)
+    return Judgement("lossy", 1.0, index, reason, known=reason, apart=np.where(off, residual.off, 0.0))
 
 
 def _claimed(judgement: Judgement, what: Formula | str) -> Judgement:

@@ -30,13 +30,13 @@ def birth(chain: Chain, name: str) -> tuple[LinkName, str] | None:
     None where the engine does not show it.
     """
     subject, values = chain.subject, chain.evaluation.values
-    between = _between(subject.graph, name)
-    for node in between:
+    on_the_way = between(subject.graph, name)
+    for node in on_the_way:
         if node.op != "input" and node.name in values:
             number, truth = values[node.name], subject.truth.values[node.name].high
             if _lost(np.where(number == truth, 0, number)):
                 return subject.link("value", node.name), _words(chain, node)
-    for node in reversed(between):
+    for node in reversed(on_the_way):
         for link, numbers in _derivatives(chain, node):
             if _lost(numbers):
                 return link, _words(chain, subject.graph[link.use.consumer] if link.use else node)
@@ -184,13 +184,13 @@ def _lost(numbers: Array) -> bool:
     return numbers.dtype.kind not in "bi" and not np.isfinite(numbers.astype(np.float64)).all()
 
 
-def _between(graph: Graph, name: str) -> list[Node]:
+def between(graph: Graph, name: str) -> list[Node]:
     """An input and all that depends on it, in evaluation order."""
-    between = {name}
+    reached = {name}
     for node in graph.nodes:
-        if not between.isdisjoint(node.args):
-            between.add(node.name)
-    return [node for node in graph.nodes if node.name in between]
+        if not reached.isdisjoint(node.args):
+            reached.add(node.name)
+    return [node for node in graph.nodes if node.name in reached]
 
 
 def _derivatives(chain: Chain, node: Node) -> Iterator[tuple[LinkName, Array]]:

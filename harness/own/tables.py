@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import CommandError
-from ..records.rows import PairRow, Row, TrajectoryRow
+from ..records.rows import NO_INDEX, NO_TEXT, PairRow, Row, TrajectoryRow, columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = {"results.csv": Row, "pairs.csv": PairRow, "trajectories.csv": TrajectoryRow}
-NUMBERS = {"float": "float64", "float | None": "float64", "int": "int64", "bool": "bool"}  # all else is text
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
@@ -30,6 +28,12 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     if record is None or not path.is_file():
         known = ", ".join(TABLES)
         raise CommandError(f"no table {path}: expected the folder of a run, or in it one of {known}")
-    dtypes = {field.name: NUMBERS.get(str(field.type), "str") for field in fields(record)}
-    blank = {name: [""] for name, dtype in dtypes.items() if dtype == "float64"}
-    return pd.read_csv(path, dtype=cast("Any", dtypes), keep_default_na=False, na_values=blank)
+    dtypes = columns(record)
+    missing = {name: ["", "nan"] for name, dtype in dtypes.items() if dtype == "float64"}
+    table = pd.read_csv(path, dtype=cast("Any", dtypes), keep_default_na=False, na_values=missing)
+    for name, dtype in dtypes.items():
+        if dtype == "str":
+            nothing = NO_INDEX if name == "index" else NO_TEXT
+            column: Any = table[name]
+            table[name] = column.where(column != nothing, "")
+    return table

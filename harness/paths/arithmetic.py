@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -11,19 +12,32 @@ import numpy as np
 
 from ..graph.emit import Namespace
 from ..records.evaluation import Array
-from ..records.formats import Format
+from ..records.formats import FLOAT32, Format
 from ..truth.numbers import balls
-from ..truth.rounding import rounded
+from ..truth.rounding import entered, rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What a sound optimiser may make of numbers next to 0: settings are as the format `held` holds them (an eps of
+    1e-8 is 0 in float16), or as they are where that is None; and what it reads below the smallest number is 0 if
+    `flushed`."""
+
+    held: Format | None
+    flushed: bool
 
 
 @lru_cache
-def stepping(form: Format | None) -> Namespace:
+def stepping(form: Format | None, manner: Manner | None = None, *, apart: bool = True) -> Namespace:
     """Balls, exact or rounded at every operation. Rules say what a step is at a kink too, so that 0 has the sign 0.
 
     Settings are decimals: one rounding where the format does not hold them. That includes the hyperparameters
-    of torch and optax, which are Python floats and rounded once more when they meet a float32 array.
+    of torch and optax, which are Python floats and rounded once more when they meet a float32 array. They are told
+    `apart` from parameters and state by being single balls.
     """
     exact = balls(ties="decide")
+    if manner is not None and manner.held is not None:
+        exact = {**exact, "constant": _held(manner.held)}
     if form is None:
         return exact
     wide = dict(rounded(exact, form))
@@ -34,7 +48,33 @@ def stepping(form: Format | None) -> Namespace:
         """What is under a root is a sum of squares: its ball may blur below 0, where no engine's number is."""
         return plain_root(_not_negative(x))
 
-    return {**wide, "sqrt": sqrt, **{name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}}
+    wide |= {"sqrt": sqrt, **{name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}}
+    return _settings_apart(wide, form) if form.inside and apart else wide
+
+
+def _settings_apart(wide: Namespace, form: Format) -> Namespace:
+    """Half precision, in which what is made of settings alone is kept in single precision, as all optimisers do: 1 -
+    0.999 is 0.001. It is rounded where it meets a parameter or its state."""
+    single = stepping(FLOAT32)
+
+    def apart(name: str) -> Callable[..., Any]:
+        def run(*operands: Any, **params: Any) -> Any:
+            alone = [isinstance(x, flint.arb) for x in operands]
+            if operands and all(alone):
+                return single[name](*operands, **params)
+            met = (_met(x, form) if one else x for x, one in zip(operands, alone, strict=True))
+            return wide[name](*met, **params)
+
+        return run
+
+    return {**{name: apart(name) for name in wide}, "constant": single["constant"]}
+
+
+def _met(setting: flint.arb, form: Format) -> flint.arb:
+    """A setting beside arrays: one rounding, unless the format holds it."""
+    number = float(setting.mid())
+    held = setting.is_exact() and float(np.asarray(number).astype(form.dtype)) == number
+    return setting if held else entered(setting, form)
 
 
 @lru_cache
@@ -45,6 +85,10 @@ def counting(form: Format | None) -> Namespace:
     if form is None:
         return exact
     return {**wide, **{name: _exactly_whole(wide[name], exact[name]) for name in WHOLE}}
+
+
+def _held(form: Format) -> Callable[[str], flint.arb]:
+    return lambda text: flint.arb(float(np.asarray(float(text)).astype(form.dtype)))
 
 
 def norm(

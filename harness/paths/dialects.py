@@ -50,8 +50,12 @@ def judge(moves: Sequence[Move], found: Definition) -> tuple[list[Judged], Defin
         judged = judge_moves(moves, other)
         if all(map(explains, own or judged, judged)):
             return [*map(_by_another, own or judged, judged)], other
-    assert own is not None, "an optimiser that shows too little state has failed before"
-    return own, None
+    return own or judge_moves(moves, _shown_by(moves, found)), None
+
+
+def _shown_by(moves: Sequence[Move], found: Definition) -> Definition:
+    """The first other definition whose state an optimiser shows, where it does not show that of the case's."""
+    return next(one for one in dialects(found) if all(shown(move.new_state, one) for move in moves))
 
 
 def off(judged: Judged) -> bool:

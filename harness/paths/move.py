@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
-from math import inf
+from math import inf, nan
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..graph.emit import Program, emit
 from ..graph.node import Shape
@@ -29,8 +30,8 @@ from ..truth.batches import LARGEST
 from ..truth.numbers import to_balls
 from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual, residual
-from ..truth.rounding import entered
-from .arithmetic import counting, norm, stepping
+from ..truth.rounding import entered, floats
+from .arithmetic import Manner, counting, norm, stepping
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class _Read:
     def new(self, name: str) -> Numerals:
         return self._stacked([move.new_x for move in self._moves]) if name == "x" else self.numerals[NEW + name]
 
-    def __call__(self, name: str, form: Format | None) -> Any:
+    def __call__(self, name: str, form: Format | None, manner: Manner | None = None) -> Any:
         if name == "t":
             return self._beside(to_balls(np.array([float(move.step) for move in self._moves])))
         if name == NORM_OF_ALL:
@@ -165,10 +166,23 @@ class _Read:
         if name not in self.numerals:
             return self._once(form)[name]
         numerals = self.numerals[name]
+        if manner is not None:
+            return self._beside(_in_manner(numerals, form, flushed=manner.flushed))
         if form is None:
             return self._beside(numerals.exact)
         own = numerals.form if name.removeprefix(NEW) in self.definition.scalars else form
         return self._beside(_entered(numerals, own))
+
+    @cached_property
+    def whole_step(self) -> NDArray[np.float64]:
+        """The parameter after an exact step from what was before it, whatever state the optimiser shows then."""
+        graph = self.definition.program(self.shape)
+        run = emit(graph, stepping(None), graph.outputs, operators=False)
+        shape = self.numerals["x"].array.shape
+        *_, made = run(*(self(name, None) for name in reads(graph)))
+        return floats(np.broadcast_to(np.asarray(made, dtype=object), shape[1:] if self._flat else shape)).reshape(
+            shape
+        )
 
     def _beside(self, numbers: Any) -> Any:
         """Numbers, the first axis that of the moves, as they go with arrays of the parameter's shape."""
@@ -205,6 +219,15 @@ def _entered(numerals: Numerals, form: Format) -> Any:
     return wide
 
 
+def _in_manner(numerals: Numerals, form: Format | None, *, flushed: bool) -> Any:
+    """Numbers as one that is next to 0 may be read: as it is, or as 0."""
+    read = np.array(numerals.exact if form is None else numerals.in_form(form), dtype=object)
+    small = np.abs(numerals.array.astype(np.float64)) < numerals.form.smallest
+    if flushed:
+        read[small] = ZERO
+    return read
+
+
 _with_zero: Any = np.frompyfunc(lambda x: x.union(ZERO), 1, 1)
 
 
@@ -216,9 +239,10 @@ class _Cause:
         scalar = name in definition.scalars
         own = new.form if scalar else read.form
 
-        def run(form: Format | None, texts: Texts) -> Any:
+        def run(form: Format | None, texts: Texts, manner: Manner | None = None) -> Any:
             names = reads(definition.graph(name, read.shape, texts))
-            made = _program(definition, name, read.shape, texts, form)(*(read(operand, form) for operand in names))[0]
+            program = _program(definition, name, read.shape, texts, form, manner)
+            made = program(*(read(operand, form, manner) for operand in names))[0]
             return np.reshape(np.asarray(made, dtype=object), new.array.shape) if scalar or definition.whole else made
 
         @cache
@@ -230,10 +254,20 @@ class _Cause:
             found = residual(new, run(form, texts), exactly())
             return replace(found, kink=np.zeros_like(found.kink))  # a rule decides its ties: this is no derivative
 
+        @cache
+        def otherwise() -> Sequence[Residual]:
+            digits = own.without_underflow
+            manners = [Manner(held, flushed) for held in (None, own) for flushed in (False, True)]
+            return [
+                residual(new, run(digits, self.forms[0], manner), run(None, self.forms[0], manner))
+                for manner in manners
+            ]
+
         self.forms = definition.forms(name)
         self.name = "update" if name == "x" else f"state {name}"
         self.plain = measured(self.forms[0], own)
-        self._measured, self._form = measured, own
+        self._measured, self._form, self._otherwise = measured, own, otherwise
+        self._read, self._before = read, read.numerals[name].array
 
     def finding(self, which: int) -> Finding:
         findings: list[Finding] = []
@@ -242,25 +276,62 @@ class _Cause:
             score = None if np.isnan(judgement.score) else judgement.score
             findings.append(Finding(self.name, judgement.verdict, score, judgement.index))
             if judgement.verdict not in FINDINGS:
-                return self._lost(which) or findings[-1]
+                return self._lost(which) or self._unbounded(which) or findings[-1]
         return findings[0]
+
+    def _truth(self, which: int) -> NDArray[np.float64]:
+        """What the rule gives, without rounding, of the optimiser's own numbers; where these give none, of what was
+        before the step."""
+        exact = self.plain[which].exact
+        if self.name == "update" and not np.isfinite(exact).all():
+            return np.where(np.isfinite(exact), exact, self._read.whole_step[which])
+        return exact
 
     def _lost(self, which: int) -> Finding | None:
         """Where the engine has no number and the rule, without rounding, has one: a finding, though no ball of what
         rounding may do is finite there (in float16 an eps of 1e-8 may be 0, and 0 / 0 is NaN)."""
-        exact = self.plain[which]
-        lost = ~np.isfinite(exact.engine.astype(np.float64)) & np.isfinite(exact.exact)
+        engine, truth = self.plain[which].engine, self._truth(which)
+        lost = ~np.isfinite(engine.astype(np.float64)) & np.isfinite(truth)
         if not lost.any():
             return None
         index = place(np.argmax(lost), lost.shape)
-        beyond = np.isinf(exact.engine[index]) and abs(exact.exact[index]) >= self._form.largest * (1 - self._form.unit)
+        beyond = np.isinf(engine[index]) and abs(truth[index]) >= self._form.largest * (1 - self._form.unit)
         return Finding(self.name, "overflow" if beyond else "not finite", np.inf, index)
+
+    def _unbounded(self, which: int) -> Finding | None:
+        """Where the engine has a number, and no ball of what rounding may do is finite: what is divided by may be 0. It
+        is sound if it is no further than twice the step, or half of a state variable, from what the rule gives in one
+        of the manners in which numbers next to 0 are read; and not judged where these are boundless too."""
+        engine = self.plain[which].engine.astype(np.float64)
+        at = np.isfinite(engine) & ~np.all(
+            [self._measured(texts, self._form)[which].enclosed for texts in self.forms], 0
+        )
+        if not at.any():
+            return None
+        truth, sound, boundless = self._truth(which), np.zeros_like(at), np.zeros_like(at)
+        with np.errstate(all="ignore"):
+            for found in (one[which] for one in self._otherwise()):
+                sound |= (found.enclosed & (found.score <= 1)) | self._near(engine, found.exact, which)
+                boundless |= ~found.enclosed & np.isfinite(found.exact)
+            sound |= self._near(engine, truth, which)
+        off = at & ~sound & ~boundless & np.isfinite(truth)
+        if off.any():
+            return Finding(self.name, "wrong", np.inf, place(np.argmax(off), off.shape), off=nan)
+        return None
+
+    def _near(self, engine: Array, exact: Array, which: int) -> NDArray[np.bool_]:
+        before = self._before[which].astype(np.float64) if self.name == "update" else np.zeros(())
+        rounding = 4 * self._form.unit * (np.abs(before) + np.abs(exact)) + self._form.smallest
+        size = np.abs(exact - before) * (1 if self.name == "update" else 0.5)
+        return np.isfinite(exact) & (np.abs(engine - exact) <= size + rounding)
 
 
 @lru_cache(maxsize=1024)
-def _program(definition: Definition, name: str, shape: Shape, texts: Texts, form: Format | None) -> Program:
-    graph = definition.graph(name, shape, texts)
-    return emit(graph, stepping(form), graph.outputs, operators=False)
+def _program(
+    definition: Definition, name: str, shape: Shape, texts: Texts, form: Format | None, manner: Manner | None
+) -> Program:
+    graph, apart = definition.graph(name, shape, texts), bool(shape) or not definition.whole
+    return emit(graph, stepping(form, manner, apart=apart), graph.outputs, operators=False)
 
 
 @lru_cache(maxsize=256)

@@ -6,14 +6,16 @@ stay together, it was the gradients.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 
 from ..judging.subject import Subject
 from ..records.evaluation import Array, Evaluation, Inputs, Optimiser
 from ..rules.update import Update
 from ..truth.reference import reference
-from .horizon import Places, glance, places
-from .trajectory import walked
+from .horizon import Floats, glance
+from .trajectory import along, taken
 
 STEPS, NUMBERS = 256, 20_000  # of a path, and of a graph, beyond which the truth of every step costs too much
 
@@ -23,7 +25,7 @@ def affordable(start: Subject, steps: int) -> bool:
     return steps <= STEPS and size <= NUMBERS
 
 
-def swapped(start: Subject, update: Update, optimiser: Optimiser) -> Places:
+def swapped(start: Subject, update: Update, optimiser: Optimiser) -> Iterator[Mapping[str, Floats]]:
     """Where an optimiser goes by the true gradients at its own parameters, each rounded once."""
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
@@ -34,8 +36,9 @@ def swapped(start: Subject, update: Update, optimiser: Optimiser) -> Places:
         return Evaluation("ok", gradients=slopes)
 
     with np.errstate(all="ignore"):
-        stands = walked(start, evaluate, update, optimiser)
-        return places(glance({name: stand.here.inputs[name] for name in _wanted(start)}) for stand in stands)
+        path = along(start, taken(start, evaluate, update, optimiser), update)
+        for stand in path:
+            yield glance({name: stand.here.inputs[name] for name in _wanted(start)})
 
 
 def _wanted(start: Subject) -> list[str]:

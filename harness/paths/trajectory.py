@@ -16,19 +16,20 @@ import numpy as np
 
 from ..errors import raised
 from ..judging.chain import Chain, judge_together
-from ..judging.judge import judged_gradients, judged_output, no_truth, output_told_by_links, told_by_links
+from ..judging.judge import no_truth
 from ..judging.subject import Subject
 from ..records.evaluation import Advance, Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Unsupported
-from ..records.formats import FORMATS
+from ..records.formats import FLOAT32, FORMATS
 from ..records.known import NOTHING, Knowledge
-from ..records.rows import Index, Row, TrajectoryRow
-from ..records.verdicts import FINDINGS, SEVERITY, Verdict
+from ..records.rows import TrajectoryRow
+from ..records.verdicts import FINDINGS, Verdict
 from ..rules.definition import Definition
 from ..rules.optimiser import row_optimiser
 from ..rules.update import Update
 from .dialects import dialects, differing, judge, shown
+from .ends import gradients, moved, output
 from .horizon import Floats, Places, glance, places
-from .move import Finding, Judged, Measured, Move
+from .move import Judged, Move
 from .settings import otherwise
 
 K = TypeVar("K")
@@ -58,7 +59,15 @@ def trajectory(
     optimiser: Optimiser | None = None,
     knowledge: Knowledge = NOTHING,
 ) -> Path:
-    """Walk `update.steps` steps from the inputs of `start`.
+    """Walk `update.steps` steps from the inputs of `start`, and judge them: `judged_path`."""
+    steps = taken(start, evaluate, update, optimiser or row_optimiser)
+    return judged_path(start, engine, steps, update, knowledge)
+
+
+def judged_path(
+    start: Subject, engine: str, steps: Iterable[Taken], update: Update, knowledge: Knowledge = NOTHING
+) -> Path:
+    """The path of the steps that an engine has taken from the inputs of `start`, or takes while they are asked for.
 
     One row for each step and input: the component whose verdict is gravest or whose score is highest.
     `value` is the input's after the step, `reference` what the rule gives on the engine's own numbers,
@@ -73,7 +82,7 @@ def trajectory(
 
     def watched() -> Iterator[Stand]:
         nonlocal estimated, note
-        for stand in walked(start, evaluate, update, optimiser or row_optimiser):
+        for stand in along(start, steps, update):
             been.append(glance({name: stand.here.inputs[name] for name in wanted}))
             if stand.evaluation is not None:
                 estimated |= stand.evaluation.errors is not None
@@ -82,7 +91,8 @@ def trajectory(
                 yield stand
 
     for stands in _portions(watched()):
-        rows += _rows(stands, engine, update, knowledge)
+        with np.errstate(all="ignore"):
+            rows += _rows(stands, engine, update, knowledge)
     return Path(tuple(rows), places(been), estimated, note)
 
 
@@ -90,17 +100,13 @@ def trajectory(
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """Where a path is after `done` steps, what the engine says there, and where its optimiser goes next.
+class Taken:
+    """What an engine says where it is, and where its optimiser goes from there.
 
-    `state` is that before the move, None before the first. A path that ends before its time has `stopped`: with
-    a verdict, and why.
+    A path that ends before its time has `stopped`: with a verdict, and why.
     """
 
-    done: int
-    here: Subject
     evaluation: Evaluation | None = None
-    state: Mapping[str, Inputs] | None = None
     moved: Moved | None = None
     stopped: tuple[Verdict, str] | None = None
 
@@ -111,40 +117,57 @@ class Stand:
         return self.stopped is not None or lost
 
 
-def walked(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Stand]:
-    """The stands of a path from its start on, judged by nobody."""
-    here = start.at(update.read(0))
-    parameters: Inputs = {node.name: start.inputs[node.name] for node in start.graph.wanted}
-    definitions = {name: update.of(name).at(x.shape) for name, x in parameters.items()}
+@dataclass(frozen=True, slots=True)
+class Stand(Taken):
+    """Where a path is after `done` steps, and what is taken there; `state` is that before the move, None before the
+    first."""
+
+    done: int = 0
+    here: Subject = field(kw_only=True)
     state: Mapping[str, Inputs] | None = None
+
+
+def along(start: Subject, steps: Iterable[Taken], update: Update) -> Iterator[Stand]:
+    """Where a path is at each of its steps."""
+    parameters, state = _wanted(start), None
+    for done, step in enumerate(steps):
+        here = start.at({**parameters, **update.read(done)})
+        yield Stand(step.evaluation, step.moved, step.stopped, done, here=here, state=state)
+        if step.moved is not None:
+            parameters, state = step.moved.parameters, step.moved.state
+
+
+def _wanted(start: Subject) -> Inputs:
+    return {node.name: start.inputs[node.name] for node in start.graph.wanted}
+
+
+def taken(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Taken]:
+    """The steps of a path from its start on, judged by nobody."""
+    parameters = _wanted(start)
+    definitions = {name: update.of(name).at(x.shape) for name, x in parameters.items()}
     try:
         step = optimiser(update.rule, update.numbers, {name: array.copy() for name, array in parameters.items()})
     except Unsupported as reason:
-        yield Stand(0, here, stopped=("unsupported", f"update: {reason}"))
+        yield Taken(stopped=("unsupported", f"update: {reason}"))
         return
     except BaseException as error:  # noqa: BLE001 - whatever a framework raises is its answer, and becomes a row
-        yield Stand(0, here, stopped=("failed", f"update: {raised(error)}"))
+        yield Taken(stopped=("failed", f"update: {raised(error)}"))
         return
-    for done in range(update.steps):
-        evaluation = _evaluated(evaluate, here)
+    for done in range(update.steps + 1):
+        end = done == update.steps
+        evaluation = _evaluated(evaluate, start.at({**parameters, **update.read(done)}))
         if evaluation.status != "ok":
-            yield Stand(done, here, stopped=(evaluation.status, f"gradient: {evaluation.reason}"))
+            yield Taken(stopped=(evaluation.status, f"{'value' if end else 'gradient'}: {evaluation.reason}"))
             return
-        moved = _moved(step, evaluation, parameters, definitions)
+        moved = None if end else _moved(step, evaluation, parameters, definitions)
         if isinstance(moved, str):
-            yield Stand(done, here, evaluation, stopped=("failed", f"update: {moved}"))
+            yield Taken(evaluation, stopped=("failed", f"update: {moved}"))
             return
-        stand = Stand(done, here, evaluation, state, moved)
-        yield stand
-        if stand.last:
+        there = Taken(evaluation, moved)
+        yield there
+        if moved is None or there.last:
             return
-        parameters, state = moved.parameters, moved.state
-        here = start.at({**parameters, **update.read(done + 1)})
-    evaluation = _evaluated(evaluate, here)
-    if evaluation.status == "ok":
-        yield Stand(update.steps, here, evaluation)
-    else:
-        yield Stand(update.steps, here, stopped=(evaluation.status, f"value: {evaluation.reason}"))
+        parameters = moved.parameters
 
 
 def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
@@ -185,11 +208,17 @@ def _moved(step: Advance, evaluation: Evaluation, before: Inputs, definitions: M
                 return f"{what} of `{name}` is missing"
             start = definition.state.get(what.removeprefix("state "))
             shape, dtype = start.size(old.shape) if start else old.shape, np.asarray(now).dtype
-            if np.shape(now) != shape or (dtype.name not in FORMATS if scalar else dtype != old.dtype):
-                wanted = f"{'a float' if scalar else old.dtype} of shape {shape}"
+            if np.shape(now) != shape or (not _holds(dtype.name, old.dtype.name) if scalar else dtype != old.dtype):
+                wanted = f"{'a float, single precision or better,' if scalar else old.dtype} of shape {shape}"
                 return f"{what} of `{name}` is {dtype} of shape {np.shape(now)}, not {wanted}"
     state = {v: {name: np.array(array) for name, array in arrays.items()} for v, arrays in moved.state.items()}
     return Moved({name: np.array(moved.parameters[name]) for name in before}, state)
+
+
+def _holds(name: str, of: str) -> bool:
+    """Whether a number of one precision may stand beside parameters of another: it has their digits, or those of single
+    precision."""
+    return name in FORMATS and FORMATS[name].unit <= max(FORMATS[of].unit, FLOAT32.unit)
 
 
 def _copied(arrays: Mapping[K, Array]) -> dict[K, Array]:
@@ -230,26 +259,25 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
     for stand in stands:
         chain, done, subject = chains.get(stand.done), stand.done, stand.here
         if chain is not None:
-            yield _output(_blank(subject, engine, done), chain, engine)
+            yield output(_blank(subject, engine, done, subject.graph.output.name), chain)
         if stand.stopped is not None:
             verdict, cause = stand.stopped
             if verdict == "undefined" and not no_truth(subject):
                 verdict, cause = "failed", f"{cause}; the truth exists here"
             off = verdict in FINDINGS
             if done == update.steps:  # all moves are made: what is missing is the output at the end
-                output = _blank(subject, engine, done, subject.graph.output.name)
-                yield replace(output, verdict=verdict, cause=cause, finding=off)
+                last = _blank(subject, engine, done, subject.graph.output.name)
+                yield replace(last, verdict=verdict, cause=cause, finding=off)
                 continue
             for node in subject.graph.wanted:
                 blank = _blank(subject, engine, done + 1, node.name)
                 yield replace(blank, verdict=verdict, cause=cause, finding=off)
         elif chain is not None and stand.moved is not None:
-            gradients = _gradients(chain, engine)
+            found = gradients(chain, engine)
             for name, x in stand.moved.parameters.items():
                 blank = _blank(subject, engine, done + 1, name)
                 if x.size:
-                    row = _row(blank, x, gradients[name], judged[done, name], chain)
-                    yield replace(row, setting=told[name]) if row.cause.startswith(("state", "update")) else row
+                    yield moved(blank, x, found[name], judged[done, name], chain, told[name])
                 else:
                     yield replace(blank, value=0.0)
 
@@ -266,7 +294,8 @@ def _judged_moves(
     for wanted, own in groups.items():
         found, other = judge([*own.values()], wanted)
         judged |= dict(zip(own, found, strict=True))
-        told[wanted] = _told(wanted, other) or otherwise([*own.values()], found, wanted)
+        seen = all(shown(move.new_state, wanted) for move in own.values())
+        told[wanted] = _told(wanted, other) or (otherwise([*own.values()], found, wanted) if seen else "")
     return judged, {name: told[wanted] for name, wanted in definitions.items()}
 
 
@@ -294,92 +323,7 @@ def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
             )
 
 
-def _gradients(chain: Chain, engine: str) -> Mapping[str, Finding]:
-    """By their links, as in `judge.py`; where those leave something open, by the truth of the whole graph too."""
-    findings: dict[str, Finding] = {}
-    rows: Mapping[str, Row] = {}
-    told = told_by_links(chain)
-    for node in chain.subject.graph.wanted:
-        name, link = node.name, told.get(node.name)
-        if link is not None:
-            own_link = chain.links["adjoint", name]
-            findings[name] = Finding(
-                "gradient", link.verdict, _known(link.score), own_link.index, link.where, link.known, link.off
-            )
-        else:
-            rows = rows or judged_gradients(chain, engine)
-            row = rows[name]
-            findings[name] = Finding("gradient", row.verdict, row.score, row.index, row.node, row.accepted, row.off)
-    return findings
-
-
-def _output(blank: TrajectoryRow, chain: Chain, engine: str) -> TrajectoryRow:
-    """By its links, as gradients are; where those leave something open, by the truth of the whole graph too."""
-    output, shown = chain.subject.graph.output.name, chain.evaluation
-    with np.errstate(all="ignore"):
-        value = (shown.values[output] if shown.output is None else shown.output).astype(np.float64)
-        contracted = float(np.sum(value * chain.subject.cotangent.astype(np.float64)))
-    link = output_told_by_links(chain)
-    if link is not None:
-        said = Finding("value", link.verdict, _known(link.score), link.index, link.where, link.known, link.off)
-    else:
-        row = judged_output(chain, engine)
-        said = Finding("value", row.verdict, row.score, row.index, row.node, row.accepted, row.off)
-    off = said.verdict in FINDINGS
-    return replace(
-        blank, name=output, value=contracted, score=said.score, verdict=said.verdict,
-        finding=off and not said.known, accepted=said.known if off else "", off=said.off,
-        cause="value" if off else "", node=said.node if off else "",
-    )  # fmt: skip
-
-
-def _row(blank: TrajectoryRow, x: Array, gradient: Finding, move: Judged, chain: Chain) -> TrajectoryRow:
-    """One input after one step: the numbers of what is off, else its own."""
-    worst = _first_off_or_worst([gradient, *move.findings])
-    off, index = worst.counts, worst.index
-    if not off and len(index) != x.ndim:  # that of a scalar: the row is about the input
-        index = next(one.index for one in move.findings if one.cause == "update")
-    if off and worst.cause == "gradient":
-        numbers = _of_gradient(chain, blank.name, worst.index)
-    else:
-        numbers = move.measured(worst.cause if off else "update", index)
-    return replace(
-        blank,
-        index=index,
-        value=numbers.value,
-        reference=numbers.reference,
-        error=numbers.error,
-        score=worst.score,
-        verdict=worst.verdict,
-        cause=worst.cause if off else "",
-        finding=off and not worst.known,
-        accepted=worst.known if off else "",
-        off=worst.off,
-        node=worst.node if off else "",
-    )
-
-
-def _of_gradient(chain: Chain, name: str, index: Index) -> Measured:
-    engine, truth = chain.evaluation.gradients[name], chain.subject.gradients[name]
-    return Measured(float(engine[index]), float(truth.high[index]), float(truth.error(engine)[index]))
-
-
-def _blank(subject: Subject, engine: str, step: int, name: str = "") -> TrajectoryRow:
+def _blank(subject: Subject, engine: str, step: int, name: str) -> TrajectoryRow:
     return TrajectoryRow(
         case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, step=step, name=name
     )
-
-
-def _known(score: float) -> float | None:
-    return None if np.isnan(score) else score
-
-
-def _first_off_or_worst(findings: Sequence[Finding]) -> Finding:
-    """The first cause that is off; else the gravest verdict, with the highest score of all."""
-    for finding in findings:
-        if finding.counts:
-            return finding
-    gravest = max(findings, key=lambda finding: SEVERITY[finding.verdict])
-    worst = max(findings, key=lambda finding: -1.0 if finding.score is None else finding.score)
-    score = None if gravest.verdict == "not judged" else worst.score
-    return Finding(worst.cause, gravest.verdict, score, worst.index)

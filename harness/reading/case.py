@@ -188,7 +188,7 @@ def load(path: Path) -> Case:
     """The case in a file. Raises CaseErrors with everything that is wrong with it."""
     source = read(path)
     try:
-        root = tree(source)
+        root = tree(source, CASE.expected)
         case = _Loader(source).case(root)
     except Stop:
         case = None

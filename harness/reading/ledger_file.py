@@ -31,7 +31,7 @@ def with_ledger(cases: Sequence[Case], path: Path) -> list[Case]:
     source = read(path)
     extended: list[Case] = []
     try:
-        contents = cast("dict[str, Any]", FILE.read(source, tree(source)) or {})
+        contents = cast("dict[str, Any]", FILE.read(source, tree(source, FILE.expected)) or {})
         found: list[tuple[Value, dict[str, Any]]] = contents.get("accept") or []
         entries = [(place, form) for place, form in found if form.get("case") is not None]
         names = [*(case.name for case in cases), *shipped_names()]

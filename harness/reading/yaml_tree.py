@@ -24,8 +24,9 @@ MAX_NODES = 2_000_000
 MAX_WRITTEN = 50_000  # values of the file itself: some 40 microseconds each
 
 
-def tree(source: Source) -> Map:
-    """The one document of a file as a tree. Raises Stop after noting the error where there is none."""
+def tree(source: Source, expected: str) -> Map:
+    """The one document of a file as a tree. Raises Stop after noting the error where there is none, or not what is
+    expected: which mapping."""
     try:
         root = _Composer(source).compose()
     except ReaderError as error:
@@ -35,10 +36,10 @@ def tree(source: Source) -> Map:
         explain(source, error)
         raise Stop from None
     if root is None:
-        source.error_at(0, 0, "the file is empty", "a mapping with `name`, `inputs` and `graph`")
+        source.error_at(0, 0, "the file is empty", expected)
         raise Stop
     if not isinstance(root, Map):
-        source.error(root, f"the file holds {kind_of(root)}", "a mapping with `name`, `inputs` and `graph`")
+        source.error(root, f"the file holds {kind_of(root)}", expected)
         raise Stop
     return root
 

@@ -5,9 +5,9 @@ Everything is a value: a link, an index, a choice. Whoever shows it to people ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import inf
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ..graph.node import Use
 from .verdicts import Verdict
@@ -108,6 +108,7 @@ class TrajectoryRow:
     `cause` is gradient, state, update or value, and `node` the link of the graph that is off; `off` as in a `Row`.
     `setting` is the one of the rule, and its number, with which alone all steps would be sound, if there is one; where
     the verdict of a state or update is `convention`, the answers to the rule's choices that are another definition.
+    `behind` has what else is off there, for where that is known which this row tells.
     """
 
     case: str
@@ -128,11 +129,23 @@ class TrajectoryRow:
     accepted: str = ""
     setting: str = ""
     off: float = field(default=inf, metadata={"column": False})
+    behind: tuple[TrajectoryRow, ...] = field(default=(), metadata={"column": False})
 
     @property
     def unexplained(self) -> bool:
         """Whether it is a finding that no ledger entry explains."""
         return self.finding and not self.accepted
+
+
+# In a CSV, what stands for no text, and for the index of a number alone: of a column whose fields are empty for some
+# 30,000 rows pandas, which reads by parts, would make numbers.
+NO_TEXT, NO_INDEX = "-", "[]"
+NUMBERS = {"float": "float64", "float | None": "float64", "int": "int64", "bool": "bool"}  # all else is text
+
+
+def columns(record: type[Any]) -> dict[str, str]:
+    """The columns of the CSV of a record, in order, each with its dtype; of text `str`."""
+    return {one.name: NUMBERS.get(str(one.type), "str") for one in fields(record) if one.metadata.get("column", True)}
 
 
 def component(index: Index) -> str:

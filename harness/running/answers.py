@@ -7,7 +7,7 @@ wrong shape, a changed input become the status `failed` with a reason of one lin
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import perf_counter
@@ -22,9 +22,9 @@ from ..graph.graph import Graph
 from ..graph.node import Use
 from ..judging.second_order import given
 from ..judging.subject import Subject
-from ..paths.horizon import Places
+from ..paths.horizon import Floats
 from ..paths.swapped import swapped
-from ..paths.trajectory import Path, trajectory
+from ..paths.trajectory import Taken, taken
 from ..records.evaluation import (
     DTYPES,
     Advance,
@@ -142,8 +142,8 @@ def prepared_along(engine: str, graph: Graph, dtype: str) -> Along:
     return chosen.prepare(graph, dtype)
 
 
-def walk(engine: str, start: Subject, update: Update) -> Path:
-    """The path that the engine takes from there, judged where it is taken."""
+def walk(engine: str, start: Subject, update: Update) -> Iterator[Taken]:
+    """The steps of the path that the engine takes from there, each as soon as it is taken."""
     loaded = load(engine)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -154,15 +154,15 @@ def walk(engine: str, start: Subject, update: Update) -> Path:
 
         own = loaded.optimiser
         optimiser = _without_groups if update.groups and own is not None and not loaded.groups else own
-        return trajectory(start, engine, sensibly, update, optimiser, knowledge(engine))
+        yield from taken(start, sensibly, update, optimiser or row_optimiser)
 
 
-def walk_by_truth(engine: str, start: Subject, update: Update) -> Places:
-    """Where the engine's optimiser goes by the truth's gradients."""
+def walk_by_truth(engine: str, start: Subject, update: Update) -> Iterator[Mapping[str, Floats]]:
+    """Where the engine's optimiser goes by the truth's gradients, step by step."""
     loaded = load(engine)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return swapped(start, update, loaded.optimiser or row_optimiser)
+        yield from swapped(start, update, loaded.optimiser or row_optimiser)
 
 
 def _without_groups(rule: str, settings: Mapping[str, Any], start: Inputs) -> Advance:

@@ -67,6 +67,14 @@ class Ledger:
         return row
 
     def _on_path(self, row: TrajectoryRow, outcome: Outcome) -> TrajectoryRow:
+        """The row as its entries leave it; of what is known, the first that is off behind it and is not."""
+        known = self._known_on_path(row, outcome)
+        if known.finding or not known.behind:
+            return known
+        others = [self._known_on_path(other, outcome) for other in known.behind]
+        return next((other for other in others if other.finding), known)
+
+    def _known_on_path(self, row: TrajectoryRow, outcome: Outcome) -> TrajectoryRow:
         for k, entry in enumerate(self.case.accept):
             same = entry.matches(row.engine) and row.verdict == entry.verdict
             same = same and (_inherits(entry, row.node) or _is_step(entry, row))

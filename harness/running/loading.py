@@ -18,9 +18,7 @@ from ..reading.code import assigned
 from ..records.evaluation import Engine, Prepare, Unsupported, Variant
 from ..records.known import NOTHING, Knowledge, covers
 from ..words import HIDDEN, nearest, visible
-from .offered import installed
-
-SHIPPED = "gradaccord.engines."
+from .offered import installed, shipped
 
 
 def checked(names: Iterable[str]) -> tuple[str, ...]:
@@ -136,11 +134,9 @@ def _remedy(name: str, missing: str) -> str:
 
 def knowledge(name: str) -> Knowledge:
     """What is known of the engine in the version that runs. Only this project's own engines count as measured."""
-    entry = installed().get(name)
-    shipped = entry is not None and entry.module.startswith(SHIPPED)
     try:
         running = version(name)
-        return Knowledge(tuple(one for one in loaded(name).known if covers(one.versions, running)), shipped)
+        return Knowledge(tuple(one for one in loaded(name).known if covers(one.versions, running)), shipped(name))
     except BaseException as error:  # noqa: BLE001 a table that makes no sense must not fail a run
         raised(error)
         return NOTHING

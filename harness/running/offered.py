@@ -8,7 +8,9 @@ from importlib.metadata import EntryPoint, entry_points
 ENGINES = "gradaccord.engines"
 VARIANTS = "gradaccord.variants"  # of engines, for derivatives along a direction alone
 REPORTS = "gradaccord.reports"
+PAGES = "gradaccord.pages"  # of what people compare in Python
 LISTENERS = "gradaccord.listeners"
+SHIPPED = "gradaccord"  # the distribution whose engines are this project's own
 DEFAULT = ("backprop", "torch", "jax", "jax:jit", "finite_difference")
 
 
@@ -27,6 +29,12 @@ def installed() -> dict[str, EntryPoint]:
     found = entries(ENGINES)
     order = [name for name in DEFAULT if name in found] + [name for name in found if name not in DEFAULT]
     return {name: found[name] for name in order} | variants()
+
+
+def shipped(name: str) -> bool:
+    """Whether an engine of that name comes with this project, and not from a file or another package."""
+    entry = installed().get(name)
+    return entry is not None and entry.dist is not None and entry.dist.name == SHIPPED
 
 
 def variants() -> dict[str, EntryPoint]:

@@ -8,8 +8,8 @@ from threading import Lock, Timer
 
 from ..records.outcome import Outcome
 from ..records.settings import Settings
-from .loading import is_file
 from .memory import Memory
+from .offered import shipped
 from .unit import Unit, outcome
 from .workers import Announcing, Apart, Beside, Host
 
@@ -20,13 +20,13 @@ _ALONE = Lock()
 
 
 class _Place:
-    """Engines as settings want them: those that are installed in this process, or each in one of its own."""
+    """Engines as settings want them: the shipped ones in this process, or each in one of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         apart = settings.apart or settings.timeout is not None
         self.host: Host = Apart(settings.timeout) if apart else Beside()
-        self.engines = () if apart else tuple(name for name in settings.engines if not is_file(name))  # that live here
+        self.engines = () if apart else tuple(name for name in settings.engines if shipped(name))  # that live here
         self.memory = Memory()
         self.clock = Timer(0.0, let_go)
 

@@ -5,7 +5,7 @@ A unit is a case at one point in one dtype. All engines run in it, and its truth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, TypeVar
@@ -19,18 +19,20 @@ from ..judging.expectation import expectations
 from ..judging.judge import conventions, judged
 from ..judging.second_order import Question, judge_along, numbers
 from ..judging.subject import Subject
-from ..paths.horizon import Places
+from ..paths.horizon import Places, places
 from ..paths.parting import partings
 from ..paths.planes import plane
 from ..paths.summary import summary
-from ..paths.trajectory import Path
+from ..paths.trajectory import Path, Taken, judged_path
 from ..reading.case import Call, Case
 from ..records.evaluation import Array, Evaluation
+from ..records.known import Knowledge
 from ..records.outcome import Outcome
 from ..records.paths import Parting, Plane, Summary
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.verdicts import Verdict
 from ..rules.update import Update
+from ..truth.sweeps import Key
 from .answers import Answer, answer, answer_along, walk, walk_by_truth
 from .called import rows_of
 from .inside import looked_into
@@ -136,7 +138,7 @@ def _walked(
 ) -> _Walked:
     """`drawn`: with what a picture of the plane is made from."""
     paths = {
-        engine: _path(host, engine, subject, update)
+        engine: _path(host, engine, subject, update, reply.knowledge)
         for engine, reply in answers.items()
         if reply.evaluation.status == "ok"
     }
@@ -146,7 +148,7 @@ def _walked(
     def swap(engine: str, steps: int) -> Places | None:
         try:
             shorter = replace(update, steps=steps)
-            return host.call(engine, walk_by_truth, replace(subject), shorter, times=steps + 1)
+            return places(host.each(engine, walk_by_truth, replace(subject), shorter))
         except StoppedError:
             return None
 
@@ -208,13 +210,11 @@ def _asked(host: Host, engine: str, question: Callable[..., A], *about: Any) -> 
         return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
 
 
-def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
+def _path(host: Host, engine: str, subject: Subject, update: Update, knowledge: Knowledge) -> Path:
     try:
-        return host.call(engine, walk, replace(subject), update, times=update.steps + 1)
-    except StoppedError as stopped:
-        verdict, cause = "timed out" if stopped.timed_out else "failed", str(stopped)
+        return judged_path(replace(subject), engine, _steps(host, engine, subject, update), update, knowledge)
     except Exception as error:  # noqa: BLE001 see _judged
-        verdict, cause = "failed", f"the judge itself failed, not the engine: {one_line(error)}"
+        cause = f"the judge itself failed, not the engine: {one_line(error)}"
     row = TrajectoryRow(
         case=subject.case,
         point=subject.point,
@@ -222,14 +222,22 @@ def _path(host: Host, engine: str, subject: Subject, update: Update) -> Path:
         engine=engine,
         step=0,
         name=subject.graph.output.name,
-        verdict=verdict,
+        verdict="failed",
         cause=cause,
         finding=True,
     )
     return Path((row,))
 
 
-def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[object, Link]]:
+def _steps(host: Host, engine: str, subject: Subject, update: Update) -> Iterator[Taken]:
+    """The steps that the engine takes; where it gives no answer, why."""
+    try:
+        yield from host.each(engine, walk, replace(subject), update)
+    except StoppedError as stopped:
+        yield Taken(stopped=("timed out" if stopped.timed_out else "failed", str(stopped)))
+
+
+def _judged(subject: Subject, engine: str, reply: Answer, blank: Row) -> tuple[list[Row], Mapping[Key, Link]]:
     try:
         return judged(subject, engine, reply.evaluation, reply.again, reply.seconds, knowledge=reply.knowledge)
     except Exception as error:  # noqa: BLE001 a defect of the judge is a row too, and blames the judge

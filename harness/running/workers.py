@@ -11,16 +11,18 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from threading import Event, Timer
 from typing import IO, Any, Protocol, TypeVar, cast
 
 from ..errors import started_in
 from ..words import counted
-from .loading import is_file, version
+from .loading import version
 from .memory import Memory
+from .offered import shipped
 
 T = TypeVar("T")
 
@@ -37,12 +39,15 @@ class StoppedError(Exception):
 
 
 class Host(Protocol):
-    """Calls `function(engine, *args)`, which asks the engine so many `times`, where it lives. Raises StoppedError.
+    """Calls `function(engine, *args)` where the engine lives. Raises StoppedError.
 
     What runs people's own code names the `folder` of that: code of one folder shares modules, and so a process.
+    `each` gives what a function yields as it comes.
     """
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T: ...
+    def call(self, engine: str, function: Callable[..., T], *args: Any, folder: str = "") -> T: ...
+
+    def each(self, engine: str, function: Callable[..., Iterator[T]], *args: Any) -> Iterator[T]: ...
 
     def close(self) -> None: ...
 
@@ -50,7 +55,10 @@ class Host(Protocol):
 class Here:
     """Engines in this process."""
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
+    def call(self, engine: str, function: Callable[..., T], *args: Any, folder: str = "") -> T:
+        return function(engine, *args)
+
+    def each(self, engine: str, function: Callable[..., Iterator[T]], *args: Any) -> Iterator[T]:
         return function(engine, *args)
 
     def close(self) -> None:
@@ -64,34 +72,49 @@ class Announcing:
         self._host = host
         self._asks = asks
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
+    def call(self, engine: str, function: Callable[..., T], *args: Any, folder: str = "") -> T:
         self._asks(engine)
-        return self._host.call(engine, function, *args, times=times, folder=folder)
+        return self._host.call(engine, function, *args, folder=folder)
+
+    def each(self, engine: str, function: Callable[..., Iterator[T]], *args: Any) -> Iterator[T]:
+        self._asks(engine)
+        return self._host.each(engine, function, *args)
 
     def close(self) -> None:
         self._host.close()
 
 
 class Apart:
-    """Each engine in a process of its own, killed after `timeout` seconds a time (None: never) and replaced."""
+    """Each engine in a process of its own, which is killed after `timeout` seconds without an answer (None: never)."""
 
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
         self._workers: dict[tuple[str, str], _Process] = {}
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
-        key = engine, folder
-        if key not in self._workers:
-            self._workers[key] = _Process()
-            self._ask(key, _ready, (function,), SECONDS_TO_LOAD)
-        return self._ask(key, function, args, None if self.timeout is None else self.timeout * times)
+    def call(self, engine: str, function: Callable[..., T], *args: Any, folder: str = "") -> T:
+        with self._worker((engine, folder), function) as worker:
+            return worker.ask(function, (engine, *args), self.timeout)
 
-    def _ask(self, key: tuple[str, str], function: Callable[..., T], args: tuple[Any, ...], limit: float | None) -> T:
+    def each(self, engine: str, function: Callable[..., Iterator[T]], *args: Any) -> Iterator[T]:
+        with self._worker((engine, ""), function) as worker:
+            pieces: tuple[T, ...] = worker.ask(_begin, (engine, function, *args), self.timeout)
+            while pieces:
+                yield pieces[0]
+                pieces = worker.ask(_next, (engine,), self.timeout)
+
+    @contextmanager
+    def _worker(self, key: tuple[str, str], function: Callable[..., object]) -> Generator[_Process]:
+        """The process of an engine, new where there is none; one that is left by an exception is not used again."""
+        worker = self._workers.pop(key, None)
+        if worker is None:
+            worker = _Process()
+            worker.ask(_ready, (key[0], function), SECONDS_TO_LOAD)
         try:
-            return self._workers[key].ask(function, (key[0], *args), limit)
-        except StoppedError:
-            del self._workers[key]
+            yield worker
+        except BaseException:
+            worker.close()
             raise
+        self._workers[key] = worker
 
     def close(self) -> None:
         while self._workers:
@@ -99,15 +122,19 @@ class Apart:
 
 
 class Beside:
-    """Installed engines in this process, and each from a file, and people's own code, in one of its own: whatever that
-    does to its process, end it or change its folder, costs no other engine a row, and the run no report."""
+    """The shipped engines in this process; each from a file or another package, and people's own code, in one of its
+    own: whatever that does to its process, end it or change its folder, costs no other engine a row, and the run no
+    report."""
 
     def __init__(self) -> None:
         self._here, self._apart = Here(), Apart(None)
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
-        host = self._apart if folder or is_file(engine) else self._here
-        return host.call(engine, function, *args, times=times, folder=folder)
+    def call(self, engine: str, function: Callable[..., T], *args: Any, folder: str = "") -> T:
+        host = self._here if shipped(engine) and not folder else self._apart
+        return host.call(engine, function, *args, folder=folder)
+
+    def each(self, engine: str, function: Callable[..., Iterator[T]], *args: Any) -> Iterator[T]:
+        return (self._here if shipped(engine) else self._apart).each(engine, function, *args)
 
     def close(self) -> None:
         self._apart.close()
@@ -123,7 +150,8 @@ class _Process:
     def __init__(self) -> None:
         # -P: the folder that the command was given in must not hide a module of the same name.
         command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # A group of its own: a signal to all of its group reaches it and what it began alone.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
         self._questions = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
         with suppress(BrokenPipeError):  # the first question tells
@@ -159,7 +187,9 @@ class _Process:
         raise StoppedError(f"its process {_died(code)}", timed_out=False)
 
     def close(self) -> None:
-        self._process.kill()
+        if self._process.returncode is None:  # else its number may be another's by now
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._questions, self._answers):
             with suppress(OSError):  # a question that was not read is still in it
@@ -194,17 +224,37 @@ def serve() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     sys.path[:] = pickle.load(questions)
-    memory = Memory()
+    memory, this = Memory(), os.getpid()
     with suppress(EOFError, BrokenPipeError):
         while True:
             function, args = pickle.load(questions)
-            _send(answers, function(*args))
-            memory.give_back(args[:1])
+            answer = function(*args)
+            if os.getpid() != this:
+                os._exit(0)  # an engine has forked it, and the other one answers
+            _send(answers, answer)
+            if not _under_way:
+                memory.give_back(args[:1])
 
 
 def _ready(engine: str, function: Callable[..., object]) -> None:
     """Load the engine; the function came with the module that it lives in."""
     version(engine)
+
+
+_under_way: list[Iterator[Any]] = []  # what a process of `serve` is asked for piece by piece
+
+
+def _begin(engine: str, function: Callable[..., Iterator[T]], *args: Any) -> tuple[T, ...]:
+    """The first piece of what a function yields; empty where there is none."""
+    _under_way.append(function(engine, *args))
+    return _next(engine)
+
+
+def _next(engine: str) -> tuple[Any, ...]:
+    piece = tuple(islice(_under_way[0], 1))
+    if not piece:
+        _under_way.clear()
+    return piece
 
 
 def ignore_interrupts() -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import CommandError
+from ..records.rows import NO_TEXT
 from ..records.verdicts import GRAVITY, VERDICTS, Verdict
 from ..words import counted
 
@@ -210,7 +211,8 @@ def _paths(table: Path) -> dict[Key, Number]:
 def _rows(table: Path) -> Iterator[dict[str, str]]:
     csv.field_size_limit(2**31 - 1)  # a reason may be a long traceback
     with table.open(newline="", encoding="utf-8") as lines:
-        yield from csv.DictReader(lines)
+        for row in csv.DictReader(lines):
+            yield {name: "" if text == NO_TEXT else text for name, text in row.items()}
 
 
 # --- telling -----------------------------------------------------------------------------------------------------

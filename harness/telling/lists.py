@@ -13,7 +13,7 @@ from ..records.evaluation import Unsupported
 from ..running.coverage import Coverage, coverage
 from ..running.loading import loaded, version
 from ..running.selection import select
-from ..running.workers import Beside
+from ..running.workers import Beside, StoppedError
 from ..words import counted
 
 
@@ -31,14 +31,26 @@ def cases_table(cases: Iterable[Case]) -> Table:
 def engines_table(names: Iterable[str]) -> Table:
     """Engines, whether each can run here, and what it runs on."""
     table = _table("engine", "status", "runs on")
-    for name in names:
-        try:
-            loaded(name)
-            status = "ready"
-        except (Unsupported, LoadingError) as reason:
-            status = str(reason)
-        table.add_row(escape(name), escape(status), escape(version(name)))
+    host = Beside()
+    try:
+        for name in names:
+            try:
+                found = host.call(name, _standing)
+            except StoppedError as stopped:
+                found = str(stopped), ""
+            table.add_row(escape(name), *map(escape, found))
+    finally:
+        host.close()
     return table
+
+
+def _standing(name: str) -> tuple[str, str]:
+    """Whether an engine can run, and what on."""
+    try:
+        loaded(name)
+    except (Unsupported, LoadingError) as reason:
+        return str(reason), ""
+    return "ready", version(name)
 
 
 def coverage_of(engine: str, words: Sequence[str]) -> list[Table | str]:

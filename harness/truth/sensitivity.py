@@ -115,11 +115,19 @@ class Sensitivity:
     def _probes(self) -> dict[tuple[Moved, str, Index], Probe]:
         return {}
 
-    def _measured(self, name: str, index: Index, moved: Moved) -> Probe:
+    def carried(self, name: str, index: Index, moved: Moved, off: Mapping[Key, Floats]) -> float:
+        """How far links that are off by so much move one component, to first order."""
+        slopes = self._slopes(name, index, moved)
+        return sum(_reach(slopes[key], far) for key, far in off.items() if key in slopes)
+
+    def _slopes(self, name: str, index: Index, moved: Moved) -> Mapping[Key, Any]:
         sweeps = sweeps_of(self.graph, moved, self._together(name, moved))
-        slopes = sweeps.slopes(
+        return sweeps.slopes(
             {**self._arguments, sweeps.seed: self.cotangent.astype(np.float64), **sweeps.component(name, index)}
         )
+
+    def _measured(self, name: str, index: Index, moved: Moved) -> Probe:
+        slopes = self._slopes(name, index, moved)
         bounds = {key: _reach(slope, self._radii[key]) for key, slope in slopes.items()}
         changed = {key: _reach(slopes[key], radius) for key, radius in self._steady.items() if key in slopes}
         plain = bounds | changed

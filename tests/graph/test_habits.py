@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradaccord.harness.graph.language.habits import ELSEWHERE
+from gradaccord.harness.graph.language.habits import ABSENT, ELSEWHERE
 from gradaccord.harness.graph.operations import OPERATIONS
 
 from ..conftest import assert_told
@@ -52,9 +52,19 @@ EXPRESSIONS: dict[str, tuple[str, str]] = {
     "larger of two": ("‸max(a, b)", "2 operands of `max` `maximum(a, b)`"),
     "smaller of two": ("2 * ‸min(a, b)", "2 operands of `min` `minimum(a, b)`"),
     "axis by position": ("‸max(a * b, 0)", "2 operands of `max` `maximum(a, b)`"),
-    "lambda": ("'a * b * ‸(lambda x: x)(a)'", "a call of no name"),
+    "lambda": ("'a * b * ‸(lambda x: x)(a)'", "`lambda x: x` `define`"),
+    "a list of indices": ("‸take(a, [0, 1]) * b", "3 operands of `take` dtype int64 `x[1]`"),
+    "a precision": ("‸double(a) * b", "it is not there `dtypes`"),
+    "a cast": ("‸a.float32() * b", "it is not there `dtypes`"),
+    "gradients": ("‸gradients(a) * b", "it is not there always computed"),
+    "a Hessian": ("‸hessian(a) * b", "it is not there `derivatives: [tangent, hessian_product]`"),
+    "a function of functions": ("‸map(a) * b", "it is not there functions of functions"),
+    "an optimiser": ("‸adam(a) * b", "it is not there `update`"),
+    "numbers drawn by a module": ("a * b * ‸np.random.normal(3)", "it is not there normal: {seed: 0}"),
+    "what a module alone has": ("a * b * ‸torch.linalg.inv(a)", "it is not there `define`"),
     "lambda alone": ("'a * b * (‸lambda x: x)'", "`lambda x: x` `define`"),
     "comprehension": ("sum(‸[x for x in a]) * b", "comprehension whole arrays"),
+    "thousands of digits": ("a * b * ‸1" + "0" * 5000, "thousands of digits `2.5e30`"),
     "text": ("a * b * ‸'c'", "the text `'c'` without quotes"),
     "formatted text": ("a * b * ‸f'{c}'", "the text `f'{c}'` without quotes"),
     "assignment": ("‸g = a * b", "the assignment `g = a * b` `g: a * b`"),
@@ -178,4 +188,5 @@ def test_a_mistake_is_told_and_nothing_that_it_causes(tmp_path: Path, text: str,
 
 def test_the_names_of_other_libraries_lead_to_operations() -> None:
     assert set(ELSEWHERE.values()) - {"size"} <= set(OPERATIONS)
-    assert not set(ELSEWHERE) & set(OPERATIONS)
+    assert not (set(ELSEWHERE) | set(ABSENT)) & set(OPERATIONS)
+    assert not set(ELSEWHERE) & set(ABSENT)

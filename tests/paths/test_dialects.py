@@ -186,3 +186,20 @@ def test_a_path_whose_worst_number_is_a_scalar_names_a_component_of_its_input() 
 def test_a_definition_travels_to_another_process() -> None:
     found = check("rmsprop", {"momentum": "0.5", "steps": 1}).definition
     assert found.state and pickle.loads(pickle.dumps(found)) == found
+
+
+def test_a_fault_in_an_optimiser_that_shows_the_state_of_another_definition_is_its_own() -> None:
+    """Without a schedule of its momentum nadam keeps no product; where it is off too, it is judged by what it shows."""
+
+    def optimiser(rule: str, settings: Mapping[str, Any], begin: Inputs) -> Advance:
+        step = row_optimiser(rule, {**settings, "momentum_schedule": "none"}, begin)
+
+        def advance(gradients: Inputs) -> Moved:
+            moved = step(gradients)
+            return Moved({name: x + 7 for name, x in moved.parameters.items()}, moved.state)
+
+        return advance
+
+    rows, path = walk("nadam", {}, optimiser)
+    assert {(row.verdict, row.cause, row.setting) for row in rows} == {("wrong", "update", "")}
+    assert path.first is not None and "judge" not in path.first.cause

@@ -14,7 +14,7 @@ from gradaccord.engines.jax.optimisers import optimiser as of_optax
 from gradaccord.engines.pytorch.optimisers import optimiser as of_torch
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.paths.horizon import shaken_path
-from gradaccord.harness.paths.trajectory import trajectory
+from gradaccord.harness.paths.trajectory import judged_path, trajectory
 from gradaccord.harness.reading.case import Case, CaseErrors, load
 from gradaccord.harness.records.evaluation import Advance, Engine, Inputs, Optimiser
 from gradaccord.harness.records.rows import TrajectoryRow
@@ -117,7 +117,8 @@ def test_an_engine_whose_optimiser_knows_no_groups_is_not_blamed(
     update = made.walk("float64")
     assert update is not None
     monkeypatch.setattr(answers, "load", lambda engine: Engine(row_engine.prepare, row_optimiser))
-    rows = answers.walk("backprop", subject(made), update).rows
+    start = subject(made)
+    rows = judged_path(start, "backprop", answers.walk("backprop", start, update), update).rows
     assert {row.verdict for row in rows if row.name != "f"} == {"unsupported"}
     assert "one group of parameters" in rows[-1].cause
 

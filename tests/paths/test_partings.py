@@ -13,7 +13,7 @@ from gradaccord.engines.backprop import prepare
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.paths import parting
 from gradaccord.harness.paths.gaps import gaps, growth
-from gradaccord.harness.paths.horizon import Places
+from gradaccord.harness.paths.horizon import Places, places
 from gradaccord.harness.paths.parting import partings
 from gradaccord.harness.paths.swapped import STEPS, affordable, swapped
 from gradaccord.harness.paths.trajectory import Path, trajectory
@@ -64,7 +64,7 @@ def by(**others: Any) -> Optimiser:
 
 def told(update: Update, optimisers: Mapping[str, Optimiser], paths: Mapping[str, Path]) -> Parting:
     def swap(engine: str, steps: int) -> Places:
-        return swapped(start(), replace(update, steps=steps), optimisers[engine])
+        return places(swapped(start(), replace(update, steps=steps), optimisers[engine]))
 
     (found,) = partings(start(), update, paths, swap)
     return found

@@ -18,7 +18,7 @@ import numpy as np
 import planting
 import second
 import subjects
-from alarms import Kind, explanation, kinds
+from alarms import Kind, explanation, fallen, kinds
 from fakes import FAKES, rows
 from faults import names
 from hypothesis import HealthCheck, given, seed, settings
@@ -34,6 +34,7 @@ from gradaccord.engines import backprop
 from gradaccord.harness.judging.agreement import differs
 from gradaccord.harness.judging.judge import conventions, judge
 from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.truth.beside import beside
 from gradaccord.harness.truth.numbers import to_balls
 from gradaccord.harness.truth.reference import Number
@@ -104,6 +105,23 @@ def test_one_compilation_serves_every_fault_and_none() -> None:
 @pytest.mark.parametrize("fake", FAKES)
 def test_a_fake_engine_is_a_finding(fake: str) -> None:
     assert any(row.finding for row in rows(fake))
+
+
+def test_a_quotient_is_explained_by_the_proof_that_its_divisor_fell_to_0_and_by_nothing_else() -> None:
+    made = RandomGraph({"a": (3,)}, {"d": "gelu(a, approximate='tanh')", "f": "1 / d"})
+    at = replace(made.subject("float32", 1.0, 0), inputs={"a": np.array([-5.6, 0.5, -5.7], np.float32)})
+    sound = backprop.prepare(at.graph, "float32")(at.inputs, at.cotangent)
+    assert list(sound.values["d"] == 0) == [True, False, True]  # tanh is -1 there; the truth is 1e7
+
+    def whys(shown: Evaluation) -> set[str]:
+        rows = judge(at, "x", shown)
+        return {why for kind, _, why in kinds(at.graph, rows, fallen(at, {"x": shown})) if kind.quantity == "value"}
+
+    with np.errstate(all="ignore"):
+        assert whys(sound) == {"fallen"}
+        other = np.array(sound.values["f"])
+        other[1] = np.inf  # not divided by 0 there
+        assert whys(replace(sound, values={**sound.values, "f": other})) == {""}
 
 
 OF_LIARS = [point for point in liars.POINTS if point.statements in ("(1 - cos(x)) / x", "abs(x) ** 3", "prod(x)")]

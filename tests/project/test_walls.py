@@ -69,11 +69,12 @@ NARROW = {
     "harness/records/rows.py": ("graph.node", "records.verdicts"),
     "harness/records/evaluation.py": ("graph", "records.formats", "records.known"),
     "harness/records/known.py": ("graph.node",),
-    "harness/running/workers.py": ("errors", "running.loading", "running.memory", "words"),
+    "harness/running/workers.py": ("errors", "running.loading", "running.memory", "running.offered", "words"),
     "engines/": (
         "words", "graph", "records.evaluation", "records.known", "records.spelling", "records.cotangent", "rules",
         "arithmetic", "hearing",
     ),
+    "reports/html/beside.py": (*REPORTED, "alignment.trail", "hearing.heard", "own.compared"),
     "reports/": REPORTED,
 }  # fmt: skip
 
@@ -96,12 +97,13 @@ FILES = {
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
     "| inputs keys | definitions indices | statements | known | update | case | ledger_file",
-    "judging": "begins choices subject | classify | known together | agreement allowance chain expectation unseen "
-    "| range estimates last_word | judge | certificate second_order | heard",
+    "judging": "begins choices subject triangles | classify | known together "
+    "| agreement allowance chain expectation unseen | range estimates last_word | shadow | judge "
+    "| certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| exchanges omissions orders relations steps tables windows | gradients operands outputs proofs | calls | search "
     "| align | compare",
-    "paths": "arithmetic horizon summary | gaps move | dialects settings | trajectory | planes swapped | parting",
+    "paths": "arithmetic horizon summary | gaps move | dialects ends settings | trajectory | planes swapped | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called coverage | unit | journal place schedule | cluster | pools | run | session | gathered",
     "dialects": "known probing slips | sides | following settled | identify | checking likeness | check remedies "

@@ -1,4 +1,4 @@
-"""What an engine from a file does to its process, its arrays or the truth costs its own rows, and no others."""
+"""What an engine of others does to its process, its arrays or the truth costs its own rows, and no others."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ..conftest import Command
+from ..conftest import Command, packaged
 
 HEAD = """\
-import asyncio, os, sys
+import asyncio, os, signal, sys
 import numpy as np
 from dataclasses import replace
 from gradaccord import Evaluation
@@ -33,31 +33,72 @@ DOES = {
     "raise KeyboardInterrupt": "KeyboardInterrupt at mine.py:",
     "raise GeneratorExit": "GeneratorExit",
     "os.close(0); os.close(1); os._exit(3)": "its process ended with exit status 3",
+    "assert os.getpgid(0) != os.getpgid(os.getppid()); os.kill(0, signal.SIGTERM)": "its process died with signal 15",
     "return Evaluation('undefined', 'no')": "the truth exists: no",
 }
 
 
-@pytest.mark.parametrize("does, said", DOES.items(), ids=map(str, range(len(DOES))))
-def test_it_costs_its_own_rows_alone(does: str, said: str, product: Path, gradaccord: Command) -> None:
+def installed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mine.py`, which stands in that folder, becomes an engine of an installed package."""
+    told = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    packaged(tmp_path, name, told, f"[gradaccord.engines]\n{name} = mine:prepare\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+FROM_A_PACKAGE = {does: DOES[does] for does in ("os._exit(0)", "raise Odd('no')")}
+
+
+@pytest.mark.parametrize(
+    "mine, does, said",
+    [("mine.py", *one) for one in DOES.items()] + [("mine", *one) for one in FROM_A_PACKAGE.items()],
+    ids=map(str, range(len(DOES) + len(FROM_A_PACKAGE))),
+)
+def test_it_costs_its_own_rows_alone(
+    mine: str, does: str, said: str, product: Path, gradaccord: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mine == "mine":
+        installed(mine, product.parent, monkeypatch)
     (product.parent / "mine.py").write_text(f"{HEAD}        {does}\n    return evaluate\n")
-    done = gradaccord("run", product, "--engine", "mine.py", "--engine", "backprop", "--dtype", "float64")
+    done = gradaccord("run", product, "--engine", mine, "--engine", "backprop", "--dtype", "float64")
     report = product.parent / "gradaccord-report"
     rows = pd.read_csv(report / "results.csv")
-    mine = rows[rows.engine == "mine.py"].iloc[0]
-    assert (mine["verdict"], mine["finding"]) == ("failed", True)
-    assert said in str(mine["reason"])
+    own = rows[rows.engine == mine].iloc[0]
+    assert (own["verdict"], own["finding"]) == ("failed", True)
+    assert said in str(own["reason"])
     assert set(rows[rows.engine == "backprop"].verdict) == {"agree"}
     assert done.returncode == 1
     assert json.loads((report / "run.json").read_text())["units_left"] == 0
 
 
-def test_another_folder_is_its_own(product: Path, gradaccord: Command) -> None:
-    does = "os.chdir('/'); return sound(inputs, cotangent)"
-    (product.parent / "mine.py").write_text(f"{HEAD}        {does}\n    return evaluate\n")
-    done = gradaccord("run", product.name, "--engine", "mine.py", "--engine", "backprop")
-    rows = pd.read_csv(product.parent / "gradaccord-report" / "results.csv")
-    assert set(rows[rows.engine == "mine.py"].verdict) == {"agree"}
+@pytest.mark.parametrize("mine", ["mine.py", "mine"])
+def test_what_it_changes_of_its_process_is_its_own(
+    mine: str, product: Path, gradaccord: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder, signals, modes of floating-point numbers (here, that an overflow raises), and a fork of it."""
+    installed("mine", product.parent, monkeypatch)
+    product.write_text("name: product\ninputs: {a: 1000}\ngraph: {y: exp(a) * 0}\n")
+    does = "os.chdir('/'); np.seterr(all='raise'); signal.signal(signal.SIGTERM, signal.SIG_IGN); os.fork()"
+    (product.parent / "mine.py").write_text(
+        f"{HEAD}        shown = sound(inputs, cotangent)\n        {does}\n        return shown\n    return evaluate\n"
+    )
+    alone = gradaccord("run", product.name, "--engine", "backprop", "--dtype", "float64", "--out", "alone")
+    done = gradaccord("run", product.name, "--engine", mine, "--engine", "backprop", "--dtype", "float64")
+    rows, others = (pd.read_csv(product.parent / out / "results.csv") for out in ("gradaccord-report", "alone"))
+    sound = rows[rows.engine == "backprop"].reset_index(drop=True)
+    assert sound.drop(columns="seconds").equals(others.drop(columns="seconds"))
+    assert done.returncode == alone.returncode
+    assert set(rows[rows.engine == mine].verdict) == set(sound.verdict)
+
+
+def test_one_that_ends_whoever_imports_it_is_listed(
+    product: Path, gradaccord: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("mine", product.parent, monkeypatch)
+    (product.parent / "mine.py").write_text("import os\nos._exit(4)\n")
+    done = gradaccord("engines")
     assert done.returncode == 0
+    assert "its process ended with exit status 4" in " ".join(done.stdout.split())
+    assert "NumPy" in done.stdout
 
 
 @pytest.mark.parametrize("factor, verdict", [(7, "unstable"), (1, "agree")])

@@ -46,7 +46,8 @@ def test_an_entry_that_does_not_come_true_is_a_finding_at_its_place(
         (ENTRY.replace("QUANTITY", "term, name: z"), "undefined name `z`"),
         (ENTRY, "mine.yaml:2:57: `QUANTITY` as `quantity`."),
         ("acept: []\n", "unknown key `acept`"),
-        ("", "the file is empty"),
+        ("", "the file is empty.\n  Expected a mapping with `accept`."),
+        ("- {case: product}\n", "the file holds a list.\n  Expected a mapping with `accept`."),
     ],
 )
 def test_a_mistake_in_the_file_is_told_at_its_place(

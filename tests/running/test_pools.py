@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from importlib.metadata import distribution
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from shutil import copy
@@ -35,7 +36,7 @@ from gradaccord.harness.running.schedule import AHEAD, Schedule, cost
 from gradaccord.harness.running.unit import Unit
 from gradaccord.harness.running.workers import Apart
 
-from ..conftest import PRODUCT, Command, engine_file
+from ..conftest import PRODUCT, Command, engine_file, packaged
 
 CASES = Path(__file__).parent.parent.parent / "cases"
 ENGINES = ("backprop", "finite_difference")
@@ -44,18 +45,18 @@ DIES, HANGS = engine_file("dies_in_float32"), engine_file("hangs")
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[str], str]]:
-    """Installs an engine for tests as a package of that name, so that it lives in the processes that do units."""
+    """Installs an engine for tests as one of this project's own, which live in the processes that do units."""
 
     def forget() -> None:
         for known in (offered.entries, offered.installed, offered._all, loaded):
             known.cache_clear()
 
     def installed(name: str) -> str:
-        site = tmp_path / "site"
-        about = site / f"{name}-1.0.dist-info"
-        about.mkdir(parents=True)
-        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (about / "entry_points.txt").write_text(f"[gradaccord.engines]\n{name} = {name}:prepare\n")
+        site, ours = tmp_path / "site", distribution("gradaccord")
+        about = f"Metadata-Version: 2.1\nName: gradaccord\nVersion: {ours.version}\n"
+        group = "[gradaccord.engines]\n"
+        entries = (ours.read_text("entry_points.txt") or "").replace(group, f"{group}{name} = {name}:prepare\n")
+        packaged(site, "gradaccord", about, entries)
         copy(engine_file(name), site)
         monkeypatch.syspath_prepend(site)
         forget()

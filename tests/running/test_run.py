@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
@@ -17,17 +16,14 @@ from gradaccord.harness.records.outcome import Outcome
 from gradaccord.harness.records.rows import Row
 from gradaccord.harness.records.settings import Settings
 from gradaccord.harness.records.tally import Tally
-from gradaccord.harness.running.answers import walk
 from gradaccord.harness.running.loading import checked, version
 from gradaccord.harness.running.loading import loaded as load_engine
 from gradaccord.harness.running.offered import installed
 from gradaccord.harness.running.run import run, units
-from gradaccord.harness.running.unit import outcome as run_unit
 from gradaccord.harness.running.workers import Apart, StoppedError
 
 from ..conftest import PRODUCT, engine_file
 
-T = TypeVar("T")
 BENT = engine_file("spoils") + ":bent"
 
 
@@ -189,6 +185,12 @@ def double(engine: str, number: int) -> int:
     return 2 * number
 
 
+def counting(engine: str, count: int) -> Iterator[int]:
+    for number in range(count):
+        time.sleep(60 if number > 10 else 0)
+        yield number
+
+
 def test_a_worker_that_died_or_hung_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(
         Path(__file__).parent.parent.parent
@@ -201,9 +203,13 @@ def test_a_worker_that_died_or_hung_is_replaced(monkeypatch: pytest.MonkeyPatch)
         assert not died.value.timed_out
         with pytest.raises(StoppedError, match="no answer within 2 seconds") as hung:
             host.call("backprop", double, 60)
-        with pytest.raises(StoppedError, match="no answer within 3 seconds"):
-            Apart(1.5).call("backprop", double, 60, times=2)
         assert hung.value.timed_out
+        assert [*host.each("backprop", counting, 3)] == [0, 1, 2]
+        pieces = host.each("backprop", counting, 60)
+        assert next(pieces) == 0
+        assert host.call("backprop", double, 6) == 12  # beside one that is under way
+        with pytest.raises(StoppedError, match="no answer within 2 seconds"):
+            list(pieces)
         assert host.call("backprop", double, 5) == 10
     finally:
         host.close()
@@ -222,25 +228,33 @@ def test_a_defect_of_the_judge_is_a_row_that_blames_the_judge(
     assert own[0].finding
 
 
-class StopsOnPaths:
-    """A host on which every trajectory runs out of time."""
+HANGS_MIDWAY = """\
+import time
+from gradaccord.engines import backprop
+def prepare(graph, dtype):
+    sound, asked = backprop.prepare(graph, dtype), []
+    def evaluate(inputs, cotangent):
+        asked.append(1)
+        time.sleep(60 if len(asked) == 2 + 3 else 0)  # two answers, then the third step of a path
+        return sound(inputs, cotangent)
+    return evaluate
+"""
 
-    def call(self, engine: str, function: Callable[..., T], *args: Any, times: int = 1, folder: str = "") -> T:
-        if function is walk:
-            assert times == 4, "a path of three steps asks an engine four times"
-            raise StoppedError("no answer within 2 seconds: its process was stopped", timed_out=True)
-        return function(engine, *args)
 
-    def close(self) -> None:
-        pass
-
-
-def test_a_trajectory_that_hangs_is_a_finding_and_costs_no_other_number(tmp_path: Path) -> None:
-    case = made(tmp_path, PRODUCT + "update: {rule: ascent, step_size: 0.1, steps: 3}\n")
-    found = run_unit(units([case])[0], ["backprop"], StopsOnPaths())
-    assert [(row.verdict, row.finding) for row in found.trajectories] == [("timed out", True)]
-    assert found.summaries[0].first is not None
+def test_a_step_that_hangs_costs_the_steps_after_it_alone(tmp_path: Path) -> None:
+    """A path of ten thousand steps is given no more time for one than another."""
+    case = made(tmp_path, PRODUCT + "update: {rule: ascent, step_size: 0.5, steps: 10000}\n")
+    (tmp_path / "mine.py").write_text(HANGS_MIDWAY)
+    (found,) = run(units([case], ["float64"]), Settings((f"{tmp_path}/mine.py",), timeout=3.0))
+    steps = {(row.step, row.name): row for row in found.trajectories}
+    assert {row.verdict for (step, _), row in steps.items() if step < 3} == {"agree"}
+    assert [steps[step, "a"].value for step in (1, 2)] == [3.5, 5.5]  # by hand, as below
+    assert {(row.step, row.verdict, row.finding) for (_, name), row in steps.items() if name in "ab"} == {
+        (1, "agree", False), (2, "agree", False), (3, "timed out", True),
+    }  # fmt: skip
+    assert steps[3, "a"].cause == "no answer within 3 seconds: its process was stopped"
     assert {row.verdict for row in found.rows} == {"agree"}
+    assert found.summaries[0].first is not None
 
 
 def test_a_trajectory_has_a_row_for_each_step_and_input(tmp_path: Path) -> None:

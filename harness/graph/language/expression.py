@@ -42,6 +42,7 @@ COMPARE: Mapping[type[ast.cmpop], str] = {
 
 
 LAMBDA = re.compile(r"\blambda(?=\s*=[^=])")
+LONG = re.compile(r"[0-9]{4301,}")  # digits of an integer, which Python refuses
 
 
 class ExpressionError(GraphError):
@@ -62,6 +63,9 @@ def parsed(text: str) -> ast.Module:
     except SyntaxError as error:
         if "too many nested" in error.msg:
             raise ExpressionError(_too_deep(), (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)) from None
+        if long := LONG.search(text.strip()):
+            wrong = GraphError("a number of thousands of digits", "one such as `2.5e30`")
+            raise ExpressionError(wrong, 0, long.start()) from None
         if named := LAMBDA.search(text.strip()):
             wrong = GraphError("`lambda` as a parameter", "a name that is no word of Python's", "write `lambd=`")
             raise ExpressionError(wrong, 0, named.start()) from None

@@ -48,6 +48,11 @@ ELSEWHERE: Mapping[str, str] = {
 DEFINED = "`define` gives it a meaning, and `native` names a framework's function for it"
 DATA = "numbers are inputs: drawn, or by a formula in the indices, as in {shape: [3], formula: i}"
 RANDOM = "a case is the same each time: draw an input, as in {shape: [3], normal: {seed: 0}}"
+COMPUTED = "the gradient is always computed, and `expect` may know it"
+FURTHER = "`derivatives: [tangent, hessian_product]` asks for it"
+PRECISIONS = "the whole case runs in each precision of its `dtypes`"
+FUNCTIONS = "there are no functions of functions: operations work on whole arrays, steps are written out"
+UPDATES = "`update` names a rule, as in {rule: adam, step_size: 0.1, steps: 10}"
 INDICES = "indices are inputs of dtype int64, which `take` reads"
 # What is not in the vocabulary although everybody knows it, with what to do instead.
 ABSENT: Mapping[str, str] = {
@@ -71,8 +76,13 @@ ABSENT: Mapping[str, str] = {
     "chunk": "a part is a slice, as in `x[0:2]`",
     "unbind": "a part is a slice, as in `x[0]`",
     "cube": "write `x ** 3`",
-    "gradient": "the gradient is always computed, and `expect` may know it",
-    "grad": "the gradient is always computed, and `expect` may know it",
+    **dict.fromkeys(("gradient", "gradients", "grad", "grads", "backward", "value_and_grad", "vjp"), COMPUTED),
+    **dict.fromkeys(("hessian", "jacobian", "jacfwd", "jacrev", "jvp", "hvp"), FURTHER),
+    **dict.fromkeys(
+        ("double", "half", "fp16", "fp32", "fp64", "bf16", "float16", "float32", "float64", "bfloat16"), PRECISIONS
+    ),
+    **dict.fromkeys(("lambda", "map", "vmap", "scan", "cond", "while_loop", "fori_loop", "jit", "eval"), FUNCTIONS),
+    **dict.fromkeys(("sgd", "adam", "adamw", "rmsprop", "momentum", "optimizer", "step"), UPDATES),
     "quick_gelu": "write `x * sigmoid(1.702 * x)`",
     "gelu_tanh": "write `gelu(x, approximate='tanh')`",
 }  # fmt: skip
@@ -133,6 +143,8 @@ def refused(tree: ast.AST) -> GraphError:
             return _dotted(text, value, name, list(map(short, [*operands, *keywords])))
         case ast.Attribute(value, name):
             return _dotted(text, value, name, None)
+        case ast.Call(ast.Lambda() as function):
+            return refused(function)
         case ast.Call():
             return GraphError(f"{text}, a call of no name", LANGUAGE, "a product is written with `*`")
         case ast.Lambda():
@@ -163,6 +175,8 @@ def _dotted(text: str, value: ast.expr, name: str, operands: list[str] | None) -
     if module and operands is None and name in ("pi", "e", "inf"):
         return GraphError(text, "a name without a module", f"write `{name}`")
     words = operands or []
+    if name in ABSENT:
+        return GraphError(text, LANGUAGE, f"`{name}` is not there: {ABSENT[name]}")
     right = known_as(name, ("size",))
     remedy = (
         f"write `{right}({', '.join(words if module else [short(value), *words])})`"

@@ -1,0 +1,99 @@
+"""Steps that divide by what may be 0 in a precision: no ball of what rounding may do is finite there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradaccord.engines.backprop import prepare
+from gradaccord.harness.paths.trajectory import trajectory
+from gradaccord.harness.records.evaluation import DTYPES, Advance, Array, Inputs, Moved
+from gradaccord.harness.records.rows import TrajectoryRow
+from gradaccord.harness.rules.optimiser import row_optimiser
+from gradaccord.harness.rules.update import check
+
+from ..subject import subject
+
+STARTS = {"zero": [0.0], "tiny": [1e-4]}  # one number alone, by which no setting is solved for
+
+
+def walked(rule: str, dtype: str, start: str, number: float | None) -> list[TrajectoryRow]:
+    """One step of the rule's row; where that has no number, `number` stands there, or where it was before."""
+    about = subject("sum(square(a)) * 1e-3", dtype, a=STARTS[start])
+
+    def optimiser(name: str, settings: Mapping[str, Any], begin: Inputs) -> Advance:
+        step = row_optimiser(name, settings, begin)
+
+        def advance(gradients: Mapping[str, Array]) -> Moved:
+            moved = step(gradients)
+            x = moved.parameters["a"].astype(np.float64)
+            instead = begin["a"].astype(np.float64) if number is None else number
+            return Moved({"a": np.where(np.isfinite(x), x, instead).astype(DTYPES[dtype])}, moved.state)
+
+        return advance
+
+    rows = trajectory(about, "x", prepare(about.graph, dtype), check(rule, {"steps": 1}), optimiser).rows
+    return [row for row in rows if row.name == "a"]
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("rule", ["adam", "rmsprop", "adagrad", "nadam", "amsgrad", "adamax", "adabelief"])
+def test_garbage_where_an_eps_may_be_0_is_found(rule: str, start: str) -> None:
+    for garbage in (7.0, 0.25, np.nan):
+        sound = {row.value for row in walked(rule, "float16", start, None)}
+        (row,) = walked(rule, "float16", start, garbage)
+        assert row.finding or row.value in sound  # of adamax every number is finite at `tiny`
+
+
+@pytest.mark.parametrize("rule", ["adam", "rmsprop", "adagrad", "nadam", "amsgrad", "adamax", "adabelief"])
+def test_to_stay_where_there_is_no_gradient_is_sound(rule: str) -> None:
+    assert not any(row.finding for row in walked(rule, "float16", "zero", None))
+
+
+@pytest.mark.parametrize("dtype, verdict", [("float32", "agree"), ("bfloat16", "failed")])
+def test_a_scalar_of_the_state_has_single_precision_at_least(dtype: str, verdict: str) -> None:
+    about = subject("sum(square(a))", a=[0.5, 1.0])
+
+    def optimiser(name: str, settings: Mapping[str, Any], begin: Inputs) -> Advance:
+        step = row_optimiser(name, settings, begin)
+
+        def advance(gradients: Mapping[str, Array]) -> Moved:
+            moved = step(gradients)
+            coarse = {key: p.astype(DTYPES[dtype]) for key, p in moved.state["p"].items()}
+            return Moved(moved.parameters, {**moved.state, "p": coarse})
+
+        return advance
+
+    rows = trajectory(about, "x", prepare(about.graph, "float64"), check("nadam", {"steps": 1}), optimiser).rows
+    assert {row.verdict for row in rows if row.name == "a"} == {verdict}
+
+
+@pytest.mark.parametrize("rule", ["adam", "nadam", "lamb"])
+@pytest.mark.parametrize("factor", [-1, 0, 3])
+def test_a_second_moment_of_garbage_is_found_in_bfloat16(rule: str, factor: int) -> None:
+    """0.999 is 1 there, and 1 - 0.999 all the same 0.001."""
+    about = subject("sum(square(a))", "bfloat16", a=[0.5])
+
+    def walk(by: int) -> list[TrajectoryRow]:
+        def optimiser(name: str, settings: Mapping[str, Any], begin: Inputs) -> Advance:
+            step = row_optimiser(name, settings, begin)
+
+            def advance(gradients: Mapping[str, Array]) -> Moved:
+                moved = step(gradients)
+                v = {key: (by * x.astype(np.float64)).astype(x.dtype) for key, x in moved.state["v"].items()}
+                return Moved(moved.parameters, {**moved.state, "v": v})
+
+            return advance
+
+        update = check(rule, {"steps": 1})
+        return [
+            row
+            for row in trajectory(about, "x", prepare(about.graph, "bfloat16"), update, optimiser).rows
+            if row.finding
+        ]
+
+    assert not walk(1)
+    assert [row.cause for row in walk(factor)] == ["state v"]
