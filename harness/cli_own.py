@@ -158,8 +158,9 @@ def new(path: Path, function: str, made_by: str) -> None:
 )  # fmt: skip
 @click.option("--no-judge", is_flag=True, help="Do not judge the links of either run where both are the same.")
 @click.option(
-    "--out", "-o", default="", type=click.Path(), metavar="FILE.md", help="Write the comparison as Markdown too."
-)
+    "--out", "-o", default="", type=click.Path(), metavar="FILE",
+    help="Write the comparison too: to FILE.html with both graphs side by side, to another as Markdown.",
+)  # fmt: skip
 @click.option("--quiet", "-q", is_flag=True, help="Tell the first line alone, and errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 @options.reports_errors

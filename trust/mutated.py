@@ -123,10 +123,13 @@ def _placed(heard: Heard, side: str) -> Heard:
 
 
 def _outcome(name: str, original: Heard, port: Heard, graph: Graph, mutation: Mutation) -> Outcome | None:
-    """None where the numbers of the mutated graph are no numbers."""
+    """None where the numbers of the mutated graph are no numbers, or shapes do not fit inside of a definition."""
     changed = replace(port, graph=graph)
-    with np.errstate(all="ignore"):
-        before, after = _before(name), _outputs(changed)
+    try:
+        with np.errstate(all="ignore"):
+            before, after = _before(name), _outputs(changed)
+    except ValueError:
+        return None
     if not all(np.isfinite(x).all() for x in after):
         return None
     if all(_same(x, y) for x, y in zip(before, after, strict=True)):

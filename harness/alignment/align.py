@@ -12,7 +12,7 @@ from .proofs import proof
 from .proposals import Proposal, Question
 from .search import chosen
 from .side import Side
-from .trail import Pair, trail
+from .trail import Pair, Run, run, trail
 
 ROUNDS = 24  # divergences that are repaired one after another
 
@@ -26,6 +26,7 @@ class Alignment:
     divergences: tuple[Divergence, ...]
     layouts: tuple[str, ...] = ()
     trail: tuple[Pair, ...] = ()
+    runs: tuple[Run, ...] = ()  # where they part, as both were before any repair
 
     @property
     def same(self) -> bool:
@@ -37,9 +38,11 @@ def align(a: Heard, b: Heard) -> Alignment:
     here, there = Side.of(a), Side.of(b)
     found: list[Divergence] = []
     before: tuple[Pair, ...] = ()
+    match = Match(here, there)
+    runs = run(match), run(match.back)
     odd = outputs.other_outputs(here, there)
     if odd is not None:
-        return Alignment(here, there, (odd,))
+        return Alignment(here, there, (odd,), runs=runs)
     for k in range(ROUNDS):
         match = Match(here, there)
         apart = list(outputs.apart(here, there))
@@ -61,7 +64,7 @@ def align(a: Heard, b: Heard) -> Alignment:
             there = there.repaired(change.changes)
         else:
             here = here.repaired(change.changes)
-    return Alignment(here, there, tuple(found), tuple(outputs.layouts(here, there)), before)
+    return Alignment(here, there, tuple(found), tuple(outputs.layouts(here, there)), before, runs)
 
 
 def _add(found: list[Divergence], new: Divergence) -> None:

@@ -14,7 +14,7 @@ from .align import Alignment, align
 from .difference import Divergence
 from .exercised import not_exercised
 from .matching import Match, laid_out
-from .trail import Pair, trail
+from .trail import Pair, Run, trail
 
 POINTS = ("your own numbers", "random numbers")
 
@@ -31,6 +31,7 @@ class Comparison:
     digits: float
     not_exercised: tuple[str, ...]
     not_compared: tuple[str, ...]
+    runs: tuple[Run, ...] = ()  # of `a` and of `b`, at that point
 
     @property
     def same(self) -> bool:
@@ -44,21 +45,23 @@ def compare(a: Sequence[Heard], b: Sequence[Heard]) -> Comparison:
     idle: list[set[str]] = []
     digits, layouts = inf, tuple[str, ...]()
     left: tuple[str, ...] | None = None
+    runs: tuple[Run, ...] = ()
     for k in reversed(range(len(a))):
         point = POINTS[min(k, 1)]
         found = align(a[k], b[k])
+        runs = found.runs
         if not found.same:
-            return Comparison(found.divergences, point, found.trail, found.layouts, 0.0, (), ())
+            return Comparison(found.divergences, point, found.trail, found.layouts, 0.0, (), (), runs)
         match = Match(found.a, found.b)
         apart, missing = gradients.compared(found.a, found.b, inputs)
         if apart:
-            return Comparison(tuple(apart), point, tuple(trail(match)), found.layouts, 0.0, (), ())
+            return Comparison(tuple(apart), point, tuple(trail(match)), found.layouts, 0.0, (), (), runs)
         names = tuple(found.a.label(name) for name in missing)
         layouts, left = layouts or found.layouts, names if left is None else tuple(one for one in left if one in names)
         idle.append(set(not_exercised(match)))
         digits = min(digits, _digits(found))
     kept = [said for said in sorted(idle[0]) if all(said in one for one in idle)]
-    return Comparison((), "", (), layouts, digits, tuple(kept), left or ())
+    return Comparison((), "", (), layouts, digits, tuple(kept), left or (), runs)
 
 
 def _digits(found: Alignment) -> float:

@@ -1,12 +1,13 @@
-"""The calls that both sides made alike before they part, side by side."""
+"""The calls that both sides made alike before they part, side by side, and either run as a picture of it needs it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..graph.graph import Graph
 from ..hearing.heard import Place
 from . import wording
 from .matching import Match
@@ -21,6 +22,31 @@ class Pair:
     call_a: str
     call_b: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One side's calls as its user made them. By node: what its user calls an input, where it stands, and its first
+    numbers; `alike` are those whose numbers the other side has too."""
+
+    graph: Graph
+    names: Mapping[str, str]
+    places: Mapping[str, Place]
+    numbers: Mapping[str, str]
+    alike: frozenset[str]
+
+
+def run(match: Match) -> Run:
+    """This side beside the other."""
+    heard, here = match.here.heard, match.here
+    there = [node.name for node in heard.graph.nodes if node.name in here.numbers]
+    return Run(
+        heard.graph,
+        heard.names,
+        heard.places,
+        {name: first_of(here.numbers[name]) for name in there},
+        frozenset(name for name in there if match.known(name)),
+    )
 
 
 def trail(match: Match, until: str = "") -> Iterator[Pair]:

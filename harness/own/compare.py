@@ -94,7 +94,8 @@ def compared(
         checked = [judged(one, each.framework, each.points[0].heard) for one, each in pairs if one is not None]
     kept = matching(first.points[-1].state, second.points[-1].state) if second.points[-1].state else None
     seconds = {**(heard or {}), "aligned": aligned - start, "judged": perf_counter() - aligned}
-    return Compared(first.name, second.name, found, kept, guessed, tuple(checked), seconds)
+    names = frozenset(first.points[-1].state), frozenset(second.points[-1].state)
+    return Compared(first.name, second.name, found, kept, guessed, tuple(checked), seconds, names)
 
 
 def _runs(one: Take) -> list[Heard]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isinf
 from typing import Any, Self
@@ -15,6 +15,7 @@ from ..alignment.compare import Comparison
 from ..alignment.difference import Divergence
 from ..alignment.parameters import Matching
 from ..hearing.heard import Place
+from ..running.offered import PAGES, entries
 from ..words import counted
 from .checked import Checked
 from .shown import Shown
@@ -29,7 +30,7 @@ class Compared(Shown):
 
     `checked` are the verdicts on either run, link by link, where both are the same computation: what is left of a
     difference is rounding, a convention or a defect that a finding names. `parameters` says what those of `b` are made
-    of; `guessed`, that no conversion was given.
+    of; `guessed`, that no conversion was given; `parameter_names` are either side's own.
     """
 
     a: str
@@ -39,6 +40,7 @@ class Compared(Shown):
     guessed: bool = False
     checked: tuple[Checked, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    parameter_names: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     @property
     def same(self) -> bool:
@@ -67,11 +69,16 @@ class Compared(Shown):
             lines += [f"{number}. **{_cell(str(one))}**" + (f" ({one.times} times)" if one.times > 1 else "")]
             lines += [f"   - proof: {_cell(one.proof)}"] if one.proof else []
             lines += [f"   - {name}: {_cell(str(place))}" for name, place in (("a", one.a), ("b", one.b)) if place.file]
-        lines += [f"- {_cell(str(text))}" for text in self._left()]
+        lines += [f"- {_cell(text)}" for text in self.left]
         if self.parameters and self.parameters.counterparts:
             lines += ["", f"| {_cell(self.b)} | {_cell(self.a)} |", "|---|---|"]
             lines += [f"| {_cell(one.name)} | {_cell(one.words)} |" for one in self.parameters.counterparts]
         return "\n".join(lines).rstrip() + "\n"
+
+    def html(self) -> str:
+        """The comparison as a page for a browser, with both graphs side by side up to where they part."""
+        page: Callable[[Compared], str] = entries(PAGES)["html"].load()
+        return page(self)
 
     @property
     def sound(self) -> bool:
@@ -120,6 +127,11 @@ class Compared(Shown):
         if self.guessed and self.parameters:
             yield Text("\nparameters, matched by their numbers:", style="bold")
             yield self.table()
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What else is to be known, a line each: parameters that went astray, what was not exercised, findings."""
+        return tuple(map(str, self._left()))
 
     @property
     def headline(self) -> str:

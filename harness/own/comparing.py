@@ -38,6 +38,6 @@ def _named(address: str) -> Any:
 
 
 def write_page(compared: Compared, path: Path) -> None:
-    """The comparison as Markdown."""
+    """The comparison as HTML where the file's name ends so, as Markdown elsewhere."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(compared.markdown(), encoding="utf-8")
+    path.write_text(compared.html() if path.suffix == ".html" else compared.markdown(), encoding="utf-8")

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 ENGINES = "gradaccord.engines"
 VARIANTS = "gradaccord.variants"  # of engines, for derivatives along a direction alone
 REPORTS = "gradaccord.reports"
+PAGES = "gradaccord.pages"  # of what people compare in Python
 LISTENERS = "gradaccord.listeners"
 SHIPPED = "gradaccord"  # the distribution whose engines are this project's own
 DEFAULT = ("backprop", "torch", "jax", "jax:jit", "finite_difference")

@@ -9,9 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...harness.graph.graph import Graph
 from ...harness.records.verdicts import SEVERITY, Verdict
-from ...harness.telling.mermaid import Box, boxes
+from ...harness.telling.mermaid import Box
 
 LARGEST = 40  # boxes that are drawn
 NEAR = 2  # uses away from a step that is marked
@@ -46,12 +45,17 @@ class Drawing:
     left_out: int  # boxes that are not drawn
 
 
-def draw(graph: Graph, beside: Mapping[str, str], verdicts: Mapping[str, Verdict], guilty: Collection[str]) -> Drawing:
-    """The drawing of a graph. `beside`: what else is told of a node; `verdicts`: the gravest at a node; `guilty`: those
-    whose own step is off."""
-    whole = boxes(graph)
+def draw(
+    whole: Sequence[Box],
+    beside: Mapping[str, str],
+    verdicts: Mapping[str, Verdict],
+    guilty: Collection[str],
+    output: str,
+) -> Drawing:
+    """The drawing of a graph's boxes. `beside`: what else is told of a node; `verdicts`: the gravest at a node;
+    `guilty`: those whose own step is off."""
     off = {box.name for box in whole if not {box.name, *box.inner}.isdisjoint(guilty)}
-    kept = _kept(whole, off, graph.output.name)
+    kept = _kept(whole, off, output)
     shown = [box for box in whole if box.name in kept]
     lines = {box.name: tuple(_folded(box.text)) for box in shown}
     every = [line for box in shown for line in (*lines[box.name], beside.get(box.name, ""))]

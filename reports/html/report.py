@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-
-import jinja2
-from markupsafe import Markup
 
 from ...harness.records.outcome import About, Outcome
 from ...harness.records.paths import Summary
 from ...harness.records.rows import NOT_ENGINES, Row
 from ...harness.records.tally import Tally
-from ...harness.records.verdicts import VERDICTS, Verdict
+from ...harness.records.verdicts import VERDICTS
 from ...harness.telling.causes import Cause, causes
 from ...harness.telling.findings import engines_first, told
-from ...harness.words import counted, visible
+from ...harness.words import visible
 from ..agreement import HEAD, Agreement
 from ..whole import put
-from .sheets import Gathered, coded, gathered, where
-
-ROOM = Path(__file__).parent
+from .sheets import Gathered, gathered, where
+from .templates import template
 
 
 class HtmlReport:
@@ -53,8 +47,10 @@ class HtmlReport:
         found = causes(self._found, about, self._paths)
         counts = engines_first(self._tally.verdicts)
         engines = [engine for engine in counts if engine not in NOT_ENGINES]
-        return _template().render(
+        return template("page.html").render(
             about=about,
+            where=where,
+            engines_of=_engines,
             finished=finished,
             causes=[(cause, told(cause.smallest, about)) for cause in found],
             new=sum(not cause.known for cause in found),
@@ -67,30 +63,6 @@ class HtmlReport:
             agreement=self._agreement.tables(),
             sheets=gathered(about.cases, self._cases, about),
         )
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROOM), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    filters: dict[str, Callable[..., str]] = {"coded": _coded, "slug": _slug, "where": where, "engines": _engines}
-    environment.filters.update(filters)
-    return environment.get_template("page.html", globals={"counted": counted, "text_of": _file})
-
-
-def _coded(text: str) -> Markup:
-    return Markup(coded(text))
-
-
-def _slug(verdict: Verdict) -> str:
-    return verdict.replace(" ", "-")
-
-
-def _file(name: str) -> Markup:
-    """A file of this room, as it is: style and scripts stand in the page itself."""
-    return Markup((ROOM / name).read_text(encoding="utf-8"))
 
 
 def _engines(cause: Cause) -> str:

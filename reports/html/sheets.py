@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from html import escape
 
 from ...harness.graph.language.printing import text_of
 from ...harness.records.outcome import Asked, CaseSummary, Outcome
@@ -13,6 +12,7 @@ from ...harness.records.paths import Summary
 from ...harness.records.rows import NOT_ENGINES, LinkName, PairRow, Row, component
 from ...harness.records.verdicts import GRAVITY, SEVERITY, Verdict
 from ...harness.telling.findings import Entry, Told, at_point, entries, numbers, told
+from ...harness.telling.mermaid import boxes
 from .drawing import Drawing, draw
 from .plotting import Plot, plot
 
@@ -104,7 +104,7 @@ class Gathered:
         findings = [_finding(entry, asked) for entry in entries(self.notable)]
         findings.sort(key=lambda finding: (not finding.new, not finding.accepted, -GRAVITY[finding.verdict]))
         state = "new" if any(f.new for f in findings) or any(path.first for path in self.paths) else ""
-        drawing = None if case.code else draw(case.graph, self._beside(case), self.worst, self.guilty)
+        drawing = None if case.code else self._drawing(case)
         statements = [f"{name}: {text}" for name, text in text_of(case.graph).items()]
         cut = [f"# and {len(statements) - STATEMENTS:,} more"] * (len(statements) > STATEMENTS)
         return Sheet(
@@ -122,6 +122,9 @@ class Gathered:
             pairs=tuple(sorted(self.pairs.values(), key=lambda pair: -pair.ulps)[:PAIRS]),
             again=asked.settings.again(case.address),
         )
+
+    def _drawing(self, case: CaseSummary) -> Drawing:
+        return draw(boxes(case.graph), self._beside(case), self.worst, self.guilty, case.graph.output.name)
 
     def _beside(self, case: CaseSummary) -> dict[str, str]:
         """Of each number its value and its adjoint, where there is one number alone."""
@@ -144,12 +147,6 @@ def _finding(entry: Entry, asked: Asked) -> Finding:
 def where(pair: PairRow) -> str:
     """The number in which two engines differ most."""
     return f"{pair.quantity} of {pair.name}{component(pair.index)}, {at_point(pair.dtype, pair.point)}"
-
-
-def coded(text: str) -> str:
-    """Plain text as HTML; what stands in back quotes is code."""
-    parts = [escape(part) for part in text.split("`")]
-    return "".join(f"<code>{part}</code>" if k % 2 else part for k, part in enumerate(parts))
 
 
 def gathered(cases: Iterable[CaseSummary], found: Mapping[str, Gathered], asked: Asked) -> list[Sheet]:

@@ -65,7 +65,9 @@ def test_every_dependency_is_pinned_inside_its_range() -> None:
             assert not version.is_prerelease and not version.local
 
 
-@pytest.mark.parametrize("group", ["gradaccord.engines", "gradaccord.reports", "pytest11", "console_scripts"])
+@pytest.mark.parametrize(
+    "group", ["gradaccord.engines", "gradaccord.reports", "gradaccord.pages", "pytest11", "console_scripts"]
+)
 def test_every_entry_point_leads_somewhere(group: str) -> None:
     own = [entry for entry in entry_points(group=group) if entry.dist is not None and entry.dist.name == "gradaccord"]
     assert own

@@ -74,6 +74,7 @@ NARROW = {
         "words", "graph", "records.evaluation", "records.known", "records.spelling", "records.cotangent", "rules",
         "arithmetic", "hearing",
     ),
+    "reports/html/beside.py": (*REPORTED, "alignment.trail", "hearing.heard", "own.compared"),
     "reports/": REPORTED,
 }  # fmt: skip
 

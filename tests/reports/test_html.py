@@ -20,6 +20,8 @@ from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.outcome import About, CaseSummary, Outcome
 from gradaccord.harness.records.rows import LinkName, Row
 from gradaccord.harness.records.settings import Settings
+from gradaccord.harness.records.verdicts import Verdict
+from gradaccord.harness.telling.mermaid import boxes
 from gradaccord.reports.html.drawing import LARGEST, Drawing, draw
 from gradaccord.reports.html.plotting import plot
 from gradaccord.reports.html.report import HtmlReport
@@ -162,9 +164,13 @@ def overlapping(drawing: Drawing) -> list[tuple[str, str]]:
     ]
 
 
+def pictured(graph: Graph, **wrong: Verdict) -> Drawing:
+    return draw(boxes(graph), {}, wrong, (*wrong,), graph.output.name)
+
+
 @pytest.mark.parametrize("path", sorted((shipped() / "layers").glob("*.yaml")), ids=lambda path: path.stem)
 def test_boxes_lie_below_what_they_read_and_none_on_another(path: Path) -> None:
-    drawing = draw(load(path).graph, {}, {}, ())
+    drawing = pictured(load(path).graph)
     assert overlapping(drawing) == []
     assert drawing.left_out == 0
     assert all(box.x >= 0 and box.x + box.width <= drawing.width + 0.1 for box in drawing.boxes)
@@ -174,14 +180,14 @@ def test_boxes_lie_below_what_they_read_and_none_on_another(path: Path) -> None:
 
 
 def test_a_wide_graph_is_drawn_with_arrows_that_bend_around_its_layers() -> None:
-    drawing = draw(wide(12), {}, {}, ())
+    drawing = pictured(wide(12))
     assert overlapping(drawing) == []
     assert len(drawing.boxes) == 24
     assert any(edge.count("V") > 5 for edge in drawing.edges)  # x0 is read once more at the very end
 
 
 def test_of_a_deep_graph_the_steps_near_what_is_off_are_drawn() -> None:
-    drawing = draw(chain(300), {}, {"y150": "wrong"}, ("y150",))
+    drawing = pictured(chain(300), y150="wrong")
     assert {box.name for box in drawing.boxes} == {"y148", "y149", "y150", "y151", "y152", "y299"}
     (guilty,) = [box for box in drawing.boxes if box.guilty]
     assert (guilty.name, guilty.verdict) == ("y150", "wrong")
@@ -189,7 +195,7 @@ def test_of_a_deep_graph_the_steps_near_what_is_off_are_drawn() -> None:
 
 
 def test_of_a_deep_sound_graph_the_end_is_drawn() -> None:
-    drawing = draw(chain(300), {}, {}, ())
+    drawing = pictured(chain(300))
     assert len(drawing.boxes) == LARGEST
     assert drawing.boxes[-1].name == "y299"
     assert not any(box.guilty for box in drawing.boxes)
