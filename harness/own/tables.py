@@ -34,6 +34,5 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     for name, dtype in dtypes.items():
         if dtype == "str":
             nothing = NO_INDEX if name == "index" else NO_TEXT
-            column: Any = table[name]
-            table[name] = column.where(column != nothing, "")
+            table.loc[table[name] == nothing, name] = ""
     return table
