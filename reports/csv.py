@@ -46,7 +46,7 @@ class _Table:
     def __init__(self, folder: Path, name: str, record: type[Any]) -> None:
         self._columns = columns(record)
         self._file = Growing(folder / name)
-        self._write([self._columns])
+        self._write([[*self._columns]])
 
     def add(self, records: Iterable[object]) -> None:
         self._write(

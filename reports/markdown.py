@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
+from urllib.parse import quote
 
 from ..harness.records.outcome import About, Outcome
-from ..harness.records.paths import Parting, Summary
+from ..harness.records.paths import Parting, Plane, Summary
 from ..harness.records.rows import NOT_ENGINES, Row
 from ..harness.records.tally import Tally
 from ..harness.records.verdicts import VERDICTS, Verdict
@@ -17,6 +19,7 @@ from .agreement import HEAD, Agreement
 from .allowance import Allowance
 from .causes import in_full, in_short, overview, reported
 from .layout import code, escaped, fenced, folded, listed, table
+from .pictures import clear, pictures
 from .trajectories import trajectories
 from .whole import put
 
@@ -30,6 +33,8 @@ UNFINISHED = (
     "> **Not finished.** What is found comes into `results.csv`, `pairs.csv` and `trajectories.csv` as soon as it is "
     "known; this page follows at the end. A run that stopped goes on by its command with `--resume`."
 )
+PICTURES = "pictures"  # the folder beside the report
+DRAWN = 60  # pictures
 SHOWN = 40  # new causes in full; the table at the top has them all
 
 
@@ -37,16 +42,18 @@ class MarkdownReport:
     """Keeps what it will tell: of rows that agree only their number."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "report.md"
+        self._folder, self._path = folder / PICTURES, folder / "report.md"
         self._tally = Tally()
         self._notable: list[Row] = []
         self._agreement = Agreement()
         self._allowance = Allowance()
         self._paths: list[Summary] = []
         self._partings: list[Parting] = []
+        self._planes: list[Plane] = []
 
     def begin(self, about: About) -> None:
         """In place of the report of an earlier run, which this one's tables no longer belong to."""
+        clear(self._folder)
         put(self._path, f"{TITLE}\n\n{UNFINISHED}\n\n## What is run\n\n{_run(about)}\n")
 
     def add(self, outcome: Outcome) -> None:
@@ -58,6 +65,7 @@ class MarkdownReport:
         self._allowance.add(outcome)
         self._paths += outcome.summaries
         self._partings += outcome.partings
+        self._planes += [] if outcome.plane is None else [outcome.plane]
 
     def close(self, about: About) -> None:
         put(self._path, "".join(f"{section.rstrip()}\n\n" for section in self._sections(about)))
@@ -75,7 +83,7 @@ class MarkdownReport:
         if new:
             yield "## New findings\n\n" + _in_full(new, about)
         if self._paths:
-            yield "## Paths\n\n" + trajectories(self._paths, self._partings)
+            yield "## Paths\n\n" + trajectories(self._paths, self._partings) + self._drawn()
         if known:
             explained = "\n\n".join(in_short(cause, about) for cause in known)
             yield (
@@ -130,6 +138,17 @@ class MarkdownReport:
         legend = [[f"**{verdict}**", VERDICTS[verdict].means] for verdict in present]
         text = "How many numbers (values, gradients, adjoints, terms) got which verdict.\n\n"
         return text + table(["engine", *present], rows, right=True) + "\n\n" + table(["verdict", "means"], legend)
+
+    def _drawn(self) -> str:
+        """The pictures of paths, put into their folder."""
+        drawn = list(islice(pictures(self._planes, self._partings), DRAWN))
+        if not drawn:
+            return ""
+        self._folder.mkdir(exist_ok=True)
+        for picture in drawn:
+            put(self._folder / picture.name, picture.svg)
+        shown = "\n\n".join(f"![{escaped(one.words)}]({PICTURES}/{quote(one.name)})" for one in drawn)
+        return "\n\n" + folded(counted(len(drawn), "picture"), shown)
 
     def _allowances(self) -> str:
         head, rows = self._allowance.table()

@@ -95,7 +95,7 @@ def _noted(paths: Iterable[Summary]) -> list[str]:
 
 def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:
     """Of each unit the first pair of engines that part, those that rounding does not explain before all others."""
-    head = ["case", "dtype", "engines", "part at step", "there", "more pairs", "why"]
+    head = ["case", "dtype", "engines", "part at step", "there", "gap", "more pairs", "why"]
     return head, [
         [
             at_point(case_link(case), point),
@@ -103,6 +103,7 @@ def _parted(partings: Sequence[Parting]) -> tuple[list[str], list[list[str]]]:
             f"{code(first.engine_a)}, {code(first.engine_b)}",
             str(first.step),
             f"`{first.there}`",
+            str(first.growth).removeprefix("the gap ") if first.growth else "",
             str(len(others)) if others else "",
             first.why,
         ]

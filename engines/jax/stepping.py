@@ -17,7 +17,7 @@ import numpy as np
 import optax
 
 from ...harness.records.evaluation import Array
-from ...harness.rules.framework import Framework, Step, Stepped
+from ...harness.rules.framework import Framework, Step, Stepped, of_any_shape
 from ...harness.rules.schedules import Schedule
 from .optimisers import AROUND, NATIVES
 from .precision import mode, to_jax
@@ -92,4 +92,4 @@ def arguments_of(make: Any) -> Mapping[str, Any]:
     return {}
 
 
-optimisers = Framework("jax", optax.__version__, ("optax", "jax"), NATIVES, AROUND, begin, arguments_of)
+optimisers = Framework("jax", optax.__version__, ("optax", "jax"), of_any_shape(NATIVES), AROUND, begin, arguments_of)

@@ -15,6 +15,7 @@ from ...harness.records.evaluation import Advance, Array, Moved, Unsupported
 from ...harness.rules.definition import Definition
 from ...harness.rules.framework import Group, native_groups
 from ...harness.rules.native import Native
+from ...harness.rules.optimiser import started
 from .tensors import Tensor, to_numpy, to_torch
 
 LR = {"lr": "step_size", "weight_decay": "weight_decay"}
@@ -66,13 +67,24 @@ NATIVES: tuple[Native, ...] = (
     Native("torch.optim.NAdam", "nadam", {**BETAS, "momentum_decay": "psi"}, choices=SAID, given=DOWNHILL,
            fixed={"eps_root": "0", "momentum_schedule": "dozat"}, state={**MOMENTS, "p": "mu_product"},
            variants=VARIANTS),
+    Native("torch.optim.Adafactor", "adafactor",
+           {**LR, "beta2_decay": "power", "eps": ("eps", "least_scale"), "d": "clip_rms"}, given=DOWNHILL,
+           fixed={"factored": "yes", "eps_place": "clamped", "bound": "root", **DECOUPLED},
+           state={"row": "row_var", "column": "col_var", "v": "variance"}, variants=VARIANTS,
+           negative=("power",)),
     Native("torch.optim.RAdam", "radam", BETAS, choices=SAID, given=DOWNHILL,
            fixed={"eps_root": "0", "eps_place": "before", "threshold": "5"}, state=MOMENTS, variants=VARIANTS),
 )
 # fmt: on
 
 # What torch.nn.utils does to gradients before any optimiser.
-AROUND = {"clip_value": (), "clip_norm": (), "clip_over": ("all", "each"), "clip_by": ("norm_and_1e-6",)}
+# `backward` adds gradients up: people divide the loss by k, or do not, and call `step` at every k-th. `AveragedModel`
+# begins as a copy of what it is first shown, which is the parameters after the first step or, where it is shown
+# those too, before it.
+AROUND = {
+    "clip_value": (), "clip_norm": (), "clip_over": ("all", "each"), "clip_by": ("norm_and_1e-6",),
+    "accumulate": (), "accumulated": ("mean", "sum"), "average": (), "average_begins": ("first", "start"),
+}  # fmt: skip
 
 
 def optimiser(rule: str, settings: Mapping[str, Any], start: Mapping[str, Array]) -> Advance:
@@ -97,36 +109,88 @@ def _stepping(groups: Sequence[Group], start: Mapping[str, Array], **variant: An
     else:
         own = [{"params": [parameters[n] for n in names], **native.arguments(runs)} for native, runs, names in groups]
         made = make(own, **variant)
-    t = 0
+    common, done = groups[0].runs, 0
+    averaged = _averaged(common, [*parameters.values()])
 
     def step(gradients: Mapping[str, Array]) -> Moved:
-        nonlocal t
-        t += 1
-        for group, (native, runs, _) in zip(made.param_groups, groups, strict=True):
-            if runs.formulas:
-                group.update(native.arguments(runs, t))
+        nonlocal done
+        done += 1
+        t, ends = -(-done // common.every), done % common.every == 0
         for name, parameter in parameters.items():
-            parameter.grad = to_torch(gradients[name].copy())
-        _clip([*parameters.values()], groups[0].runs, t)
-        made.step()
+            _add(parameter, to_torch(gradients[name].copy()), common)
+        if ends:
+            for group, (native, runs, _) in zip(made.param_groups, groups, strict=True):
+                if runs.formulas:
+                    group.update(native.arguments(runs, t))
+            _clip([*parameters.values()], common, t)
+            made.step()
+            made.zero_grad()
+            if averaged is not None:
+                averaged.multi_avg_fn = _average(common, t)
+                averaged.update_parameters(torch.nn.ParameterList([*parameters.values()]))
         # The optimiser moves its tensors in place, so what leaves is a copy.
-        return Moved(
-            {name: to_numpy(parameter).copy() for name, parameter in parameters.items()},
-            _state(made, groups, parameters),
-        )
+        state = _state(made, groups, parameters, start)
+        if common.every > 1:
+            state["total"] = {name: _total(parameter) for name, parameter in parameters.items()}
+        if averaged is not None:
+            state["averaged"] = dict(zip(parameters, map(_copied, averaged.module.parameters()), strict=True))
+        return Moved({name: _copied(parameter) for name, parameter in parameters.items()}, state)
 
     return step
 
 
-def _state(made: Any, groups: Sequence[Group], parameters: Mapping[str, Tensor]) -> dict[str, dict[str, Array]]:
-    """Each state variable, as far as all parameters of a group have it."""
+def _add(parameter: Tensor, gradient: Tensor, runs: Definition) -> None:
+    """What `backward` does with a gradient, of a loss that is divided where the mean is wanted."""
+    part = gradient if runs.share in (None, 1.0) else gradient / runs.share
+    parameter.grad = part if parameter.grad is None else parameter.grad.add_(part)
+
+
+def _total(parameter: Tensor) -> Array:
+    return _copied(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
+
+
+def _averaged(runs: Definition, parameters: Sequence[Tensor]) -> Any:
+    """torch's average of weights; None where none is asked for."""
+    if "average" not in runs.chosen:
+        return None
+    weights = torch.nn.ParameterList(parameters)
+    made = torch.optim.swa_utils.AveragedModel(weights, multi_avg_fn=_average(runs, 1))
+    if runs.chosen["average_begins"] == "start":
+        made.update_parameters(weights)
+    return made
+
+
+def _average(runs: Definition, t: int) -> Any:
+    return torch.optim.swa_utils.get_ema_multi_avg_fn(runs.number("average", t))
+
+
+def _copied(tensor: Tensor) -> Array:
+    return to_numpy(tensor.detach()).copy()
+
+
+def _state(
+    made: Any, groups: Sequence[Group], parameters: Mapping[str, Tensor], start: Mapping[str, Array]
+) -> dict[str, dict[str, Array]]:
+    """Each state variable, as far as all parameters of a group have it. Before the first step of all torch has none: it
+    is what that will find."""
     state: dict[str, dict[str, Array]] = {}
-    for native, _, names in groups:
+    for native, runs, names in groups:
         for variable, called in native.state.items():
+            if not any(made.state[parameters[name]] for name in names):
+                own = [name for name in names if variable in runs.at(start[name].shape).state]
+                state.setdefault(variable, {}).update({name: _first(runs, variable, start[name]) for name in own})
+                continue
             kept = {name: made.state[parameters[name]].get(called) for name in names}
-            if all(tensor is not None for tensor in kept.values()):
-                state.setdefault(variable, {}).update({name: to_numpy(x).copy() for name, x in kept.items()})
+            known = {name: to_numpy(tensor).copy() for name, tensor in kept.items() if tensor is not None}
+            if known:
+                state.setdefault(variable, {}).update(known)
     return state
+
+
+def _first(runs: Definition, variable: str, x: Array) -> Array:
+    """A state variable before the first step; torch makes single numbers in its default dtype."""
+    kind = to_numpy(torch.empty(0)).dtype if variable in runs.scalars else x.dtype
+    return started(runs.at(x.shape), variable, x).astype(kind)
 
 
 def _clip(parameters: list[Tensor], runs: Definition, t: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from ...harness.records.evaluation import Array
-from ...harness.rules.framework import Framework, Step, Stepped
+from ...harness.rules.framework import Framework, Step, Stepped, of_any_shape
 from ...harness.rules.native import NOTHING_AROUND
 from ...harness.rules.schedules import Schedule
 from .optimisers import NATIVES
@@ -148,4 +148,5 @@ def _grad(parameter: torch.Tensor) -> torch.Tensor:
     return parameter.grad
 
 
-optimisers = Framework("torch", torch.__version__, ("torch",), NATIVES, NOTHING_AROUND, begin, arguments_of)
+KNOWN = of_any_shape(NATIVES)
+optimisers = Framework("torch", torch.__version__, ("torch",), KNOWN, NOTHING_AROUND, begin, arguments_of)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, Literal, TypeAlias, cast
 
+import flint
 import numpy as np
 
 from ..arithmetic import arrays
@@ -16,7 +18,7 @@ from ..paths.arithmetic import stepping
 from ..records.evaluation import Array
 from ..records.formats import FORMATS, Format
 from ..rules.definition import NEW, Definition
-from ..rules.optimiser import norm_of_all, reads
+from ..rules.optimiser import added_up, norm_of_all, reads
 from ..rules.rule import NORM_OF_ALL
 from ..truth.numbers import to_balls
 from ..truth.precision import working
@@ -66,8 +68,12 @@ class Follower:
 
     def _norm(self, gradients: Mapping[str, Array]) -> Any:
         if self._arithmetic == "float64":
-            return norm_of_all(gradients.values())
+            own = ({v: arrays[name] for v, arrays in self.state.items()} for name in gradients)
+            return norm_of_all(map(added_up, repeat(self._definition), gradients.values(), own))
         balls: list[Any] = [to_balls(np.asarray(g, dtype=np.float64)) for g in gradients.values()]
+        if (share := self._definition.share) is not None:
+            totals = self.state["total"]
+            balls = [ball / flint.arb(share) + totals[name] for name, ball in zip(gradients, balls, strict=True)]
         squares: Any = sum(np.square(ball).sum() for ball in balls)
         norm = np.asarray(squares.sqrt(), dtype=object)
         return entered(norm, FORM, NORM_COST) if self._arithmetic == "rounded" else norm

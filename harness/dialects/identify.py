@@ -50,7 +50,7 @@ def _is_number(value: object) -> bool:
 
 def candidates(told: Mapping[str, str], rules: Iterable[str] = ()) -> Iterator[Definition]:
     """Every definition of every rule, with the settings that are told; others are those of the row."""
-    for rule in rules or RULES:
+    for rule in rules or [name for name, row in RULES.items() if not row.by_shape]:
         row, seen = RULES[rule], set[Definition]()
         settings = {name: text for name, text in told.items() if _holds(row, name, text)}
         settings = {name: text for name, text in settings.items() if name in row.settings or float(text)}

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..rules.definition import Definition, definition, names_in
+from ..rules.definition import Definition, definition
 from ..rules.native import Native
 from ..rules.rule import RULES, Choice
+from ..rules.texts import names_in
 from .known import known
 from .likeness import Likeness, agree, same
 from .sides import Side

@@ -17,16 +17,18 @@ from ..errors import CommandError, raised
 from ..graph.node import GraphError
 from ..own.frameworks import PACKAGES, framework_of
 from ..records.evaluation import Array
-from ..rules.definition import Definition, definition, names_in
+from ..rules.definition import Definition, definition
 from ..rules.framework import Framework, Step, Stepped
 from ..rules.native import Native
 from ..rules.optimiser import row_optimiser
 from ..rules.rule import RULES
 from ..rules.schedules import Schedule
+from ..rules.texts import names_in
 from ..rules.update import check
 from ..running.files import load, theirs
 from ..running.offered import entries
 from ..words import nearest
+from .probing import STEPS
 
 OPTIMISERS = "gradaccord.optimisers"
 # Arguments that say how a step is computed, or that are left out of every comparison.
@@ -311,9 +313,11 @@ def _rule(name: str, call: ast.Call | None, text: str) -> Side:
 
 def rule_of(name: str, settings: Mapping[str, Any]) -> Definition:
     """A definition of a rule of the table. Raises CommandError for a setting that it does not have or take."""
+    if name in RULES and RULES[name].by_shape:
+        raise CommandError(f"{name} keeps other state of matrices than of vectors: it is judged on the paths of cases")
     full = {"step_size": 0.1} | dict(settings) if _must_have_step(name) else dict(settings)
     try:
-        return check(name, {**full, "steps": 1}).definition
+        return check(name, {**full, "steps": STEPS}).definition
     except GraphError as error:
         raise CommandError(f"{error.found}. Expected: {error.expected}. {error.remedy}".strip()) from None
 

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..rules.definition import Definition, Step, names_in
+from ..rules.definition import Definition, Step
 from ..rules.rule import Line
+from ..rules.texts import names_in
 
 
 @dataclass(frozen=True)

@@ -34,5 +34,6 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     for name, dtype in dtypes.items():
         if dtype == "str":
             nothing = NO_INDEX if name == "index" else NO_TEXT
-            table[name] = table[name].where(table[name] != nothing, "")
+            column: Any = table[name]
+            table[name] = column.where(column != nothing, "")
     return table

@@ -91,15 +91,29 @@ def _held(form: Format) -> Callable[[str], flint.arb]:
     return lambda text: flint.arb(float(np.asarray(float(text)).astype(form.dtype)))
 
 
-def norm(arrays: Sequence[Array], form: Format | None) -> flint.arb:
+def norm(
+    arrays: Sequence[Array], form: Format | None, totals: Sequence[Array] = (), share: float | None = None
+) -> flint.arb:
     """The Euclidean norm of all arrays together: exactly, or as a sound optimiser may have it, by sums of any order or
-    norms of parts."""
-    numbers = [number for array in arrays for number in array.astype(np.float64).ravel().tolist()]
-    exact = sum((flint.arb(number) ** 2 for number in numbers), flint.arb(0)).sqrt()
+    norms of parts. With `totals` it is that of their sums with each array's `share`-th part; what those lose, eight
+    roundings of what is added where a mean runs along, moves the norm by no more than its own norm."""
+    numbers = _flat(arrays)
+    before, part = _flat(totals) if totals else [flint.arb(0)] * len(numbers), flint.arb(share or 1)
+    exact = _length([total + number / part for total, number in zip(before, numbers, strict=True)])
     if form is None:
         return exact
     lost = (len(numbers) + len(arrays)) * form.sums.unit + 4 * form.unit
-    return exact * flint.arb(1, lost) + flint.arb(0, len(numbers) * form.smallest)
+    added = _length([abs(total) + abs(number / part) for total, number in zip(before, numbers, strict=True)])
+    apart = 8 * form.unit * added.upper() if totals else flint.arb(0)
+    return exact * flint.arb(1, lost) + flint.arb(0, apart) + flint.arb(0, len(numbers) * form.smallest)
+
+
+def _flat(arrays: Sequence[Array]) -> list[flint.arb]:
+    return [flint.arb(number) for array in arrays for number in array.astype(np.float64).ravel().tolist()]
+
+
+def _length(numbers: Sequence[flint.arb]) -> flint.arb:
+    return sum((number**2 for number in numbers), flint.arb(0)).sqrt()
 
 
 WHOLE = ("add", "subtract", "multiply", "negative", "minimum", "maximum")

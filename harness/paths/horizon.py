@@ -23,7 +23,7 @@ from ..graph.node import Constant
 from ..judging.subject import Subject
 from ..records.evaluation import DTYPES, Array, Inputs
 from ..records.formats import FORMATS
-from ..rules.optimiser import Once, in_dtype, norm_of_all, reads, started
+from ..rules.optimiser import Once, added_up, in_dtype, norm_of_all, reads, started
 from ..rules.rule import NORM_OF_ALL
 from ..rules.update import Update
 from ..truth.shaken import SAMPLES, shaken
@@ -64,7 +64,7 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
     """The parameters of one shaken engine after 0, 1, 2, ... steps."""
     dtype, graph = start.dtype, start.graph
     parameters: dict[str, Array] = {node.name: start.inputs[node.name] for node in graph.wanted}
-    wanted = {name: update.of(name) for name in parameters}
+    wanted = {name: update.of(name).at(x.shape) for name, x in parameters.items()}
     names = {name: [v for v in own.state if v not in own.scalars] for name, own in wanted.items()}
     state = {name: {v: started(wanted[name], v, x) for v in names[name]} for name, x in parameters.items()}
     gradients, once = _gradients(graph, dtype, seed), {own: Once(own) for own in wanted.values()}
@@ -76,7 +76,7 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
     yield parameters
     for step in range(1, update.steps + 1):
         slopes = gradients({**start.inputs, **parameters, **update.read(step - 1)}, start.cotangent)
-        norm = norm_of_all(slopes.values())
+        norm = norm_of_all(added_up(wanted[name], g, state[name]) for name, g in slopes.items())
         known = {own: {**count(step), NORM_OF_ALL: norm} for own, count in once.items()}
         moved: dict[str, Array] = {}
         for name, x in parameters.items():

@@ -74,7 +74,9 @@ class Move:
     state: Mapping[str, Array] | None
     new_state: Mapping[str, Array]
     new_x: Array
-    gradients: Sequence[Array] = ()  # of all parameters in this step, where it reads their norm
+    # Of all parameters in this step, where it reads their norm; and what has been added up of them before.
+    gradients: Sequence[Array] = ()
+    totals: Sequence[Array] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,11 @@ class Judged:
 
 
 def explains(own: Judged, other: Judged) -> bool:
-    """Whether a move is sound by another definition wherever it is off by one; what says nothing explains nothing."""
+    """Whether a move is sound by another definition wherever it is off by one; what says nothing explains nothing, nor
+    does one that has no such number."""
     before: dict[str, Verdict] = {finding.cause: finding.verdict for finding in own.findings}
+    if any(one.verdict in FINDINGS and one.cause not in other.residuals for one in own.findings):
+        return False
     for finding in other.findings:
         was: Verdict = before.get(finding.cause, "agree")
         silent = not VERDICTS[finding.verdict].sound
@@ -109,11 +114,12 @@ def judge_moves(moves: Sequence[Move], definition: Definition) -> list[Judged]:
         shapes.setdefault(move.x.shape, []).append(k)
     judged: dict[int, Judged] = {}
     with working():
-        for which in shapes.values():
-            size = 1 if definition.whole else max(LARGEST // moves[which[0]].x.size, 1)
+        for shape, which in shapes.items():
+            own = definition.at(shape)
+            size = 1 if own.whole else max(LARGEST // moves[which[0]].x.size, 1)
             for start in range(0, len(which), size):
                 part = which[start : start + size]
-                judged.update(zip(part, _together([moves[k] for k in part], definition), strict=True))
+                judged.update(zip(part, _together([moves[k] for k in part], own), strict=True))
     return [judged[k] for k in range(len(moves))]
 
 
@@ -154,7 +160,9 @@ class _Read:
         if name == "t":
             return self._beside(to_balls(np.array([float(move.step) for move in self._moves])))
         if name == NORM_OF_ALL:
-            return self._beside(np.array([norm(move.gradients, form) for move in self._moves], dtype=object))
+            share = self.definition.share
+            norms = [norm(move.gradients, form, move.totals, share) for move in self._moves]
+            return self._beside(np.array(norms, dtype=object))
         if name not in self.numerals:
             return self._once(form)[name]
         numerals = self.numerals[name]

@@ -7,8 +7,10 @@ or `horizon.py` underrates what rounding can do there. Nobody is blamed for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,14 +22,18 @@ from ..records.paths import Parting
 from ..records.rows import LinkName, TrajectoryRow, element
 from ..records.verdicts import SEVERITY, VERDICTS
 from ..rules.update import Update
+from .gaps import gaps, growth, shown
 from .horizon import Places, envelope, watched
+from .swapped import affordable
 from .trajectory import Path
 
+Swap: TypeAlias = Callable[[str, int], "Places | None"]  # (engine, steps): its optimiser on the truth's gradients
+BEYOND = 4  # swapped optimisers may part by a quarter of the steps later
 REACH = 2.0  # the spread of a few shaken paths, taken for what rounding can do
 
 
-def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[Parting]:
-    """For every pair of engines whose paths part, where.
+def partings(start: Subject, update: Update, paths: Mapping[str, Path], swap: Swap | None = None) -> list[Parting]:
+    """For every pair of engines whose paths part, where, and by `swap` whether gradients or optimisers part them.
 
     Left out are engines that estimate their own error, such as finite differences: what they are off by is no rounding.
     """
@@ -36,15 +42,15 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[
     if not any(apart.values()):
         return []
     rounding = _apart(*envelope(start, update), start.form, REACH)
-    entries: list[Parting] = []
+    entries, swaps = list[Parting](), _Swaps(start, update, swap)
     for (a, b), parted in apart.items():
         if parted is None:
             continue
         step, name, which = parted
         array = start.inputs[name]
         index = place(watched(array.size)[which], array.shape)
-        entries.append(
-            Parting(
+        between = gaps(exact[a].places[name], exact[b].places[name])
+        found = Parting(
                 case=start.case, point=start.point, dtype=start.dtype, engine_a=a, engine_b=b, step=step, name=name,
                 index=index,
                 value_a=float(exact[a].places[name][step, which]),
@@ -52,9 +58,38 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path]) -> list[
                 horizon=rounding[0] if rounding else None,
                 before=_before(start.graph, [*exact[a].rows, *exact[b].rows], step),
                 watch=update.watch,
-            )
+                growth=growth(between[: step + 1]),
+                gaps=shown(between),
         )  # fmt: skip
+        entries.append(swaps.told(found) if found.early else found)
     return entries
+
+
+class _Swaps:
+    """The optimisers of engines on the truth's gradients, walked as far as was asked for."""
+
+    def __init__(self, start: Subject, update: Update, swap: Swap | None) -> None:
+        self._start, self._update, self._swap = start, update, swap
+        self._walked: dict[str, tuple[int, Places | None]] = {}
+
+    def told(self, found: Parting) -> Parting:
+        """A parting with what the swapped optimisers say of it, where that can be had."""
+        steps = min(self._update.steps, found.step + found.step // BEYOND + 1)
+        if found.horizon is not None:
+            steps = min(steps, found.horizon - 1)
+        a, b = (self._places(engine, steps) for engine in (found.engine_a, found.engine_b))
+        if not a or not b or any(len(x) <= found.step for own in (a, b) for x in own.values()):
+            return found
+        again = _apart(a, b, self._start.form)
+        return replace(found, swapped=steps, again=again[0] if again else None)
+
+    def _places(self, engine: str, steps: int) -> Places | None:
+        if self._swap is None or not affordable(self._start, steps):
+            return None
+        if self._walked.get(engine, (-1, None))[0] < steps:
+            self._walked[engine] = steps, self._swap(engine, steps)
+        found = self._walked[engine][1]
+        return found and {name: x[: steps + 1] for name, x in found.items()}
 
 
 def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int, str, int] | None:
@@ -78,11 +113,21 @@ def _apart(a: Places, b: Places, form: Format, reach: float = 1.0) -> tuple[int,
 
 
 def _before(graph: Graph, rows: Sequence[TrajectoryRow], step: int) -> str:
-    """The gravest of what was not sound on two paths before they parted; of its kind the first."""
-    doubtful = [row for row in rows if row.step <= step and row.verdict in SEVERITY and not VERDICTS[row.verdict].sound]
+    """The first thing that was not sound on two paths before they parted; what is open is told if nothing is off.
+
+    What an output was after a step stands before the next one, whose gradient was taken with it.
+    """
+
+    def place(row: TrajectoryRow) -> float:
+        return row.step + 0.5 * (row.name == graph.output.name)
+
+    doubtful = [
+        row for row in rows if place(row) <= step and row.verdict in SEVERITY and not VERDICTS[row.verdict].sound
+    ]
     if not doubtful:
         return ""
-    worst = min(doubtful, key=lambda row: (-SEVERITY[row.verdict], row.step))
+    off = [row for row in doubtful if VERDICTS[row.verdict].compared]
+    worst = min(off or doubtful, key=lambda row: (place(row), -SEVERITY[row.verdict]))
     return f"step {worst.step} of {worst.engine}: {worst.verdict}" + (
         f" ({_cause(graph, worst)})" if worst.cause else ""
     )

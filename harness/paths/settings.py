@@ -13,6 +13,7 @@ from math import isfinite
 
 from ..records.verdicts import FINDINGS
 from ..rules.definition import Definition
+from ..rules.definition import definition as rule_definition
 from ..rules.rule import Setting
 from ..rules.schedules import Schedule, moved
 from .move import Judged, Move, explains, judge_moves
@@ -20,6 +21,7 @@ from .move import Judged, Move, explains, judge_moves
 DIGITS = (1, 2, 3, 4, 6, 9, 17)
 MOST = 64  # moves that a setting must explain
 TURNS, CLOSE = 12, 1e-12
+COUNTED = 9  # how far beyond a whole number another one is looked for
 
 
 def otherwise(moves: Sequence[Move], judged: Sequence[Judged], definition: Definition) -> str:
@@ -34,13 +36,14 @@ def otherwise(moves: Sequence[Move], judged: Sequence[Judged], definition: Defin
     some, own = [moves[k] for k in which], [judged[k] for k in which]
     numbers = _numbers(definition, moves[0].new_state)
     named = [f"{name}: {text}" for name in numbers if (text := _solved(name, moves[off[0]], some, own, definition))]
-    named += _late(some, own, definition)
+    named += [*_late(some, own, definition), *_counted(some, own, definition)]
     return named[0] if len(named) == 1 else ""
 
 
 def _numbers(definition: Definition, state: Container[str]) -> list[str]:
-    """The settings that are numbers; left out is one that brings state with it which is not shown."""
-    numbers = [name for name in definition.constants if isinstance(definition.row.allowed(name), Setting)]
+    """The settings that are solved for; left out is one that brings state with it which is not shown."""
+    allowed = {name: definition.row.allowed(name) for name in definition.constants}
+    numbers = [name for name, one in allowed.items() if isinstance(one, Setting) and not one.whole]
     return [name for name in numbers if all(v in state for v in definition.with_(name, "0.125").state)]
 
 
@@ -68,6 +71,17 @@ def _solved(name: str, first: Move, moves: Sequence[Move], own: Sequence[Judged]
         return all(map(explains, own, judge_moves(moves, definition.with_(name, text))))
 
     return next(filter(holds, dict.fromkeys(["0", *(f"{root:.{digits}g}" for digits in DIGITS)])), "")
+
+
+def _counted(moves: Sequence[Move], own: Sequence[Judged], definition: Definition) -> Iterator[str]:
+    """A setting that is another whole number."""
+    for name, text in definition.constants.items():
+        allowed = definition.row.allowed(name)
+        if isinstance(allowed, Setting) and allowed.whole:
+            for count in range(int(allowed.least), int(text) + COUNTED):
+                other = rule_definition(definition.rule, {**definition.chosen, name: str(count)})
+                if count != int(text) and all(map(explains, own, judge_moves(moves, other))):
+                    yield f"{name}: {count}"
 
 
 def _late(moves: Sequence[Move], own: Sequence[Judged], definition: Definition) -> Iterator[str]:

@@ -82,7 +82,7 @@ def judged_path(
 
     def watched() -> Iterator[Stand]:
         nonlocal estimated, note
-        for stand in _stands(start, steps, update):
+        for stand in along(start, steps, update):
             been.append(glance({name: stand.here.inputs[name] for name in wanted}))
             if stand.evaluation is not None:
                 estimated |= stand.evaluation.errors is not None
@@ -127,7 +127,8 @@ class Stand(Taken):
     state: Mapping[str, Inputs] | None = None
 
 
-def _stands(start: Subject, steps: Iterable[Taken], update: Update) -> Iterator[Stand]:
+def along(start: Subject, steps: Iterable[Taken], update: Update) -> Iterator[Stand]:
+    """Where a path is at each of its steps."""
     parameters, state = _wanted(start), None
     for done, step in enumerate(steps):
         here = start.at({**parameters, **update.read(done)})
@@ -143,7 +144,7 @@ def _wanted(start: Subject) -> Inputs:
 def taken(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Taken]:
     """The steps of a path from its start on, judged by nobody."""
     parameters = _wanted(start)
-    definitions = {name: update.of(name) for name in parameters}
+    definitions = {name: update.of(name).at(x.shape) for name, x in parameters.items()}
     try:
         step = optimiser(update.rule, update.numbers, {name: array.copy() for name, array in parameters.items()})
     except Unsupported as reason:
@@ -197,14 +198,16 @@ def _moved(step: Advance, evaluation: Evaluation, before: Inputs, definitions: M
         own = {v for v, arrays in moved.state.items() if name in arrays}
         definition = definitions[name]
         if not shown(own, definition):
-            definition = next((one for one in dialects(definition) if shown(own, one)), definition)
+            others = (one.at(old.shape) for one in dialects(definition))
+            definition = next((one for one in others if shown(own, one)), definition)
         answers = {"the parameters": moved.parameters, **{f"state {v}": moved.state.get(v) for v in definition.state}}
         for what, arrays in answers.items():
             scalar = what.removeprefix("state ") in definition.scalars
             now = None if arrays is None else arrays.get(name)
             if now is None:
                 return f"{what} of `{name}` is missing"
-            shape, dtype = () if scalar else old.shape, np.asarray(now).dtype
+            start = definition.state.get(what.removeprefix("state "))
+            shape, dtype = start.size(old.shape) if start else old.shape, np.asarray(now).dtype
             if np.shape(now) != shape or (not _holds(dtype.name, old.dtype.name) if scalar else dtype != old.dtype):
                 wanted = f"{'a float, single precision or better,' if scalar else old.dtype} of shape {shape}"
                 return f"{what} of `{name}` is {dtype} of shape {np.shape(now)}, not {wanted}"
@@ -283,7 +286,7 @@ def _judged_moves(
     moves: Mapping[tuple[int, str], Move], update: Update
 ) -> tuple[Mapping[tuple[int, str], Judged], Mapping[str, str]]:
     """Each move by the definition of its input, and of each input the setting that explains what is off by that."""
-    definitions = {name: update.of(name) for name in dict.fromkeys(name for _, name in moves)}
+    definitions = {name: update.of(name).at(move.x.shape) for (_, name), move in moves.items()}
     groups: dict[Definition, dict[tuple[int, str], Move]] = {}
     for key, move in moves.items():
         groups.setdefault(definitions[key[1]], {})[key] = move
@@ -304,6 +307,8 @@ def _told(wanted: Definition, other: Definition | None) -> str:
 def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
     if stand.evaluation is None or stand.moved is None:
         return
+    gradients, total = stand.evaluation.gradients, (stand.state or {}).get("total")
+    totals = [] if total is None else [total[name] for name in gradients]
     for name, x in stand.moved.parameters.items():
         if x.size:
             before, after = (
@@ -311,9 +316,11 @@ def _moves(stand: Stand) -> Iterator[tuple[tuple[int, str], Move]]:
                 for state in (stand.state, stand.moved.state)
             )
             assert after is not None
-            old, gradient = stand.here.inputs[name], stand.evaluation.gradients[name]
-            gradients = [*stand.evaluation.gradients.values()]
-            yield (stand.done, name), Move(stand.done + 1, stand.here.form, old, gradient, before, after, x, gradients)
+            old, gradient, together = stand.here.inputs[name], gradients[name], [*gradients.values()]
+            yield (
+                (stand.done, name),
+                Move(stand.done + 1, stand.here.form, old, gradient, before, after, x, together, totals),
+            )
 
 
 def _blank(subject: Subject, engine: str, step: int, name: str) -> TrajectoryRow:

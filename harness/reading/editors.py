@@ -50,6 +50,9 @@ def _setting(one: Setting | Choice) -> dict[str, Any]:
     if isinstance(one, Choice):
         said = "; ".join(f"{answer}: {meaning}" for answer, meaning in one.answers.items())
         return {"enum": list(one.answers), "default": one.default, "description": said}
+    if one.whole:
+        whole = {"type": "integer", "minimum": int(one.least), "description": one.expected}
+        return whole if one.default is None else {**whole, "default": int(one.default)}
     default = {} if one.default is None else {"default": float(one.default)}
     return {
         "type": ["number", "string"],

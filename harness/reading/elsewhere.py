@@ -33,6 +33,8 @@ WORDS: Mapping[str, str] = {
     "sgd": "descent", "gd": "descent", "gradient_descent": "descent", "gradient_ascent": "ascent",
     "heavy_ball": "momentum", "lr": "step_size", "learning_rate": "step_size", "alpha": "step_size",
     "batch_size": "batch", "epochs": "steps", "iterations": "steps", "num_steps": "steps", "method": "rule",
+    "gradient_accumulation_steps": "accumulate", "accumulation_steps": "accumulate", "every_k": "accumulate",
+    "every_k_schedule": "accumulate", "ema": "average", "ema_decay": "average", "polyak": "average",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..graph.graph import Graph
-from .paths import Parting, Summary
+from .paths import Parting, Plane, Summary
 from .rows import PairRow, Quantity, Row, TrajectoryRow
 from .settings import Settings
 
@@ -30,6 +30,7 @@ class Outcome:
     trajectories: tuple[TrajectoryRow, ...] = ()
     summaries: tuple[Summary, ...] = ()
     partings: tuple[Parting, ...] = ()
+    plane: Plane | None = None
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     seconds: float = 0.0
     used: Mapping[tuple[str, str, Quantity], tuple[float, ...]] = field(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ..words import counted
 from .rows import Index, TrajectoryRow, element
@@ -95,12 +96,32 @@ def together(paths: Sequence[Summary]) -> str:
     return f"{counted(len(paths), 'path')}: {'; '.join(told)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How a gap grows from the step `begin` on: by the `rate` at each step (`factor`), or as that power of the steps
+    (`power`); `fit` is the part of the spread of its logarithm that this tells (R squared)."""
+
+    kind: Literal["factor", "power"]
+    rate: float
+    fit: float
+    begin: int
+
+    def __str__(self) -> str:
+        by_power = f"as the steps to the power {self.rate:.2g}"
+        grows = f"{self.rate:.3g}-fold a step" if self.kind == "factor" else by_power
+        return f"the gap grows {grows} from step {self.begin} on (R² {self.fit:.2f})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parting:
     """The first step after which two engines agree in fewer than half of the dtype's digits, beside the input's size.
 
-    `horizon` is the first step after which rounding alone may have done so (None: not on this path), `before` what
-    was not sound on either path up to the parting, of what was judged: every `watch`-th step.
+    `horizon` is the first step after which rounding alone may have done so (None: not on this path), `before` the first
+    thing that was not sound on either path up to the parting, of what was judged: every `watch`-th step. `growth` is
+    how the gap has grown up to there, `gaps` the gap itself on all of the path: (step, how far apart), some of many.
+
+    Before the horizon the optimisers were swapped: walked on the truth's gradients for `swapped` steps (0: that was not
+    done), they have parted after the step `again`, or have not.
     """
 
     case: str
@@ -116,11 +137,20 @@ class Parting:
     horizon: int | None
     before: str
     watch: int = 1
+    growth: Growth | None = None
+    swapped: int = 0
+    again: int | None = None
+    gaps: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def early(self) -> bool:
+        """Whether rounding alone does not part them so soon."""
+        return self.horizon is None or self.horizon > self.step
 
     @property
     def unexplained(self) -> bool:
         """Neither a step that is not sound nor rounding has parted them."""
-        return not self.before and (self.horizon is None or self.horizon > self.step)
+        return not self.before and self.early
 
     @property
     def there(self) -> str:
@@ -134,8 +164,41 @@ class Parting:
         told = self.before or sound
         told += ", yet" if self.unexplained else ";"
         if self.horizon is None:
-            return f"{told} rounding alone may part them on no step of this path"
-        return f"{told} rounding alone may part them {'only ' if self.unexplained else ''}from step {self.horizon} on"
+            return f"{told} rounding alone may part them on no step of this path{self._blamed}"
+        only = "only " if self.unexplained else ""
+        return f"{told} rounding alone may part them {only}from step {self.horizon} on{self._blamed}"
+
+    @property
+    def _blamed(self) -> str:
+        """What the swapped optimisers say."""
+        if not self.swapped:
+            return ""
+        if self.again is None:
+            return "; on the truth's gradients their optimisers stay together, so that the gradients part them"
+        return f"; on the truth's gradients they part as well, at step {self.again}, by their optimisers"
 
     def __str__(self) -> str:
-        return f"{self.engine_a} and {self.engine_b} part at step {self.step}: {self.there}; {self.why}"
+        told = f"{self.engine_a} and {self.engine_b} part at step {self.step}: {self.there}"
+        return f"{told}; {f'{self.growth}; ' if self.growth else ''}{self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """The paths of a case that moves two numbers, and the output around them.
+
+    `names` are those of the two, the first across; `low` and `high` the corners of what is looked at. `values` is the
+    contracted output in rows from the lowest up, evenly spread from corner to corner, NaN where there is none; empty
+    where each step has an output of its own. `trails` are the places of each engine, some of many, with the first and
+    the last.
+    """
+
+    case: str
+    point: int
+    dtype: str
+    rule: str
+    steps: int
+    names: tuple[str, str]
+    low: tuple[float, float]
+    high: tuple[float, float]
+    values: tuple[tuple[float, ...], ...]
+    trails: Mapping[str, tuple[tuple[float, float], ...]]

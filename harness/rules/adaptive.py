@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .gradient import BUFFER
-from .rule import Choice, Setting, fraction, rule
+from .rule import DECOUPLED, Choice, Setting, Start, fraction, rule
 
 EPS_PLACE = Choice(
     {"outside": "eps is added to the root", "inside": "eps stands inside the root"},
@@ -78,4 +78,67 @@ rule(
         d = rho * d + (1 - rho) * square(u)
     """,
     source="Zeiler 2012, ADADELTA: an adaptive learning rate method, algorithm 1",
+)
+OF_ROWS, OF_COLUMNS = "mean(s, axis=-1, keepdims=True)", "mean(s, axis=-2, keepdims=True)"
+# The mean of all is that of the rows' means, or of the columns'. optax takes those of the shorter side.
+OF_ALL, OF_ALL_TOO = "mean(row, axis=-2, keepdims=True)", "mean(column, axis=-1, keepdims=True)"
+rule(
+    "adafactor",
+    settings={
+        "step_size": Setting("0.01"),
+        "power": Setting("0.8", open=False),
+        "eps": Setting("1e-30", open=False),
+        "least_scale": Setting("0.001", open=False),
+        "clip_rms": Setting("1", least="1", open=False),
+        "factored": Choice(
+            {
+                "yes": "the mean square of a matrix is kept by the means of its rows and columns",
+                "no": "the mean square of each number is kept",
+            }
+        ),
+        "eps_place": Choice(
+            {
+                "added": "eps is added to each squared gradient",
+                "clamped": "the mean square is at least eps squared, and that of a row's mean at least eps",
+            },
+            where="eps",
+        ),
+        "bound": Choice(
+            {"root": "the step size is 1 / sqrt(t) at most", "none": "the step size is as it is at every step"}
+        ),
+        "weight_decay": Setting("0", open=False),
+        "decay": DECOUPLED,
+    },
+    start={"row": Start("0", shape="row"), "column": Start("0", shape="column"), "v": "0"},
+    lines=f"""
+        forget = t ** -power
+        [eps_place: added] s = square(g) + eps
+        [eps_place: clamped] s = square(g)
+        [factored: yes] row = (1 - forget) * row + forget * {OF_ROWS}
+        [factored: yes] also row = (1 - forget) * row + (1 - (1 - forget)) * {OF_ROWS}
+        [factored: yes] also row = {OF_ROWS} - ({OF_ROWS} - row) * (1 - forget)
+        [factored: yes] column = (1 - forget) * column + forget * {OF_COLUMNS}
+        [factored: yes] also column = (1 - forget) * column + (1 - (1 - forget)) * {OF_COLUMNS}
+        [factored: yes] also column = {OF_COLUMNS} - ({OF_COLUMNS} - column) * (1 - forget)
+        [factored: no] v = (1 - forget) * v + forget * s
+        [factored: no] also v = (1 - forget) * v + (1 - (1 - forget)) * s
+        [factored: no] also v = s - (s - v) * (1 - forget)
+        [factored: yes, eps_place: added] u = g / sqrt(row / {OF_ALL}) / sqrt(column)
+        [factored: yes, eps_place: added] also u = g * (row / {OF_ALL}) ** -0.5 * column ** -0.5
+        [factored: yes, eps_place: added] also u = g * row ** -0.5 * (column / {OF_ALL_TOO}) ** -0.5
+        [factored: yes, eps_place: clamped] d = row * column / maximum({OF_ALL}, eps)
+        [factored: yes, eps_place: clamped] u = g / sqrt(maximum(d, eps * eps))
+        [factored: no, eps_place: added] u = g / sqrt(v)
+        [factored: no, eps_place: added] also u = g * v ** -0.5
+        [factored: no, eps_place: clamped] u = g / sqrt(maximum(v, eps * eps))
+        length = sqrt(mean(square(u)))
+        u = u / maximum(length / clip_rms, 1)
+        scale = maximum(sqrt(mean(square(x))), least_scale)
+        [bound: root] rate = minimum(step_size, 1 / sqrt(t))
+        [bound: none] rate = step_size
+        [not weight_decay] x = x - scale * rate * u
+        [weight_decay, decay: coupled] x = x - scale * rate * u
+        [weight_decay, decay: decoupled] x = x * (1 - step_size * weight_decay) - scale * rate * u
+    """,
+    source="Shazeer & Stern 2018, Adafactor: adaptive learning rates with sublinear memory cost, algorithms 4 and 5",
 )

@@ -5,10 +5,9 @@ Two definitions are the same where their words are: answers that make no differe
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import product
 from typing import TypeAlias
@@ -16,11 +15,29 @@ from typing import TypeAlias
 from ..graph.build import Builder
 from ..graph.expand import Expander
 from ..graph.graph import Graph
-from ..graph.language.expression import Parser, parsed
+from ..graph.language.expression import Parser
 from ..graph.node import Arg, Constant, Kind, Shape
 from ..graph.shapes import elementwise
-from .rule import COMMON, FIRST, LAST, NORM_OF_ALL, RULES, Choice, Condition, Line, Rule, Shaped, Start
+from .rule import (
+    AVERAGED,
+    COMMON,
+    COMMON_START,
+    FIRST,
+    LAST,
+    NORM_OF_ALL,
+    RULES,
+    TURNS,
+    Choice,
+    Condition,
+    Line,
+    Rule,
+    Setting,
+    Shaped,
+    Start,
+)
 from .schedules import Schedule, written_out
+from .texts import computes, is_decimal, names_in, plain
+from .turns import in_turns
 
 GROUPS = "groups"  # among the settings that an optimiser is handed: of an input that has its own all its settings
 NEW = "new_"  # before the name of a state variable: that after the step
@@ -81,9 +98,8 @@ class Definition:
     def steps(self) -> tuple[Step, ...]:
         """The lines that hold, in order."""
         steps: list[Step] = []
-        scalars = {"t", *self.constants, *(name for name, one in self.row.start.items() if one.shape == "scalar")}
-        formulas = [Line(name, written_out(text)) for name, text in self.formulas.items()]
-        for line in [*formulas, *self._lines()]:
+        scalars = {"t", *self.constants, *(name for name, one in self._starts.items() if one.shape == "scalar")}
+        for line in self._lines():
             if line.also:
                 assert steps[-1].name == line.name and not steps[-1].once, f"{self.rule}: also {line.name}"
                 steps[-1] = replace(steps[-1], texts=(*steps[-1].texts, line.text))
@@ -92,15 +108,25 @@ class Definition:
             (scalars.add if once else scalars.discard)(line.name)
             taken = sum(step.key.partition(":")[0] == line.name for step in steps)
             key = f"{line.name}:{taken}" if taken else line.name
-            steps.append(Step(line.name, (line.text,), once, key if _computes(line.text) else ""))
+            steps.append(Step(line.name, (line.text,), once, key if computes(line.text) else ""))
         return tuple(steps)
 
     def _lines(self) -> Iterator[Line]:
+        formulas = [Line(name, written_out(text)) for name, text in self.formulas.items()]
+        turns = [line for line in TURNS if self.holds(line.conditions)]
+        lines = [*formulas, *self._own_lines()]
+        yield from [*turns, *in_turns(lines, {*self._starts, "x"})] if turns else lines
+
+    def _own_lines(self) -> Iterator[Line]:
         own = [line for line in self.row.lines if self.holds(line.conditions)]
         moving = [line for line in own if line.name == "x"]
         if all(line.also for line in moving):  # what stands under x goes on from the common last line
             own = [*(line for line in own if line not in moving), *LAST, *moving]
-        yield from (line for line in (*FIRST[self.row.promise], *own) if self.holds(line.conditions))
+        yield from (line for line in (*FIRST[self.row.promise], *own, *AVERAGED) if self.holds(line.conditions))
+
+    @property
+    def _starts(self) -> Mapping[str, Start]:
+        return {**self.row.start, **COMMON_START}
 
     def holds(self, conditions: Sequence[Condition]) -> bool:
         return all(self._holds(condition) for condition in conditions)
@@ -109,12 +135,12 @@ class Definition:
         given = self.chosen.get(condition.name, _default(self.row, condition.name))
         if condition.answer is not None:
             return (given == condition.answer) != condition.negated
-        return _is_zero(given) == condition.negated
+        return _is_nothing(self.row, condition.name, given) == condition.negated
 
     @cached_property
     def state(self) -> Mapping[str, Start]:
         """The state variables that a line which holds assigns, in the order of those."""
-        start = self.row.start
+        start = self._starts
         names = dict.fromkeys(step.name for step in self.steps if step.name in start)
         return {name: start[name] for name in names}
 
@@ -125,10 +151,27 @@ class Definition:
         read = {name for text in texts for name in names_in(text)}
         read |= {
             condition.name
-            for line in (*FIRST[self.row.promise], *self.row.lines, *LAST)
+            for line in (*FIRST[self.row.promise], *self.row.lines, *LAST, *self._of_several)
             for condition in line.conditions
         }
         return frozenset(read)
+
+    @property
+    def _of_several(self) -> Sequence[Line]:
+        """The common lines that read several steps, where there are such."""
+        return [line for line in (*TURNS, *AVERAGED) if self.holds(line.conditions[:1])]
+
+    @cached_property
+    def share(self) -> float | None:
+        """Of each gradient that is added up the part that counts is one of so many; None where each makes a step."""
+        if "accumulate" not in self.chosen:
+            return None
+        return float(self.chosen["accumulate"]) if self.chosen["accumulated"] == "mean" else 1.0
+
+    @cached_property
+    def every(self) -> int:
+        """The rule steps at every so manieth gradient."""
+        return int(self.chosen.get("accumulate", "1"))
 
     @cached_property
     def scalars(self) -> tuple[str, ...]:
@@ -158,6 +201,12 @@ class Definition:
     def with_(self, name: str, text: str) -> Definition:
         """The definition that differs in one setting, as it stands there."""
         return Definition(self.rule, tuple((key, text if key == name else old) for key, old in self.settings))
+
+    def at(self, shape: Shape) -> Definition:
+        """What moves a parameter of that shape: where rows and columns are asked for, a vector has neither."""
+        if not self.row.by_shape or len(shape) > 1:
+            return self
+        return definition(self.rule, {**self.chosen, "factored": "no"})
 
     # --- graphs ---------------------------------------------------------------------------------------------
 
@@ -192,7 +241,7 @@ class Definition:
         at_first = {name: Constant(repr(self.number(name, 1))) for name in self.formulas}
         scope: dict[str, Arg] = {"x": builder.input("x", shape), **self.numbers, **at_first}
         value = Parser(builder, scope).value("start", self.state[name].text)
-        size = () if self.shape(name) == "scalar" else shape
+        size = self.state[name].size(shape)
         return builder.graph([builder.apply("broadcast_to", [value], {"shape": size}, "at_start")])
 
     @cached_property
@@ -263,7 +312,7 @@ def _program(found: Definition, shape: Shape) -> Graph:
             scope[step.name] = shown or _line(builder, scope, step, step.texts[0], made=False)
         else:
             scope[step.name] = _line(builder, scope, step, step.texts[0], made=step.name in found.visible)
-    outputs = [name for name in (*found.state, "x") if found.shape(name) == "parameter"]
+    outputs = [name for name in (*found.state, "x") if found.shape(name) != "scalar"]
     return _needed(builder, [str(scope[name]) for name in outputs])
 
 
@@ -275,7 +324,7 @@ def _begun(found: Definition, shape: Shape) -> Builder:
     builder.input("t", ())
     builder.input(NORM_OF_ALL, ())
     for name in found.state:
-        size = () if found.shape(name) == "scalar" else shape
+        size = found.state[name].size(shape)
         builder.input(name, size)
         builder.input(NEW + name, size)
     kinds: dict[str, Kind] = dict(
@@ -313,11 +362,11 @@ def definition(rule: str, settings: Mapping[str, str]) -> Definition:
     full = {name: settings[name] if name in settings else _default(row, name) for name in row.settings}
     for name, allowed in COMMON.items():
         if name not in row.settings and isinstance(allowed, Choice):
-            if not _is_zero(full.get(allowed.where, "0")):
+            if allowed.where in full and not _is_nothing(row, allowed.where, full[allowed.where]):
                 full[name] = settings.get(name, allowed.default)
-        elif name not in row.settings and not _is_zero(settings.get(name, "0")):
+        elif name in settings and name not in row.settings and not _is_nothing(row, name, settings[name]):
             full[name] = settings[name]
-    return _normal(rule, tuple((name, _plain(text)) for name, text in full.items()))
+    return _normal(rule, tuple((name, plain(text)) for name, text in full.items()))
 
 
 @lru_cache(maxsize=4096)
@@ -345,33 +394,7 @@ def _default(row: Rule, name: str) -> str:
     return allowed.default
 
 
-def is_decimal(text: str) -> bool:
-    try:
-        return Decimal(text).is_finite()
-    except InvalidOperation:
-        return False
-
-
-def _is_zero(text: str) -> bool:
-    return is_decimal(text) and Decimal(text) == 0
-
-
-def _plain(text: str) -> str:
-    """A decimal as it is told, without needless digits: 0.0100 is 0.01, and 1E-08 is 1e-8; any other text as it is."""
-    if not is_decimal(text):
-        return text
-    number = Decimal(text).normalize()
-    return format(number, "f") if -5 <= number.adjusted() < 16 else str(number).lower()
-
-
-@lru_cache(maxsize=4096)
-def names_in(text: str) -> frozenset[str]:
-    """The names that an expression reads; those of functions are none."""
-    tree = parsed(text)
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called)
-
-
-def _computes(text: str) -> bool:
-    """Whether an expression is more than a name or a number."""
-    return any(isinstance(node, ast.Call | ast.BinOp | ast.Compare | ast.Subscript) for node in ast.walk(parsed(text)))
+def _is_nothing(row: Rule, name: str, text: str) -> bool:
+    """Whether it is as if there were no such setting."""
+    allowed = row.allowed(name)
+    return isinstance(allowed, Setting) and is_decimal(text) and Decimal(text) == Decimal(allowed.nothing)

@@ -14,6 +14,7 @@ from ..records.evaluation import Array
 from .definition import Definition
 from .native import Around, Native, nearest
 from .optimiser import asked
+from .rule import RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,18 @@ def native_groups(
     return [Group(*nearest(natives, wanted, around), own) for wanted, own in asked(rule, settings, names).items()]
 
 
+def of_any_shape(natives: Iterable[Native]) -> list[Native]:
+    """Those that are one definition whatever the parameter's shape."""
+    return [native for native in natives if not RULES[native.rule].by_shape]
+
+
 @dataclass(frozen=True, slots=True)
 class Framework:
     """One framework's optimisers.
 
-    `begin`: (constructor or what a user made, arguments, parameters) -> a step from gradients; an argument that
-    is a `Schedule` changes from step to step. `around`: settings that it adds to any optimiser. `packages`: those whose
-    constructors are its own.
+    `natives`: those of one definition for every shape. `begin`: (constructor or what a user made, arguments,
+    parameters) -> a step from gradients; an argument that is a `Schedule` changes from step to step. `around`: settings
+    that it adds to any optimiser. `packages`: those whose constructors are its own.
     """
 
     name: str

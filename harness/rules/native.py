@@ -28,7 +28,7 @@ class Native:
     `settings`: argument -> the setting of the rule, or several. `choices`: argument -> the choice, and what each value
     answers. `fixed`: settings that no argument says. `given`: arguments that make it this rule, `{"amsgrad": True}`.
     `state`: state variable -> what the framework calls it, or a function of what it keeps. `variants`: arguments that
-    change how it is computed and not what.
+    change how it is computed and not what. `negative`: settings that it takes with the other sign.
     """
 
     path: str
@@ -39,11 +39,15 @@ class Native:
     given: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state: Mapping[str, Any] = field(default_factory=dict[str, Any])
     variants: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
 
     def takes(self, setting: str) -> bool:
         """Whether an argument says this setting."""
         said = [name for names in self.settings.values() for name in _several(names)]
         return setting in said or setting in [choice for choice, _ in self.choices.values()]
+
+    def _signed(self, name: str, value: Any) -> Any:
+        return -value if name in self.negative else value
 
     def argument(self, choice: str, answer: str) -> str:
         """The argument by which a choice is answered so, as in `eps_in_sqrt=False`; empty where none does."""
@@ -79,7 +83,7 @@ class Native:
         arguments = dict(self.given)
         for argument, names in self.settings.items():
             said = [name for name in _several(names) if name in wanted.chosen or name in COMMON]
-            values = [wanted.number(name, t) if name in wanted.chosen else 0.0 for name in said]
+            values = [self._signed(name, wanted.number(name, t)) if name in wanted.chosen else 0.0 for name in said]
             if len(values) == len(_several(names)):
                 arguments[argument] = values[0] if isinstance(names, str) else tuple(values)
         for argument, (choice, answers) in self.choices.items():
@@ -97,7 +101,8 @@ class Native:
         for argument, names in self.settings.items():
             if argument in call and call[argument] is not None:
                 values = [call[argument]] if isinstance(names, str) else call[argument]
-                settings |= {name: _text(value) for name, value in zip(_several(names), values, strict=True)}
+                named = zip(_several(names), values, strict=True)
+                settings |= {name: _text(self._signed(name, value)) for name, value in named}
         for argument, (choice, answers) in self.choices.items():
             if argument in call:
                 settings[choice] = answers[call[argument]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,8 @@ def row_optimiser(rule: str, settings: Mapping[str, Any], start: Mapping[str, Ar
     ]
 
     def step(gradients: Mapping[str, Array]) -> Moved:
-        norm, parameters, state = norm_of_all(gradients.values()), dict[str, Array](), dict[str, dict[str, Array]]()
+        norm = norm_of_all(g for group in groups for g in group.added_up(gradients))
+        parameters, state = dict[str, Array](), dict[str, dict[str, Array]]()
         for group in groups:
             moved = group(gradients, norm)
             parameters |= moved.parameters
@@ -102,6 +103,13 @@ def norm_of_all(gradients: Iterable[Array]) -> float:
     return float(np.sqrt(sum(np.sum(np.square(g.astype(np.float64))) for g in gradients)))
 
 
+def added_up(definition: Definition, gradient: Array, state: Mapping[str, Array]) -> Array:
+    """The gradient that a rule steps by: with what has come since its last step, in float64."""
+    if definition.share is None:
+        return gradient
+    return state["total"].astype(np.float64) + gradient.astype(np.float64) / definition.share
+
+
 def in_dtype(number: float | bool, dtype: np.dtype[Any]) -> Any:
     """A number of a step as an operand beside arrays of a dtype, which it does not widen; half precisions reckon in
     float32."""
@@ -114,28 +122,36 @@ class _RowStep:
     """The parameters, their state and the number of the step, moved by the compiled row."""
 
     def __init__(self, definition: Definition, start: Mapping[str, Array]) -> None:
-        self._once, self._scalars = Once(definition), definition.scalars
-        self._graphs = {name: definition.program(x.shape) for name, x in start.items()}
+        self._definition, self._once, self._scalars = definition, Once(definition), definition.scalars
+        self._own = {name: definition.at(x.shape) for name, x in start.items()}
+        self._graphs = {name: self._own[name].program(x.shape) for name, x in start.items()}
         programs = {x.shape: compiled(self._graphs[name], x.dtype.name) for name, x in start.items()}
         self._programs = {name: programs[x.shape] for name, x in start.items()}
-        self._names = [name for name in definition.state if name not in self._scalars]
+        self._names = {name: [v for v in own.state if v not in self._scalars] for name, own in self._own.items()}
         self._parameters, self._t = dict(start), 0
-        self._state = {v: {name: started(definition, v, x) for name, x in start.items()} for v in self._names}
+        self._state = {
+            name: {v: started(self._own[name], v, x) for v in self._names[name]} for name, x in start.items()
+        }
+
+    def added_up(self, gradients: Mapping[str, Array]) -> Iterator[Array]:
+        for name in self._parameters:
+            yield added_up(self._definition, gradients[name], self._state[name])
 
     def __call__(self, gradients: Mapping[str, Array], norm: float) -> Moved:
         self._t += 1
-        parameters, state = dict[str, Array](), {v: dict[str, Array]() for v in (*self._names, *self._scalars)}
+        parameters, state = dict[str, Array](), dict[str, dict[str, Array]]()
         with np.errstate(all="ignore"):
             once = {**self._once(self._t), NORM_OF_ALL: norm}
             for name, x in self._parameters.items():
                 numbers = {key: in_dtype(number, x.dtype) for key, number in once.items()}
-                numbers |= {"x": x[()], "g": gradients[name][()], **{v: self._state[v][name][()] for v in self._names}}
+                numbers |= {"x": x[()], "g": gradients[name][()], **{v: s[()] for v, s in self._state[name].items()}}
                 *new, moved = self._programs[name](*(numbers[key] for key in reads(self._graphs[name])))
                 parameters[name] = np.array(np.broadcast_to(moved, x.shape), dtype=x.dtype)
-                for v, number in zip(self._names, new, strict=True):
-                    state[v][name] = np.array(np.broadcast_to(number, x.shape), dtype=x.dtype)
+                for v, number in zip(self._names[name], new, strict=True):
+                    size = self._own[name].state[v].size(x.shape)
+                    state.setdefault(v, {})[name] = np.array(np.broadcast_to(number, size), dtype=x.dtype)
                 for v in self._scalars:
-                    state[v][name] = np.array(once[NEW + v], dtype=np.float64)
+                    state.setdefault(v, {})[name] = np.array(once[NEW + v], dtype=np.float64)
         self._parameters = parameters
-        self._state = {v: state[v] for v in self._names}
+        self._state = {name: {v: state[v][name] for v in names} for name, names in self._names.items()}
         return Moved(dict(parameters), state)

@@ -13,31 +13,41 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-Shaped: TypeAlias = Literal["parameter", "scalar"]
+from ..graph.node import Shape
+
+# Of a matrix a row has a number for each of its rows, a column one for each of its columns.
+Shaped: TypeAlias = Literal["parameter", "scalar", "row", "column"]
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A number that a case may choose: its default as a decimal (None: must be given) and where it may lie.
 
-    `least` is allowed itself unless `open`; `below` never is.
+    `least` is allowed itself unless `open`; `below` never is. With `nothing` it is as if there were no such setting.
+    One that is `whole` is the same at every step.
     """
 
     default: str | None
     least: str = "0"
     below: str = "inf"
     open: bool = True
+    nothing: str = "0"
+    whole: bool = False
 
     def holds(self, number: Decimal) -> bool:
         least = Decimal(self.least)
         return (
-            number.is_finite() and (number > least if self.open else number >= least) and number < Decimal(self.below)
+            number.is_finite()
+            and (number > least if self.open else number >= least)
+            and number < Decimal(self.below)
+            and (not self.whole or number == number.to_integral_value())
         )
 
     @property
     def expected(self) -> str:
-        lower = f"above {self.least}" if self.open else f"at least {self.least}"
-        return f"a number {lower}" + ("" if self.below == "inf" else f" and below {self.below}")
+        lower = f"above {self.least}" if self.open else f"{'of ' if self.whole else ''}at least {self.least}"
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} {lower}" + ("" if self.below == "inf" else f" and below {self.below}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +73,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a state variable is before the first step: text over the settings and x; its shape is that of x, or ()."""
+    """What a state variable is before the first step: text over the settings and x; its shape is that of x, (), or that
+    of x with one of its last two axes of length 1."""
 
     text: str = "0"
     shape: Shaped = "parameter"
+
+    def size(self, x: Shape) -> Shape:
+        """The shape of the variable beside a parameter of that shape."""
+        sizes = {"scalar": (), "parameter": x, "row": (*x[:-1], 1), "column": (*x[:-2], 1, *x[-1:])}
+        return sizes[self.shape]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,11 @@ class Rule:
     def choices(self) -> Mapping[str, Choice]:
         """The rule's own, and those that all rules have."""
         return {name: one for name, one in {**self.settings, **COMMON}.items() if isinstance(one, Choice)}
+
+    @property
+    def by_shape(self) -> bool:
+        """Whether it keeps other state of matrices than of vectors; then `factored` says which."""
+        return any(one.shape in ("row", "column") for one in self.start.values())
 
     def allowed(self, name: str) -> Setting | Choice | None:
         return self.settings.get(name) or COMMON.get(name)
@@ -191,6 +212,23 @@ COMMON: Mapping[str, Setting | Choice] = {
         },
         where="clip_norm",
     ),
+    "accumulate": Setting("1", least="1", open=False, nothing="1", whole=True),
+    "accumulated": Choice(
+        {
+            "mean": "the rule steps by the mean of the gradients that have come since its last step",
+            "sum": "the rule steps by their sum",
+        },
+        where="accumulate",
+    ),
+    "average": fraction("0"),
+    "average_begins": Choice(
+        {
+            "first": "the average begins as the parameter after the first step",
+            "start": "the average begins as the parameter before the first step",
+            "zero": "the average begins at 0 and is divided by what it has been given so far",
+        },
+        where="average",
+    ),
 }
 # What all gradients together have: the one number of a step that no parameter knows by itself.
 NORM_OF_ALL = "norm_of_all"
@@ -212,3 +250,27 @@ LAST = read_lines("""
     [weight_decay, decay: decoupled] x = x * (1 - step_size * weight_decay) - step_size * u
     [weight_decay, decay: decoupled] also x = x - step_size * (u + weight_decay * x)
 """)
+# Gradients that are added up: of the rule's own step its number, and whether it is taken now. torch adds up what was
+# divided before, optax keeps a running mean.
+TURNS = read_lines("""
+    [accumulate] turn = floor((t - 1) / accumulate) + 1
+    [accumulate] last = t == turn * accumulate
+    [accumulate, accumulated: mean] count = t - (turn - 1) * accumulate
+    [accumulate, accumulated: mean] so_far = total * accumulate / maximum(count - 1, 1)
+    [accumulate, accumulated: mean] g = total + g / accumulate
+    [accumulate, accumulated: mean] also g = (so_far + (g - so_far) / count) * count / accumulate
+    [accumulate, accumulated: sum] g = total + g
+    [accumulate] total = where(last, 0, g)
+""")
+# torch interpolates from the far end where the average forgets more than half.
+AVERAGED = read_lines("""
+    [average, average_begins: first] begun = t == 1
+    [average, average_begins: first] averaged = where(begun, x, average * averaged + (1 - average) * x)
+    [average, average_begins: first] also averaged = where(begun, x, x - (x - averaged) * (1 - (1 - average)))
+    [average, average_begins: start] averaged = average * averaged + (1 - average) * x
+    [average, average_begins: start] also averaged = x - (x - averaged) * (1 - (1 - average))
+    [average, average_begins: zero] raw = average * raw + (1 - average) * x
+    [average, average_begins: zero] averaged = raw / (1 - average ** t)
+""")
+# What the state of all rules starts from.
+COMMON_START: Mapping[str, Start] = {"total": Start("0"), "averaged": Start("x"), "raw": Start("0")}

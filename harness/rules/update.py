@@ -9,12 +9,14 @@ from typing import Any, TypeAlias
 
 from ..graph.node import GraphError
 from ..records.evaluation import Given, Inputs
-from ..words import nearest
-from .definition import GROUPS, Definition, definition, is_decimal, names_in
+from ..words import counted, nearest
+from .definition import GROUPS, Definition, definition
 from .rule import COMMON, RULES, Choice, Setting
 from .schedules import Schedule
+from .texts import is_decimal, names_in
 
 Number: TypeAlias = "float | int | str"
+TOGETHER = ("clip_", "accumulate", "average")  # the settings that are of all inputs together, by how they begin
 HOW_FAR = ("steps", "watch")  # what an update says beside the settings of its rule
 
 
@@ -99,7 +101,7 @@ def _update(name: str, settings: Mapping[str, Number]) -> Update:
 def faults_of_group(rule: str, settings: Mapping[str, Number], own: Mapping[str, Number]) -> Iterator[GraphError]:
     """Everything that is wrong with the settings that some inputs have of their own."""
     for name in own:
-        if name in HOW_FAR or name.startswith("clip_"):
+        if name in HOW_FAR or name.startswith(TOGETHER):
             yield GraphError(f"`{name}` of a group", "what one parameter may have by itself", parameter=name)
             return
     yield from (error for error in faults(rule, {**settings, **own}) if error.parameter in own)
@@ -137,10 +139,18 @@ def _faults(name: str, settings: Mapping[str, Number]) -> Iterator[GraphError]:
     if steps is None:
         problem = f"an update by {name} without `steps`"
         yield GraphError(problem, "how many steps to take", "add `steps: 100`", parameter="steps")
+    elif _text(steps).isdecimal() and 0 < int(_text(steps)) < (every := _every(settings)):
+        problem = f"accumulate: {every} in an update of {counted(int(_text(steps)), 'step')}"
+        yield GraphError(problem, f"at least {every} steps, of which the last is one", parameter="steps")
     for name in HOW_FAR:
         count = settings.get(name, 1)
         if isinstance(count, bool) or not _text(count).isdecimal() or int(count) < 1:
             yield GraphError(f"{name}: {count}", "a whole number of at least 1", parameter=name)
+
+
+def _every(settings: Mapping[str, Number]) -> int:
+    text = _text(settings.get("accumulate", 1))
+    return int(Decimal(text)) if is_decimal(text) else 1
 
 
 def _unread(update: Update) -> Iterator[GraphError]:
@@ -160,8 +170,8 @@ def _text(value: Number | None) -> str:
 
 def _wrong(text: str, allowed: Setting) -> str | None:
     """None for a decimal where it may be and for a formula of t that is one at the first steps; else why it is not."""
-    if is_decimal(text):
-        return None if allowed.holds(Decimal(text)) else ""
+    if is_decimal(text) or allowed.whole:
+        return None if is_decimal(text) and allowed.holds(Decimal(text)) else ""
     try:
         out = [t for t in (1, 2, 3) if not allowed.holds(Decimal(repr(Schedule(text)(t))))]
     except GraphError as error:

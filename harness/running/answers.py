@@ -22,6 +22,8 @@ from ..graph.graph import Graph
 from ..graph.node import Use
 from ..judging.second_order import given
 from ..judging.subject import Subject
+from ..paths.horizon import Floats
+from ..paths.swapped import swapped
 from ..paths.trajectory import Taken, taken
 from ..records.evaluation import (
     DTYPES,
@@ -153,6 +155,14 @@ def walk(engine: str, start: Subject, update: Update) -> Iterator[Taken]:
         own = loaded.optimiser
         optimiser = _without_groups if update.groups and own is not None and not loaded.groups else own
         yield from taken(start, sensibly, update, optimiser or row_optimiser)
+
+
+def walk_by_truth(engine: str, start: Subject, update: Update) -> Iterator[Mapping[str, Floats]]:
+    """Where the engine's optimiser goes by the truth's gradients, step by step."""
+    loaded = load(engine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield from swapped(start, update, loaded.optimiser or row_optimiser)
 
 
 def _without_groups(rule: str, settings: Mapping[str, Any], start: Inputs) -> Advance:

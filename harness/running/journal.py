@@ -18,7 +18,7 @@ from ..errors import CommandError
 from ..graph.node import Use
 from ..records.growing import Growing
 from ..records.outcome import Outcome
-from ..records.paths import Parting, Summary
+from ..records.paths import Growth, Parting, Plane, Summary
 from ..records.rows import LinkName, PairRow, Row, TrajectoryRow
 from ..records.settings import Settings
 from .folder import writing
@@ -27,10 +27,10 @@ from .offered import installed
 from .unit import Unit
 
 JOURNAL = "run.journal"
-FORMAT = 1
+FORMAT = 2
 RECORDS = {
     (record.__module__, record.__qualname__): record
-    for record in (Outcome, Row, PairRow, TrajectoryRow, Summary, Parting, LinkName, Use)
+    for record in (Outcome, Row, PairRow, TrajectoryRow, Summary, Parting, Growth, Plane, LinkName, Use)
 }
 # What reading a pickle raises that is cut, or is none.
 DAMAGES = (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError, MemoryError)

@@ -19,19 +19,21 @@ from ..judging.expectation import expectations
 from ..judging.judge import conventions, judged
 from ..judging.second_order import Question, judge_along, numbers
 from ..judging.subject import Subject
+from ..paths.horizon import Places, places
 from ..paths.parting import partings
+from ..paths.planes import plane
 from ..paths.summary import summary
 from ..paths.trajectory import Path, Taken, judged_path
 from ..reading.case import Call, Case
 from ..records.evaluation import Array, Evaluation
 from ..records.known import Knowledge
 from ..records.outcome import Outcome
-from ..records.paths import Parting, Summary
+from ..records.paths import Parting, Plane, Summary
 from ..records.rows import PairRow, Quantity, Row, TrajectoryRow
 from ..records.verdicts import Verdict
 from ..rules.update import Update
 from ..truth.sweeps import Key
-from .answers import Answer, answer, answer_along, walk
+from .answers import Answer, answer, answer_along, walk, walk_by_truth
 from .called import rows_of
 from .inside import looked_into
 from .offered import variants
@@ -68,7 +70,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     walked = _Walked([], [], [])
     update = case.walk(unit.dtype)
     if update is not None and not doubt:
-        walked = _walked(subject, update, first.answers, host, blank)
+        walked = _walked(subject, update, first.answers, host, blank, drawn=unit.expectations)
     versions = {engine: reply.version for engine, reply in first.answers.items()} | beyond.versions
     return replace(
         empty,
@@ -77,6 +79,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
         trajectories=tuple(row for path in walked.paths for row in path.rows),
         summaries=tuple(walked.summaries),
         partings=tuple(walked.partings),
+        plane=walked.plane,
         versions={engine: running for engine, running in versions.items() if running},
         seconds=perf_counter() - start,
         used=first.scores,
@@ -127,9 +130,13 @@ class _Walked:
     summaries: list[Summary]
     partings: list[Parting]
     failed: tuple[Row, ...] = ()
+    plane: Plane | None = None
 
 
-def _walked(subject: Subject, update: Update, answers: Mapping[str, Answer], host: Host, blank: Row) -> _Walked:
+def _walked(
+    subject: Subject, update: Update, answers: Mapping[str, Answer], host: Host, blank: Row, *, drawn: bool
+) -> _Walked:
+    """`drawn`: with what a picture of the plane is made from."""
     paths = {
         engine: _path(host, engine, subject, update, reply.knowledge)
         for engine, reply in answers.items()
@@ -137,8 +144,17 @@ def _walked(subject: Subject, update: Update, answers: Mapping[str, Answer], hos
     }
     output = subject.graph.output.name
     summaries = [replace(summary(path.rows, update, output), note=path.note) for path in paths.values()]
+
+    def swap(engine: str, steps: int) -> Places | None:
+        try:
+            shorter = replace(update, steps=steps)
+            return places(host.each(engine, walk_by_truth, replace(subject), shorter))
+        except StoppedError:
+            return None
+
     try:
-        return _Walked([*paths.values()], summaries, partings(subject, update, paths))
+        found = partings(subject, update, paths, swap)
+        return _Walked([*paths.values()], summaries, found, plane=plane(subject, update, paths) if drawn else None)
     except Exception as error:  # noqa: BLE001 see _judged
         failed = _failed(blank, "it could not be told where paths part", error)
         return _Walked([*paths.values()], summaries, [], (failed,))

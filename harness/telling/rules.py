@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..rules.rule import COMMON, FIRST, LAST, RULES, Choice, Condition, Line, Rule, Setting
+from ..rules.rule import AVERAGED, COMMON, FIRST, LAST, RULES, TURNS, Choice, Condition, Line, Rule, Setting, Shaped
 from ..rules.schedules import SCHEDULES
+
+TURNING = """\
+Where gradients are added up (`accumulate` above 1), a rule steps at every so manieth of them: in all lines but the
+first ones `t` is `turn`, and on the steps between, where `last` is false, the parameter and all state but `total` stay
+as they are. `total`, `averaged` and `raw` are state: they begin at 0, `x` and 0."""
+
+
+SHAPED: Mapping[Shaped, str] = {
+    "parameter": "", "scalar": ", one number", "row": ", one for each row", "column": ", one for each column",
+}  # fmt: skip
 
 
 def rules_page() -> str:
     """All of the page behind its introduction, in Markdown."""
-    parts = ["## What all rules have", _settings(COMMON), _lines([*FIRST["down"], *LAST])]
+    parts = ["## What all rules have", _settings(COMMON), _lines([*TURNS, *FIRST["down"], *LAST, *AVERAGED]), TURNING]
     parts += ["## Schedules", _schedules()]
     for name, row in RULES.items():
         parts += [f"## {name}", row.source + ".", _settings(row.settings), *_start(row), _lines(row.lines)]
@@ -24,16 +34,14 @@ def _settings(settings: Mapping[str, Setting | Choice]) -> str:
         if isinstance(allowed, Choice):
             said = "; ".join(f"`{answer}`: {words}" for answer, words in allowed.answers.items())
         else:
-            said = f"{allowed.expected}, or a formula of `t`"
+            said = allowed.expected + (", or a formula of `t`" if not allowed.whole else "")
         rows.append(f"| `{name}` | {default} | {said} |")
     return "\n".join(rows)
 
 
 def _start(row: Rule) -> Iterator[str]:
     if row.start:
-        said = [
-            f"`{name}` from `{one.text}`{', one number' * (one.shape == 'scalar')}" for name, one in row.start.items()
-        ]
+        said = [f"`{name}` from `{one.text}`{SHAPED[one.shape]}" for name, one in row.start.items()]
         yield f"State: {'; '.join(said)}."
 
 

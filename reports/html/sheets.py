@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ...harness.graph.language.printing import text_of
 from ...harness.records.outcome import Asked, CaseSummary, Outcome
-from ...harness.records.paths import Summary
+from ...harness.records.paths import Parting, Plane, Summary
 from ...harness.records.rows import NOT_ENGINES, LinkName, PairRow, Row, component
 from ...harness.records.verdicts import GRAVITY, SEVERITY, Verdict
-from ...harness.telling.findings import Entry, Told, at_point, entries, told
+from ...harness.telling.findings import Entry, Told, at_point, entries, numbers, told
 from ...harness.telling.mermaid import boxes
+from ..pictures import pictures
 from .drawing import Drawing, draw
 from .plotting import Plot, plot
 
 ROWS = 400  # that are no agreement, of one case
 PAIRS = 12
 STATEMENTS = 60
+PICTURES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Sheet:
     text: tuple[str, ...]
     drawing: Drawing | None
     plots: tuple[tuple[str, Plot], ...]
+    pictures: tuple[str, ...]  # SVG
     paths: tuple[Summary, ...]
     pairs: tuple[PairRow, ...]
     again: str
@@ -64,6 +68,8 @@ class Gathered:
     guilty: set[str] = field(default_factory=set[str])
     paths: list[Summary] = field(default_factory=list[Summary])
     outputs: dict[str, dict[str, list[float]]] = field(default_factory=dict[str, dict[str, list[float]]])
+    planes: list[Plane] = field(default_factory=list[Plane])
+    partings: list[Parting] = field(default_factory=list[Parting])
     pairs: dict[tuple[str, str], PairRow] = field(default_factory=dict[tuple[str, str], PairRow])
 
     def add(self, outcome: Outcome) -> None:
@@ -75,6 +81,8 @@ class Gathered:
             if known is None or pair.ulps > known.ulps:
                 self.pairs[pair.engine_a, pair.engine_b] = pair
         self.paths += outcome.summaries
+        self.partings += outcome.partings
+        self.planes += [] if outcome.plane is None else [outcome.plane]
         ends = {row.name for row in outcome.trajectories if row.step == 0}  # outputs: no input has moved yet
         for row in outcome.trajectories:
             if row.name in ends:
@@ -118,6 +126,7 @@ class Gathered:
             text=(*statements[:STATEMENTS], *cut),
             drawing=drawing,
             plots=tuple((title, drawn) for title, paths in self.outputs.items() if (drawn := plot(paths)) is not None),
+            pictures=tuple(one.svg for one in islice(pictures(self.planes, self.partings), PICTURES)),
             paths=tuple(self.paths),
             pairs=tuple(sorted(self.pairs.values(), key=lambda pair: -pair.ulps)[:PAIRS]),
             again=asked.settings.again(case.address),
@@ -141,10 +150,7 @@ class Gathered:
 
 def _finding(entry: Entry, asked: Asked) -> Finding:
     row = entry.row
-    numbers = ""
-    if row.engine_value is not None and row.reference is not None:
-        numbers = f"the engine gave {row.engine_value!r}, the truth is {row.reference!r}"
-    return Finding(row.verdict, row.unexplained, told(entry, asked), row.accepted, numbers)
+    return Finding(row.verdict, row.unexplained, told(entry, asked), row.accepted, numbers(row))
 
 
 def where(pair: PairRow) -> str:

@@ -26,7 +26,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(ROOM), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    filters: dict[str, Callable[..., str]] = {"coded": coded, "slug": _slug}
+    filters: dict[str, Callable[..., str]] = {"coded": coded, "slug": _slug, "svg": Markup}
     environment.filters.update(filters)
     functions: dict[str, Callable[..., str]] = {"counted": counted, "text_of": _file}
     environment.globals.update(functions)

@@ -141,3 +141,12 @@ def test_what_is_wrong_with_groups_is_told(tmp_path: Path, old: str, new: str, s
     with pytest.raises(CaseErrors) as caught:
         case(tmp_path, "adamw", old, new or " ")
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["mu", "nu", "count"])
+def test_an_input_may_have_the_name_of_what_optax_keeps(tmp_path: Path, name: str) -> None:
+    text = f"name: named\ninputs: {{{name}: [1, -2], b: 0.5}}\ngraph:\n  f: sum(square({name})) + b * b\n"
+    (tmp_path / "case.yaml").write_text(f"{text}update: {{rule: adam, steps: 3}}\n", encoding="utf-8")
+    made = load(tmp_path / "case.yaml")
+    rows = walk(made, of_optax)
+    assert len(rows) == 3 * 2 + 4 and {row.verdict for row in rows} == {"agree"}

@@ -89,7 +89,7 @@ FILES = {
     "records": "formats growing verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions matrices recording",
-    "rules": "rule schedules | adam gradient | adaptive whole | __init__ | definition "
+    "rules": "rule schedules texts | adam gradient turns | adaptive whole | __init__ | definition "
     "| native optimiser update | framework",
     "truth": "arrays precision rounding | choice products | laurent numbers | series "
     "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
@@ -103,10 +103,10 @@ FILES = {
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| exchanges omissions orders relations steps tables windows | gradients operands outputs proofs | calls | search "
     "| align | compare",
-    "paths": "arithmetic horizon summary | move | dialects ends settings | trajectory | parting",
+    "paths": "arithmetic horizon summary | gaps move | dialects ends settings | trajectory | planes swapped | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called coverage | unit | journal place schedule | cluster | pools | run | session | gathered",
-    "dialects": "known probing sides slips | following settled | identify | checking likeness | check remedies "
+    "dialects": "known probing slips | sides | following settled | identify | checking likeness | check remedies "
     "| dialect | wording | command pairs",
     "own": "new_case case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "
     "| further heard_file | command compare | comparing",

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from gradaccord.harness.graph.operations import OPERATIONS
 from gradaccord.harness.reading.case import Case, CaseErrors, find, schema, shipped
 from gradaccord.harness.reading.keys import KEYS
-from gradaccord.harness.rules.rule import COMMON, RULES, Choice
+from gradaccord.harness.rules.rule import COMMON, RULES, Choice, Setting
 
 Load = Callable[[str], Case]
 
@@ -76,7 +76,10 @@ def test_an_editor_knows_the_settings_of_each_rule_and_their_answers() -> None:
     validator = jsonschema.Draft202012Validator(schema()["properties"]["update"])
     for rule in RULES.values():
         for name, one in {**COMMON, **rule.settings}.items():
-            answers = list(one.answers) if isinstance(one, Choice) else [one.default or 0.5, "warmup(0.1, steps=3)"]
+            answers: list[object] = list(one.answers) if isinstance(one, Choice) else [one.default or 0.5]
+            if isinstance(one, Setting):
+                answers = [3] if one.whole else [*answers, "warmup(0.1, steps=3)"]
+                assert validator.is_valid({"rule": rule.name, "steps": 1, name: "1 / t"}) != one.whole
             for answer in answers:
                 validator.validate({"rule": rule.name, "steps": 1, "step_size": 0.1, name: answer})
             if isinstance(one, Choice):

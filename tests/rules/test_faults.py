@@ -32,6 +32,10 @@ def showing(rule: str) -> Definition:
     return definition(rule, {name: text for name, text in SHOWING.items() if row.allowed(name)})
 
 
+def shape_of(rule: str) -> tuple[int, ...]:
+    return (2, 4) if RULES[rule].by_shape else (8,)
+
+
 TURNED: dict[type[ast.operator], ast.operator] = {
     ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.Mult: ast.Div(), ast.Div: ast.Mult(),
 }  # fmt: skip
@@ -51,7 +55,7 @@ class _Bent(ast.NodeTransformer):
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id in ("t", "square", "sqrt", "abs", "sign", "where", "maximum", "minimum", "norm"):
+        if node.id in ("t", "square", "sqrt", "abs", "sign", "where", "maximum", "minimum", "norm", "mean"):
             return node
         if self._now(f"{node.id} a billionth larger"):
             return ast.parse(f"({node.id} * 1.000000001)", mode="eval").body
@@ -98,7 +102,7 @@ def same(sound: Sequence[Move], other: Sequence[Move]) -> bool:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_line_that_is_bent_is_caught_and_its_number_is_named(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     row, found = RULES[rule], showing(rule)
-    x, slopes = beginning(5, (8,), "float64"), gradients(5, (8,), "float64", steps=8)
+    x, slopes = beginning(5, shape_of(rule), "float64"), gradients(5, shape_of(rule), "float64", steps=8)
     sound = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, slopes)
     caught, missed = 0, list[str]()
     for k, (line, other, what) in enumerate(mutants(row, found)):
@@ -136,7 +140,7 @@ NUMBERS = [
 )
 def test_a_setting_that_is_off_by_a_millionth_is_caught_and_named(rule: str, name: str) -> None:
     found = showing(rule)
-    x, slopes = beginning(5, (8,), "float64"), gradients(5, (8,), "float64", steps=8)
+    x, slopes = beginning(5, shape_of(rule), "float64"), gradients(5, shape_of(rule), "float64", steps=8)
     other = {**found.chosen, name: repr(float(found.chosen[name]) * (1 + 1e-6))}
     moves = walked(row_optimiser(rule, other, {"x": x.copy()}), x, slopes)
     judged = judge_moves(moves, found)
@@ -156,6 +160,6 @@ def test_every_known_definition_of_a_rule_is_sound_where_its_own_row_is_run(rule
         centered = found.chosen.get("centered") == "yes"
         if centered and (dtype != "float64" or found.chosen["unbiased"] == "yes"):
             continue  # v - m * m keeps too few digits there, and may be negative
-        x = beginning(1, (6,), dtype)
-        moves = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, gradients(1, (6,), dtype, steps=8))
+        x, slopes = beginning(1, shape_of(rule), dtype), gradients(1, shape_of(rule), dtype, steps=8)
+        moves = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, slopes)
         assert not any(one.counts for judged in judge_moves(moves, found) for one in judged.findings)

@@ -163,11 +163,12 @@ def test_a_row_keeps_dtype_and_shape(rule: str, dtype: str) -> None:
     begin = {"x": np.ones((2, 3), dtype), "y": np.zeros((), dtype)}
     moved = row_optimiser(rule, SETTINGS[rule], begin)({name: np.ones_like(x) for name, x in begin.items()})
     found = check(rule, {**SETTINGS[rule], "steps": 1}).definition
-    assert set(moved.state) == set(found.state)
-    for arrays in (moved.parameters, *(moved.state[v] for v in found.state if v not in found.scalars)):
-        assert {name: (x.dtype, x.shape) for name, x in arrays.items()} == {
-            n: (x.dtype, x.shape) for n, x in begin.items()
-        }
+    for name, x in begin.items():
+        own = found.at(x.shape)
+        assert {v for v, arrays in moved.state.items() if name in arrays} == set(own.state)
+        sizes = {v: one.size(x.shape) for v, one in own.state.items() if v not in own.scalars}
+        for array, size in [(moved.parameters[name], x.shape), *((moved.state[v][name], sizes[v]) for v in sizes)]:
+            assert (array.dtype, array.shape) == (x.dtype, size)
 
 
 def test_a_row_leaves_the_arrays_of_its_caller_alone() -> None:
@@ -279,7 +280,7 @@ def test_one_row_for_each_step_and_input_and_the_output() -> None:
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("dtype", WIDE)
 def test_gradients_that_vanish_or_are_large_raise_no_false_alarm(rule: str, dtype: str, g: float) -> None:
-    if rule in ("lamb", "lars", "yogi") and abs(g) > 1e18 and dtype != "float64":
+    if rule in ("lamb", "lars", "yogi", "adafactor") and abs(g) > 1e18 and dtype != "float64":
         g = 1e15  # a square that is taken from another is beyond the format: that is told
     update = check(rule, {**SETTINGS[rule], "steps": 4})
     begin = replace(start(dtype), inputs={**start(dtype).inputs, "c": np.array(g, dtype)})
@@ -585,7 +586,7 @@ def test_steps_judged_together_are_judged_as_each_alone_would_be(monkeypatch: py
 
 def test_rules_that_read_a_whole_parameter_are_known_so_that_no_others_are_stacked() -> None:
     whole = {rule for rule in RULES if check(rule, {**SETTINGS[rule], "steps": 1}).definition.whole}
-    assert whole == {"lamb", "lars"}
+    assert whole == {"adafactor", "lamb", "lars"}
 
 
 def test_an_engine_may_use_its_arrays_again() -> None:

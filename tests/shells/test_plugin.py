@@ -38,7 +38,7 @@ def loaded() -> None:
 
 
 # A session within another one must leave alone what plugins hold in their modules.
-ALONE = ("-p", "no:cacheprovider", "-p", "no:syrupy", "-p", "no:hypothesispytest")
+ALONE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
 def run(project: pytest.Pytester, *words: str) -> pytest.RunResult:
