@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import HealthCheck, find, given, settings
@@ -125,19 +125,26 @@ def kinds(
 
 def fallen(about: Subject, shown: Mapping[str, Evaluation]) -> Callable[[Row], bool]:
     """What proves of a row that its finding is right: each quotient that is no number, of a truth that is one, was
-    divided by 0, and the enclosure of the true divisor has no 0."""
+    divided by 0, and the enclosure of the true divisor has no 0; or it reads one of which that is so."""
+
+    def fell(name: str, values: Mapping[str, Any]) -> Any:
+        node = about.graph.by_name[name]
+        there = np.zeros(node.shape, dtype=bool)
+        if node.op == "divide":
+            dividend, divisor = node.args
+            if isinstance(divisor, str):
+                there |= (values[divisor] == 0) & np.asarray(about.truth.values[divisor].balls != 0, dtype=bool)
+            if isinstance(dividend, str):
+                there |= fell(dividend, values)
+        return there
 
     def proved(row: Row) -> bool:
         node = about.graph.by_name.get(row.name)
         if (row.quantity, row.verdict) != ("value", "not finite") or node is None or node.op != "divide":
             return False
-        divisor, values = node.args[1], shown[row.engine].values
-        if not isinstance(divisor, str) or divisor not in values:
-            return False
+        values = shown[row.engine].values
         lost = ~np.isfinite(values[row.name]) & np.isfinite(about.truth.values[row.name].high)
-        own = np.broadcast_to(values[divisor], lost.shape)
-        true = np.broadcast_to(np.asarray(about.truth.values[divisor].balls, dtype=object), lost.shape)
-        return bool(lost.any()) and all(own[at] == 0 and true[at] != 0 for at in map(tuple, np.argwhere(lost)))
+        return bool(lost.any() and fell(row.name, values)[lost].all())
 
     return proved
 

@@ -245,7 +245,7 @@ precisions, inputs scaled by 1e-3, 1 and 1e3; evaluations: {asked} (eager JAX at
 {table(("verdict", "rows"), verdicts)}
 Findings at their own links, by what explains them. *range*: the truth is beyond the format's largest number there;
 *fallen*: a quotient that is no number where its truth is one, rightly told: element by element it is proved that the
-engine's own divisor is 0 and the true one is not;
+engine's own divisor is 0 and the true one is not, or that of a quotient which it reads;
 *ledger*: the shipped cases have this engine off at this operation; *checked*: looked at by hand, the engine is off
 ({"; ".join(f"{op} in {framework}, {what}: {why}" for (framework, what, op), why in CHECKED.items())}).
 
