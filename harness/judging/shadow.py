@@ -42,7 +42,23 @@ def unexplained(chain: Chain, asked: Asked, engine: Array) -> Array:
     if any(link.verdict in LOST for link in chain.links.values()):
         numbers = np.where(np.isfinite(numbers), numbers, truth)
     apart = {key: link.apart for key, link in chain.links.items() if link.apart is not None}
-    return _nearer(numbers, asked, apart) if apart else numbers
+    return _nearer(numbers, asked, {**_of_results(chain, asked, apart), **apart}) if apart else numbers
+
+
+def _of_results(chain: Chain, asked: Asked, apart: Mapping[Key, Array]) -> dict[Key, Array]:
+    """Terms that agree with their own numbers, one of which is a result that is off: y (1 - y) of a sigmoid whose y is 0.
+    The true term is a function of the operand, so no slope leads from the result to it."""
+    found: dict[Key, Array] = {}
+    for use, shown in (chain.evaluation.terms or {}).items():
+        key, off, true = ("term", use), apart.get(("value", use.consumer)), asked.sensitivity.truth.terms.get(use)
+        link = chain.links.get(key)
+        if off is None or true is None or link is None or link.verdict != "agree" or link.silent:
+            continue
+        if off.shape == shown.shape == true.high.shape:
+            with np.errstate(all="ignore"):
+                error = np.abs(shown.astype(np.float64) - true.high)
+            found[key] = np.where((off > 0) & np.isfinite(error), error, 0.0)
+    return found
 
 
 def _nearer(numbers: Array, asked: Asked, apart: Mapping[Key, Array]) -> Array:
