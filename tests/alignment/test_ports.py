@@ -58,6 +58,7 @@ def needed(name: str) -> None:
         pytest.importorskip(package)
 
 
+@pytest.mark.slow
 def test_a_change_is_what_it_is_said_to_be() -> None:
     needed("rk4")
     assert not settled("rk4")

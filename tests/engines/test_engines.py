@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from gradaccord.harness.graph.build import Builder
+from gradaccord.harness.graph.emit import emit
 from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.graph.node import Kind, Use
@@ -117,8 +118,8 @@ def findings(engine: str, example: Any, seed: int, dtype: str) -> list[str]:
 
 
 def compiled_whole(engine: str, op: str) -> Any:
-    """XLA compiles a program for each operation: most of those wait for `tox -e whole`."""
-    quick = engine != "jax:jit" or op in COMPILED or (engine, op) in KNOWN
+    """XLA compiles each of JAX's operations, for a gradient several times: most of those wait for `tox -e whole`."""
+    quick = engine == "torch" or op in COMPILED or (engine, op) in KNOWN
     return pytest.param(engine, op, marks=() if quick else pytest.mark.slow)
 
 
@@ -138,6 +139,40 @@ def test_every_link_of_an_operation_is_sound(engine: str, op: str) -> None:
         assert found, f"no longer happens: {KNOWN[engine, op]}"
     else:
         assert not found
+
+
+@pytest.mark.parametrize("op", [op for op in EXAMPLES if op not in (*COMPILED, "max_share")])
+def test_jax_knows_every_operation_and_its_gradient(op: str) -> None:
+    """By their shapes, which compiles nothing."""
+    jax = pytest.importorskip("jax")
+    from gradaccord.engines.jax.operations import checked_functions
+    from gradaccord.engines.jax.precision import mode
+
+    arrays = {"float": np.float64, "int": np.int64, "bool": np.bool_}
+    for example in EXAMPLES[op]:
+        graph: Graph = example.graph
+        try:
+            program = emit(graph, checked_functions(graph, "float64"), [graph.output.name])
+        except Unsupported as reason:
+            assert "dilation" in str(reason)
+            continue
+        floats = [k for k, node in enumerate(graph.inputs) if node.kind == "float"]
+
+        def both(*inputs: Any, program: Any = program, floats: list[int] = floats) -> Any:
+            def output(*moved: Any) -> Any:
+                given = list(inputs)
+                for k, x in zip(floats, moved, strict=True):
+                    given[k] = x
+                return program(*given)[0]
+
+            value, pull = jax.vjp(output, *(inputs[k] for k in floats))
+            return value, pull(value)
+
+        with mode():
+            asked = [jax.ShapeDtypeStruct(node.shape, arrays[node.kind]) for node in graph.inputs]
+            value, gradients = jax.eval_shape(both, *asked)
+        assert (value.shape, value.dtype) == (graph.output.shape, np.float64), example.text
+        assert [x.shape for x in gradients] == [graph.inputs[k].shape for k in floats], example.text
 
 
 @engines

@@ -207,7 +207,10 @@ def test_every_variant_is_sound(graph: str, engine: str, dtype: str, load_text: 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("path", ASKING, ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.slow if k % 2 else (), id=name_of(path)) for k, path in enumerate(ASKING)],
+)
 def test_no_healthy_engine_is_blamed_at_random_points(path: Path, dtype: str, seed: int) -> None:
     case, random = load(path), np.random.default_rng(seed)
     asked = question(case, dtype)

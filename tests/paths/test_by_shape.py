@@ -59,7 +59,11 @@ def walk(
         ("torch", TORCHS),
         ("torch", {**TORCHS, "weight_decay": 0.1, "accumulate": 2, "average": 0.9, "clip_value": 1}),
         ("jax", {"bound": "none"}),
-        ("jax", {"bound": "none", "accumulate": 2, "weight_decay": 0.1, "decay": "coupled"}),
+        pytest.param(
+            "jax",
+            {"bound": "none", "accumulate": 2, "weight_decay": 0.1, "decay": "coupled"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_each_engines_own_is_sound_for_every_shape(engine: str, settings: Mapping[str, Any], dtype: str) -> None:

@@ -69,7 +69,12 @@ def test_a_fault_planted_in_a_framework_is_caught_and_pinned(row: str, engine: s
     assert any(outcome.result == "caught" for outcome in found)
 
 
-FUSED = ["batch_norm", "group_norm", "scaled_dot_product_attention", "max_pool", "conv_transpose", "cross_entropy"]
+FUSED = [
+    "batch_norm",
+    "scaled_dot_product_attention",
+    "cross_entropy",
+    *(pytest.param(row, marks=pytest.mark.slow) for row in ("group_norm", "max_pool", "conv_transpose")),
+]
 
 
 @pytest.mark.parametrize("row", FUSED)
