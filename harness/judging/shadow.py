@@ -46,7 +46,7 @@ def unexplained(chain: Chain, asked: Asked, engine: Array) -> Array:
 
 
 def _of_results(chain: Chain, asked: Asked, apart: Mapping[Key, Array]) -> dict[Key, Array]:
-    """Terms that agree with their own numbers, one of which is a result that is off: y (1 - y) of a sigmoid whose y is 0.
+    """Terms that agree with their own numbers, one of which is a result that is off: y (1 - y) of a sigmoid with y = 0.
     The true term is a function of the operand, so no slope leads from the result to it."""
     found: dict[Key, Array] = {}
     for use, shown in (chain.evaluation.terms or {}).items():

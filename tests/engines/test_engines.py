@@ -151,11 +151,11 @@ def test_jax_knows_every_operation_and_its_gradient(op: str) -> None:
     arrays = {"float": np.float64, "int": np.int64, "bool": np.bool_}
     for example in EXAMPLES[op]:
         graph: Graph = example.graph
-        try:
-            program = emit(graph, checked_functions(graph, "float64"), [graph.output.name])
-        except Unsupported as reason:
-            assert "dilation" in str(reason)
+        if op == "max_pool" and "dilation" in example.text:
+            with pytest.raises(Unsupported, match="dilation"):
+                checked_functions(graph, "float64")
             continue
+        program = emit(graph, checked_functions(graph, "float64"), [graph.output.name])
         floats = [k for k, node in enumerate(graph.inputs) if node.kind == "float"]
 
         def both(*inputs: Any, program: Any = program, floats: list[int] = floats) -> Any:
