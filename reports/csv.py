@@ -72,7 +72,8 @@ def _cell(name: str, dtype: str, value: object) -> str:
     if name == "index":
         return str(list(cast("Index", value)))
     text = visible(" ".join(str(value).split())) if value is not None else ""
-    return f"'{text}" if text.startswith(FORMULAS) else text or NO_TEXT
+    nothing = "" if name == "accepted" else NO_TEXT
+    return f"'{text}" if text.startswith(FORMULAS) else text or nothing
 
 
 write = CsvReport

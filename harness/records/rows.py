@@ -138,7 +138,7 @@ class TrajectoryRow:
 
 
 # In a CSV, what stands for no text, and for the index of a number alone: of a column whose fields are empty for some
-# 30,000 rows pandas, which reads by parts, would make numbers.
+# 30,000 rows pandas, which reads by parts, would make numbers. `accepted` stays empty, which readers ask for.
 NO_TEXT, NO_INDEX = "-", "[]"
 NUMBERS = {"float": "float64", "float | None": "float64", "int": "int64", "bool": "bool"}  # all else is text
 

@@ -111,10 +111,10 @@ def test_a_table_gives_back_what_was_written(tmp_path: Path) -> None:
 
 def test_pandas_reads_tables_of_any_size_without_a_hint(tmp_path: Path) -> None:
     """It infers what a column holds from 2^20 fields at a time, here of 300,000 rows, and warns where parts differ."""
-    full = replace(ROW, use=Use("y", 0), index=(1, 2), accepted="known", place="a.py:1", reason="off")
+    full = replace(ROW, use=Use("y", 0), index=(1, 2), place="a.py:1", reason="off")
     bare = replace(AGREES, index=(), use=None, name="", engine_value=None, reference=None, error=None, score=None)
     step = TrajectoryRow(case="c", point=0, dtype="float64", engine="e", step=1, name="x")
-    off = replace(step, index=(1,), cause="gradient", node="y", accepted="known", setting="lr: 1", reference=1.0)
+    off = replace(step, index=(1,), cause="gradient", node="y", setting="lr: 1", reference=1.0)
     report = csv.write(tmp_path)
     report.add(replace(unit(rows=(bare, full)), trajectories=(step, off)))
     report.close(about_run(Asked(settings=Settings(()), cases=()), Kept(), "", Began(), units=1))
@@ -126,8 +126,16 @@ def test_pandas_reads_tables_of_any_size_without_a_hint(tmp_path: Path) -> None:
             table = pd.read_csv(tmp_path / name)
         assert table["index"][[0, 150_000]].tolist() == ["[]", "[1, 2]" if name == "results.csv" else "[1]"]
         assert table.finding.dtype == "bool"
-        assert table.accepted[[0, 150_000]].tolist() == ["-", "known"]
-        assert read_csv(tmp_path / name).accepted[[0, 150_000]].tolist() == ["", "known"]
+        assert (table.node[0], table.node[150_000]) == ("-", "term of a in y[0]" if name == "results.csv" else "y")
+        assert read_csv(tmp_path / name).node[0] == ""
+
+
+def test_what_is_not_accepted_is_empty_for_whoever_reads_the_file(tmp_path: Path) -> None:
+    report = csv.write(tmp_path)
+    report.add(unit(rows=(ROW, replace(ROW, accepted="known"))))
+    report.close(about_run(Asked(settings=Settings(()), cases=()), Kept(), "", Began(), units=1))
+    with (tmp_path / "results.csv").open(newline="") as stream:
+        assert [row["accepted"] for row in python_csv.DictReader(stream)] == ["", "known"]
 
 
 def test_a_row_is_known_by_its_key(tmp_path: Path) -> None:
