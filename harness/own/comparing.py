@@ -17,6 +17,8 @@ def compare_command(
     first: str, second: str, made_by: str, parameters: str, wanted: Sequence[str], dtype: str, *, judge: bool
 ) -> Compared:
     """Compare what two addresses name. Raises CommandError; what the user's own code raises is in UsersError."""
+    if first == second and not parameters:  # a class is made anew for either side, with weights of its own
+        raise CommandError(f"the same function twice: {first}. Compare it with another one.")
     named = [theirs(lambda address=address: _named(address)) for address in (first, second)]
     args, kwargs = (), dict[str, Any]()
     if not any(isinstance(one, Path) for one in named):

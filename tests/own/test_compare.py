@@ -246,6 +246,7 @@ def test_the_documents_python_runs_as_it_stands(tmp_path: Path) -> None:
     [
         (("compare", "model.py:Block", "port.py:blok", "--inputs", "model.py:inputs"), "Did you mean `block`"),
         (("compare", "model.py:Block", "port.py:block", "--inputs", "model.py:inputs"), "parameters=convert"),
+        (("compare", "model.py:Block", "model.py:Block", "--inputs", "model.py:inputs"), "the same function twice"),
         (("compare", "model.py:Block", "absent.py:block", "--inputs", "model.py:inputs"), "no file absent.py"),
     ],
 )
