@@ -12,21 +12,22 @@ from .proofs import proof
 from .proposals import Proposal, Question
 from .search import chosen
 from .side import Side
-from .trail import Pair, Run, run, trail
+from .trail import Pair, trail
 
 ROUNDS = 24  # divergences that are repaired one after another
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Two runs as they are after every repair, where they part, and how the outputs of one lie in the other's."""
+    """Two runs as they are after every repair, where they part, and how the outputs of one lie in the other's. `match`
+    is that of both as they were before any repair."""
 
     a: Side
     b: Side
+    match: Match
     divergences: tuple[Divergence, ...]
     layouts: tuple[str, ...] = ()
     trail: tuple[Pair, ...] = ()
-    runs: tuple[Run, ...] = ()  # where they part, as both were before any repair
 
     @property
     def same(self) -> bool:
@@ -38,13 +39,11 @@ def align(a: Heard, b: Heard) -> Alignment:
     here, there = Side.of(a), Side.of(b)
     found: list[Divergence] = []
     before: tuple[Pair, ...] = ()
-    match = Match(here, there)
-    runs = run(match), run(match.back)
+    match = first = Match(here, there)
     odd = outputs.other_outputs(here, there)
     if odd is not None:
-        return Alignment(here, there, (odd,), runs=runs)
+        return Alignment(here, there, first, (odd,))
     for k in range(ROUNDS):
-        match = Match(here, there)
         apart = list(outputs.apart(here, there))
         if not apart:
             break
@@ -64,7 +63,8 @@ def align(a: Heard, b: Heard) -> Alignment:
             there = there.repaired(change.changes)
         else:
             here = here.repaired(change.changes)
-    return Alignment(here, there, tuple(found), tuple(outputs.layouts(here, there)), before, runs)
+        match = Match(here, there)
+    return Alignment(here, there, first, tuple(found), tuple(outputs.layouts(here, there)), before)
 
 
 def _add(found: list[Divergence], new: Divergence) -> None:

@@ -14,7 +14,7 @@ from .align import Alignment, align
 from .difference import Divergence
 from .exercised import not_exercised
 from .matching import Match, laid_out
-from .trail import Pair, Run, trail
+from .trail import Pair, Run, run, trail
 
 POINTS = ("your own numbers", "random numbers")
 
@@ -45,23 +45,26 @@ def compare(a: Sequence[Heard], b: Sequence[Heard]) -> Comparison:
     idle: list[set[str]] = []
     digits, layouts = inf, tuple[str, ...]()
     left: tuple[str, ...] | None = None
-    runs: tuple[Run, ...] = ()
+    match: Match | None = None
     for k in reversed(range(len(a))):
         point = POINTS[min(k, 1)]
         found = align(a[k], b[k])
-        runs = found.runs
+        match = found.match
         if not found.same:
-            return Comparison(found.divergences, point, found.trail, found.layouts, 0.0, (), (), runs)
-        match = Match(found.a, found.b)
+            return Comparison(found.divergences, point, found.trail, found.layouts, 0.0, (), (), _runs(match))
         apart, missing = gradients.compared(found.a, found.b, inputs)
         if apart:
-            return Comparison(tuple(apart), point, tuple(trail(match)), found.layouts, 0.0, (), (), runs)
+            return Comparison(tuple(apart), point, tuple(trail(match)), found.layouts, 0.0, (), (), _runs(match))
         names = tuple(found.a.label(name) for name in missing)
         layouts, left = layouts or found.layouts, names if left is None else tuple(one for one in left if one in names)
         idle.append(set(not_exercised(match)))
         digits = min(digits, _digits(found))
     kept = [said for said in sorted(idle[0]) if all(said in one for one in idle)]
-    return Comparison((), "", (), layouts, digits, tuple(kept), left or (), runs)
+    return Comparison((), "", (), layouts, digits, tuple(kept), left or (), _runs(match) if match else ())
+
+
+def _runs(match: Match) -> tuple[Run, Run]:
+    return run(match), run(match.back)
 
 
 def _digits(found: Alignment) -> float:
