@@ -51,9 +51,9 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor]
 }
 
 
-def verdicts(
-    function: Callable[[Tensor], Tensor], rule: Callable[[Tensor, Tensor], Tensor], spoil: Callable[[Tensor], Tensor]
-) -> dict[str, str]:
+def own_rule(function: Callable[[Tensor], Tensor], rule: Callable[..., Tensor]) -> Any:
+    """A function of a matrix with a backward of one's own."""
+
     class Own(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, a: Tensor) -> Tensor:
@@ -62,9 +62,16 @@ def verdicts(
 
         @staticmethod
         def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-            return spoil(rule(ctx.saved_tensors[0], *grad_outputs))
+            return rule(ctx.saved_tensors[0], *grad_outputs)
 
-    rows = check(lambda b: (Own.apply(b @ b.T + torch.eye(3, dtype=torch.float64)) * W).sum(), B).rows
+    return Own
+
+
+def verdicts(
+    function: Callable[[Tensor], Tensor], rule: Callable[[Tensor, Tensor], Tensor], spoil: Callable[[Tensor], Tensor]
+) -> dict[str, str]:
+    own = own_rule(function, lambda a, *g: spoil(rule(a, *g)))
+    rows = check(lambda b: (own.apply(b @ b.T + torch.eye(3, dtype=torch.float64)) * W).sum(), B).rows
     return {row.quantity: row.verdict for row in rows if row.quantity in ("term", "gradient") and row.name != "b.1"}
 
 
@@ -101,15 +108,6 @@ def test_a_matrix_that_is_itself_an_input_shows_the_choice(name: str) -> None:
     """The gradient of all of it, as frameworks give it, is what it is held against."""
     function, rule = FUNCTIONS[name]
 
-    class Own(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, a: Tensor) -> Tensor:
-            ctx.save_for_backward(a)
-            return function(a)
-
-        @staticmethod
-        def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-            return rule(ctx.saved_tensors[0], *grad_outputs)
-
-    rows = check(lambda a: (Own.apply(a) * W).sum(), B @ B.T + torch.eye(3, dtype=torch.float64)).rows
+    own = own_rule(function, rule)
+    rows = check(lambda a: (own.apply(a) * W).sum(), B @ B.T + torch.eye(3, dtype=torch.float64)).rows
     assert any(row.finding and row.quantity == "gradient" for row in rows)
