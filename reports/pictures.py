@@ -39,7 +39,7 @@ def plane_picture(plane: Plane) -> str:
         _text(LEFT + WIDTH / 2, TOP + HEIGHT + 18, plane.names[0], "middle"),
         _text(LEFT - 6, TOP + HEIGHT / 2, plane.names[1], "end"),
     ]
-    lines = _together({engine: _points(place(*at) for at in trail) for engine, trail in plane.trails.items()})
+    lines = together({engine: _points(place(*at) for at in trail) for engine, trail in plane.trails.items()})
     for k, (points, engines) in enumerate(lines.items()):
         hue, places = HUES[k % len(HUES)], points.split()
         parts.append(
@@ -179,7 +179,7 @@ def _points(places: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
 
 
-def _together(lines: Mapping[str, str]) -> dict[str, list[str]]:
+def together(lines: Mapping[str, str]) -> dict[str, list[str]]:
     """Lines that are the same, with whose they are."""
     same: dict[str, list[str]] = {}
     for name, points in lines.items():

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
+from ..pictures import together
+
 WIDTH, HEIGHT = 460.0, 150.0  # pixels, between the axes
 POINTS = 200  # of one line
 
@@ -38,10 +40,10 @@ def plot(paths: Mapping[str, Sequence[float]]) -> Plot | None:
         return None
     least, largest = min(finite), max(finite)
     span = (largest - least) or 1.0
-    lines: dict[str, list[str]] = {}
+    drawn: dict[str, str] = {}
     for name, values in paths.items():
         every = max(len(values) // POINTS, 1)
         some = [(k, value) for k, value in enumerate(values) if isfinite(value) and (k % every == 0 or k == steps)]
-        drawn = " ".join(f"{k / steps * WIDTH:.1f},{(largest - value) / span * HEIGHT:.1f}" for k, value in some)
-        lines.setdefault(drawn, []).append(name)
-    return Plot(tuple(Line(tuple(names), points) for points, names in lines.items()), steps, least, largest)
+        drawn[name] = " ".join(f"{k / steps * WIDTH:.1f},{(largest - value) / span * HEIGHT:.1f}" for k, value in some)
+    lines = tuple(Line(tuple(names), points) for points, names in together(drawn).items())
+    return Plot(lines, steps, least, largest)
