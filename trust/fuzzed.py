@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -257,7 +258,14 @@ def changed(texts: Sequence[bytes], seed: int, number: int) -> tuple[str, bytes]
 
 
 def tried(path: Path) -> str:
-    """What became of a file: `a case`, `errors`, or, where it broke its word, what is wrong."""
+    """What became of a file: `a case`, `errors`, or, where it broke its word, what is wrong: a warning too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return _tried(path)
+
+
+def _tried(path: Path) -> str:
+    from gradaccord.harness.graph.expand import expanded
     from gradaccord.harness.reading.case import CaseErrors, load
     from gradaccord.harness.telling.showing import case_text
     from gradaccord.harness.words import HIDDEN
@@ -269,6 +277,8 @@ def tried(path: Path) -> str:
                 case.inputs(point, dtype)
         if case.call is None and len(case.graph.operations) < 200:
             case_text(case)
+            for stable in (False, True):
+                expanded(case.graph, stable=stable)
     except CaseErrors as told:
         lines = path.read_bytes().count(b"\n") + path.read_bytes().count(b"\r") + 2
         for error in told.errors:

@@ -316,8 +316,9 @@ def fuzzed(options: Namespace) -> Section:
     counts, broken, longest, memory = fuzzed(files, options.seed, WHERE)
     lines = [(kind, *(f"{counts[kind, became]:,}" for became in ("errors", "a case", "broken"))) for kind in CHANGES]
     text = f"""The {len(corpus())} case files of the project that have at most {LONGEST:,} bytes, each changed at
-random, and what the loader makes of it: a case, whose inputs are then drawn and whose gradient is written out, or
-errors at places that exist, in lines in which nothing is hidden. *Broken*: any other exception, more than {SLOW:g} s of
+random, and what the loader makes of it: a case, whose inputs are then drawn and whose gradient and definitions are
+written out, or errors at places that exist, in lines in which nothing is hidden. *Broken*: any other exception, a
+warning, more than {SLOW:g} s of
 processor time (after {SECONDS:g} s its process is killed), or more than {MEMORY >> 30} GiB of addresses.
 
 {table(("changed by", "errors", "a case", "broken"), lines)}

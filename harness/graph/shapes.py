@@ -99,7 +99,10 @@ def elementwise(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
 
 
 def given(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
-    return cast(Shape, p["shape"])
+    shape = cast(Shape, p["shape"])
+    if min(shape, default=0) < 0:
+        raise GraphError(f"shape={list(shape)}", "lengths that are not negative", parameter="shape")
+    return shape
 
 
 def einsum_terms(subscripts: str) -> tuple[list[str], str]:

@@ -266,15 +266,20 @@ def _drawn(
     generator = np.random.Generator(np.random.PCG64(settings["seed"]))
     if None in settings.values():
         return None
-    if origin == "normal":
-        drawn = settings.get("mean", 0.0) + settings.get("std", 1.0) * generator.standard_normal(shape)
-        return Input(decimals(drawn), "float", constant)
     low, high = settings.get("low", 0), settings.get("high", 1)
-    if not low < high:
+    if origin != "normal" and not low < high:
         source.error(value, f"low {low:g} and high {high:g}", "low below high")
         return None
-    if origin == "uniform":
-        return Input(decimals(low + (high - low) * generator.random(shape)), "float", constant)
+    if origin != "integers":
+        with np.errstate(over="ignore", invalid="ignore"):
+            if origin == "normal":
+                drawn = settings.get("mean", 0.0) + settings.get("std", 1.0) * generator.standard_normal(shape)
+            else:
+                drawn = low + (high - low) * generator.random(shape)
+        if not np.isfinite(drawn).all():
+            source.error(value, "drawn numbers beyond those of float64", "smaller ones")
+            return None
+        return Input(decimals(drawn), "float", constant)
     if not -(2**63) <= low < high <= 2**63:
         source.error(value, f"low {low} and high {high}", "integers of 64 bits")
         return None

@@ -267,6 +267,15 @@ def test_empty_arrays(engine: str) -> None:
 
 
 @engines
+def test_layers_of_no_elements(engine: str) -> None:
+    statements = {"s": "softmax(x)", "l": "log_softmax(x)", "t": "take(table, i, axis=0)", "y": "sum(s - l) + sum(t)"}
+    graph = graph_of({"x": (2, 0), "table": (0, 3), "i": (0,)}, statements, {"i": "int"})
+    found = run(engine, graph, {"x": np.zeros((2, 0)), "table": np.zeros((0, 3)), "i": np.zeros(0, int)})
+    assert found.values["y"] == 0
+    assert {name: array.shape for name, array in found.gradients.items()} == {"x": (2, 0), "table": (0, 3)}
+
+
+@engines
 def test_reducing_over_no_axes_is_no_reduction(engine: str) -> None:
     statements = {"a": "sum(x, axis=[])", "b": "max(x, axis=[], keepdims=True)", "c": "norm(x, axis=[])"}
     graph = graph_of({"x": (2,)}, {**statements, "d": "logsumexp(x, axis=[])", "y": "sum(a + 10 * b + 100 * c + d)"})

@@ -349,3 +349,24 @@ def test_nothing_is_the_largest_of_no_elements(op: str) -> None:
     with pytest.raises(GraphError, match=r"axis 1 of shape .* is empty"):
         by_definition(f"{op}(a, axis=1)", [X[:, :0]], stable=False)
     assert by_definition(f"{op}(a, axis=1)", [X[:0]], stable=False).shape == (0,)
+
+
+@pytest.mark.parametrize("stable", [False, True])
+@pytest.mark.parametrize(
+    "text, operands, expected",
+    [
+        ("softmax(a, axis=1)", [X[:, :0]], X[:, :0]),
+        ("log_softmax(a, axis=1)", [X[:, :0]], X[:, :0]),
+        ("logsumexp(a, axis=1)", [X[:0]], X[:0, 0]),
+        ("cross_entropy(a, target, reduction='none')", [X[:, :0]], np.full(3, -0.0)),
+        ("instance_norm(a)", [IMAGE[:, :0]], IMAGE[:, :0]),
+        ("scaled_dot_product_attention(a, b, c)", [X, X[:0], X[:0]], np.zeros((3, 4))),
+    ],
+)
+def test_of_no_elements_there_is_a_formula_too(text: str, operands: list[Any], expected: Any, stable: bool) -> None:
+    np.testing.assert_array_equal(by_definition(text, operands, stable=stable), expected, strict=True)
+
+
+def test_no_kernel_is_transposed_that_has_no_elements() -> None:
+    with pytest.raises(GraphError, match="at least one element along each axis of space"):
+        by_definition("conv_transpose(a, b)", [IMAGE[:, :2], KERNEL[:, :, :0]], stable=False)

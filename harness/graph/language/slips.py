@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from keyword import iskeyword
@@ -180,7 +181,9 @@ def _operand(sign: str, at: int, before: str, *, inside: bool) -> None:
 
 def _is_number(text: str) -> bool:
     try:
-        return isinstance(ast.literal_eval(text), int | float | complex)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about `1if`, which is refused anyway
+            return isinstance(ast.literal_eval(text), int | float | complex)
     except (SyntaxError, ValueError):
         return False
 

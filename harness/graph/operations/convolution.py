@@ -41,6 +41,27 @@ def conv2d(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     return (x[0], weight[0], *spatial)
 
 
+def input_of(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    """The given shape, whose correlation with weight has that of g."""
+    g, weight = shapes
+    x = given(shapes, p)
+    fit(g, conv2d([x, weight], p))
+    return x
+
+
+def weight_of(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
+    """The given shape, whose correlation with x has that of g."""
+    g, x = shapes
+    weight = given(shapes, p)
+    fit(g, conv2d([x, weight], p))
+    return weight
+
+
+def fit(g: Shape, correlation: Shape) -> None:
+    if g != correlation:
+        raise GraphError(f"g {g}", f"{correlation}, the shape of that correlation")
+
+
 def one_number(p: Mapping[str, Param], names: Sequence[str]) -> None:
     """Along one axis a setting is one number, which stands twice in its pair."""
     for name in names:
@@ -91,6 +112,10 @@ def conv_transpose(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
         raise GraphError(f"bias {bias[0]} in conv_transpose", f"{(weight[1] * groups,)}")
     if rank == 1:
         one_number(p, ("stride", "padding", "dilation", "output_padding"))
+    if not all((*x[2:], *weight[2:])):
+        raise GraphError(
+            f"x {x} and weight {weight} in conv_transpose", "at least one element along each axis of space"
+        )
     spatial: list[int] = []
     for i in range(-rank, 0):
         stride, padding, dilation, more = (
@@ -113,7 +138,10 @@ def transposed(p: Bound) -> str:
         list(cast("tuple[int, int]", p[name])) if plain else along(p[name], outside)
         for name, outside in (("stride", 1), ("padding", 0), ("dilation", 1))
     )
+    more = list(cast("tuple[int, int]", p["output_padding"])) if plain else along(p["output_padding"], 0)
     x, weight = ("x", "weight") if plain else ("expand_dims(x, axis=-2)", "expand_dims(weight, axis=-2)")
+    if any(beyond := [m // s for m, s in zip(more, stride, strict=True)]):  # a dilation lets it exceed the stride
+        x = f"pad({x}, widths={[[0, 0], [0, 0], *([0, n] for n in beyond)]})"
     settings = f"stride={stride}, padding={padding}, dilation={dilation}, groups=groups"
     y = f"correlate2d_input({x}, {weight}, shape={list(shape if plain else flat(shape))}, {settings})"
     bias = "" if p["bias"] is None else f" + reshape(bias, shape={[shape[1], *[1] * (len(shape) - 2)]})"
@@ -157,11 +185,11 @@ row("correlate2d", f"x, weight, *, {GEOMETRY}", conv2d, cost=1,
     meaning="y[n, o, i, j] = sum over c, k, l of x[n, c, i s + k d - p, j s + l d - p] weight[o, c, k, l]",
     derivative=of_correlate2d,
     linear=True, sums=window, products=True, analytic=True)
-row("correlate2d_input", f"g, weight, *, shape, {GEOMETRY}", given, cost=1,
+row("correlate2d_input", f"g, weight, *, shape, {GEOMETRY}", input_of, cost=1,
     meaning="the transpose of correlate2d in its input, of the given shape",
     derivative=of_input,
     linear=True, sums=window_of_input, products=True, analytic=True)
-row("correlate2d_weight", f"g, x, *, shape, {GEOMETRY}", given, cost=1,
+row("correlate2d_weight", f"g, x, *, shape, {GEOMETRY}", weight_of, cost=1,
     meaning="the transpose of correlate2d in its weight, of the given shape",
     derivative=of_weight,
     linear=True, sums=window_of_weight, products=True, analytic=True)

@@ -116,7 +116,7 @@ row("batch_norm", "x, weight=None, bias=None, *, eps=1e-05", channels, definitio
 row("batch_norm_evaluation", "x, mean, var, weight=None, bias=None, *, eps=1e-05", channels, definition=normalised_by)
 row("group_norm", "x, weight=None, bias=None, *, groups, eps=1e-05", grouped, definition=group_normalised)
 row("instance_norm", "x, weight=None, bias=None, *, eps=1e-05", channels,
-    definition=lambda p: f"group_norm(x, groups={cast(Shape, p['x'])[1]}, eps=eps)" + by_channel(p))
+    definition=lambda p: f"group_norm(x, groups={max(cast(Shape, p['x'])[1], 1)}, eps=eps)" + by_channel(p))
 row("scaled_dot_product_attention", "query, key, value, mask: any = None, *, causal=False, scale=None", attention,
     definition=attended)
 row("embedding", "indices: int, weight, *, padding_index=None", embedding, definition=embedded)

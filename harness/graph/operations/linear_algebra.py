@@ -50,8 +50,8 @@ def vecdot(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     axis = p["axis"]
     if not isinstance(axis, int) or axis >= 0:
         raise GraphError(f"axis={axis}", "a negative axis, counted after broadcasting", parameter="axis")
-    lengths = [shape[axis] if len(shape) >= -axis else 0 for shape in shapes]
-    if lengths[0] != lengths[1]:
+    lengths = [shape[axis] if len(shape) >= -axis else -1 for shape in shapes]
+    if -1 in lengths or lengths[0] != lengths[1]:
         raise GraphError(f"shapes {shapes[0]} and {shapes[1]}", f"the same length along axis {axis}")
     common = broadcast(*shapes)
     return common[:axis] + common[len(common) + axis + 1 :]

@@ -63,7 +63,7 @@ def squeeze(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
 
 def concat(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     axis = one_axis(p["axis"], len(shapes[0]))
-    rest = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
+    rest = {(len(shape), shape[:axis], shape[axis + 1 :]) for shape in shapes}
     if len(rest) > 1:
         raise GraphError(f"shapes {', '.join(map(str, shapes))}", f"equal apart from axis {axis}")
     return (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
@@ -124,8 +124,8 @@ def shuffled(p: Bound) -> str:
 
 def enlarged(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
     (x,), k = shapes, cast(int, p["factor"])
-    if len(x) < 3:
-        raise GraphError(f"x of shape {x}", "x (batch, channels, ...)")
+    if len(x) < 3 or not all(x[2:]):
+        raise GraphError(f"x of shape {x}", "x (batch, channels, ...), with elements along each axis of space")
     return (*x[:2], *(n * k for n in x[2:]))
 
 

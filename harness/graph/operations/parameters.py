@@ -79,7 +79,7 @@ CHECKS: Mapping[str, tuple[Check, str]] = {
     "shift": (_integer(-(2**62)), "an integer"),
     "keepdims": (_truth, "True or False"),
     "n": (_integer(1), "an integer of at least 1"),
-    "size": (_integer(1), "an integer of at least 1"),
+    "size": (_integer(0), "an integer, not negative"),
     "groups": (_integer(1), "an integer of at least 1"),
     "stride": (_pair(1), "an integer or two, at least 1"),
     "dilation": (_pair(1), "an integer or two, at least 1"),

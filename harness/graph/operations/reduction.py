@@ -13,7 +13,7 @@ from typing import cast
 from ..node import GraphError, Param, Shape
 from ..shapes import axes_of, same
 from ..symbol import Symbol, f, repeated, reshaped
-from .operation import Bound, along, row
+from .operation import Bound, Definition, along, row
 
 
 def reduction(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
@@ -30,6 +30,16 @@ def extremum(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
         problem = f"axis {empty[0]} of shape {shapes[0]} is empty"
         raise GraphError(problem, "at least one element to choose from", parameter="axis")
     return reduction(shapes, p)
+
+
+def less_the_largest(definition: str, stable: str) -> Definition:
+    """The stable formula, which takes the largest away; of no elements there is none."""
+
+    def chosen(p: Bound) -> str:
+        x = cast(Shape, p["x"])
+        return stable if all(x[axis] for axis in axes_of(p["axis"], len(x))) else definition
+
+    return chosen
 
 
 def halved_product(p: Bound) -> str:
@@ -100,15 +110,16 @@ row("std", "x, *, axis=None, correction=0, keepdims=False", reduction,
     definition="sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))")
 row("norm", "x, *, axis=None, keepdims=False", reduction, of_two="the length of (a, b) is `hypot(a, b)`",
     definition="sqrt(sum(square(x), axis=axis, keepdims=keepdims))")
-row("logsumexp", "x, *, axis=None, keepdims=False", reduction,
-    definition="log(sum(exp(x), axis=axis, keepdims=keepdims))",
-    stable="log(sum(exp(x - stop_gradient(max(x, axis=axis, keepdims=True))), axis=axis, keepdims=keepdims)) + stop_gradient(max(x, axis=axis, keepdims=keepdims))", reads_log=True)
-row("softmax", "x, *, axis=-1", same,
-    definition="exp(x) / sum(exp(x), axis=axis, keepdims=True)",
-    stable="e = exp(x - stop_gradient(max(x, axis=axis, keepdims=True))); e / sum(e, axis=axis, keepdims=True)")
-row("log_softmax", "x, *, axis=-1", same,
-    definition="x - log(sum(exp(x), axis=axis, keepdims=True))",
-    stable="c = x - stop_gradient(max(x, axis=axis, keepdims=True)); c - log(sum(exp(c), axis=axis, keepdims=True))", reads_log=True)
+LARGEST = "stop_gradient(max(x, axis=axis, keepdims=True))"
+LOGSUMEXP = "log(sum(exp(x), axis=axis, keepdims=keepdims))"
+row("logsumexp", "x, *, axis=None, keepdims=False", reduction, definition=LOGSUMEXP, reads_log=True, stable=less_the_largest(LOGSUMEXP,
+    f"log(sum(exp(x - {LARGEST}), axis=axis, keepdims=keepdims)) + stop_gradient(max(x, axis=axis, keepdims=keepdims))"))
+SOFTMAX = "exp(x) / sum(exp(x), axis=axis, keepdims=True)"
+row("softmax", "x, *, axis=-1", same, definition=SOFTMAX,
+    stable=less_the_largest(SOFTMAX, f"e = exp(x - {LARGEST}); e / sum(e, axis=axis, keepdims=True)"))
+LOG_SOFTMAX = "x - log(sum(exp(x), axis=axis, keepdims=True))"
+row("log_softmax", "x, *, axis=-1", same, definition=LOG_SOFTMAX, reads_log=True,
+    stable=less_the_largest(LOG_SOFTMAX, f"c = x - {LARGEST}; c - log(sum(exp(c), axis=axis, keepdims=True))"))
 row("cumsum", "x, *, axis", same, cost=1, meaning="running sum along the axis",
     derivative="flip(cumsum(flip(g, axis=axis), axis=axis), axis=axis)", linear=True, sums=along, joints=scanned, analytic=True)
 row("cumprod", "x, *, axis", same, definition=running_product)
