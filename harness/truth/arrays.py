@@ -253,8 +253,9 @@ def _open(index: Any) -> Any:
 
 
 def _place(x: Any, *, index: Any, shape: Sequence[int]) -> Any:
-    result = filled(shape)
-    result[_open(index)][...] = array(x)
+    x = array(x)
+    result = filled(shape, like=x)
+    result[_open(index)][...] = x
     return result
 
 

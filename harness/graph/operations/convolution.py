@@ -141,7 +141,9 @@ def transposed(p: Bound) -> str:
     more = list(cast("tuple[int, int]", p["output_padding"])) if plain else along(p["output_padding"], 0)
     x, weight = ("x", "weight") if plain else ("expand_dims(x, axis=-2)", "expand_dims(weight, axis=-2)")
     if any(beyond := [m // s for m, s in zip(more, stride, strict=True)]):  # a dilation lets it exceed the stride
-        x = f"pad({x}, widths={[[0, 0], [0, 0], *([0, n] for n in beyond)]})"
+        image = shapes[0] if plain else flat(shapes[0])
+        room = [*image[:2], *(n + k for n, k in zip(image[2:], beyond, strict=True))]
+        x = f"place({x}, index=':, :, :{image[2]}, :{image[3]}', shape={room})"
     settings = f"stride={stride}, padding={padding}, dilation={dilation}, groups=groups"
     y = f"correlate2d_input({x}, {weight}, shape={list(shape if plain else flat(shape))}, {settings})"
     bias = "" if p["bias"] is None else f" + reshape(bias, shape={[shape[1], *[1] * (len(shape) - 2)]})"
