@@ -83,15 +83,21 @@ def findings(about: Subject, evaluation: Evaluation, *, alone: bool = False) -> 
     return [row for row in rows(about, evaluation, alone=alone) if row.verdict in FINDINGS]
 
 
-def engines(name: str, dtype: str) -> list[str]:
-    """XLA compiles each operation for a second: of JAX a few."""
+def engines(name: str, dtype: str) -> dict[str, bool]:
+    """Engines, and whether they wait for the whole tests. XLA compiles each operation for a second: of JAX a few."""
     compiled = (name, dtype) in {("log_softmax", "float16"), ("running sum", "float16")}
-    return ["backprop", "torch", *(["jax", "jax:jit"] if compiled else [])]
+    others = {"jax": False, "jax:jit": False} if compiled else {}
+    return {"backprop": dtype == "float16", "torch": dtype == "bfloat16", **others}
 
 
 @pytest.mark.parametrize(
     "engine, name, dtype",
-    [(engine, name, dtype) for name in LAYERS for dtype in HALVES for engine in engines(name, dtype)],
+    [
+        pytest.param(engine, name, dtype, marks=[pytest.mark.slow] * waits)
+        for name in LAYERS
+        for dtype in HALVES
+        for engine, waits in engines(name, dtype).items()
+    ],
 )
 def test_layers_of_ordinary_width_are_judged_and_sound_engines_pass(engine: str, name: str, dtype: str) -> None:
     for alone in (False, True):

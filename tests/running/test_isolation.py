@@ -30,7 +30,7 @@ DOES = {
     "os._exit(0)": "its process ended with exit status 0",
     "raise asyncio.CancelledError": "CancelledError",
     "raise Odd('no')": "Odd: no",
-    "raise KeyboardInterrupt": "KeyboardInterrupt at mine.py:",
+    "raise KeyboardInterrupt": "KeyboardInterrupt at mine",
     "raise GeneratorExit": "GeneratorExit",
     "os.close(0); os.close(1); os._exit(3)": "its process ended with exit status 3",
     "assert os.getpgid(0) != os.getpgid(os.getppid()); os.kill(0, signal.SIGTERM)": "its process died with signal 15",
@@ -48,26 +48,35 @@ def installed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 FROM_A_PACKAGE = {does: DOES[does] for does in ("os._exit(0)", "raise Odd('no')")}
 
 
-@pytest.mark.parametrize(
-    "mine, does, said",
-    [("mine.py", *one) for one in DOES.items()] + [("mine", *one) for one in FROM_A_PACKAGE.items()],
-    ids=map(str, range(len(DOES) + len(FROM_A_PACKAGE))),
-)
-def test_it_costs_its_own_rows_alone(
-    mine: str, does: str, said: str, product: Path, gradaccord: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if mine == "mine":
-        installed(mine, product.parent, monkeypatch)
-    (product.parent / "mine.py").write_text(f"{HEAD}        {does}\n    return evaluate\n")
-    done = gradaccord("run", product, "--engine", mine, "--engine", "backprop", "--dtype", "float64")
+def assert_alone(engines: dict[str, str], product: Path, gradaccord: Command) -> None:
+    """Each engine has failed for its own reason, and nothing else has."""
+    words = [word for mine in (*engines, "backprop") for word in ("--engine", mine)]
+    done = gradaccord("run", product, *words, "--dtype", "float64")
     report = product.parent / "gradaccord-report"
     rows = pd.read_csv(report / "results.csv")
-    own = rows[rows.engine == mine].iloc[0]
-    assert (own["verdict"], own["finding"]) == ("failed", True)
-    assert said in str(own["reason"])
+    for mine, said in engines.items():
+        own = rows[rows.engine == mine].iloc[0]
+        assert (own["verdict"], own["finding"]) == ("failed", True)
+        assert said in str(own["reason"])
     assert set(rows[rows.engine == "backprop"].verdict) == {"agree"}
     assert done.returncode == 1
     assert json.loads((report / "run.json").read_text())["units_left"] == 0
+
+
+def test_it_costs_its_own_rows_alone(product: Path, gradaccord: Command) -> None:
+    engines = {f"mine{place}.py": (does, said) for place, (does, said) in enumerate(DOES.items())}
+    for name, (does, _) in engines.items():
+        (product.parent / name).write_text(f"{HEAD}        {does}\n    return evaluate\n")
+    assert_alone({name: said for name, (_, said) in engines.items()}, product, gradaccord)
+
+
+@pytest.mark.parametrize("does, said", FROM_A_PACKAGE.items(), ids=["ends", "raises"])
+def test_so_does_one_that_is_installed(
+    does: str, said: str, product: Path, gradaccord: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("mine", product.parent, monkeypatch)
+    (product.parent / "mine.py").write_text(f"{HEAD}        {does}\n    return evaluate\n")
+    assert_alone({"mine": said}, product, gradaccord)
 
 
 @pytest.mark.parametrize("mine", ["mine.py", "mine"])

@@ -131,13 +131,12 @@ def spawned() -> ProcessPoolExecutor:
 @pytest.mark.parametrize(
     "pool, settings",
     [
-        (lambda: Processes(2), Settings(ENGINES, jobs=2)),
-        (spawned, Settings(ENGINES)),
-        (lambda: ThreadPoolExecutor(1), Settings(ENGINES, jobs=1)),
-        (lambda: ThreadPoolExecutor(4), Settings(ENGINES, jobs=4)),
-        (lambda: ThreadPoolExecutor(1), Settings(ENGINES, timeout=60.0)),
+        pytest.param(lambda: Processes(2), Settings(ENGINES, jobs=2), id="processes"),
+        pytest.param(spawned, Settings(ENGINES), id="anybody's processes", marks=pytest.mark.slow),
+        pytest.param(lambda: ThreadPoolExecutor(1), Settings(ENGINES, jobs=1), id="a thread", marks=pytest.mark.slow),
+        pytest.param(lambda: ThreadPoolExecutor(4), Settings(ENGINES, jobs=4), id="threads"),
+        pytest.param(lambda: ThreadPoolExecutor(1), Settings(ENGINES, timeout=60.0), id="apart"),
     ],
-    ids=["processes", "anybody's processes", "a thread", "threads", "apart"],
 )
 def test_every_executor_gives_the_outcomes_of_this_process(
     pool: Callable[[], Executor], settings: Settings, serial: list[Outcome]
@@ -195,6 +194,7 @@ def test_only_the_unit_that_kills_its_worker_is_done_apart(
     assert ("float64", True) not in sent
 
 
+@pytest.mark.slow  # `test_only_the_unit_that_kills_its_worker_is_done_apart` is quicker
 def test_where_every_unit_kills_its_worker_the_rest_is_done_apart(product: Path, install: Callable[[str], str]) -> None:
     dies = install("dies_in_float32")
     work = units(load_all([product]), ["float32"]) * 8
@@ -227,7 +227,7 @@ def test_leaving_a_run_early_waits_for_nothing(product: Path) -> None:
     with Processes(2) as pool, closing(run([*work, *work], Settings((HANGS,), jobs=2), pool)) as outcomes:
         pool.submit(os.getpid).result()  # the workers are there
         with pytest.raises(KeyboardInterrupt):
-            _interrupted_after(3.0, outcomes)
+            _interrupted_after(1.5, outcomes)
     assert time.perf_counter() - start < 60
     assert not {child.pid for child in active_children()} - before
 
@@ -344,7 +344,9 @@ def test_a_slow_first_unit_lets_a_bounded_number_pass() -> None:
 
 
 def test_paths_derivatives_and_large_arrays_cost_more() -> None:
-    costs = {unit.case.name: cost(unit) for unit in units(load_all(find([CASES])))}
+    names = ("rosenbrock", "means", "wide-layer", "reuse", "ricker", "gelu-tail")
+    work = units(load_all([path for path in find([CASES]) if path.stem in names]))
+    costs = {unit.case.name: cost(unit) for unit in work}
     assert costs["rosenbrock"] > costs["means"]
     assert costs["wide-layer"] > costs["reuse"] - 1
     assert costs["ricker"] > costs["gelu-tail"]
@@ -381,7 +383,10 @@ NO_CLUSTER = {
 }
 
 
-@pytest.mark.parametrize("place, message", NO_CLUSTER.items())
+@pytest.mark.parametrize(
+    "place, message",  # it takes five seconds to give a port up
+    [pytest.param(*one, marks=[pytest.mark.slow] * one[0].startswith("127")) for one in NO_CLUSTER.items()],
+)
 def test_a_wrong_address_is_told_within_seconds(place: str, message: str, product: Path, gradaccord: Command) -> None:
     start = time.perf_counter()
     done = gradaccord("run", product, "--engine", "backprop", "--cluster", place)

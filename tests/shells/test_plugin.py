@@ -159,6 +159,7 @@ def test_errors_of_a_case_file_are_collection_errors_with_line_and_column(projec
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+@pytest.mark.slow  # two processes of a process; `tox -e test` itself is one of two
 def test_two_processes_keep_the_engines_of_a_unit_together_and_their_reports_are_one(project: pytest.Pytester) -> None:
     engine = project.path / "counting.py"
     engine.write_text(
