@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -40,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             long = item.case.update is not None and item.case.update.steps > 1000
             if long or item.unit.dtype != item.case.dtypes[0]:
                 item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """The thousands of tests stay until the end: no search for garbage need look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def places(text: str) -> list[tuple[int, int]]:

@@ -99,7 +99,10 @@ def same(sound: Sequence[Move], other: Sequence[Move]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("rule", RULES)
+# Lines by rows and columns take long: what is off in them is named by `tests/paths/test_by_shape.py` too.
+@pytest.mark.parametrize(
+    "rule", [pytest.param(rule, marks=[pytest.mark.slow] * (rule == "adafactor")) for rule in RULES]
+)
 def test_a_line_that_is_bent_is_caught_and_its_number_is_named(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     row, found = RULES[rule], showing(rule)
     x, slopes = beginning(5, shape_of(rule), "float64"), gradients(5, shape_of(rule), "float64", steps=8)
@@ -132,11 +135,13 @@ NUMBERS = [
     (rule, name) for rule in RULES for name, allowed in RULES[rule].settings.items()
     if isinstance(allowed, Setting) and name in showing(rule).chosen and name != "threshold"
 ]  # fmt: skip
+# Of most rules one: each is looked for in the same way.
+QUICK = [one for one in NUMBERS if one[1] == "eps" or one in (("descent", "step_size"), ("adam", "step_size"))]
 
 
 @pytest.mark.parametrize(
     "rule, name",
-    [pytest.param(*one, marks=[] if one[1] in ("step_size", "eps") else [pytest.mark.slow]) for one in NUMBERS],
+    [pytest.param(*one, marks=[pytest.mark.slow] * (one not in QUICK)) for one in NUMBERS],
 )
 def test_a_setting_that_is_off_by_a_millionth_is_caught_and_named(rule: str, name: str) -> None:
     found = showing(rule)
