@@ -279,7 +279,7 @@ def explain(case: str, node: str, point: int, markdown: bool, step_through: bool
         click.secho(f"\n{part.title}", bold=True)
         for line in lines_of(part, width):
             click.echo(line)
-            if step_through and click.getchar() in "qQ\x03\x04":
+            if step_through and options.key() in "qQ\x03\x04":
                 return
 
 

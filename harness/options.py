@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from click import Context, Parameter
@@ -47,7 +47,15 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     return reporting
 
 
-def stop(message: str) -> None:
+def key() -> str:
+    """The next key that is pressed."""
+    try:
+        return click.getchar()
+    except OSError:
+        stop("no terminal to wait at for a key, as --step-through does; without it all lines come at once")
+
+
+def stop(message: str) -> NoReturn:
     from .words import visible
 
     message = visible(message)

@@ -133,6 +133,16 @@ def test_a_line_at_a_time_ends_where_asked() -> None:
     assert done.output.splitlines()[-1] == "  c = -2"
 
 
+def test_where_no_terminal_is_no_key_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise OSError("no such device")
+
+    monkeypatch.setattr("click.getchar", none)
+    done = CliRunner().invoke(main, ["explain", "nested-nodes", "--step-through"])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: no terminal to wait at for a key")
+
+
 @pytest.mark.parametrize(
     "words, told",
     [
