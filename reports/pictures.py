@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from math import ceil, floor, isfinite, log10
 from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..harness.records.paths import Parting, Plane
 from ..harness.telling.findings import at_point, partings_by_unit
 from ..harness.words import counted, visible
 
 WIDTH, HEIGHT = 440.0, 300.0  # pixels, between the axes
-LEFT, TOP, RIGHT, BOTTOM = 74.0, 34.0, 22.0, 62.0  # around them
+LEFT, TOP, RIGHT, BOTTOM = 74.0, 48.0, 22.0, 62.0  # around them
 LEVELS = 14  # contours
 HUES = ("#1f5fbf", "#b3261e", "#1f7a3f", "#96600a", "#7a3fa0", "#0f6f86")
 QUIET, FAINT = "#5c6670", "#b9c2ca"
@@ -26,7 +29,9 @@ def plane_picture(plane: Plane) -> str:
     """The paths of all engines over the contours of the output; paths that lie on one another are one line."""
     place = _placing(plane.low, plane.high)
     title = f"{plane.case}: {plane.rule}, {counted(plane.steps, 'step')}, {plane.dtype}"
-    parts = [_contours(plane, place), _frame(title)]
+    finite = [value for row in plane.values for value in row if isfinite(value)]
+    told = f"contours of the output, {_number(min(finite))} to {_number(max(finite))}" if finite else ""
+    parts = [_contours(plane, place), _frame(title, told)]
     parts += [
         _text(LEFT, TOP + HEIGHT + 18, _number(plane.low[0])),
         _text(LEFT - 6, TOP + HEIGHT, _number(plane.low[1]), "end"),
@@ -48,10 +53,6 @@ def plane_picture(plane: Plane) -> str:
         parts.append(_dot(places[0], hue, filled=False))
         parts.append(_dot(places[-1], hue, filled=True))
         parts.append(_key(k, len(lines), ", ".join(engines), hue))
-    finite = [value for row in plane.values for value in row if isfinite(value)]
-    if finite:
-        told = f"contours of the output, {_number(min(finite))} to {_number(max(finite))}"
-        parts.append(_text(LEFT + WIDTH, TOP - 12, told, "end"))
     return _svg(f"The path of {plane.case} in its plane", parts)
 
 
@@ -63,7 +64,7 @@ def gap_picture(parting: Parting) -> str:
     bottom, top = floor(least), max(ceil(most), floor(least) + 1)
     place = _placing((0.0, float(bottom)), (float(steps), float(top)))
     title = f"{parting.case}, {parting.dtype}: {parting.name} of {parting.engine_a} and {parting.engine_b}"
-    parts = [_frame(title)]
+    parts = [_frame(title, str(parting.growth) if parting.growth else "how far apart they are")]
     for decade in range(bottom, top + 1, max(ceil((top - bottom) / DECADES), 1)):
         _, y = place(0.0, float(decade))
         parts.append(f'<path d="M{LEFT:g} {y:.1f}h{WIDTH:g}" stroke="{FAINT}" stroke-width=".6"/>')
@@ -79,8 +80,7 @@ def gap_picture(parting: Parting) -> str:
     parts.append(f'<polyline points="{points}" fill="none" stroke="{HUES[0]}" stroke-width="1.4"/>')
     if known:
         parts.append(_dot(points.split()[0], HUES[0], filled=True))
-    told = str(parting.growth) if parting.growth else "how far apart they are"
-    return _svg(f"The gap of {title}", [*parts, _key(0, 1, told, HUES[0])])
+    return _svg(f"The gap of {title}", parts)
 
 
 # --- of a run ----------------------------------------------------------------------------------------------------
@@ -125,29 +125,13 @@ def levels(values: Sequence[Sequence[float]]) -> list[float]:
     return [level for level in dict.fromkeys(places) if finite[0] < level < finite[-1]]
 
 
-def segments(
-    values: Sequence[Sequence[float]], level: float
-) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
-    """The line at a level, in pieces: between places (column, row) of a grid, each cell cut into two triangles."""
-    for row, (lower, upper) in enumerate(pairwise(values)):
-        for column in range(len(lower) - 1):
-            corners = [
-                (column, row, lower[column]), (column + 1, row, lower[column + 1]),
-                (column + 1, row + 1, upper[column + 1]), (column, row + 1, upper[column]),
-            ]  # fmt: skip
-            for triangle in (corners[:3], [corners[0], *corners[2:]]):
-                if all(isfinite(value) for _, _, value in triangle):
-                    cuts = [*_cuts(triangle, level)]
-                    if len(cuts) == 2:
-                        yield cuts[0], cuts[1]
+def contours(values: Sequence[Sequence[float]]) -> Iterator[NDArray[np.float64]]:
+    """The lines at all levels, each through places (column, row) of the grid; in a cell that is not finite none is."""
+    from contourpy import contour_generator
 
-
-def _cuts(triangle: Sequence[tuple[int, int, float]], level: float) -> Iterator[tuple[float, float]]:
-    """Where the sides of a triangle are at a level; a corner is above it or not."""
-    for (xa, ya, a), (xb, yb, b) in pairwise([*triangle, triangle[0]]):
-        if (a > level) != (b > level):
-            part = (level - a) / (b - a)
-            yield xa + part * (xb - xa), ya + part * (yb - ya)
+    drawn = contour_generator(z=np.ma.masked_invalid(values), corner_mask=False)
+    for level in levels(values):
+        yield from cast("list[NDArray[np.float64]]", drawn.lines(level))
 
 
 def _contours(plane: Plane, place: Callable[[float, float], tuple[float, float]]) -> str:
@@ -156,11 +140,11 @@ def _contours(plane: Plane, place: Callable[[float, float], tuple[float, float]]
     rows, columns = len(plane.values), len(plane.values[0])
     (left, low), (right, high) = plane.low, plane.high
 
-    def at(cut: tuple[float, float]) -> str:
+    def at(cut: Sequence[float]) -> str:
         x, y = place(left + cut[0] / (columns - 1) * (right - left), low + cut[1] / (rows - 1) * (high - low))
         return f"{x:.1f} {y:.1f}"
 
-    drawn = "".join(f"M{at(a)}L{at(b)}" for level in levels(plane.values) for a, b in segments(plane.values, level))
+    drawn = "".join(f"M{'L'.join(map(at, line.tolist()))}" for line in contours(plane.values))
     return f'<path d="{drawn}" fill="none" stroke="{FAINT}" stroke-width="1"/>'
 
 
@@ -187,9 +171,9 @@ def together(lines: Mapping[str, str]) -> dict[str, list[str]]:
     return same
 
 
-def _frame(title: str) -> str:
+def _frame(title: str, told: str) -> str:
     box = f'<rect x="{LEFT:g}" y="{TOP:g}" width="{WIDTH:g}" height="{HEIGHT:g}" fill="none" stroke="{QUIET}"/>'
-    return box + _text(LEFT, TOP - 12, title, fill="#1c2126")
+    return box + _text(LEFT, TOP - 28, title, fill="#1c2126") + _text(LEFT, TOP - 11, told)
 
 
 def _upright(x: float, words: str, hue: str, line: int) -> str:

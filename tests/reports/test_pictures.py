@@ -9,11 +9,12 @@ from math import hypot, nan
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from gradaccord.harness.reading.case import shipped
 from gradaccord.harness.records.paths import Growth, Parting, Plane
-from gradaccord.reports.pictures import HEIGHT, LEFT, TOP, WIDTH, gap_picture, levels, plane_picture, segments
+from gradaccord.reports.pictures import HEIGHT, LEFT, TOP, WIDTH, contours, gap_picture, levels, plane_picture
 
 from ..conftest import Command
 
@@ -50,23 +51,29 @@ def parting(gaps: tuple[tuple[int, float], ...], horizon: int | None) -> Parting
 # --- contours ---------------------------------------------------------------------------------------------------
 
 
-def test_a_contour_of_a_slope_is_straight() -> None:
+def test_contours_of_a_slope_are_straight_and_lie_at_their_levels() -> None:
     values = [[float(column) for column in range(5)] for _ in range(4)]
-    cuts = [cut for both in segments(values, 1.25) for cut in both]
-    assert cuts and all(x == pytest.approx(1.25) for x, _ in cuts)
-    assert {round(y, 6) for _, y in cuts} >= {0.0, 1.0, 2.0, 3.0}
+    lines = list(contours(values))
+    assert len(lines) == len(levels(values)) > 2
+    for line, level in zip(lines, levels(values), strict=True):
+        assert line[:, 0] == pytest.approx([level] * len(line))
+        assert {0.0, 3.0} <= {*line[:, 1]}
 
 
-def test_a_contour_of_a_bowl_is_round_and_closed() -> None:
+def test_contours_of_a_bowl_are_round_and_closed() -> None:
     values = [[hypot(x - 20, y - 20) for x in range(41)] for y in range(41)]
-    pieces = list(segments(values, 10.25))
-    assert all(hypot(x - 20, y - 20) == pytest.approx(10.25, abs=0.05) for piece in pieces for x, y in piece)
-    ends = [(round(x, 6), round(y, 6)) for piece in pieces for x, y in piece]
-    assert all(ends.count(end) == 2 for end in ends)
+    closed = [line for line in contours(values) if np.array_equal(line[0], line[-1])]
+    assert len(closed) > 5
+    for line in closed:
+        sizes = np.hypot(*(line - 20).T)
+        assert sizes == pytest.approx([sizes[0]] * len(line), abs=0.06)
 
 
 def test_what_is_not_finite_has_no_contour() -> None:
-    assert list(segments([[0.0, 1.0], [nan, nan]], 0.5)) == []
+    values = [[float(x + y) for x in range(9)] for y in range(9)]
+    values[4][4] = nan
+    lines = np.concatenate(list(contours(values)))
+    assert not np.any(np.abs(lines - 4).max(axis=1) < 1) and len(lines) > 20
     assert levels([[nan, 1.0], [1.0, 1.0]]) == [] and levels([[nan]]) == []
     assert levels([[float(k) for k in range(100)]])[0] > 0
 
