@@ -20,6 +20,9 @@ from .causes import row_of
 from .findings import Entry, entries, told
 
 
+PLACE = re.compile(r":(\d+):\d+$")  # line and column
+
+
 class Annotations(Watcher):
     """Prints an annotation for each new finding as it comes."""
 
@@ -46,7 +49,9 @@ class Annotations(Watcher):
 
 
 def _line(file: Path, row: Row) -> int:
-    """Where in a case file the node stands that a finding is about, from 1; else the file's first line."""
+    """Where in a case file the node or expected number stands that a finding is about, from 1; else its first line."""
+    if isinstance(row.node, str) and (place := PLACE.search(row.node)):
+        return int(place[1])
     node = row.node if isinstance(row.node, str) else row.node.use.consumer if row.node.use else row.node.name
     names = [name.partition(".")[0] for name in (node, row.name) if name]
     for name in names:

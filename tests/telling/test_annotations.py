@@ -62,3 +62,11 @@ def test_json_has_two_names_and_a_form_that_is_none_is_told(tmp_path: Path, monk
     done = CliRunner().invoke(main, [*words, "--format", "xml"])
     assert done.exit_code == 2
     assert "'github'" in done.stderr
+
+
+def test_an_expected_number_that_is_off_is_told_at_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("flow.yaml").write_text(CASE + "expect:\n  gradient:\n    a: -12\n    b: 5\n")
+    done = CliRunner().invoke(main, ["run", "flow.yaml", "-e", "backprop", "-d", "float64", "--format", "github"])
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("::")]
+    assert line.startswith("::error file=flow.yaml,line=11,title=truth exact%3A wrong::expectation of gradient of b")
