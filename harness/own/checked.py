@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from ..graph.graph import Graph
 from ..graph.node import Use
 from ..hearing.heard import Heard, Place
 from ..judging.agreement import same_bits
-from ..records.rows import LinkName, Row, component
+from ..records.rows import LinkName, Row, component, shown
 from ..records.verdicts import VERDICTS, Verdict
 from ..telling.findings import Entry, entries
 from ..words import counted
@@ -77,9 +77,9 @@ class Checked(Shown):
         import pandas as pd
 
         def record(row: Row) -> dict[str, Any]:
-            place, kept = self.place(row), asdict(row)
-            kept |= {"use": str(row.use or ""), "node": str(row.node), "file": place.file, "line": place.line or None}
-            return {name: value for name, value in kept.items() if name not in ("choice", "off", "point")}
+            place = self.place(row)
+            kept = shown(row) | {"file": place.file, "line": place.line or None}
+            return {name: value for name, value in kept.items() if name != "point"}
 
         return pd.DataFrame([record(row) for row in self.rows])
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from ..errors import CommandError
 from ..records.outcome import Asked, Outcome
-from ..records.rows import Row
+from ..records.rows import Row, shown
 from ..records.settings import Settings
 from ..records.tally import Tally
 from ..running.loading import checked
@@ -66,11 +66,7 @@ class Ran(Shown):
         """The rows as a table, with the columns of `results.csv`."""
         import pandas as pd
 
-        def record(row: Row) -> dict[str, Any]:
-            kept = {name: value for name, value in asdict(row).items() if name not in ("choice", "off")}
-            return kept | {"use": str(row.use or ""), "node": str(row.node)}
-
-        return pd.DataFrame([record(row) for row in self.rows])
+        return pd.DataFrame([shown(row) for row in self.rows])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         tally = self._tally

@@ -143,6 +143,11 @@ NO_TEXT, NO_INDEX = "-", "[]"
 NUMBERS = {"float": "float64", "float | None": "float64", "int": "int64", "bool": "bool"}  # all else is text
 
 
+def shown(row: Row) -> dict[str, Any]:
+    """A row by its columns, as a frame has it: uses and nodes as text."""
+    return {name: getattr(row, name) for name in columns(Row)} | {"use": str(row.use or ""), "node": str(row.node)}
+
+
 def columns(record: type[Any]) -> dict[str, str]:
     """The columns of the CSV of a record, in order, each with its dtype; of text `str`."""
     return {one.name: NUMBERS.get(str(one.type), "str") for one in fields(record) if one.metadata.get("column", True)}

@@ -19,7 +19,6 @@ from ..running.unit import Unit
 from .causes import row_of
 from .findings import Entry, entries, told
 
-
 PLACE = re.compile(r":(\d+):\d+$")  # line and column
 
 

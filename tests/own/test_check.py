@@ -14,7 +14,7 @@ from torch import nn
 import gradaccord
 from gradaccord.harness.errors import CommandError
 from gradaccord.harness.hearing import definitions
-from gradaccord.harness.records.rows import LinkName
+from gradaccord.harness.records.rows import LinkName, Row, columns
 from gradaccord.harness.records.verdicts import FINDINGS
 
 
@@ -87,6 +87,7 @@ def test_what_the_gradients_inherit_is_told_once_and_as_a_frame(net: Net) -> Non
     frame = checked.frame()
     assert set(frame[frame.quantity == "gradient"].verdict) <= FINDINGS
     assert frame[frame.finding].file.str.endswith(Path(__file__).name).all()
+    assert [*frame.columns] == [*(name for name in columns(Row) if name != "point"), "file", "line"]
     assert "<pre" in checked._repr_html_()  # pyright: ignore[reportPrivateUsage]
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 import gradaccord
 from gradaccord.harness.errors import CommandError
 from gradaccord.harness.reading.case import load
+from gradaccord.harness.records.rows import Row, columns
 
 
 class Rule(torch.autograd.Function):
@@ -55,6 +56,7 @@ def test_engines_agree_on_it_and_the_text_of_a_case_runs_too(tmp_path: Path) -> 
     small = "name: x\ninputs: {a: 5, b: -3}\ngraph:\n  d: a * b\n"
     frame = gradaccord.run(small, engines=["backprop"], dtypes=["float64"]).frame()
     assert set(frame[frame.quantity == "gradient"].engine_value) == {5.0, -3.0}
+    assert [*frame.columns] == [*columns(Row)]
 
 
 def test_a_run_that_is_off_says_so() -> None:
