@@ -141,10 +141,8 @@ class Sensitivity:
     def _leaves_floats(self) -> bool:
         """Whether a true number is beyond float64: what is divided by it would move nothing there."""
         numbers = (*self.truth.values.values(), *self.truth.adjoints.values(), *self.truth.terms.values())
-        beyond = ((np.isinf(x.high), x.balls) for x in numbers)
-        return any(
-            lost.any() and bool((lost & np.asarray(is_finite(balls), dtype=bool)).any()) for lost, balls in beyond
-        )
+        beyond = ((x, lost) for x in numbers if (lost := np.isinf(x.high)).any())
+        return any(bool((lost & np.asarray(is_finite(x.balls), dtype=bool)).any()) for x, lost in beyond)
 
     def _together(self, name: str, moved: Moved) -> tuple[str, ...]:
         """The nodes that one set of sweeps is compiled for."""
