@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import flint
 import numpy as np
@@ -22,6 +22,7 @@ from gradaccord.harness.graph.symbol import Symbol
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import find, load, shipped
+from gradaccord.harness.records.formats import FORMATS, Format
 from gradaccord.harness.truth import pairs, proof
 from gradaccord.harness.truth.links import step
 from gradaccord.harness.truth.numbers import to_balls
@@ -29,6 +30,7 @@ from gradaccord.harness.truth.pairs import Pairs, UnsettledError, as_balls, of_b
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.proof import Proof, prove
 from gradaccord.harness.truth.reference import Number, Reference, reference
+from gradaccord.harness.truth.shaken import Turned, spread_in_balls, turned_in_floats
 
 from ..derivatives import DIFFERENTIATED, plant, rule_of
 from ..examples import EXAMPLES, Example, example, real
@@ -238,3 +240,44 @@ def test_balls_become_pairs_around_them_and_back() -> None:
             of_balls(numbers / to_balls(0))
     with pytest.raises(UnsettledError):
         of_floats(np.array([1.0, np.nan]))
+
+
+# --- shaken runs -----------------------------------------------------------------------------------------------
+
+
+def _value(name: str) -> tuple[Literal["value"], str]:
+    return "value", name
+
+
+def turned(text: str, x: NDArray[Any], form: Format) -> tuple[Turned | None, Turned | None]:
+    """Of the value of an expression, by how much shaken runs are off: in float64 and in balls."""
+    graph, inputs, ones = example(text, x=real(*x.shape)).graph, {"x": x}, np.ones(())
+    truth, key = reference(graph, inputs, ones), _value(graph.output.name)
+    number = truth.values[graph.output.name]
+    with working():
+        in_balls = spread_in_balls(graph, inputs, ones, key, number.balls, form)
+    return turned_in_floats(graph, inputs, ones, key, number.pairs, form), in_balls
+
+
+def test_shaken_runs_of_a_coarse_format_are_those_of_balls() -> None:
+    x = np.random.default_rng(0).normal(size=40).astype(np.float32)
+    for text in ("sum(tanh(x) * x - x)", "sum(relu(x) / (x * x + 1))"):
+        for form in (FORMATS["float32"], FORMATS["bfloat16"]):
+            found, exact = turned(text, x, form)
+            assert found is not None
+            assert exact is not None
+            np.testing.assert_allclose(found.by, exact.by, rtol=1e-6)
+            np.testing.assert_allclose(found.power, exact.power, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text, x, dtype",
+    [
+        ("sum(tanh(x))", [1.0, 2.0], "float64"),  # whose own rounding is as large
+        ("sum(exp(x))", [1.0, -800.0], "float32"),
+        ("sum(x * x)", [1.0, 1e-130], "float32"),
+        ("sum(exp(x))", [1.0, 700.0], "float32"),
+    ],
+)
+def test_shaken_runs_that_float64_does_not_hold_are_left_to_balls(text: str, x: list[float], dtype: str) -> None:
+    assert turned(text, np.array(x), FORMATS[dtype])[0] is None
