@@ -1,10 +1,9 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
-`python benchmarks heard` and `python benchmarks ported` do so with the table of a model that is heard, or compared
-with its port, `python benchmarks suite` with the last table
-alone, that of the shipped cases, which takes the longest: some 25 minutes. Each row is kept once it is measured, so
-that a run which stopped goes on with those that are named: `suite jax run`. With paths of cases behind it, it measures
-those, and keeps nothing.
+With a word (`links`, `products`, `judged`, `heard`, `ported`) it does so with one table; `python benchmarks suite` with
+the last table alone, that of the shipped cases, which takes the longest: some 25 minutes. Each row is kept once it is
+measured, so that a run which stopped goes on with those that are named: `suite jax run`. With paths of cases behind it,
+it measures those, and keeps nothing.
 
 Everything is measured in turns within one process, on one thread, and stated as a ratio. Every contestant's
 numbers are compared first: a wrong answer is not a fast one. Nothing here asserts a time.
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import heard
+import judged
 import links
 import networks
 import numpy as np
@@ -164,6 +164,21 @@ def ported_table() -> Table:
     return PORTED, ported.HEAD, list(ported.ported_rows())
 
 
+JUDGED = "One answer of torch judged: with the truth of the whole, and by its links alone"
+
+
+def judged_table() -> Table:
+    return JUDGED, judged.HEAD, list(judged.judged_rows())
+
+
+ALONE: dict[str, Callable[[], Table]] = {
+    "links": link_table,
+    "products": product_table,
+    "judged": judged_table,
+    "heard": heard_table,
+    "ported": ported_table,
+}
+
 SUITE = "The shipped suite, one engine at a time, and `run`, all of them by the clock; paths included"
 SUITE_HEAD = "engine | nothing compiled before | compiled before | of that the harness's own part | share"
 
@@ -214,8 +229,8 @@ def _markdown(table: Table) -> str:
 
 PREFACE = """# Benchmarks
 
-Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with the word `heard` or `ported` the
-table of that alone, with `suite` the last one alone. Contestants take turns
+Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with a word (`links`, `products`,
+`judged`, `heard`, `ported`) the table of that alone, with `suite` the last one alone. Contestants take turns
 within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
 that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
 for just this computation.
@@ -229,17 +244,17 @@ def main() -> None:
     match sys.argv[1:]:
         case []:
             all_tables()
-        case [("heard" | "ported") as name]:
-            title, make = (HEARD, heard_table) if name == "heard" else (PORTED, ported_table)
-            table = _markdown(make())
-            print(table)
-            KEPT.write_text(with_table(KEPT.read_text(encoding="utf-8"), title, table), encoding="utf-8")
+        case [name] if name in ALONE:
+            table = ALONE[name]()
+            text = _markdown(table)
+            print(text)
+            KEPT.write_text(with_table(KEPT.read_text(encoding="utf-8"), table[0], text), encoding="utf-8")
         case ["suite", *words]:
             suite_rows(words)
         case words:
-            raise SystemExit(
-                f"`{' '.join(words)}`: expected nothing, `heard`, `ported`, or `suite` with its rows or paths of cases"
-            )
+            known = ", ".join(f"`{name}`" for name in ALONE)
+            said = f"`{' '.join(words)}`: expected nothing, {known}, or `suite` with its rows or paths of cases"
+            raise SystemExit(said)
 
 
 def all_tables() -> None:
@@ -249,10 +264,7 @@ def all_tables() -> None:
         lambda: scalar_table("**", sizes),
         lambda: scalar_table("tanh", sizes),
         network_table,
-        link_table,
-        product_table,
-        heard_table,
-        ported_table,
+        *ALONE.values(),
     ):
         parts.append(_markdown(make()))
         print(parts[-1], flush=True)

@@ -54,17 +54,18 @@ def _same(chain: Chain) -> bool:
     )
 
 
-def rows(chain: Chain, engine: str, *, truth: bool = False) -> list[Row]:
+def rows(chain: Chain, engine: str, *, truth: bool = False, proved: bool = False) -> list[Row]:
     """The rows of one evaluation whose links have been judged: by these alone where they prove it, else with the truth,
-    unless the graph is too large. With `truth` always, for its reference and digits.
+    unless the graph is too large. With `truth` always, for its reference and digits. `proved`: it is known to be
+    certified.
 
     Where the links prove the run, R is asked for those numbers alone that the plain program has with other bits.
     """
     size, blank = _size(chain), blank_row(chain.subject, engine)
     if truth and size <= LARGEST:
         return judged_whole(chain, engine)
-    proved = _proved(chain, SOUND)
-    at_kinks = size > LARGEST_AT_KINKS and _same(chain) and _proved(chain, SOUND_OR_KINK)
+    proved = proved or _proved(chain, SOUND)
+    at_kinks = not proved and size > LARGEST_AT_KINKS and _same(chain) and _proved(chain, SOUND_OR_KINK)
     if not (proved or at_kinks or size > LARGEST):
         return judged_whole(chain, engine)
     return [_at_kink(row) for row in _by_links(chain, blank, held=proved and size <= LARGEST)]

@@ -21,10 +21,12 @@ from .subject import Subject
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Rows on values and gradients, and on links that are off; `links` counts the verdicts of all of them."""
+    """Rows on values and gradients, and on links that are off; `links` counts the verdicts of all of them. `certified`:
+    they prove the run."""
 
     rows: tuple[Row, ...]
     links: Mapping[Verdict, int]
+    certified: bool
 
 
 def judged_run(
@@ -44,10 +46,12 @@ def judged_run(
     chain = Chain(subject, heard.evaluation, knowledge=knowledge)
     chain.judge()
     names = dict(heard.names) | ({heard.graph.output.name: output} if output else {})
-    rows = certificate.rows(chain, engine, truth=truth)
+    certified = certificate.certified(chain)
+    rows = certificate.rows(chain, engine, truth=truth, proved=certified)
     return Judged(
         tuple(_in_their_words(row, heard, names) for row in rows),
         dict(Counter(link.verdict for link in chain.links.values())),
+        certified,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import isinf, prod
+from typing import Any
 
 import numpy as np
 
@@ -103,16 +104,19 @@ def without_underflow(chain: Chain) -> bool:
             uses = [use for use in graph.uses_in[node.name] if use in terms]  # none where a stop_gradient lies behind
             if _next_to_0(y, form) or any(_next_to_0(terms[use], form) for use in uses):
                 return False
-            exactly = [operand.exact for operand in operands]
             open_ones = (y == 0).any() and not _no_product_falls(step, operands, form)
-            if open_ones and not _exactly_zero(y, step.value_program(None)(*exactly)[0]):
+            if open_ones and not _exactly_zero(y, step.value_program(None)(*_exactly(operands))[0]):
                 return False
             if any((terms[use] == 0).any() for use in uses) and not _no_product_falls(step, [*operands, g], form):
-                exact = step.term_program(None)(*exactly, g.exact)
+                exact = step.term_program(None)(*_exactly([*operands, g]))
                 balls = dict(zip(graph.uses_in[node.name], exact, strict=True))
                 if not all(_exactly_zero(terms[use], balls[use]) for use in uses):
                     return False
     return True
+
+
+def _exactly(operands: Sequence[Numerals]) -> list[Any]:
+    return [operand.exact for operand in operands]
 
 
 def _next_to_0(numbers: Array, form: Format) -> bool:
@@ -127,7 +131,7 @@ def _exactly_zero(numbers: Array, exact: object) -> bool:
 
 
 def _no_product_falls(step: Step, operands: Sequence[Numerals], form: Format) -> bool:
-    """Whether a step is made of sums and products alone, of numbers whose products stay far from 0."""
+    """Whether a step is made of sums, products and choices alone, of numbers whose products stay far from 0."""
     if not _multilinear(step):
         return False
     smallest = [1.0]
@@ -143,7 +147,8 @@ def _no_product_falls(step: Step, operands: Sequence[Numerals], form: Format) ->
 @lru_cache(maxsize=4096)
 def _multilinear(step: Step) -> bool:
     plain = expanded(step.graph, stable=True)
-    return all(row.linear or row.moves or row.selects for row in map(plain.operation, plain.operations)) and all(
+    rows = map(plain.operation, plain.operations)
+    return all(row.linear or row.moves or row.selects or not row.cost for row in rows) and all(
         _ordinary(arg) for node in plain.operations for arg in node.args if isinstance(arg, Constant)
     )
 

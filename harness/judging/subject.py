@@ -71,7 +71,7 @@ class Subject:
 
     @cached_property
     def truth(self) -> Reference:
-        return reference(self.graph, self.inputs, self.cotangent)
+        return reference(self.graph, self.inputs, self.cotangent, in_pairs=True)
 
     @cached_property
     def steps(self) -> Mapping[str, Step]:
@@ -141,9 +141,11 @@ class Subject:
     @cached_property
     def exists(self) -> bool:
         """Whether the contracted output has a value at all."""
+        value = self.truth.values[self.graph.output.name]
+        if np.isfinite(value.radius).all() and np.isfinite(value.high).all():
+            return True
         with working():
-            value = contracted(self.truth.values[self.graph.output.name].balls, self.cotangent)
-        return not value.is_nan()
+            return not contracted(value.balls, self.cotangent).is_nan()
 
     @cached_property
     def approached(self) -> Array:

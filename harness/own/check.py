@@ -37,8 +37,11 @@ def check(
     for, as the signature, `named_parameters` or key paths name them; all floats where it is None. `cotangent` weighs
     the outputs, in their structure; fixed weights where it is None, 1 for a scalar. `dtype` casts every float input and
     parameter. `intended` gives for custom rules that are meant to be no derivative of their forward the text whose
-    derivative they are. With `reference` the truth of the whole is computed too, where the links alone prove it:
-    reference and digits of each gradient.
+    derivative they are.
+
+    Where every number is finite, no kink is touched and each link is sound, also without what underflow may do, the run
+    is certified by its links: neither its truth nor what rounding may do to it is computed. With `reference` the truth
+    is computed there too: reference and digits of each gradient.
 
     Raises Refused for what cannot be heard, CommandError for arguments that make no sense; what the function itself
     raises goes through as it is.
@@ -106,4 +109,4 @@ def judged(function: Callable[..., Any], framework: str, heard: Heard, *, refere
     start, name = perf_counter(), name_of(function)
     run = judged_run(heard, name, framework, knowledge=knowledge(framework), truth=reference)
     seconds = {**heard.seconds, "judged": perf_counter() - start}
-    return Checked(name, listener(framework).version(), heard, run.rows, run.links, seconds)
+    return Checked(name, listener(framework).version(), heard, run.rows, run.links, seconds, run.certified)

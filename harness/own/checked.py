@@ -33,7 +33,8 @@ LONGEST = 200  # characters of a reason in a table
 @dataclass(frozen=True)
 class Checked(Shown):
     """A run that was heard and judged. `rows` are verdicts on values and gradients, inputs under the user's own names;
-    `links` counts the verdicts of all links; `seconds` by stage."""
+    `links` counts the verdicts of all links; `seconds` by stage. `certified`: the links alone prove all of it, and
+    neither a truth nor what rounding may do to the whole was computed, unless a reference was asked for."""
 
     name: str
     version: str
@@ -41,6 +42,7 @@ class Checked(Shown):
     rows: tuple[Row, ...]
     links: Mapping[Verdict, int]
     seconds: Mapping[str, float]
+    certified: bool = False
 
     @cached_property
     def findings(self) -> tuple[Row, ...]:
@@ -105,7 +107,8 @@ class Checked(Shown):
         judged = f"{counted(gradients, 'gradient')}, {total:,} links of {counted(len(heard.graph.operations), 'call')}"
         found = counted(len(self._entries), "finding") if self._entries else "nothing is off"
         left = f", {len(self.not_judged)} not judged" if self.not_judged else ""
-        return f"{self.name} ({self.version}, {heard.dtype}{how}): {found}{left} in {judged}"
+        proved = ", certified by its links" if self.certified else ""
+        return f"{self.name} ({self.version}, {heard.dtype}{how}): {found}{left} in {judged}{proved}"
 
     def _finding(self, entry: Entry) -> Iterator[Text]:
         row, place = entry.row, self.place(entry.row)

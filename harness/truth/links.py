@@ -28,7 +28,9 @@ from ..graph.operations.operation import Operation
 from ..records.formats import Format
 from .choice import NO_NUMBER, Ties
 from .germs import mover
+from .intervals import exactly, known, on, rounded_pairs, settled, suit, widened
 from .numbers import balls, to_balls
+from .pairs import UnsettledError, pairs
 from .poles import jumps, limits
 from .precision import once, refined
 from .products import in_floats, suits, term_estimates, value_estimate
@@ -84,6 +86,8 @@ class Step:
         self.has_kinks = cache(self._has_kinks)
         self.value_estimate = cache(partial(value_estimate, self.graph))
         self.open_germs = cache(lambda: mover(self.graph, power=2, length=LENGTH, ties="open"))
+        self.value_intervals = cache(self._value_intervals)
+        self.term_intervals = cache(self._term_intervals)
         self.term_estimates = cache(partial(term_estimates, self.graph, self.active))
 
     @cached_property
@@ -107,22 +111,45 @@ class Step:
         graph = expanded(self.graph, stable=form is not None if stable is None else stable)
         return emit(graph, namespace if form is None else rounded(namespace, form), ["y"], operators=False)
 
+    @cached_property
+    def value_in_intervals(self) -> bool:
+        """Whether intervals know all that its value goes through."""
+        row = self.operation
+        plain = row.kind == "float" and not row.selects and row.bias_axis is None
+        return plain and known(expanded(self.graph, stable=True))
+
+    @cached_property
+    def terms_in_intervals(self) -> bool:
+        """The same of its terms."""
+        return known(self._term_graph(is_rounded=True)) and known(self._term_graph(is_rounded=False))
+
+    def _value_intervals(self, form: Format) -> Any:
+        return on(expanded(self.graph, stable=True), ["y"], rounded_pairs(form))
+
+    def _term_intervals(self, form: Format | None) -> Any:
+        """The terms that a sound step may give, or what they are exactly."""
+        program = self._term_graph(form is not None)
+        return on(program, program.outputs, pairs() if form is None else rounded_pairs(form))
+
     def _term_program(self, form: Format | None, ties: Ties = "hull", stable: bool | None = None) -> Program:
         """`program(x..., [y,] g) -> terms` of the active operands. A primitive's rounded rule reads the engine's y."""
-        derivative = gradient(self.graph, stable=form is not None if stable is None else stable, seeded=True)
+        program = self._term_graph(form is not None, stable)
         namespace = balls(ties=ties)
+        if form is not None:
+            namespace = rounded(namespace, form, reads_log=self.operation.reads_log)
+        return emit(program, namespace, program.outputs, operators=False)
+
+    def _term_graph(self, is_rounded: bool, stable: bool | None = None) -> Graph:
+        derivative = gradient(self.graph, stable=is_rounded if stable is None else stable, seeded=True)
         graph, names = derivative.graph, list[str]()
         zero = Node("structural_zero", "broadcast_to", (Constant("0"),), (("shape", ()),), (), "float")
         for position in self.active:
             term = derivative.terms[Use("y", position)]
             names.append(term if isinstance(term, str) else zero.name)
         nodes = [*graph.nodes, zero] if zero.name in names else list(graph.nodes)
-        if form is not None and self.operation.primitive:
+        if is_rounded and self.operation.primitive:
             nodes = [Node("y", "input", (), (), n.shape, n.kind) if n.name == "y" else n for n in nodes]
-        program = replace(graph, nodes=tuple(nodes), outputs=tuple(names))
-        if form is not None:
-            namespace = rounded(namespace, form, reads_log=self.operation.reads_log)
-        return emit(program, namespace, names, operators=False)
+        return replace(graph, nodes=tuple(nodes), outputs=tuple(names))
 
     @cached_property
     def chooses(self) -> bool:
@@ -148,6 +175,8 @@ class Step:
             sure = beyond_doubt(engine, estimate)
             if sure is not None:
                 return sure
+        if (sure := self._value_in_intervals(operands, engine, form)) is not None:
+            return sure
         compute = refined if refine else once
         exactly = [operand.exact for operand in operands]
         if self.operation.kind != "float" or self.operation.selects:
@@ -250,7 +279,8 @@ class Step:
     ) -> list[Residual]:
         """The term links of the active operands. The exact terms are the derivative at the engine's own x and g."""
         products = self.operation.products
-        if (sure := self._sure_in_floats(operands, g, engine, form)) is not None:
+        sure = self._sure_in_floats(operands, g, engine, form) or self._terms_in_intervals(operands, y, g, engine, form)
+        if sure is not None:
             return sure
         hulls = self.enclosures(operands, y, g, form)
         if self.operation.linear or not (self.operation.primitive or self.chooses):
@@ -272,6 +302,34 @@ class Step:
             return None
         sure = [answer for answer in map(beyond_doubt, engine, self.term_estimates(form)(*arrays)) if answer]
         return sure if len(sure) == len(engine) else None
+
+    def _value_in_intervals(self, operands: Sequence[Numerals], engine: Numerals, form: Format) -> Residual | None:
+        """The value link of a large step, if intervals tell that all of its numbers are sound."""
+        if not (suit([*operands, engine], form) and self.value_in_intervals):
+            return None
+        try:
+            (found,) = self.value_intervals(form)(*(widened(x.array, form) for x in operands))
+            return settled(engine, found, found.middle)
+        except UnsettledError:
+            return None
+
+    def _terms_in_intervals(
+        self, operands: Sequence[Numerals], y: Numerals, g: Numerals, engine: Sequence[Numerals], form: Format
+    ) -> list[Residual] | None:
+        """The term links of a large step, if intervals tell that all of their numbers are sound."""
+        if not (suit([*operands, y, g], form) and self.terms_in_intervals):
+            return None
+        try:
+            read = [widened(y.array, form, max(self.operation.cost, 1))] if self.operation.primitive else []
+            seen = [widened(x.array, form) for x in operands]
+            terms = self.term_intervals(form)(*seen, *read, widened(g.array, form))
+            found = [term.widened(2, form) for term in terms]
+            exact = [term.middle for term in found]
+            if not self.operation.linear:
+                exact = self.term_intervals(None)(*(exactly(x.array) for x in (*operands, g)))
+            return [settled(*link) for link in zip(engine, found, exact, strict=True)]
+        except UnsettledError:
+            return None
 
     def _at_poles(
         self, which: int, operands: Sequence[Numerals], g: Numerals, enclosure: Any, exact: Any

@@ -243,16 +243,16 @@ def _multiplied(multiply: Function, length: Callable[..., int], form: Format, al
             entered = form.unit * (2 + form.unit)
             radius = size * (entered + n * form.sums.step * (1 + form.unit) ** 2) + n * form.sums.smallest
         parts = 0 if form.step > COARSE else 1
-        middle = _middle(times, a, b, n, size, parts, along)
+        middle = middle_of_products(times, a, b, n, size, parts, along)
         while parts < MOST_PARTS and not np.all(middle[2] <= ENOUGH * radius):
             parts += 1
-            middle = _middle(times, a, b, n, size, parts, along)
+            middle = middle_of_products(times, a, b, n, size, parts, along)
         return Estimate(*middle, radius).rounded_out(form)
 
     return product
 
 
-def _middle(
+def middle_of_products(
     times: Function, a: Floats, b: Floats, n: int, size: Floats, parts: int, along: Along
 ) -> tuple[Floats, Floats, Floats]:
     """The high and the low part of a sum of n products, and a bound of the error, with `parts` leading parts each.
@@ -262,19 +262,26 @@ def _middle(
     bits = (53 - (n - 1).bit_length()) // 2
     first, rest_a, unit_a = split(a, parts, bits, _axes(along, 0, a))
     second, rest_b, unit_b = split(b, parts, bits, _axes(along, 1, b))
-    high, low = times(first[0], second[0]) if parts else np.zeros_like(size), times(rest_a[parts], b)
+    nothing = np.zeros_like(size)
+
+    def product(x: Floats, y: Floats) -> Floats:
+        return times(x, y) if x.any() and y.any() else nothing
+
+    high, low = product(first[0], second[0]) if parts else nothing, product(rest_a[parts], b)
+    rounded = nothing  # the sizes of `low` after each addition
     for i in range(parts):
-        low = low + times(first[i], rest_b[parts - i])
+        low = low + product(first[i], rest_b[parts - i])
+        rounded = rounded + np.abs(low)
         for j in range(0 if i else 1, parts - i):
-            high, lost = two_sum(high, times(first[i], second[j]))
+            high, lost = two_sum(high, product(first[i], second[j]))
             low = low + lost
+            rounded = rounded + np.abs(low)
     # Each of the parts + 1 inexact products has n addends, of at most half of 2^bits last units, and 2 |a||b|.
     inexact = (parts + 1) * 2 * size if parts else size
     if parts:
         units = unit_a.item() * unit_b.item() if along is None else times(unit_a, unit_b)
         inexact = np.minimum(inexact, (parts + 1) / 2 * n * 2.0 ** (bits * (2 - parts)) * units)
-    count = (parts + 1) * (parts + 2) // 2  # additions to `low`
-    return high, low, (n + count + 4) * HALF * (inexact + 4 * count**2 * HALF * size)
+    return high, low, HALF * ((n + 4) * inexact + rounded * (1 + SLACK))
 
 
 def _axes(along: Along, operand: int, x: Floats) -> Any:

@@ -6,8 +6,9 @@ is a hull: a kink, where the truth is a set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import flint
@@ -17,22 +18,53 @@ from numpy.typing import NDArray
 from ..graph.emit import Program, emit
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
-from ..graph.node import Arg, Constant, Node, Use
+from ..graph.node import Arg, Constant, Node, Shape, Use
 from .arrays import array
 from .choice import Ties
 from .numbers import balls, constant, to_balls
-from .precision import is_loose, most_precision, refined, working
+from .pairs import UP, Pairs, UnsettledError, as_balls, of_floats, pairs, worth_pairs
+from .precision import PRECISION, is_loose, most_precision, working
 from .rounding import floats, radii
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Number:
-    """An enclosed array: its balls, and in float64 middle = high + low, an unevaluated pair, and the radius."""
+    """An enclosed array: in float64 middle = high + low, an unevaluated pair, and the radius; and its balls.
+
+    `found`: those that it was computed in; None where it was computed in pairs, of which balls are made when asked for.
+    """
 
     high: NDArray[np.float64]
     low: NDArray[np.float64]
     radius: NDArray[np.float64]
-    balls: NDArray[Any]
+    found: NDArray[Any] | None = None
+
+    @cached_property
+    def balls(self) -> NDArray[Any]:
+        with working():
+            return as_balls(self.pairs) if self.found is None else self.found
+
+    def is_loose(self, bits: int) -> bool:
+        """Whether a number that was computed in balls is not known to so many bits, nor so small that it is nothing."""
+        if self.found is None:
+            return False
+        with np.errstate(all="ignore"):
+            open_ones = ~(np.isfinite(self.high) & (self.radius <= np.abs(self.high) * 2.0 ** -(bits + 2)))
+        return bool(open_ones.any() and np.any(is_loose(self.found[open_ones], bits)))
+
+    def broadcast(self, shape: Shape) -> Number:
+        high, low, radius = (np.broadcast_to(part, shape) for part in (self.high, self.low, self.radius))
+        return Number(high, low, radius, None if self.found is None else np.broadcast_to(self.found, shape))
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The same in pairs of float64, around all of each ball."""
+        if self.found is None:
+            return Pairs(self.high, self.low, self.radius)
+        nothing = (self.high == 0) & (self.radius == 0)
+        exact = nothing & np.asarray(_is_zero(self.found), dtype=bool) if nothing.any() else nothing
+        radius = (self.radius + 2.0**-105 * np.abs(self.high)) * UP + 2.0**-1000
+        return Pairs(self.high, self.low, np.where(exact, 0.0, radius))
 
     def error(self, engine: NDArray[Any]) -> NDArray[np.float64]:
         """Engine minus truth."""
@@ -56,6 +88,7 @@ def replaced(number: Number, known: Mapping[tuple[int, ...], Any]) -> Number:
     return Number(high, low, radius, balls)
 
 
+_is_zero = np.frompyfunc(flint.arb.is_zero, 1, 1)
 _is_narrow = np.frompyfunc(lambda ball: ball.rel_accuracy_bits() >= 70, 1, 1)
 
 
@@ -77,8 +110,9 @@ def relative_size(error: NDArray[np.float64], high: NDArray[np.float64]) -> NDAr
 class Reference:
     """`values` are those of comparisons as IEEE 754 decides them, `hulls` what they may be at a tie of any choice.
 
-    `precision` is what the balls were computed with, in bits. `loose` names the first number that no precision
-    made tight, though no kink explains it: there the reference is of no use. It is empty everywhere else."""
+    `precision` is what the balls were computed with, in bits; `in_pairs`: none were, all are pairs of float64. `loose`
+    names the first number that no precision made tight, though no kink explains it: there the reference is of no use.
+    It is empty everywhere else."""
 
     values: Mapping[str, Number]
     hulls: Mapping[str, Number]
@@ -86,6 +120,7 @@ class Reference:
     terms: Mapping[Use, Number]
     precision: int
     loose: str
+    in_pairs: bool = False
 
 
 def reference(
@@ -94,11 +129,14 @@ def reference(
     cotangent: NDArray[Any],
     bits: int = 80,
     ties: Ties = "hull",
+    *,
+    in_pairs: bool = False,
 ) -> Reference:
     """The truth at exactly these numbers: float, int or bool arrays, or object arrays of Fraction or balls.
 
     Values are those of ties decided as IEEE 754 does. With ties decided everywhere the derivatives at a kink are those
-    of one choice, and no hulls.
+    of one choice, and no hulls. `in_pairs`: large arrays as pairs of float64 where these tell every number from a set,
+    to 2^-72 of it; else in balls.
     """
     derivative = gradient(graph, stable=False, seeded=True)
     names = [node.name for node in graph.nodes]
@@ -106,37 +144,61 @@ def reference(
     outputs = [arg for arg in wanted if isinstance(arg, str)]
     arguments, precision = {**inputs, derivative.seed: cotangent}, 0
 
-    def compute(program: Program) -> tuple[Any, ...]:
-        # Converted anew each time: a decimal is as exact as the precision.
-        nonlocal precision
-        precision = flint.ctx.prec
-        return program(*(_exact(arguments[node.name], node) for node in derivative.graph.inputs))
-
-    program = emit(derivative.graph, balls(ties=ties), outputs, operators=False)
-    with working():
-        results = refined(lambda: compute(program), bits)
-    with flint.ctx.workprec(precision):
-        numbers = dict(zip(outputs, map(_number, results), strict=True))
-        values = hulls = {name: numbers[name] for name in names}
-        if ties == "hull" and any(not np.all(number.tight) for number in values.values()):
-            decided = compute(emit(derivative.graph, balls(ties="decide"), names, operators=False))
-            values = dict(zip(names, map(_number, decided), strict=True))
-        short = precision >= most_precision(bits) and any(np.any(is_loose(result, bits)) for result in results)
-        loose = _exhausted(derivative.graph, compute, bits) if short and ties == "hull" else ""
-
+    def gathered(numbers: Mapping[str, Number], values: Mapping[str, Number], loose: str = "") -> Reference:
         def number(arg: Arg, name: str) -> Number:
             source = _number(array(constant(arg.text))) if isinstance(arg, Constant) else numbers[arg]
-            parts = (source.high, source.low, source.radius, source.balls)
-            return Number(*(np.broadcast_to(part, graph[name].shape) for part in parts))
+            return source.broadcast(graph[name].shape)
 
         return Reference(
             values,
-            hulls,
+            {name: numbers[name] for name in names},
             {name: number(arg, name) for name, arg in derivative.adjoints.items()},
             {use: number(arg, graph.argument(use)) for use, arg in derivative.terms.items()},
-            precision,
+            precision or PRECISION,
             loose,
+            not precision,
         )
+
+    if in_pairs and (found := _in_pairs(derivative.graph, outputs, arguments)) is not None:
+        with working():
+            return gathered(found, {name: found[name] for name in names})
+
+    def compute(program: Program) -> tuple[Any, ...]:
+        # Converted anew each time: a decimal is as exact as the precision.
+        return program(*(_exact(arguments[node.name], node) for node in derivative.graph.inputs))
+
+    program = emit(derivative.graph, balls(ties=ties), outputs, operators=False)
+    precision, numbers = PRECISION // 2, dict[str, Number]()
+    while not numbers or (precision < most_precision(bits) and any(x.is_loose(bits) for x in numbers.values())):
+        precision *= 2
+        with flint.ctx.workprec(precision):
+            numbers = dict(zip(outputs, map(_number, compute(program)), strict=True))
+    with flint.ctx.workprec(precision):
+        values = {name: numbers[name] for name in names}
+        if ties == "hull" and any(not np.all(number.tight) for number in values.values()):
+            decided = compute(emit(derivative.graph, balls(ties="decide"), names, operators=False))
+            values = dict(zip(names, map(_number, decided), strict=True))
+        short = precision >= most_precision(bits) and any(x.is_loose(bits) for x in numbers.values())
+        loose = _exhausted(derivative.graph, compute, bits) if short and ties == "hull" else ""
+        return gathered(numbers, values, loose)
+
+
+def _in_pairs(
+    graph: Graph, outputs: Sequence[str], arguments: Mapping[str, NDArray[Any]]
+) -> Mapping[str, Number] | None:
+    """The outputs of a large graph as pairs, if these tell each number from a set."""
+    if not worth_pairs(graph, [*arguments.values()]):
+        return None
+    inputs = [(node, arguments[node.name]) for node in graph.inputs]
+    try:
+        with working(), np.errstate(all="ignore"):
+            numbers = [of_floats(x) if node.kind == "float" else _exact(x, node) for node, x in inputs]
+            results = emit(graph, pairs(), outputs, operators=False)(*numbers)
+    except UnsettledError:
+        return None
+    if not all(result.sure() for result in results if isinstance(result, Pairs)):
+        return None
+    return {name: _of_pairs(result) for name, result in zip(outputs, results, strict=True)}
 
 
 def _exhausted(graph: Graph, compute: Callable[[Program], tuple[Any, ...]], bits: int) -> str:
@@ -162,11 +224,17 @@ def _exact(array: NDArray[Any], node: Node) -> Any:
     return array.astype(np.int64 if node.kind == "int" else np.bool_)
 
 
+def _of_pairs(result: Any) -> Number:
+    if not isinstance(result, Pairs):
+        return _number(result)
+    return Number(result.high + 0.0, result.low, result.radius)  # no -0.0
+
+
 def _number(result: Any) -> Number:
     numbers = np.asarray(result)
     if numbers.dtype != object:
         high = numbers.astype(np.float64)
-        return Number(high, np.zeros_like(high), np.zeros_like(high), to_balls(numbers))
+        return Number(high, np.zeros_like(high), np.zeros_like(high))
     high = floats(numbers)
     finite = np.isfinite(high)
     low = np.where(finite, floats(numbers - to_balls(np.where(finite, high, 0.0))), 0.0)

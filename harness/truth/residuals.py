@@ -67,6 +67,11 @@ class Numerals:
         self.form = form
         self._stands_for = stands_for
 
+    @property
+    def itself(self) -> bool:
+        """Whether its elements are the numbers that they stand for."""
+        return self._stands_for is None
+
     @cached_property
     def exact(self) -> Any:
         if self._stands_for is not None:

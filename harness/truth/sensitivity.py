@@ -33,7 +33,7 @@ from .precision import PRECISION, working
 from .reference import Reference
 from .residuals import is_finite
 from .rounding import middle
-from .shaken import Turned, spread, spread_in_balls
+from .shaken import Turned, spread, spread_in_balls, turned_in_floats
 from .sweeps import Index, Key, Moved
 from .sweeps import sweeps as sweeps_of
 
@@ -141,10 +141,8 @@ class Sensitivity:
     def _leaves_floats(self) -> bool:
         """Whether a true number is beyond float64: what is divided by it would move nothing there."""
         numbers = (*self.truth.values.values(), *self.truth.adjoints.values(), *self.truth.terms.values())
-        beyond = ((np.isinf(x.high), x.balls) for x in numbers)
-        return any(
-            lost.any() and bool((lost & np.asarray(is_finite(balls), dtype=bool)).any()) for lost, balls in beyond
-        )
+        beyond = ((x, lost) for x in numbers if (lost := np.isinf(x.high)).any())
+        return any(bool((lost & np.asarray(is_finite(x.balls), dtype=bool)).any()) for x, lost in beyond)
 
     def _together(self, name: str, moved: Moved) -> tuple[str, ...]:
         """The nodes that one set of sweeps is compiled for."""
@@ -185,8 +183,10 @@ class Sensitivity:
         key = (moved, name)
         if key not in self._turned:
             numbers = (self.truth.values if moved == "value" else self.truth.adjoints)[name]
-            with flint.ctx.workprec(max(PRECISION, self.truth.precision)):
-                there = spread_in_balls(self.graph, self.inputs, self.cotangent, key, numbers.balls, self.form)
+            there = turned_in_floats(self.graph, self.inputs, self.cotangent, key, numbers.pairs, self.form)
+            if there is None:
+                with flint.ctx.workprec(max(PRECISION, self.truth.precision)):
+                    there = spread_in_balls(self.graph, self.inputs, self.cotangent, key, numbers.balls, self.form)
             still = np.zeros(self.graph[name].shape)
             self._turned[key] = Turned(still, still) if there is None else there
         return self._turned[key]
@@ -228,7 +228,9 @@ class Sensitivity:
 def _reach(slope: Any, radius: Floats) -> float:
     """How far a link moves the gradient. What it does not touch it does not move, though it be unbounded itself."""
     with np.errstate(all="ignore"):
-        return float(np.sum(np.where(slope == 0, 0.0, np.abs(slope) * radius)))
+        moved = np.abs(slope) * radius
+        total = float(np.sum(moved))
+        return total if isfinite(total) else float(np.sum(np.where(slope == 0, 0.0, moved)))
 
 
 def _reach_of_balls(slope: Any, radius: Any) -> Any:

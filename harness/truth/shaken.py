@@ -26,6 +26,8 @@ from ..graph.graph import Graph
 from ..graph.operations import OPERATIONS
 from ..records.formats import Format
 from .numbers import balls, to_balls
+from .pairs import Pairs, UnsettledError, worth_pairs
+from .products import COARSE, LEAST, MOST
 from .rounding import exact_in, floats, middle
 
 SAMPLES = 8  # shaken paths, an even number: they come in twins
@@ -69,9 +71,53 @@ def spread_in_balls(
     runs = [middle(run(sample)(*(operands[name] for name in names))[0]) for sample in range(SAMPLES)]
     with np.errstate(all="ignore"):
         by = np.fmax.reduce([np.abs(floats(made - truth)) for made in runs])
-        ratios = np.array([floats(_over(made, truth)) for made in runs])
-        powers = np.where(ratios > 0, np.abs(np.log2(ratios)), np.where(np.isnan(ratios), np.nan, inf))
-    return Turned(by, np.fmax.reduce(powers))
+        return Turned(by, _powers([floats(_over(made, truth)) for made in runs]))
+
+
+def turned_in_floats(
+    graph: Graph, inputs: Mapping[str, Array], cotangent: Array, key: Key, truth: Pairs, form: Format
+) -> Turned | None:
+    """The same of a large graph in float64, whose own rounding is nothing beside that of a coarse format. None for what
+    float64 does not serve: a finer format, few numbers, a number that is next to 0 or far out."""
+    if form.unit < COARSE or not worth_pairs(graph, [*inputs.values()]):
+        return None
+    names, seed, places, run = _whole(graph, form, key, in_range=True)
+    if not places:
+        return None
+    operands = {n: x if x.dtype.kind in "bi" else x.astype(np.float64) for n, x in inputs.items()}
+    operands[seed] = cotangent.astype(np.float64)
+    try:
+        runs = [np.asarray(run(sample)(*(operands[name] for name in names))[0]) for sample in range(SAMPLES)]
+    except UnsettledError:
+        return None
+    with np.errstate(all="ignore"):
+        by = np.fmax.reduce([np.abs((made - truth.high) - truth.low) for made in runs])
+        size = np.where(truth.high == 0, np.nan, truth.high)
+        return Turned(by, _powers([made / size for made in runs]))
+
+
+def _powers(ratios: Sequence[Floats]) -> Floats:
+    """By what power of 2 shaken runs are off, infinite where one of them has another sign."""
+    numbers = np.array(ratios)
+    powers = np.where(numbers > 0, np.abs(np.log2(numbers)), np.where(np.isnan(numbers), np.nan, inf))
+    return np.fmax.reduce(powers)
+
+
+def _in_range(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The operation on floats. Raises UnsettledError where a result is not finite or next to 0, or has fallen there."""
+    row = OPERATIONS.get(name)
+    # Of ordinary numbers none of these gives 0 but where it is so.
+    keeps_zero = row is None or row.linear or row.moves or row.selects or not row.cost or name in ("divide", "sqrt")
+
+    def ordinary(*operands: Any, **params: Any) -> Any:
+        result = function(*operands, **params)
+        sizes = np.abs(np.asarray(result, dtype=np.float64))
+        least = np.min(np.where(sizes == 0, 1.0, sizes) if keeps_zero else sizes, initial=1.0)
+        if not (np.max(sizes, initial=0.0) < MOST and least > LEAST):
+            raise UnsettledError
+        return result
+
+    return ordinary
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +133,19 @@ _over: Any = np.frompyfunc(lambda a, b: a / b if not b.is_zero() else arb.nan(),
 
 
 @lru_cache(maxsize=16)
-def _whole(graph: Graph, form: Format, key: Key | None = None) -> tuple[list[str], str, list[Key], Shaken]:
+def _whole(
+    graph: Graph, form: Format, key: Key | None = None, *, in_range: bool = False
+) -> tuple[list[str], str, list[Key], Shaken]:
     """The inputs of the gradient graph, its cotangent's name, what its shaken program gives, and that: of everything in
-    float64, or of one number in balls."""
+    float64, or of one number in balls, or in float64 as long as nothing leaves the range."""
     derived = gradient(graph, seeded=True)
     places: dict[Key, str] = {("value", node.name): node.name for node in graph.operations if node.kind == "float"}
     places |= {("adjoint", name): arg for name, arg in derived.adjoints.items() if isinstance(arg, str)}
     if key is not None:
         places = {key: places[key]} if key in places else {}
-    namespace = arrays.namespace("float64") if key is None else balls(ties="decide")
+    namespace = balls(ties="decide") if key and not in_range else arrays.namespace("float64")
+    if in_range:
+        namespace = {name: _in_range(name, function) for name, function in namespace.items()}
     program = shaken(derived.graph, namespace, list(places.values()), form, held=True)
     return [node.name for node in derived.graph.inputs], derived.seed, list(places), program
 

@@ -121,8 +121,8 @@ ABOUT_NAMES = {
     "graph/language/mistakes.py", "graph/language/slips.py", "graph/operations/operation.py",
     "hearing/definitions.py", "hearing/recording.py", "judging/known.py", "options.py", "reading/definitions.py",
     "reading/editors.py", "reading/formula.py", "reading/statements.py",
-    "telling/showing.py", "truth/products.py", "truth/rounding.py",
-    "truth/shaken.py",
+    "telling/showing.py", "truth/forward.py", "truth/intervals.py", "truth/pairs.py", "truth/products.py",
+    "truth/rounding.py", "truth/shaken.py",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.judging import certificate
 from gradaccord.harness.judging.chain import Chain
+from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.truth import sensitivity
@@ -147,3 +148,54 @@ def test_a_graph_too_large_for_its_truth_claims_no_absence_of_one(
     (gradient,) = [row for row in rows if row.quantity == "gradient"]
     assert gradient.verdict == said, gradient.reason
     assert gradient.finding == (said == "not finite")
+
+
+MANY = (40, 50)
+
+
+def many() -> tuple[Subject, Evaluation]:
+    """Steps of 2,000 numbers each, which go by intervals and their truth by pairs."""
+    builder = Builder()
+    for name in ("x", "w", "b"):
+        builder.input(name, MANY)
+    parser = Parser(builder)
+    parser.define("h", "relu(x * w + b)")
+    parser.define("f", "mean(square(h) / (x * x + 1))")
+    random = np.random.default_rng(0)
+    inputs = {name: random.normal(size=MANY).astype(np.float32) for name in ("x", "w", "b")}
+    subject = Subject("case", 0, "float32", builder.graph(["f"]), inputs, np.ones((), np.float32))
+    return subject, backprop.prepare(subject.graph, "float32")(inputs, subject.cotangent)
+
+
+def test_one_number_of_many_that_is_off_is_found_at_its_place_by_links_alone() -> None:
+    subject, evaluation = many()
+    chain = Chain(subject, evaluation)
+    chain.judge()
+    assert certificate.certified(chain) and "truth" not in vars(subject)
+    assert {row.verdict for row in certificate.rows(chain, "backprop")} <= {"agree", "lossy"}
+    terms, values = evaluation.terms or {}, evaluation.values
+    large = [use for use, term in terms.items() if term.shape == MANY]
+    assert len(large) > 10
+    for what in (*large, *(node.name for node in subject.graph.operations if node.shape == MANY)):
+        numbers = (values[what] if isinstance(what, str) else terms[what]).copy()
+        place = np.unravel_index(np.argmax(np.abs(numbers)), MANY)
+        numbers[place] *= np.float32(1 + 1e-5)
+        bent = replace(evaluation, values={**values, what: numbers}) if isinstance(what, str) else evaluation
+        bent = bent if isinstance(what, str) else replace(evaluation, terms={**terms, what: numbers})
+        chain = Chain(subject, bent)
+        chain.judge()
+        assert not certificate.certified(chain)
+        where = ("value", what) if isinstance(what, str) else ("term", what)
+        link = chain.links[where]
+        assert link.verdict in ("wrong", "imprecise") and link.index == tuple(map(int, place))
+
+
+def test_the_truth_of_many_numbers_is_in_pairs_and_a_gradient_that_is_off_is_held_against_it() -> None:
+    subject, evaluation = many()
+    assert subject.truth.in_pairs and subject.proof.proved
+    off = evaluation.gradients["w"].copy()
+    off[7, 9] = off[7, 9] * 2 + 1e-3
+    alone = replace(evaluation, gradients={**evaluation.gradients, "w": off}, adjoints=None, terms=None)
+    rows = {row.name: row for row in judge(subject, "backprop", alone) if row.quantity == "gradient"}
+    assert rows["w"].finding and rows["w"].index == (7, 9)
+    assert not rows["x"].finding and not rows["b"].finding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,10 @@ def test_a_sound_model_passes_and_says_what_was_judged(net: Net) -> None:
     checked = gradaccord.check(net, X)
     assert checked.assert_sound() is checked
     assert "nothing is off in 5 gradients" in str(checked)
+    assert checked.certified and "certified by its links" in " ".join(str(checked).split())
+    assert {row.reference for row in checked.rows} == {None}
+    asked = gradaccord.check(net, X, reference=True)
+    assert asked.certified and all(row.reference is not None and row.digits for row in asked.rows)
     names = {row.name for row in checked.rows if row.quantity == "gradient"}
     assert names == {"x", "layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"}
 
@@ -71,6 +76,7 @@ def test_a_wrong_rule_is_named_with_its_line_and_the_callers(net: Net) -> None:
     with pytest.raises(AssertionError) as raised:
         checked.assert_sound()
     text = str(raised.value)
+    assert not checked.certified and "certified" not in text
     assert "the rule's backward is not the derivative of its forward" in text
     assert f"Third at {Path(__file__).name}:" in text.replace(f"{Path(__file__).parent}/", "")
     line = next(k for k, line in enumerate(Path(__file__).read_text().splitlines(), 1) if "Third.apply(self" in line)
@@ -89,6 +95,20 @@ def test_what_the_gradients_inherit_is_told_once_and_as_a_frame(net: Net) -> Non
     assert frame[frame.finding].file.str.endswith(Path(__file__).name).all()
     assert [*frame.columns] == [*(name for name in columns(Row) if name != "point"), "file", "line"]
     assert "<pre" in checked._repr_html_()  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize(
+    "function, x",
+    [
+        (torch.relu, [0.0, 1.0]),  # a kink
+        (lambda x: torch.log(torch.exp(x)), [-800.0, 1.0]),  # out of the range
+        (lambda x: 1e-200 * (1e-200 * x) * 1e300, [0.3, 1.0]),  # fallen to 0
+    ],
+)
+def test_where_links_are_not_enough_the_truth_is_asked(function: Callable[..., Any], x: list[float]) -> None:
+    checked = gradaccord.check(function, torch.tensor(x, dtype=torch.float64))
+    assert not checked.certified and "certified" not in str(checked)
+    assert any(row.reference is not None for row in checked.rows)
 
 
 def test_wanted_cotangent_and_dtype_are_what_the_run_has(net: Net) -> None:

@@ -91,8 +91,8 @@ FILES = {
     "hearing": "heard structure | definitions matrices recording",
     "rules": "rule schedules texts | adam gradient turns | adaptive whole | __init__ | definition "
     "| native optimiser update | framework",
-    "truth": "arrays precision rounding | choice products | laurent numbers | series "
-    "| germs lost poles reference residuals shaken | adjoints beside sweeps together "
+    "truth": "arrays precision rounding | choice products | laurent numbers | pairs series "
+    "| germs lost poles reference residuals shaken | adjoints beside forward intervals sweeps together "
     "| links | batches proof sides | groups radii "
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
