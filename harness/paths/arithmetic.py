@@ -62,15 +62,15 @@ def _settings_apart(wide: Namespace, form: Format) -> Namespace:
             alone = [isinstance(x, flint.arb) for x in operands]
             if operands and all(alone):
                 return single[name](*operands, **params)
-            met = (_met(x, form) if one else x for x, one in zip(operands, alone, strict=True))
-            return wide[name](*met, **params)
+            beside = (met(x, form) if one else x for x, one in zip(operands, alone, strict=True))
+            return wide[name](*beside, **params)
 
         return run
 
     return {**{name: apart(name) for name in wide}, "constant": single["constant"]}
 
 
-def _met(setting: flint.arb, form: Format) -> flint.arb:
+def met(setting: flint.arb, form: Format) -> flint.arb:
     """A setting beside arrays: one rounding, unless the format holds it."""
     number = float(setting.mid())
     held = setting.is_exact() and float(np.asarray(number).astype(form.dtype)) == number

@@ -18,7 +18,8 @@ from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.graph.node import GraphError, Use
 from gradaccord.harness.judging.subject import Subject
-from gradaccord.harness.paths.move import Move, judge_moves
+from gradaccord.harness.paths.move import Move
+from gradaccord.harness.paths.moves import judge_moves
 from gradaccord.harness.paths.summary import summary
 from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import (
