@@ -25,14 +25,14 @@ from ..records.rows import Index
 from ..records.verdicts import FINDINGS, Verdict
 from ..rules.definition import NEW, Definition, Texts
 from ..rules.optimiser import reads
-from .inner import Inner, Reckoning, Unknown, entered
+from .inner import Inner, Setting, Unknown, entered
 from .move import Judged, Measured, Move, cause_of
+from .reckoning import Reckoning
 from .stacked import Norms, Read
 
 LEAST = 64  # elements of a move: below, balls are as quick
 PARTIAL = ("divide", "sqrt", "pow")  # operations that have no finite ball of some balls
 AT_ONCE = 32768  # elements that are reckoned at once: what is between stays in the processor's cache
-EXACT = 2.0**-4  # how far the exact number may be from a middle, as a part of the radius
 
 Marks: TypeAlias = NDArray[np.bool_]
 Measure: TypeAlias = Callable[[Move], Callable[[str, Index], Measured]]
@@ -40,12 +40,13 @@ Measure: TypeAlias = Callable[[Move], Callable[[str, Index], Measured]]
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """Of a state variable or the parameter, for each element the score at most; infinite where it is not settled.
-    `lossy`: it is sound, and certainly has fewer than half of its digits. `apart`: so much, as a part of the radius,
-    balls may have their middles elsewhere."""
+    """Of a state variable or the parameter, for each element the score at most, but for `apart`; infinite where it is
+    not settled. `lossy`: it is sound, and certainly has fewer than half of its digits. `same`: the score is 0, exactly.
+    """
 
     scores: NDArray[np.float64]
     lossy: Marks
+    same: Marks
     apart: float
 
     @property
@@ -53,14 +54,20 @@ class _Bound:
         """What is not settled, and where the score that a row tells may be: the highest, of what is lossy if any is."""
         unsettled = ~np.isfinite(self.scores)
         told = np.where(unsettled | (~self.lossy if self.lossy.any() else False), -1.0, self.scores)
-        top = told.max()
-        if top <= 0:  # none is off by anything: the first, if any is settled
-            return unsettled | (np.arange(len(told)) == np.argmax(told))
-        return unsettled | (told >= top - 2 * self.apart)
+        return unsettled | self._reach(told, told.max() - 2 * self.apart)
 
     def may_reach(self, score: float, verdict: Verdict) -> Marks:
-        reach = (self.scores > 0) & (self.scores + self.apart >= score)
-        return reach & self.lossy if verdict == "lossy" else reach
+        """Where a score so high may be."""
+        told = np.where(self.lossy, self.scores, -1.0) if verdict == "lossy" else self.scores
+        return self._reach(told, score - self.apart)
+
+    def _reach(self, told: NDArray[np.float64], least: float) -> Marks:
+        """Of those with the score 0 the first is told, if no other one is."""
+        reach = told >= max(least, 0.0)
+        if least <= 0:
+            reach &= ~self.same
+            reach[np.argmax(told)] = True
+        return reach
 
 
 class Settled:
@@ -154,13 +161,13 @@ class Settled:
         forms = {name: self._definition.forms(name) for name in self._names}
         lines = {name: self._line(name, texts[form]) for name, texts in forms.items() if form < len(texts)}
         given = {
-            name: self._read(name, self._move.form)
+            name: Setting(self._read(name, self._move.form), self._read(name, None))
             for line in lines.values()
             for name in line.reads
             if name not in self._arrays
         }
         size = self._move.x.size
-        scores, lossy = ({name: np.empty(size, dtype) for name in lines} for dtype in (np.float64, np.bool_))
+        scores, lossy, same = ({name: np.zeros(size, of) for name in lines} for of in (np.float64, np.bool_, np.bool_))
         apart = dict.fromkeys(lines, 0.0)
         for start in range(0, size, AT_ONCE):
             part = slice(start, start + AT_ONCE)
@@ -172,7 +179,10 @@ class Settled:
                 new = numbers.plain(NEW + name)
                 scores[name][part], lossy[name][part] = _scores(new, made, self._move.form)
                 apart[name] = max(apart[name], made.shift)
-        return {name: _Bound(scores[name], lossy[name], apart[name]) for name in lines}
+                found = scores[name][part]
+                if np.max(found, where=np.isfinite(found), initial=0.0) <= 2 * made.shift:
+                    same[name][part] = made.same()
+        return {name: _Bound(scores[name], lossy[name], same[name], apart[name]) for name in lines}
 
     def _line(self, name: str, texts: Texts) -> _Line:
         return _line(self._definition, name, self._move.x.shape, texts, self._move.form)
@@ -195,10 +205,10 @@ class _Entered(dict[str, Inner]):
 def _scores(new: Array, made: Inner, form: Format) -> tuple[NDArray[np.float64], Marks]:
     """The scores of numbers at most, infinite where they may be off, or where it is open whether they have half of
     their digits; and where they have not."""
-    off = np.abs(new.astype(made.middle.dtype) - made.middle).astype(np.float64)
+    off = np.abs((new.astype(made.middle.dtype) - made.middle).astype(np.float64))
     radius = made.whole * (1 - 2.0**-40)  # what float64 lost of the radius itself
     scores = np.where(off == 0, radius * 0, off / radius)
-    exact, half, least = radius * EXACT, form.unit**0.5, form.smallest / form.unit
+    exact, half, least = 2 * radius * made.exact, form.unit**0.5, form.smallest / form.unit
     fine = off + exact <= np.maximum((made.size - exact) * half, least) * (1 - 2.0**-40)
     lossy = off - exact > np.maximum((made.size + exact) * half, least) * (1 + 2.0**-40)
     return np.where((scores <= 1) & (fine | lossy), scores, np.inf), lossy
@@ -216,25 +226,30 @@ class _Line:
 
 @lru_cache(maxsize=1024)
 def _line(definition: Definition, name: str, shape: Shape, texts: Texts, form: Format) -> _Line:
-    """Raises Unknown of a rule whose forms divide by different numbers: no form must divide by what may be 0."""
+    """Raises Unknown where one form divides by other arrays than the first: no form must divide by what may be 0."""
     graph = definition.graph(name, shape, texts)
-    first = definition.graph(name, shape, definition.forms(name)[0])
-    others = [definition.graph(name, shape, one) for one in definition.forms(name)]
-    if any(_partial(other) - _partial(first) for other in others):
+    arrays = {"x", "g", *(v for v in definition.state if v not in definition.scalars)}
+    arrays |= {NEW + v for v in arrays}
+    first, *others = (_partial(definition.graph(name, shape, one), arrays) for one in definition.forms(name))
+    if any(other - first for other in others):
         raise Unknown
-    namespace = Reckoning(form).namespace(apart=bool(shape))
+    namespace = Reckoning(form, apart=bool(shape)).namespace()
     return _Line(reads(graph), emit(graph, namespace, graph.outputs, operators=False))
 
 
-def _partial(graph: Graph) -> set[Hashable]:
-    """What a graph divides by and takes roots of, written out."""
+def _partial(graph: Graph, arrays: set[str]) -> set[Hashable]:
+    """What a graph divides by and takes roots of, written out, where arrays have a part in it."""
     written: dict[str, Hashable] = {}
+    of_arrays = set(arrays)
     for node in graph.nodes:
         operands = [written[arg] if isinstance(arg, str) else arg for arg in node.args]
         written[node.name] = (node.op, node.params, *operands) if node.args else node.name
+        if of_arrays & {*node.args}:
+            of_arrays.add(node.name)
     return {
-        (node.op, written[arg] if isinstance(arg, str) else arg)
+        (node.op, written[arg])
         for node in graph.operations
         if node.op in PARTIAL
         for arg in node.args[-1 if node.op == "divide" else 0 :]
+        if isinstance(arg, str) and arg in of_arrays
     }
