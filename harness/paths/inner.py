@@ -72,6 +72,10 @@ class Inner:
         return self.size * self.relative + self.radius if self.relative else self.radius
 
     @property
+    def unknown(self) -> Any:
+        return np.isnan(self.radius)
+
+    @property
     def zero(self) -> Any:
         """Where it is 0, with no ball around it."""
         return (self.middle == 0) & (self.outer() == 0)

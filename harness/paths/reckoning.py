@@ -33,9 +33,8 @@ class Reckoning:
         own: Mapping[str, Callable[..., Any]] = {
             "add": self.add, "subtract": self.subtract, "multiply": self.multiply, "divide": self.divide,
             "square": self.square, "sqrt": self.sqrt, "abs": self.absolute, "negative": self.negative,
-            "maximum": lambda a, b: self.larger(a, b, 1), "minimum": lambda a, b: self.larger(a, b, -1),
-            "greater": self.greater, "less": lambda a, b: self.greater(b, a), "equal": self.equal, "sign": self.sign,
-            "where": self.where, "copy": lambda a: a,
+            "maximum": self.larger, "minimum": self.smaller, "greater": self.greater, "less": self.less,
+            "equal": self.equal, "sign": self.sign, "where": self.where, "copy": _copy,
         }  # fmt: skip
 
         def of(name: str) -> Callable[..., Any]:
@@ -225,13 +224,18 @@ class Reckoning:
     def negative(self, a: Inner) -> Inner:
         return Inner(-a.middle, a.radius, a.outer, relative=a.relative, shift=a.shift, exact=a.exact, same=a.same)
 
-    def larger(self, a: Inner, b: Inner, sign: int) -> Inner:
-        """Around the larger of both middles (by the sign, the smaller), with the larger radius of both; where it is
-        open which one that is, with the smaller."""
+    def larger(self, a: Inner, b: Inner) -> Inner:
+        return self._one_of(a, b, a.middle >= b.middle)
+
+    def smaller(self, a: Inner, b: Inner) -> Inner:
+        return self._one_of(a, b, a.middle <= b.middle)
+
+    def _one_of(self, a: Inner, b: Inner, first: Any) -> Inner:
+        """Around one of both middles, with the larger radius of both; where it is open which one that is, with the
+        smaller."""
         apart, shift = a.middle - b.middle, max(a.shift, b.shift, self._near)
-        first = apart * sign >= 0
         ra, rb = np.broadcast_to(a.whole, first.shape), np.broadcast_to(b.whole, first.shape)
-        own, other = np.where(first, ra, rb), np.where(first, rb, ra)
+        own, other = _chosen(first, ra, rb), _chosen(first, rb, ra)
         radius = np.maximum(own, other - own * shift)
         radius = np.where(np.abs(apart) > a.outer() + b.outer(), radius, np.minimum(ra, rb))
 
@@ -239,41 +243,45 @@ class Reckoning:
             return np.maximum(a.outer(), b.outer())
 
         def same() -> Any:
-            return np.where(first, a.same(), b.same())
+            return _chosen(first, a.same(), b.same())
 
-        middle, exact = np.where(first, a.middle, b.middle), max(a.exact, b.exact)
+        middle, exact = _chosen(first, a.middle, b.middle), max(a.exact, b.exact)
         return Inner(middle, radius, outer, shift=shift, exact=exact, same=same)
 
     # --- choices: an array's only where no ball leaves them open -------------------------------------------------
 
     def greater(self, a: Inner, b: Inner) -> Condition:
         apart, reach = a.middle - b.middle, a.outer() + b.outer()
-        return Condition(apart > 0, ~((np.abs(apart) > SLACK * reach) | (reach == 0)))
+        decided = (np.abs(apart) > SLACK * reach) | (reach == 0)
+        return Condition(apart > 0, ~decided | a.unknown | b.unknown)
+
+    def less(self, a: Inner, b: Inner) -> Condition:
+        return self.greater(b, a)
 
     def equal(self, a: Inner, b: Inner) -> Condition:
         return Condition(a.middle == b.middle, self.greater(a, b).open)
 
     def sign(self, a: Inner) -> Inner:
         outer = a.outer()
-        open_ = ~((a.size > SLACK * outer) | (outer == 0))
+        open_ = ~((a.size > SLACK * outer) | (outer == 0)) | a.unknown
         radius = _nan_where(open_, np.zeros(np.shape(a.middle)))
         return Inner(np.sign(a.middle), radius, lambda: 0.0, same=lambda: ~open_)
 
     def where(self, condition: Condition, a: Inner, b: Inner) -> Inner:
-        if isinstance(condition.open, np.bool_) and condition.open:
+        if np.ndim(condition.open) == 0 and bool(condition.open):
             return self._either(a, b)
-        radius = np.where(condition.holds, a.whole, b.whole)
+        radius = _chosen(condition.holds, a.whole, b.whole)
 
         def outer() -> Any:
-            return np.where(condition.holds, a.outer(), b.outer())
+            return _chosen(condition.holds, a.outer(), b.outer())
 
         return Inner(
-            np.where(condition.holds, a.middle, b.middle),
+            _chosen(condition.holds, a.middle, b.middle),
             _nan_where(condition.open, radius),
             outer,
             shift=max(a.shift, b.shift),
             exact=max(a.exact, b.exact),
-            same=lambda: np.where(condition.holds, a.same(), b.same()),
+            same=lambda: _chosen(condition.holds, a.same(), b.same()),
         )
 
     def _either(self, a: Inner, b: Inner) -> Inner:
@@ -291,6 +299,15 @@ class Reckoning:
 
 def _one(ball: Any) -> Any:
     return ball.reshape(-1)[0] if isinstance(ball, np.ndarray) else ball
+
+
+def _chosen(which: Any, a: Any, b: Any) -> Any:
+    chosen: Any = np.where(which, a, b)
+    return chosen
+
+
+def _copy(a: Inner) -> Inner:
+    return a
 
 
 def _nothing(radius: Any) -> bool:

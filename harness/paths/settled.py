@@ -39,7 +39,7 @@ Measure: TypeAlias = Callable[[Move], Callable[[str, Index], Measured]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
+class Bound:
     """Of a state variable or the parameter, for each element the score at most, but for `apart`; infinite where it is
     not settled. `lossy`: it is sound, and certainly has fewer than half of its digits. `same`: the score is 0, exactly.
     """
@@ -87,8 +87,8 @@ class Settled:
             raise Unknown
         self._left, self._forms = np.zeros(move.x.size, dtype=bool), 1
         with np.errstate(all="ignore"):
-            self._bounds = self._bounded(0)
-        for bound in self._bounds.values():
+            self.bounds = self._bounded(0)
+        for bound in self.bounds.values():
             self._leave(bound.left)
 
     def _leave(self, where: Marks) -> None:
@@ -125,8 +125,8 @@ class Settled:
             if finding.verdict in FINDINGS:
                 self._leave_by_every_form()
             elif finding.verdict in ("agree", "lossy"):
-                self._leave(self._bounds[name].may_reach(finding.score or 0.0, finding.verdict))
-        return np.count_nonzero(self._left) > before
+                self._leave(self.bounds[name].may_reach(finding.score or 0.0, finding.verdict))
+        return bool(np.count_nonzero(self._left) > before)
 
     def _leave_by_every_form(self) -> None:
         """What is off by one form of the lines is judged by the others."""
@@ -156,7 +156,7 @@ class Settled:
 
         return Judged([replace(one, index=outside(one.index)) for one in judged.findings], measured)
 
-    def _bounded(self, form: int) -> Mapping[str, _Bound]:
+    def _bounded(self, form: int) -> Mapping[str, Bound]:
         """By the so manieth form of each number's lines, where it has so many."""
         forms = {name: self._definition.forms(name) for name in self._names}
         lines = {name: self._line(name, texts[form]) for name, texts in forms.items() if form < len(texts)}
@@ -167,7 +167,8 @@ class Settled:
             if name not in self._arrays
         }
         size = self._move.x.size
-        scores, lossy, same = ({name: np.zeros(size, of) for name in lines} for of in (np.float64, np.bool_, np.bool_))
+        scores = {name: np.zeros(size) for name in lines}
+        lossy, same = ({name: np.zeros(size, dtype=bool) for name in lines} for _ in range(2))
         apart = dict.fromkeys(lines, 0.0)
         for start in range(0, size, AT_ONCE):
             part = slice(start, start + AT_ONCE)
@@ -182,7 +183,7 @@ class Settled:
                 found = scores[name][part]
                 if np.max(found, where=np.isfinite(found), initial=0.0) <= 2 * made.shift:
                     same[name][part] = made.same()
-        return {name: _Bound(scores[name], lossy[name], same[name], apart[name]) for name in lines}
+        return {name: Bound(scores[name], lossy[name], same[name], apart[name]) for name in lines}
 
     def _line(self, name: str, texts: Texts) -> _Line:
         return _line(self._definition, name, self._move.x.shape, texts, self._move.form)
@@ -205,9 +206,9 @@ class _Entered(dict[str, Inner]):
 def _scores(new: Array, made: Inner, form: Format) -> tuple[NDArray[np.float64], Marks]:
     """The scores of numbers at most, infinite where they may be off, or where it is open whether they have half of
     their digits; and where they have not."""
-    off = np.abs((new.astype(made.middle.dtype) - made.middle).astype(np.float64))
-    radius = made.whole * (1 - 2.0**-40)  # what float64 lost of the radius itself
-    scores = np.where(off == 0, radius * 0, off / radius)
+    off: NDArray[np.float64] = np.abs((new.astype(made.middle.dtype) - made.middle).astype(np.float64))
+    radius: NDArray[np.float64] = made.whole * (1 - 2.0**-40)  # what float64 lost of the radius itself
+    scores: NDArray[np.float64] = np.where(off == 0, radius * 0, off / radius)
     exact, half, least = 2 * radius * made.exact, form.unit**0.5, form.smallest / form.unit
     fine = off + exact <= np.maximum((made.size - exact) * half, least) * (1 - 2.0**-40)
     lossy = off - exact > np.maximum((made.size + exact) * half, least) * (1 + 2.0**-40)

@@ -45,6 +45,12 @@ def _measured(causes: Mapping[str, _Cause], which: int, cause: str, index: Index
     return Measured(value, reference, -off if value - reference < 0 else off)
 
 
+def residuals(move: Move, definition: Definition) -> Mapping[str, Residual]:
+    """Of each number of a move its distance from the first form of its lines."""
+    read = Read([move], definition, Norms())
+    return {name: _Cause(name, read).plain[0] for name in definition.visible}
+
+
 class Norms:
     """The norms of all parameters together, each reckoned once for all that read it."""
 
