@@ -157,7 +157,7 @@ def judge_both_ways(definition: Definition, moves: list[Move], tally: Tally, whe
             kind = (definition.rule, move.form.name)
             with working():
                 found = residuals(move, definition.at(move.x.shape))
-            for name, bound in one.bounds.items():
+            for name, bound in one.bounds[0].items():
                 link = found[name]
                 within = ((link.score <= 1) & link.enclosed).reshape(-1)
                 certain = np.isfinite(bound.scores)

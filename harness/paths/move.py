@@ -15,7 +15,8 @@ from ..records.verdicts import FINDINGS, VERDICTS, Verdict
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one of the causes of a step's end came to: `gradient`, `state ...` or `update`, at its worst component.
-    `dialect`: it is off by the case's definition, and sound by another known one."""
+    `dialect`: it is off by the case's definition, and sound by another known one. `form`: by which of the forms of its
+    lines it is so."""
 
     cause: str
     verdict: Verdict
@@ -25,6 +26,7 @@ class Finding:
     known: str = ""
     off: float = inf
     dialect: bool = False
+    form: int = 0
 
     @property
     def counts(self) -> bool:

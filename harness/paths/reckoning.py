@@ -301,9 +301,7 @@ def _one(ball: Any) -> Any:
     return ball.reshape(-1)[0] if isinstance(ball, np.ndarray) else ball
 
 
-def _chosen(which: Any, a: Any, b: Any) -> Any:
-    chosen: Any = np.where(which, a, b)
-    return chosen
+_chosen: Any = np.where
 
 
 def _copy(a: Inner) -> Inner:

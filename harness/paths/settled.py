@@ -30,6 +30,7 @@ from .move import Judged, Measured, Move, cause_of
 from .reckoning import Reckoning
 from .stacked import Norms, Read
 
+FEW = 32  # elements that may well be looked at, though some are the same
 LEAST = 64  # elements of a move: below, balls are as quick
 PARTIAL = ("divide", "sqrt", "pow")  # operations that have no finite ball of some balls
 AT_ONCE = 32768  # elements that are reckoned at once: what is between stays in the processor's cache
@@ -85,16 +86,35 @@ class Settled:
                 self._arrays[name] = self._read.numerals[name].array.reshape(-1)
         if any(array.dtype != move.x.dtype for array in self._arrays.values()):
             raise Unknown
-        self._left, self._forms = np.zeros(move.x.size, dtype=bool), 1
-        with np.errstate(all="ignore"):
-            self.bounds = self._bounded(0)
-        for bound in self.bounds.values():
-            self._leave(bound.left)
+        self._left = np.zeros(move.x.size, dtype=bool)
+        self.bounds: list[Mapping[str, Bound]] = []  # by form of the lines
+        self._leave_by_next_form()
 
-    def _leave(self, where: Marks) -> None:
-        self._left |= where
+    def _leave_by_next_form(self) -> None:
+        with np.errstate(all="ignore"):
+            self.bounds.append(self._bounded(len(self.bounds)))
+        for name, bound in self.bounds[-1].items():
+            self._leave(bound.left, name, len(self.bounds) - 1)
+
+    def _leave(self, where: Marks, name: str, form: int) -> None:
+        """Of elements that cannot be told apart the first is enough."""
+        which = np.flatnonzero(where)
+        if len(which) > FEW:
+            which = which[self._distinct(which, name, form)]
+        self._left[which] = True
         if 2 * np.count_nonzero(self._left) > len(self._left):
             raise Unknown
+
+    def _distinct(self, which: NDArray[np.intp], name: str, form: int) -> NDArray[np.intp]:
+        """Of elements for which a line reads, and gives, the same numbers the first; and those that are not settled."""
+        scores = self.bounds[form][name].scores[which]
+        line = self._line(name, self._definition.forms(name)[form])
+        read = [self._arrays[one][which] for one in (*line.weighed, NEW + name)]
+        bits = [np.where(np.isfinite(scores), 0, np.arange(1, len(which) + 1)), scores]
+        bits += [np.ascontiguousarray(one).view(f"u{one.itemsize}") for one in read]
+        order = np.lexsort(bits)
+        other = [one[order][1:] != one[order][:-1] for one in bits]
+        return order[np.concatenate([[True], np.any(other, axis=0)])]
 
     def part(self) -> Move:
         """The elements that are left, as a move. It is filled up with one of them, so that few lengths occur."""
@@ -122,21 +142,16 @@ class Settled:
         found = {finding.cause: finding for finding in judged.findings}
         for name in self._names:
             finding = found[cause_of(name)]
-            if finding.verdict in FINDINGS:
-                self._leave_by_every_form()
-            elif finding.verdict in ("agree", "lossy"):
-                self._leave(self.bounds[name].may_reach(finding.score or 0.0, finding.verdict))
+            off = finding.verdict in FINDINGS
+            if off and self._move.form.adding:  # what it looks like depends on the largest element of all
+                raise Unknown
+            if off or finding.form:  # off by one form of the lines, it is judged by the others
+                while len(self.bounds) < max(len(self._definition.forms(one)) for one in self._names):
+                    self._leave_by_next_form()
+            if finding.verdict in ("agree", "lossy"):
+                bound = self.bounds[finding.form][name]
+                self._leave(bound.may_reach(finding.score or 0.0, finding.verdict), name, finding.form)
         return bool(np.count_nonzero(self._left) > before)
-
-    def _leave_by_every_form(self) -> None:
-        """What is off by one form of the lines is judged by the others."""
-        if self._move.form.adding:  # what it looks like depends on the largest element of all
-            raise Unknown
-        for form in range(self._forms, max(len(self._definition.forms(name)) for name in self._names)):
-            with np.errstate(all="ignore"):
-                for bound in self._bounded(form).values():
-                    self._leave(bound.left)
-            self._forms = form + 1
 
     def whole(self, judged: Judged, measure: Measure) -> Judged:
         """What is said of the move, by what balls say of the part and, where they are asked, of further elements."""
@@ -178,7 +193,7 @@ class Settled:
                 if not isinstance(made, Inner):
                     raise Unknown
                 new = numbers.plain(NEW + name)
-                scores[name][part], lossy[name][part] = _scores(new, made, self._move.form)
+                scores[name][part], lossy[name][part] = scores_of(new, made, self._move.form)
                 apart[name] = max(apart[name], made.shift)
                 found = scores[name][part]
                 if np.max(found, where=np.isfinite(found), initial=0.0) <= 2 * made.shift:
@@ -203,7 +218,7 @@ class _Entered(dict[str, Inner]):
         return self._arrays[name][self._part]
 
 
-def _scores(new: Array, made: Inner, form: Format) -> tuple[NDArray[np.float64], Marks]:
+def scores_of(new: Array, made: Inner, form: Format) -> tuple[NDArray[np.float64], Marks]:
     """The scores of numbers at most, infinite where they may be off, or where it is open whether they have half of
     their digits; and where they have not."""
     off: NDArray[np.float64] = np.abs((new.astype(made.middle.dtype) - made.middle).astype(np.float64))
@@ -221,7 +236,10 @@ def _length(count: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    """What a line reads, and of that the arrays whose numbers it weighs, not only chooses by."""
+
     reads: tuple[str, ...]
+    weighed: tuple[str, ...]
     program: Program
 
 
@@ -235,7 +253,20 @@ def _line(definition: Definition, name: str, shape: Shape, texts: Texts, form: F
     if any(other - first for other in others):
         raise Unknown
     namespace = Reckoning(form, apart=bool(shape)).namespace()
-    return _Line(reads(graph), emit(graph, namespace, graph.outputs, operators=False))
+    program = emit(graph, namespace, graph.outputs, operators=False)
+    return _Line(reads(graph), tuple(sorted(_weighed(graph) & arrays)), program)
+
+
+def _weighed(graph: Graph) -> set[str]:
+    waiting, seen = [*graph.outputs], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            node = graph[name]
+            args = () if node.op == "sign" else node.args[1:] if node.op == "where" else node.args
+            waiting += [arg for arg in args if isinstance(arg, str)]
+    return seen
 
 
 def _partial(graph: Graph, arrays: set[str]) -> set[Hashable]:

@@ -207,10 +207,10 @@ class _Cause:
 
     def finding(self, which: int) -> Finding:
         findings: list[Finding] = []
-        for texts in self.forms:
+        for form, texts in enumerate(self.forms):
             judgement = classify(lambda form, texts=texts: self._measured(texts, form)[which], self._form)
             score = None if np.isnan(judgement.score) else judgement.score
-            findings.append(Finding(self.name, judgement.verdict, score, judgement.index))
+            findings.append(Finding(self.name, judgement.verdict, score, judgement.index, form=form))
             if judgement.verdict not in FINDINGS:
                 return self._lost(which) or self._unbounded(which) or findings[-1]
         return findings[0]
