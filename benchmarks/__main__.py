@@ -1,7 +1,7 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
 `python benchmarks heard` and `python benchmarks ported` do so with the table of a model that is heard, or compared
-with its port, `python benchmarks suite` with the last table
+with its port, `python benchmarks paths` with the two of paths, `python benchmarks suite` with the last table
 alone, that of the shipped cases, which takes the longest: some 25 minutes. Each row is kept once it is measured, so
 that a run which stopped goes on with those that are named: `suite jax run`. With paths of cases behind it, it measures
 those, and keeps nothing.
@@ -21,7 +21,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import statistics
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import heard
 import links
 import networks
 import numpy as np
+import paths
 import ported
 import scalars
 import suite
@@ -164,6 +165,20 @@ def ported_table() -> Table:
     return PORTED, ported.HEAD, list(ported.ported_rows())
 
 
+MOVES = "Moves of an optimiser: a parameter and step, 100,000 parameters"
+
+
+def move_table() -> Table:
+    return MOVES, paths.MOVES_HEAD, list(paths.move_rows())
+
+
+PATHS = "A path judged: 784-128-10, batch 16, by Adam in float32 on torch"
+
+
+def path_table() -> Table:
+    return PATHS, paths.PATHS_HEAD, list(paths.path_rows())
+
+
 SUITE = "The shipped suite, one engine at a time, and `run`, all of them by the clock; paths included"
 SUITE_HEAD = "engine | nothing compiled before | compiled before | of that the harness's own part | share"
 
@@ -214,8 +229,8 @@ def _markdown(table: Table) -> str:
 
 PREFACE = """# Benchmarks
 
-Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with the word `heard` or `ported` the
-table of that alone, with `suite` the last one alone. Contestants take turns
+Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with the word `heard`, `ported` or
+`paths` the tables of that alone, with `suite` the last one alone. Contestants take turns
 within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
 that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
 for just this computation.
@@ -224,21 +239,29 @@ runs, which also hands out every value, term and adjoint as arrays.
 """
 
 
+TABLES: Mapping[str, Sequence[tuple[str, Callable[[], Table]]]] = {
+    "heard": [(HEARD, heard_table)],
+    "ported": [(PORTED, ported_table)],
+    "paths": [(MOVES, move_table), (PATHS, path_table)],
+}
+
+
 def main() -> None:
     """The tables that are asked for, to the terminal and to docs/benchmarks.md."""
     match sys.argv[1:]:
         case []:
             all_tables()
-        case [("heard" | "ported") as name]:
-            title, make = (HEARD, heard_table) if name == "heard" else (PORTED, ported_table)
-            table = _markdown(make())
-            print(table)
-            KEPT.write_text(with_table(KEPT.read_text(encoding="utf-8"), title, table), encoding="utf-8")
+        case [("heard" | "ported" | "paths") as name]:
+            for title, make in TABLES[name]:
+                table = _markdown(make())
+                print(table, flush=True)
+                KEPT.write_text(with_table(KEPT.read_text(encoding="utf-8"), title, table), encoding="utf-8")
         case ["suite", *words]:
             suite_rows(words)
         case words:
+            known = ", ".join(f"`{name}`" for name in TABLES)
             raise SystemExit(
-                f"`{' '.join(words)}`: expected nothing, `heard`, `ported`, or `suite` with its rows or paths of cases"
+                f"`{' '.join(words)}`: expected nothing, {known}, or `suite` with its rows or paths of cases"
             )
 
 
@@ -251,8 +274,7 @@ def all_tables() -> None:
         network_table,
         link_table,
         product_table,
-        heard_table,
-        ported_table,
+        *(make for tables in TABLES.values() for _, make in tables),
     ):
         parts.append(_markdown(make()))
         print(parts[-1], flush=True)

@@ -82,8 +82,9 @@ def unless_lossy(row: Row, chain: Chain, asked: Asked, engine: Array, judged: Ca
     """What the truth says of numbers; the row as it was, where all that is off there is what usual formulas lose at
     links, and no step has left the range."""
     found = judged(engine)
-    lossy = any(link.verdict == "lossy" for link in chain.links.values())
-    if found.verdict != "out of range" or not lossy or asked.sensitivity.too_large:
+    if found.verdict != "out of range" or asked.sensitivity.too_large:
+        return found
+    if not any(link.verdict == "lossy" for link in chain.links.values()):
         return found
     return found if judged(unexplained(chain, asked, engine)).verdict in FINDINGS else row
 

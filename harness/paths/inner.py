@@ -37,7 +37,8 @@ class Unknown(Exception):
 
 
 class Inner:
-    """Numbers: `middle`, and the radius, `relative` |middle| + `radius`. `outer()` is that of the ball at most.
+    """Numbers: `middle`, and the radius, `relative` |middle| + `radius`. `outer()` is that of the ball at most; it
+    is made of the number itself, so that none holds itself and memory is given back at once.
 
     `shift`: how far at most the middle of the ball is from `middle`, as a part of the radius, since quotients and roots
     of wide balls are not around those of their middles. `exact`: so is the exact number, of which radii are but a part
@@ -50,7 +51,7 @@ class Inner:
         self,
         middle: Any,
         radius: Any,
-        outer: Callable[[], Any],
+        outer: Callable[[Inner], Any],
         *,
         relative: float = 0.0,
         shift: float = 0.0,
@@ -86,7 +87,7 @@ class Inner:
 
     def outer(self) -> Any:
         if self._outermost is None:
-            self._outermost = self._outer()
+            self._outermost = self._outer(self)
         return self._outermost
 
 
@@ -128,5 +129,4 @@ def entered(array: NDArray[Any], form: Format) -> Inner:
         radius = np.where((size * form.unit < half) & (size > 0), half, 0.0)
     if not known.all():
         middle, radius = np.where(known, middle, middle.dtype.type(1)), np.where(known, radius, np.nan)
-    found = Inner(middle, radius, lambda: SLACK * found.whole, relative=form.unit, same=lambda: known)
-    return found
+    return Inner(middle, radius, lambda made: SLACK * made.whole, relative=form.unit, same=lambda: known)

@@ -77,13 +77,13 @@ class Reckoning:
             raise Unknown
         middle = self._work.type(high) + self._work.type(low)
         if radius.is_zero():
-            return Inner(middle, 0.0, lambda: 0.0, same=lambda: np.True_)
+            return Inner(middle, 0.0, lambda _: 0.0, same=lambda: np.True_)
         least, most = float((radius - off).lower()) * (1 - 2.0**-50), float((radius + off).upper()) * SLACK
         shift, close = float((off / radius).upper()), float((inexact / radius).upper())
         if most > abs(high) * NARROW:
-            return Inner(middle, np.float64(least), lambda: most, shift=shift, exact=close)
+            return Inner(middle, np.float64(least), lambda _: most, shift=shift, exact=close)
         relative = least / abs(high) * (1 - 2.0**-50)
-        return Inner(middle, 0.0, lambda: most, relative=relative, shift=shift, exact=close)
+        return Inner(middle, 0.0, lambda _: most, relative=relative, shift=shift, exact=close)
 
     # --- operations: each as a ball has it, and then its own rounding -------------------------------------------
 
@@ -103,7 +103,7 @@ class Reckoning:
         operands are: `zero`."""
         cost = OPERATIONS[name].cost * self.form.step
 
-        def rounded() -> Any:
+        def rounded(made: Inner) -> Any:
             return (outer() + made.size * cost + np.where(zero(), 0.0, self.form.smallest)) * SLACK
 
         made = Inner(
@@ -219,10 +219,20 @@ class Reckoning:
 
     def absolute(self, a: Inner) -> Inner:
         radius = _nan_where(~(a.outer() <= a.size), a.radius)
-        return Inner(np.abs(a.middle), radius, a.outer, relative=a.relative, shift=a.shift, exact=a.exact, same=a.same)
+        return Inner(
+            np.abs(a.middle),
+            radius,
+            lambda _: a.outer(),
+            relative=a.relative,
+            shift=a.shift,
+            exact=a.exact,
+            same=a.same,
+        )
 
     def negative(self, a: Inner) -> Inner:
-        return Inner(-a.middle, a.radius, a.outer, relative=a.relative, shift=a.shift, exact=a.exact, same=a.same)
+        return Inner(
+            -a.middle, a.radius, lambda _: a.outer(), relative=a.relative, shift=a.shift, exact=a.exact, same=a.same
+        )
 
     def larger(self, a: Inner, b: Inner) -> Inner:
         return self._one_of(a, b, a.middle >= b.middle)
@@ -239,7 +249,7 @@ class Reckoning:
         radius = np.maximum(own, other - own * shift)
         radius = np.where(np.abs(apart) > a.outer() + b.outer(), radius, np.minimum(ra, rb))
 
-        def outer() -> Any:
+        def outer(_: Inner) -> Any:
             return np.maximum(a.outer(), b.outer())
 
         def same() -> Any:
@@ -265,14 +275,14 @@ class Reckoning:
         outer = a.outer()
         open_ = ~((a.size > SLACK * outer) | (outer == 0)) | a.unknown
         radius = _nan_where(open_, np.zeros(np.shape(a.middle)))
-        return Inner(np.sign(a.middle), radius, lambda: 0.0, same=lambda: ~open_)
+        return Inner(np.sign(a.middle), radius, lambda _: 0.0, same=lambda: ~open_)
 
     def where(self, condition: Condition, a: Inner, b: Inner) -> Inner:
         if np.ndim(condition.open) == 0 and bool(condition.open):
             return self._either(a, b)
         radius = _chosen(condition.holds, a.whole, b.whole)
 
-        def outer() -> Any:
+        def outer(_: Inner) -> Any:
             return _chosen(condition.holds, a.outer(), b.outer())
 
         return Inner(
@@ -291,7 +301,7 @@ class Reckoning:
         middle = (low + high) / 2
         radius = ((high - low) / 2).astype(np.float64) - np.abs(middle).astype(np.float64) * (4 * self._lost)
 
-        def outer() -> Any:
+        def outer(_: Inner) -> Any:
             return (radius + np.maximum(a.outer(), b.outer())) * SLACK
 
         return Inner(middle, radius, outer, shift=2 * max(a.shift, b.shift, self._near), exact=1.0)

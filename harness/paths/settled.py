@@ -90,6 +90,11 @@ class Settled:
         self.bounds: list[Mapping[str, Bound]] = []  # by form of the lines
         self._leave_by_next_form()
 
+    @property
+    def left(self) -> int:
+        """How many elements that are."""
+        return int(np.count_nonzero(self._left))
+
     def _leave_by_next_form(self) -> None:
         with np.errstate(all="ignore"):
             self.bounds.append(self._bounded(len(self.bounds)))
@@ -102,7 +107,7 @@ class Settled:
         if len(which) > FEW:
             which = which[self._distinct(which, name, form)]
         self._left[which] = True
-        if 2 * np.count_nonzero(self._left) > len(self._left):
+        if 2 * self.left > len(self._left):
             raise Unknown
 
     def _distinct(self, which: NDArray[np.intp], name: str, form: int) -> NDArray[np.intp]:
@@ -138,7 +143,7 @@ class Settled:
 
     def more(self, judged: Judged) -> bool:
         """Whether what balls say of the part leaves more elements to them."""
-        before = np.count_nonzero(self._left)
+        before = self.left
         found = {finding.cause: finding for finding in judged.findings}
         for name in self._names:
             finding = found[cause_of(name)]
@@ -151,7 +156,7 @@ class Settled:
             if finding.verdict in ("agree", "lossy"):
                 bound = self.bounds[finding.form][name]
                 self._leave(bound.may_reach(finding.score or 0.0, finding.verdict), name, finding.form)
-        return bool(np.count_nonzero(self._left) > before)
+        return self.left > before
 
     def whole(self, judged: Judged, measure: Measure) -> Judged:
         """What is said of the move, by what balls say of the part and, where they are asked, of further elements."""

@@ -46,7 +46,7 @@ def moves(rule: str, dtype: str, *, scale: float = 0.1, steps: int = 3) -> tuple
 def left(move: Move, definition: Definition) -> int:
     """How many elements balls are asked for."""
     with working():
-        return Settled(move, definition, Norms()).part().x.size
+        return Settled(move, definition, Norms()).left
 
 
 @pytest.mark.parametrize("dtype", FORMATS)
