@@ -241,21 +241,18 @@ class Reckoning:
         return self._one_of(a, b, a.middle <= b.middle)
 
     def _one_of(self, a: Inner, b: Inner, first: Any) -> Inner:
-        """Around one of both middles, with the larger radius of both; where it is open which one that is, with the
-        smaller."""
-        apart, shift = a.middle - b.middle, max(a.shift, b.shift, self._near)
+        """One of both; where it is open which one that is, around its middle with the smaller radius."""
+        decided = np.abs(a.middle - b.middle) > SLACK * (a.outer() + b.outer())
         ra, rb = np.broadcast_to(a.whole, first.shape), np.broadcast_to(b.whole, first.shape)
-        own, other = _chosen(first, ra, rb), _chosen(first, rb, ra)
-        radius = np.maximum(own, other - own * shift)
-        radius = np.where(np.abs(apart) > a.outer() + b.outer(), radius, np.minimum(ra, rb))
+        radius = np.where(decided & ~(a.unknown | b.unknown), _chosen(first, ra, rb), np.minimum(ra, rb))
 
         def outer(_: Inner) -> Any:
-            return np.maximum(a.outer(), b.outer())
+            return _chosen(decided, _chosen(first, a.outer(), b.outer()), np.maximum(a.outer(), b.outer()))
 
         def same() -> Any:
             return _chosen(first, a.same(), b.same())
 
-        middle, exact = _chosen(first, a.middle, b.middle), max(a.exact, b.exact)
+        middle, shift, exact = _chosen(first, a.middle, b.middle), max(a.shift, b.shift), max(a.exact, b.exact)
         return Inner(middle, radius, outer, shift=shift, exact=exact, same=same)
 
     # --- choices: an array's only where no ball leaves them open -------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_an_element_that_is_off_is_left_and_found(dtype: str, units: float) -> N
     definition, made = moves("adam", dtype)
     off = made[-1].new_x.copy()
     off[217] *= off.dtype.type(1 + 2 * units * FORMATS[dtype].unit)
-    (judged,) = judge_moves([Move(*[getattr(made[-1], name) for name in Move.__slots__[:-3]], off)], definition)
+    (judged,) = judge_moves([replace(made[-1], new_x=off)], definition)
     update = judged.findings[-1]
     assert (update.verdict in ("agree", "lossy")) == (units < 1)
     assert units < 1 or (update.cause, update.index, judged.measured("update", (217,)).value) == (

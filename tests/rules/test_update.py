@@ -713,3 +713,17 @@ def test_an_optimiser_that_changes_the_gradients_it_is_given_blames_no_gradient(
     begin = start()
     update = check("ascent", {"step_size": 0.01, "steps": 3})
     assert not [row for row in trajectory(begin, "x", by_hand, update, scaling).rows if row.finding]
+
+
+@pytest.mark.parametrize("by", ["norm", "norm_and_1e-6"])
+def test_a_gradient_that_is_not_clipped_is_taken_as_it_is(by: str) -> None:
+    settings = {"step_size": "0.1", "steps": 1, "clip_norm": "8", "clip_by": by}
+    found = check("descent", settings).definition
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=1000).astype(np.float32), (1e-4 * rng.normal(size=1000)).astype(np.float32)
+    found_off: list[bool] = []
+    for factor in (1.0, 1.1):
+        new = x - np.float32(0.1) * (g * np.float32(factor))
+        (judged,) = judge_moves([Move(1, FORMATS["float32"], x, g, {}, {}, new, [g])], found)
+        found_off.append(judged.findings[0].verdict in FINDINGS)
+    assert found_off == [False, True]
