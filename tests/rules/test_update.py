@@ -727,3 +727,15 @@ def test_a_gradient_that_is_not_clipped_is_taken_as_it_is(by: str) -> None:
         (judged,) = judge_moves([Move(1, FORMATS["float32"], x, g, {}, {}, new, [g])], found)
         found_off.append(judged.findings[0].verdict in FINDINGS)
     assert found_off == [False, True]
+
+
+@pytest.mark.parametrize("rule", ["adafactor", "lamb", "lars"])
+def test_a_rule_that_has_norms_of_its_own_may_clip_by_one_too(rule: str) -> None:
+    update = check(rule, {"step_size": "0.1", "steps": 1, "clip_norm": "1"})
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=(2, 3, 4))
+    moved = row_optimiser(rule, update.numbers, {"x": x.copy()})({"x": g})
+    state = {name: arrays["x"] for name, arrays in moved.state.items()}
+    move = Move(1, FORMATS["float64"], x, g, None, state, moved.parameters["x"], [g])
+    (judged,) = judge_moves([move], update.definition)
+    assert {finding.verdict for finding in judged.findings} == {"agree"}
