@@ -1,9 +1,9 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
-With a word (`links`, `products`, `judged`, `heard`, `ported`) it does so with one table; `python benchmarks suite` with
-the last table alone, that of the shipped cases, which takes the longest: some 25 minutes. Each row is kept once it is
-measured, so that a run which stopped goes on with those that are named: `suite jax run`. With paths of cases behind it,
-it measures those, and keeps nothing.
+With a word (`links`, `products`, `judged`, `heard`, `ported`, `moves`, `paths`) it does so with one table; `python
+benchmarks suite` with the last table alone, that of the shipped cases, which takes the longest: some 25 minutes. Each row is
+kept once it is measured, so that a run which stopped goes on with those that are named: `suite jax run`. With paths of
+cases behind it, it measures those, and keeps nothing.
 
 Everything is measured in turns within one process, on one thread, and stated as a ratio. Every contestant's
 numbers are compared first: a wrong answer is not a fast one. Nothing here asserts a time.
@@ -29,6 +29,7 @@ import judged
 import links
 import networks
 import numpy as np
+import paths
 import ported
 import scalars
 import suite
@@ -171,12 +172,28 @@ def judged_table() -> Table:
     return JUDGED, judged.HEAD, list(judged.judged_rows())
 
 
+MOVES = "Moves of an optimiser: a parameter and step, 100,000 parameters"
+
+
+def move_table() -> Table:
+    return MOVES, paths.MOVES_HEAD, list(paths.move_rows())
+
+
+PATHS = "A path judged: 784-128-10, batch 16, by Adam in float32 on torch"
+
+
+def path_table() -> Table:
+    return PATHS, paths.PATHS_HEAD, list(paths.path_rows())
+
+
 ALONE: dict[str, Callable[[], Table]] = {
     "links": link_table,
     "products": product_table,
     "judged": judged_table,
     "heard": heard_table,
     "ported": ported_table,
+    "moves": move_table,
+    "paths": path_table,
 }
 
 SUITE = "The shipped suite, one engine at a time, and `run`, all of them by the clock; paths included"
@@ -230,7 +247,7 @@ def _markdown(table: Table) -> str:
 PREFACE = """# Benchmarks
 
 Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with a word (`links`, `products`,
-`judged`, `heard`, `ported`) the table of that alone, with `suite` the last one alone. Contestants take turns
+`judged`, `heard`, `ported`, `moves`, `paths`) the table of that alone, with `suite` the last one alone. Contestants take turns
 within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
 that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
 for just this computation.

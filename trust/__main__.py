@@ -36,6 +36,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[argparse.Namespace], tables.Section]
     "known": ("Known defects", tables.known),
     "fuzzed": ("Case files changed at random", tables.fuzzed),
     "ports": ("Ports compared", port_tables.ports),
+    "steps": ("Steps settled without balls", tables.steps),
     "mutations": ("Ports mutated", port_tables.mutations),
 }
 PAIRED = {"ports", "mutations"}  # of these, some pairs alone may be asked for
@@ -51,7 +52,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("sections", nargs="*", metavar="section", help=f"{', '.join(SECTIONS)}; and of ports, pairs")
     parser.add_argument("--mutations", type=int, default=1000, help="how many that move the output, over all pairs")
     parser.add_argument(
-        "--points", type=int, help="random points in all; 20,000 for alarms and 5,000 for second by default"
+        "--points",
+        type=int,
+        help="random points; by default 20,000 for alarms, 10,000 for steps, 5,000 for second",
     )
     parser.add_argument("--graphs", type=int, default=200, help="random graphs that they are spread over")
     parser.add_argument("--files", type=int, help="case files changed at random; 20,000 by default")

@@ -20,7 +20,7 @@ from .chain import Chain
 from .choices import conventions
 from .classify import Link, place
 from .estimates import by_estimate
-from .last_word import Given, abreast, last_word, nearby
+from .last_word import NEAR, Given, abreast, last_word, nearby
 from .range import birth, in_range, left
 from .shadow import furthest, stands_there, unexplained, unless_lossy
 from .subject import Asked, Subject
@@ -168,7 +168,7 @@ def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
             assert evaluation.adjoints is not None
             row = _gradient(row, entry, evaluation.adjoints[entry.name], chain)
         elif entry.quantity == "value":
-            row = _value(row, entry, chain)
+            row = _value(row, entry, chain, near=bool((relative <= NEAR).all()))
         elif entry.quantity == "adjoint" and row.verdict == "not judged":
             row = unseen(row, subject.asked("adjoint", entry.name), entry.engine)
         yield row
@@ -217,10 +217,11 @@ def _blamed(row: Row, chain: Chain, name: str) -> Row:
     return replace(row, node=where[0], reason=f"{row.reason}; {where[1]}")
 
 
-def _value(row: Row, entry: _Entry, chain: Chain) -> Row:
-    """What the links of a value leave open, as of a gradient."""
+def _value(row: Row, entry: _Entry, chain: Chain, *, near: bool) -> Row:
+    """What the links of a value leave open, as of a gradient; the truth adds nothing to what is `near` it."""
     subject = chain.subject
-    if entry.engine.dtype.kind in "bi":
+    sound = near and entry.name != subject.graph.output.name and row.verdict in ("agree", "lossy")
+    if sound or entry.engine.dtype.kind in "bi":
         return row
     asked, engine, plain = subject.asked("value", entry.name), entry.engine, chain.evaluation.output
     other = entry.name == subject.graph.output.name and plain is not None and not same_bits(plain, engine)

@@ -31,6 +31,7 @@ BEYOND = 64  # times as far as shaken runs: more than a long sum of one sign is 
 # too, and where its order of magnitude is.
 CLOSE, POWERS = 0.25, 32
 FAR, FAR_POWERS = 4, 16
+NEAR = 0.25  # of the truth: a number that is off by no more has its size, and is in its range
 LOOKED_AT = 64  # components that are far from the truth, the furthest first
 
 

@@ -12,7 +12,8 @@ from itertools import combinations, product
 
 from ..records.verdicts import FINDINGS
 from ..rules.definition import Definition, definition
-from .move import Judged, Move, explains, judge_moves
+from .move import Judged, Move, explains
+from .moves import judge_moves
 
 FEW = 8  # moves that are off, on which most definitions fail at once
 
@@ -77,4 +78,4 @@ def _by_another(own: Judged, other: Judged) -> Judged:
         else one
         for one in own.findings
     ]
-    return Judged(findings, own.residuals)
+    return Judged(findings, own.measured)

@@ -16,7 +16,8 @@ from ..rules.definition import Definition
 from ..rules.definition import definition as rule_definition
 from ..rules.rule import Setting
 from ..rules.schedules import Schedule, moved
-from .move import Judged, Move, explains, judge_moves
+from .move import Judged, Move, explains
+from .moves import judge_moves
 
 DIGITS = (1, 2, 3, 4, 6, 9, 17)
 MOST = 64  # moves that a setting must explain

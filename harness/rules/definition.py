@@ -277,7 +277,8 @@ def _called(found: Definition, step: Step) -> str:
 
 def _line(builder: Builder, scope: Mapping[str, Arg], step: Step, text: str, *, made: bool) -> Arg:
     """What a line gives; `made`: as a node of its own, whatever the line is."""
-    parser, name = Parser(builder, scope), f"next_{step.key or step.name}"
+    key = (step.key or step.name).replace(":", "_")  # `length:1` is what a composite calls a step of its own
+    parser, name = Parser(builder, scope), f"next_{key}"
     if step.key:
         return parser.define(name, text)
     value = parser.value(name, text)

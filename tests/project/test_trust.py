@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ import liars
 import numpy as np
 import planting
 import second
+import stepped
 import subjects
 from alarms import Kind, explanation, fallen, kinds
 from fakes import FAKES, rows
@@ -34,6 +36,7 @@ from gradaccord.engines import backprop
 from gradaccord.harness.judging.agreement import differs
 from gradaccord.harness.judging.judge import conventions, judge
 from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.paths import settled
 from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.truth.beside import beside
 from gradaccord.harness.truth.numbers import to_balls
@@ -239,6 +242,7 @@ def test_a_loader_that_breaks_is_seen(does: str, tmp_path: Path) -> None:
 import sys
 sys.path.insert(0, {str(Path(subjects.__file__).parent)!r})
 from pathlib import Path
+from typing import Any
 import fuzzed
 import gradaccord.harness.reading.case as case
 sound, fuzzed.SECONDS, seen = case.load, 0.5, []
@@ -254,3 +258,22 @@ print(sum(counts.values()), *broken)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     count, _, said = done.stdout.partition(" ")
     assert (int(count), said.strip()) == (9, f"kept/1-6.yaml: {BREAKS[does]}")
+
+
+def test_what_intervals_settle_of_random_steps_is_sound_by_balls_and_told_alike() -> None:
+    tally = stepped.survey(40, seed=4)
+    assert (tally.missed, tally.other) == ([], [])
+    assert tally.settled.total() > 0.9 * tally.sound.total()
+
+
+def test_intervals_that_are_too_wide_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = settled.scores_of
+
+    def wide(*given: Any) -> Any:
+        scores, lossy = sound(*given)
+        return np.where(np.isfinite(scores), scores, 0.0), lossy
+
+    monkeypatch.setattr(settled, "scores_of", wide)
+    tally = stepped.survey(12, seed=4)
+    assert tally.missed
+    assert tally.other

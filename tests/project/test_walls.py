@@ -103,7 +103,8 @@ FILES = {
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| exchanges omissions orders relations steps tables windows | gradients operands outputs proofs | calls | search "
     "| align | compare",
-    "paths": "arithmetic horizon summary | gaps move | dialects ends settings | trajectory | planes swapped | parting",
+    "paths": "arithmetic horizon summary | gaps inner move | reckoning stacked | settled | moves "
+    "| dialects ends settings | trajectory | planes swapped | parting",
     "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
     "| workers | called coverage | unit | journal place schedule | cluster | pools | run | session | gathered",
     "dialects": "known probing slips | sides | following settled | identify | checking likeness | check remedies "

@@ -12,7 +12,8 @@ import pytest
 
 from gradaccord.harness.graph.node import GraphError
 from gradaccord.harness.paths.dialects import dialects
-from gradaccord.harness.paths.move import Move, judge_moves
+from gradaccord.harness.paths.move import Move
+from gradaccord.harness.paths.moves import judge_moves
 from gradaccord.harness.paths.settings import otherwise
 from gradaccord.harness.rules.definition import Definition, definition
 from gradaccord.harness.rules.optimiser import row_optimiser

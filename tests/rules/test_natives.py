@@ -12,7 +12,8 @@ import pytest
 import gradaccord.engines.jax.optimisers as of_jax
 import gradaccord.engines.pytorch.optimisers as of_torch
 from gradaccord.harness.paths.dialects import dialects, off
-from gradaccord.harness.paths.move import Finding, judge_moves
+from gradaccord.harness.paths.move import Finding
+from gradaccord.harness.paths.moves import judge_moves
 from gradaccord.harness.rules.definition import Definition, definition
 from gradaccord.harness.rules.native import Native, nearest
 from gradaccord.harness.rules.rule import RULES, Setting

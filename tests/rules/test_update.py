@@ -18,7 +18,8 @@ from gradaccord.harness.graph.graph import Graph
 from gradaccord.harness.graph.language.expression import Parser
 from gradaccord.harness.graph.node import GraphError, Use
 from gradaccord.harness.judging.subject import Subject
-from gradaccord.harness.paths.move import Move, judge_moves
+from gradaccord.harness.paths.move import Move
+from gradaccord.harness.paths.moves import judge_moves
 from gradaccord.harness.paths.summary import summary
 from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import (
@@ -712,3 +713,29 @@ def test_an_optimiser_that_changes_the_gradients_it_is_given_blames_no_gradient(
     begin = start()
     update = check("ascent", {"step_size": 0.01, "steps": 3})
     assert not [row for row in trajectory(begin, "x", by_hand, update, scaling).rows if row.finding]
+
+
+@pytest.mark.parametrize("by", ["norm", "norm_and_1e-6"])
+def test_a_gradient_that_is_not_clipped_is_taken_as_it_is(by: str) -> None:
+    settings = {"step_size": "0.1", "steps": 1, "clip_norm": "8", "clip_by": by}
+    found = check("descent", settings).definition
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=1000).astype(np.float32), (1e-4 * rng.normal(size=1000)).astype(np.float32)
+    found_off: list[bool] = []
+    for factor in (1.0, 1.1):
+        new = x - np.float32(0.1) * (g * np.float32(factor))
+        (judged,) = judge_moves([Move(1, FORMATS["float32"], x, g, {}, {}, new, [g])], found)
+        found_off.append(judged.findings[0].verdict in FINDINGS)
+    assert found_off == [False, True]
+
+
+@pytest.mark.parametrize("rule", ["adafactor", "lamb", "lars"])
+def test_a_rule_that_has_norms_of_its_own_may_clip_by_one_too(rule: str) -> None:
+    update = check(rule, {"step_size": "0.1", "steps": 1, "clip_norm": "1"})
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=(2, 3, 4))
+    moved = row_optimiser(rule, update.numbers, {"x": x.copy()})({"x": g})
+    state = {name: arrays["x"] for name, arrays in moved.state.items()}
+    move = Move(1, FORMATS["float64"], x, g, None, state, moved.parameters["x"], [g])
+    (judged,) = judge_moves([move], update.definition)
+    assert {finding.verdict for finding in judged.findings} == {"agree"}
