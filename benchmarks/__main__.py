@@ -1,9 +1,9 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
-With a word (`links`, `products`, `judged`, `heard`, `ported`, `moves`, `paths`) it does so with one table; `python
-benchmarks suite` with the last table alone, that of the shipped cases, which takes the longest: some 25 minutes. Each row is
-kept once it is measured, so that a run which stopped goes on with those that are named: `suite jax run`. With paths of
-cases behind it, it measures those, and keeps nothing.
+With a word (`links`, `products`, `judged`, `heard`, `ported`, `moves`, `paths`) it does so with one table;
+`python benchmarks suite` with the last table alone, that of the shipped cases, which takes the longest: some
+25 minutes. Each row is kept once it is measured, so that a run which stopped goes on with those that are named:
+`suite jax run`. With paths of cases behind it, it measures those, and keeps nothing.
 
 Everything is measured in turns within one process, on one thread, and stated as a ratio. Every contestant's
 numbers are compared first: a wrong answer is not a fast one. Nothing here asserts a time.
@@ -247,8 +247,8 @@ def _markdown(table: Table) -> str:
 PREFACE = """# Benchmarks
 
 Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with a word (`links`, `products`,
-`judged`, `heard`, `ported`, `moves`, `paths`) the table of that alone, with `suite` the last one alone. Contestants take turns
-within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
+`judged`, `heard`, `ported`, `moves`, `paths`) the table of that alone, with `suite` the last one alone. Contestants
+take turns within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
 that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
 for just this computation.
 *Compiled* is `gradaccord.engines.backprop.value_and_gradient(graph)`; the *public call* is what the harness
