@@ -48,8 +48,6 @@ def stepping(form: Format | None, manner: Manner | None = None, *, apart: bool =
         """What is under a root is a sum of squares: its ball may blur below 0, where no engine's number is."""
         return plain_root(_not_negative(x))
 
-    # Which one is larger may be beyond doubt: then the other, be it as wide as it may, has no part in the result.
-    wide |= {"maximum": _either_or(wide["maximum"], _larger), "minimum": _either_or(wide["minimum"], _smaller)}
     wide |= {"sqrt": sqrt, **{name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}}
     return _settings_apart(wide, form) if form.inside and apart else wide
 
@@ -117,26 +115,6 @@ def _flat(arrays: Sequence[Array]) -> list[flint.arb]:
 def _length(numbers: Sequence[flint.arb]) -> flint.arb:
     return sum((number**2 for number in numbers), flint.arb(0)).sqrt()
 
-
-def _either_or(open_: Callable[..., Any], known: Callable[..., Any]) -> Callable[..., Any]:
-    """One of two numbers: the one that it is, or where that is open what it may be."""
-
-    def either_or(a: Any, b: Any) -> Any:
-        return known(a, b, open_(a, b))
-
-    return either_or
-
-
-def _the_larger(a: Any, b: Any, either: Any) -> Any:
-    return a if a > b else b if b > a else either
-
-
-def _the_smaller(a: Any, b: Any, either: Any) -> Any:
-    return a if a < b else b if b < a else either
-
-
-_larger: Any = np.frompyfunc(_the_larger, 3, 1)
-_smaller: Any = np.frompyfunc(_the_smaller, 3, 1)
 
 WHOLE = ("add", "subtract", "multiply", "negative", "minimum", "maximum")
 CHOOSING = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign")

@@ -25,7 +25,7 @@ from ..graph.operations import OPERATIONS
 from ..graph.shapes import axes_of
 from ..records.formats import Format
 from .numbers import constant
-from .pairs import Pairs, UnsettledError, of_balls, of_floats, pairs, subtract, total
+from .pairs import UP, Pairs, UnsettledError, of_balls, of_floats, pairs, subtract, total
 from .precision import working
 from .residuals import Numerals, Residual
 from .rounding import exact_in
@@ -119,6 +119,11 @@ def rounded_pairs(form: Format) -> Mapping[str, Function]:
     def where(condition: Any, a: Interval, b: Interval) -> Interval:
         return Interval(still["where"](condition, a.middle, b.middle), np.where(condition, a.radius, b.radius))
 
+    def chosen(a: Interval, b: Interval, first: Any) -> Floats:
+        """Where it is open which one is taken, the wider radius. (Next to where it is not, balls may take that too.)"""
+        certain = np.abs(subtract(a.middle, b.middle).high) * UP >= a.radius + b.radius
+        return np.where(certain, np.where(first, a.radius, b.radius), np.maximum(a.radius, b.radius))
+
     def product(_: Pairs, a: Interval, b: Interval) -> Floats:
         return np.abs(a.middle.high) * b.radius + a.radius * b.size
 
@@ -148,8 +153,8 @@ def rounded_pairs(form: Format) -> Mapping[str, Function]:
         "sqrt": rounding("sqrt", root, _narrow),
         "abs": rounding("abs", lambda _, a: a.radius, lambda a: a.away_from_zero),
         "sign": lambda x: _still(still["sign"](x.middle)),
-        "maximum": rounding("maximum", lambda _, a, b: np.maximum(a.radius, b.radius)),
-        "minimum": rounding("minimum", lambda _, a, b: np.maximum(a.radius, b.radius)),
+        "maximum": rounding("maximum", lambda _, a, b: chosen(a, b, a.middle.high > b.middle.high)),
+        "minimum": rounding("minimum", lambda _, a, b: chosen(a, b, a.middle.high < b.middle.high)),
         "where": where,
         "sum": summed,
     }

@@ -90,12 +90,15 @@ def _next_to_one(name: str, form: Format) -> Callable[[Balls, Balls, Balls], Bal
 
 
 def _larger(function: Callable[..., Balls]) -> Callable[..., Balls]:
-    """The larger or smaller of two balls, around that of their middles: a tie remains one for what chooses after it."""
+    """The larger or smaller of two balls: the one that it is beyond doubt, be the other as wide as it may; else around
+    that of their middles, so that a tie remains one for what chooses after it."""
 
     def around(a: arb, b: arb, either: arb) -> arb:
         if not either.is_finite():
             return either
         of_middles = cast(arb, function(a.mid(), b.mid()))
+        if not a.overlaps(b):
+            return a if of_middles == a.mid() else b
         return arb(of_middles, a.rad().max(b.rad()))  # |max(a, b) - max(c, d)| <= max(|a - c|, |b - d|)
 
     elements: Callable[..., Balls] = np.frompyfunc(around, 3, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gradaccord.harness.records.evaluation import Array, Evaluation
 from gradaccord.harness.records.rows import Row
 from gradaccord.harness.rules.update import Update
 
-from ..subject import subject
+from ..subject import evaluated, subject
 
 MANY = 24  # of which few are looked at one by one
 LAST = np.arange(MANY) == MANY - 1
@@ -183,6 +184,34 @@ def test_an_engine_may_say_that_it_is_undefined_only_where_nothing_exists(
 ) -> None:
     rows = judge(subject(text, x=np.array(x)), "x", Evaluation("undefined", "a word"))
     assert [row.finding for row in rows] == [not believed]
+
+
+# --- beside an operand that is not taken, however wide its rounding ---------------------------------------------------
+
+TAKEN = {
+    "maximum(x, y)": -1e20,
+    "minimum(x, y)": 1e20,
+    "maximum(x * 1, y)": -1e20,
+    "clip(x, y, -y)": -1e20,
+    "max(stack([x, y]), axis=0)": -1e20,
+    "-logsumexp(stack([-x, -y]), axis=0)": 1e20,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "text, count", [*((text, 3) for text in TAKEN), ("maximum(x, y)", 1100), ("clip(x, y, -y)", 1100)]
+)
+def test_garbage_beside_an_operand_that_is_not_taken_is_found(text: str, count: int, dtype: str) -> None:
+    # Of more than a thousand numbers intervals are tried first.
+    about = subject(text, dtype, x=np.linspace(1, 2, count), y=np.full(count, TAKEN[text]))
+    sound = evaluated(about)
+    wrong = sound.values["f"].copy()
+    wrong[1] *= about.cotangent.dtype.type(1.5)
+    for shown in (sound, replace(sound, terms=None, adjoints=None)):
+        for values, off in ((shown.values["f"], False), (wrong, True)):
+            rows = judge(about, "x", replace(shown, values={**shown.values, "f": values}))
+            assert any(row.finding for row in rows if row.name == "f" and row.quantity == "value") == off
 
 
 # --- in a path, whose links tell all as long as no step leaves the range --------------------------------------------
