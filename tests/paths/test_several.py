@@ -125,7 +125,7 @@ SEVERAL = {
 
 
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
-@pytest.mark.parametrize("rule", ["momentum", "adam"])
+@pytest.mark.parametrize("rule", [pytest.param("momentum", marks=pytest.mark.slow), "adam"])
 @pytest.mark.parametrize("settings", SEVERAL.values(), ids=SEVERAL)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_each_engines_own_is_sound(engine: str, settings: Mapping[str, Any], rule: str, dtype: str) -> None:

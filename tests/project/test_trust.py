@@ -55,7 +55,7 @@ def test_a_fault_planted_in_any_row_of_the_hand_written_engine_is_caught_and_pin
 HALVED = ["multiply", "exp", "sum", "matmul", "log_softmax", "layer_norm", "take", "batch_norm", "max_pool", "conv1d"]
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("row", HALVED)
 def test_a_fault_planted_in_half_precision_is_caught_and_pinned(row: str, dtype: str) -> None:
     results = Counter(outcome.result for outcome in outcomes("backprop", dtype, row, most=1))
