@@ -149,7 +149,7 @@ def test_a_component_is_named_by_its_index() -> None:
 @pytest.fixture(scope="module")
 def ricker() -> list[Outcome]:
     case = load(shipped() / "models" / "ricker.yaml")
-    return list(run(units([case]), Settings(("backprop", "torch", "jax"))))
+    return list(run(units([case], ["float32"]), Settings(("backprop", "torch", "jax"))))
 
 
 def test_engines_that_are_sound_at_every_step_part_on_a_chaotic_path_where_rounding_may_part_them(

@@ -48,7 +48,10 @@ pickle.dump(found, open(sys.argv[2], "wb"))
 
 
 # JAX compiles every operation at every shape: of its cases one in thirty.
-@pytest.mark.parametrize("engine, share", [("torch", 1), ("jax", 30), pytest.param("jax", 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "engine, share",
+    [("torch", 3), ("jax", 30), *(pytest.param(name, 1, marks=pytest.mark.slow) for name in ("torch", "jax"))],
+)
 def test_scripts_repeat_every_gradient_bit_for_bit_without_gradaccord(engine: str, share: int, tmp_path: Path) -> None:
     if importlib.util.find_spec(engine) is None:
         pytest.skip(f"{engine} is not installed")
