@@ -20,7 +20,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import statistics
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,60 +142,50 @@ def _offer(calls: dict[str, Callable[[], Any]], name: str, make: Callable[[], Ca
         print(f"{name} is not installed", file=sys.stderr)
 
 
-def link_table() -> Table:
-    head = "what is judged | values, terms, adjoints | truth, once | links | an element"
-    return "Links: every number of one evaluation judged", head, list(links.link_rows())
-
-
-def product_table() -> Table:
-    head = "product of | values, terms, adjoints | links in balls | value's link | all links | an element"
-    return "Links of a product of matrices", head, list(links.product_rows())
-
-
-HEARD = "A GPT of 109,312 parameters in float32, heard and judged by `gradaccord.check`"
-
-
-def heard_table() -> Table:
-    return HEARD, heard.HEAD, list(heard.heard_rows())
-
-
-PORTED = "A GPT of torch and its port to JAX, held together by `gradaccord.compare`"
-
-
-def ported_table() -> Table:
-    return PORTED, ported.HEAD, list(ported.ported_rows())
-
-
-JUDGED = "One answer of torch judged: with the truth of the whole, and by its links alone"
-
-
-def judged_table() -> Table:
-    return JUDGED, judged.HEAD, list(judged.judged_rows())
-
-
-MOVES = "Moves of an optimiser: a parameter and step, 100,000 parameters"
-
-
-def move_table() -> Table:
-    return MOVES, paths.MOVES_HEAD, list(paths.move_rows())
-
-
-PATHS = "A path judged: 784-128-10, batch 16, by Adam in float32 on torch"
-
-
-def path_table() -> Table:
-    return PATHS, paths.PATHS_HEAD, list(paths.path_rows())
-
-
-ALONE: dict[str, Callable[[], Table]] = {
-    "links": link_table,
-    "products": product_table,
-    "judged": judged_table,
-    "heard": heard_table,
-    "ported": ported_table,
-    "moves": move_table,
-    "paths": path_table,
+# By its word: the title of a table, its head, and what measures its rows.
+ALONE: Mapping[str, tuple[str, str, Callable[[], Iterable[list[str]]]]] = {
+    "links": (
+        "Links: every number of one evaluation judged",
+        "what is judged | values, terms, adjoints | truth, once | links | an element",
+        links.link_rows,
+    ),
+    "products": (
+        "Links of a product of matrices",
+        "product of | values, terms, adjoints | links in balls | value's link | all links | an element",
+        links.product_rows,
+    ),
+    "judged": (
+        "One answer of torch judged: with the truth of the whole, and by its links alone",
+        judged.HEAD,
+        judged.judged_rows,
+    ),
+    "heard": (
+        "A GPT of 109,312 parameters in float32, heard and judged by `gradaccord.check`",
+        heard.HEAD,
+        heard.heard_rows,
+    ),
+    "ported": (
+        "A GPT of torch and its port to JAX, held together by `gradaccord.compare`",
+        ported.HEAD,
+        ported.ported_rows,
+    ),
+    "moves": (
+        "Moves of an optimiser: a parameter and step, 100,000 parameters",
+        paths.MOVES_HEAD,
+        paths.move_rows,
+    ),
+    "paths": (
+        "A path judged: 784-128-10, batch 16, by Adam in float32 on torch",
+        paths.PATHS_HEAD,
+        paths.path_rows,
+    ),
 }
+
+
+def table_alone(name: str) -> Table:
+    title, head, rows = ALONE[name]
+    return title, head, list(rows())
+
 
 SUITE = "The shipped suite, one engine at a time, and `run`, all of them by the clock; paths included"
 SUITE_HEAD = "engine | nothing compiled before | compiled before | of that the harness's own part | share"
@@ -262,7 +253,7 @@ def main() -> None:
         case []:
             all_tables()
         case [name] if name in ALONE:
-            table = ALONE[name]()
+            table = table_alone(name)
             text = _markdown(table)
             print(text)
             KEPT.write_text(with_table(KEPT.read_text(encoding="utf-8"), table[0], text), encoding="utf-8")
@@ -281,7 +272,7 @@ def all_tables() -> None:
         lambda: scalar_table("**", sizes),
         lambda: scalar_table("tanh", sizes),
         network_table,
-        *ALONE.values(),
+        *(partial(table_alone, name) for name in ALONE),
     ):
         parts.append(_markdown(make()))
         print(parts[-1], flush=True)

@@ -24,9 +24,8 @@ from ..records.formats import FLOAT64, Format
 Floats: TypeAlias = NDArray[np.float64]
 
 NARROW = 2.0**-3  # the widest divisor, root or factor, as a part of itself, that is still reckoned with
-CLOSE = (
-    2.0**-4
-)  # how far the exact number is from a middle, as a part of the radius: settings, and float64's own errors
+# How far the exact number is from a middle, as a part of the radius: settings, and float64's own errors.
+CLOSE = 2.0**-4
 OF_SETTING = 2.0**-6  # how far that of a setting may be
 SLACK = 1 + 2.0**-6  # of an outer bound, for each operation: what balls add to their radii is far below
 RANGE = 1e-140, 1e140  # of numbers of float64: no product or radius leaves the range

@@ -276,9 +276,8 @@ def _called(found: Definition, step: Step) -> str:
 
 
 def _line(builder: Builder, scope: Mapping[str, Arg], step: Step, text: str, *, made: bool) -> Arg:
-    """What a line gives; `made`: as a node of its own, whatever the line is."""
-    key = (step.key or step.name).replace(":", "_")  # `length:1` is what a composite calls a step of its own
-    parser, name = Parser(builder, scope), f"next_{key}"
+    """What a line gives; `made`: as a node of its own, whatever the line is. (Composites name `length:1`.)"""
+    parser, name = Parser(builder, scope), "next_" + (step.key or step.name).replace(":", "_")
     if step.key:
         return parser.define(name, text)
     value = parser.value(name, text)
