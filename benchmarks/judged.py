@@ -121,7 +121,7 @@ def judged_rows() -> Iterator[list[str]]:
                 chain.judge()
                 if not certificate.certified(chain):
                     raise SystemExit("the links do not prove it")
-                certificate.rows(chain, "torch", proved=True)
+                certificate.rows(chain, "torch", known=True)
 
             check = gradcheck(asked)
             for _ in range(4):  # the first compiles the steps

@@ -28,9 +28,14 @@ LARGEST_AT_KINKS = 20_000
 SOUND_OR_KINK: frozenset[Verdict] = frozenset((*SOUND, "convention"))
 
 
-def certified(chain: Chain) -> bool:
-    """Whether the links of an evaluation that have been judged prove all of it."""
-    return _proved(chain, SOUND) and _same(chain)
+def proved(chain: Chain) -> bool:
+    """Whether the links of an evaluation that have been judged prove all that they show."""
+    return _proved(chain, SOUND)
+
+
+def certified(chain: Chain, known: bool | None = None) -> bool:
+    """Whether they prove all of it, the plain program's numbers too. `known`: what `proved` says of them."""
+    return (proved(chain) if known is None else known) and _same(chain)
 
 
 def _proved(chain: Chain, passing: frozenset[Verdict]) -> bool:
@@ -54,21 +59,21 @@ def _same(chain: Chain) -> bool:
     )
 
 
-def rows(chain: Chain, engine: str, *, truth: bool = False, proved: bool = False) -> list[Row]:
+def rows(chain: Chain, engine: str, *, truth: bool = False, known: bool | None = None) -> list[Row]:
     """The rows of one evaluation whose links have been judged: by these alone where they prove it, else with the truth,
-    unless the graph is too large. With `truth` always, for its reference and digits. `proved`: it is known to be
-    certified.
+    unless the graph is too large. With `truth` always, for its reference and digits. `known`: what `proved` says
+    of them.
 
     Where the links prove the run, R is asked for those numbers alone that the plain program has with other bits.
     """
     size, blank = _size(chain), blank_row(chain.subject, engine)
     if truth and size <= LARGEST:
         return judged_whole(chain, engine)
-    proved = proved or _proved(chain, SOUND)
-    at_kinks = not proved and size > LARGEST_AT_KINKS and _same(chain) and _proved(chain, SOUND_OR_KINK)
-    if not (proved or at_kinks or size > LARGEST):
+    sound = proved(chain) if known is None else known
+    at_kinks = not sound and size > LARGEST_AT_KINKS and _same(chain) and _proved(chain, SOUND_OR_KINK)
+    if not (sound or at_kinks or size > LARGEST):
         return judged_whole(chain, engine)
-    return [_at_kink(row) for row in _by_links(chain, blank, held=proved and size <= LARGEST)]
+    return [_at_kink(row) for row in _by_links(chain, blank, held=sound and size <= LARGEST)]
 
 
 def _at_kink(row: Row) -> Row:

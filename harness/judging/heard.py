@@ -46,12 +46,12 @@ def judged_run(
     chain = Chain(subject, heard.evaluation, knowledge=knowledge)
     chain.judge()
     names = dict(heard.names) | ({heard.graph.output.name: output} if output else {})
-    certified = certificate.certified(chain)
-    rows = certificate.rows(chain, engine, truth=truth, proved=certified)
+    proved = certificate.proved(chain)
+    rows = certificate.rows(chain, engine, truth=truth, known=proved)
     return Judged(
         tuple(_in_their_words(row, heard, names) for row in rows),
         dict(Counter(link.verdict for link in chain.links.values())),
-        certified,
+        certificate.certified(chain, proved),
     )
 
 
