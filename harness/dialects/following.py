@@ -14,6 +14,7 @@ import numpy as np
 from ..arithmetic import arrays
 from ..graph.emit import Program, emit
 from ..graph.graph import Graph
+from ..graph.node import Shape
 from ..paths.arithmetic import stepping
 from ..records.evaluation import Array
 from ..records.formats import FORMATS, Format
@@ -39,7 +40,10 @@ class Follower:
         self, definition: Definition, start: Mapping[str, Array], arithmetic: Arithmetic, scalars: Format = FORM
     ) -> None:
         """`scalars`: the precision of what is computed once a step."""
-        self._definition, self._arithmetic, self._once, self._t = definition, arithmetic, scalars, 0
+        self._definition, self._arithmetic, self._scalar, self._t = definition, arithmetic, scalars, 0
+        shapes = {np.shape(x) for x in start.values()}
+        self._once = _compiled(definition.once, arithmetic, scalars)
+        self._programs = {shape: _compiled(definition.program(shape), arithmetic, FORM) for shape in shapes}
         self.x = {name: self._entered(x) for name, x in start.items()}
         self._scalars = {v: self._started(v, np.zeros(()), ()) for v in definition.scalars}
         names = [v for v in definition.state if v not in definition.scalars]
@@ -50,21 +54,19 @@ class Follower:
         self._t += 1
         definition = self._definition
         numbers: dict[str, Any] = {"t": self._exactly(np.array(float(self._t))), **self._scalars}
-        once = definition.once
-        if once.outputs:
-            made = _compiled(once, self._arithmetic, self._once)(*(numbers[name] for name in reads(once)))
-            numbers |= dict(zip(definition.once_names, made, strict=True))
+        made = self._once.program(*(numbers[name] for name in self._once.reads))
+        numbers |= dict(zip(definition.once_names, made, strict=True))
         self._scalars = {v: numbers[NEW + v] for v in self._scalars}
         if definition.together:
             numbers[NORM_OF_ALL] = self._norm(gradients)
         for name, x in self.x.items():
-            graph = definition.program(np.shape(x))
+            moving = self._programs[np.shape(x)]
             own = {"x": x, "g": self._entered(gradients[name]), **{v: self.state[v][name] for v in self.state}}
             values = {**numbers, **own}
-            *new, moved = self._program(graph)(*(values[operand] for operand in reads(graph)))
-            self.x[name] = np.broadcast_to(np.asarray(moved), np.shape(x))
+            *new, moved = moving.program(*(values[operand] for operand in moving.reads))
+            self.x[name] = _whole(moved, np.shape(x))
             for v, value in zip(self.state, new, strict=True):
-                self.state[v][name] = np.broadcast_to(np.asarray(value), np.shape(x))
+                self.state[v][name] = _whole(value, np.shape(x))
 
     def _norm(self, gradients: Mapping[str, Array]) -> Any:
         if self._arithmetic == "float64":
@@ -92,9 +94,6 @@ class Follower:
     def of(self, v: str, parameter: str) -> Any:
         return self._scalars[v] if v in self._scalars else self.state[v][parameter]
 
-    def _program(self, graph: Graph) -> Program:
-        return _compiled(graph, self._arithmetic, FORM)
-
     def _exactly(self, array: Array) -> Any:
         return array if self._arithmetic == "float64" else to_balls(array)
 
@@ -105,18 +104,35 @@ class Follower:
         return cast("Any", np).where(array == 0, numbers, entered(numbers, FORM))
 
     def _started(self, v: str, x: Any, shape: tuple[int, ...]) -> Any:
-        graph = self._definition.start_of(v, shape)
-        operands = [x] if reads(graph) else []
-        made = np.asarray(_compiled(graph, self._arithmetic, self._once)(*operands)[0])
+        starting = _starting(self._definition, v, shape, self._arithmetic, self._scalar)
+        made = np.asarray(starting.program(*([x] if starting.reads else []))[0])
         keeps = v in self._definition.scalars and self._arithmetic == "rounded"
-        return entered(made, self._once) if keeps else made
+        return entered(made, self._scalar) if keeps else made
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A graph as a program, and the names of what it takes."""
+
+    reads: tuple[str, ...]
+    program: Program
 
 
 @lru_cache(maxsize=8192)
-def _compiled(graph: Graph, arithmetic: Arithmetic, form: Format) -> Program:
+def _compiled(graph: Graph, arithmetic: Arithmetic, form: Format) -> _Compiled:
     if arithmetic == "float64":
-        return emit(graph, arrays.namespace("float64"), graph.outputs)
-    return emit(graph, stepping(form if arithmetic == "rounded" else None), graph.outputs, operators=False)
+        return _Compiled(reads(graph), emit(graph, arrays.namespace("float64"), graph.outputs))
+    balls = stepping(form if arithmetic == "rounded" else None)
+    return _Compiled(reads(graph), emit(graph, balls, graph.outputs, operators=False))
+
+
+@lru_cache(maxsize=8192)
+def _starting(definition: Definition, v: str, shape: Shape, arithmetic: Arithmetic, form: Format) -> _Compiled:
+    return _compiled(definition.start_of(v, shape), arithmetic, form)
+
+
+def _whole(numbers: Any, shape: Shape) -> Any:
+    return numbers if np.shape(numbers) == shape else np.broadcast_to(np.asarray(numbers), shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,20 +294,23 @@ def _largest(trace: Trace, name: str) -> Any:
 def errors(definition: Definition, trace: Trace) -> Any:
     """How far an optimiser's moves are from those of a definition, in float64, relative to the largest move of each
     component: an array (steps, components). Each step begins at the optimiser's own parameters; state goes along."""
-    told = list[Any]()
+    moved: dict[str, list[Any]] = {name: [] for name in trace.scene.start}
     with np.errstate(all="ignore"):
         follower = Follower(definition, trace.scene.start, "float64")
-        largest = {name: _largest(trace, name) for name in trace.scene.start}
-        for k, stepped in enumerate(trace.steps):
+        for k, gradients in enumerate(trace.scene.gradients):
             follower.enters(trace.before(k))
-            follower.step(trace.scene.gradients[k])
-            row = list[Any]()
-            for name, array in stepped.x.items():
-                gap = (np.asarray(follower.x[name], dtype=np.float64) - array).reshape(-1)
-                hidden = np.abs(gap) <= 8 * FORM.unit * np.abs(array.reshape(-1))
-                row.append(np.where(hidden, 0.0, gap / np.where(largest[name] > 0, largest[name], 1.0)))
-            told.append(np.concatenate(row))
-    return np.array(told)
+            follower.step(gradients)
+            for name, numbers in moved.items():
+                numbers.append(follower.x[name])
+        return np.concatenate([_errors(trace, name, np.array(numbers)) for name, numbers in moved.items()], axis=1)
+
+
+def _errors(trace: Trace, name: str, moved: Any) -> Any:
+    """Of one parameter, (steps, components)."""
+    given = np.array([stepped.x[name] for stepped in trace.steps]).reshape(len(moved), -1)
+    gap, largest = moved.astype(np.float64).reshape(given.shape) - given, _largest(trace, name)
+    hidden = np.abs(gap) <= 8 * FORM.unit * np.abs(given)
+    return np.where(hidden, 0.0, gap / np.where(largest > 0, largest, 1.0))
 
 
 def worst(told: Sequence[Apart]) -> Apart | None:

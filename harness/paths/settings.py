@@ -69,7 +69,7 @@ def _solved(name: str, first: Move, moves: Sequence[Move], own: Sequence[Judged]
     def holds(text: str) -> bool:
         if not allowed.holds(Decimal(text)) or float(text) == begin:
             return False
-        return all(map(explains, own, judge_moves(moves, definition.with_(name, text))))
+        return _explained(moves, own, definition.with_(name, text))
 
     return next(filter(holds, dict.fromkeys(["0", *(f"{root:.{digits}g}" for digits in DIGITS)])), "")
 
@@ -81,7 +81,7 @@ def _counted(moves: Sequence[Move], own: Sequence[Judged], definition: Definitio
         if isinstance(allowed, Setting) and allowed.whole:
             for count in range(int(allowed.least), int(text) + COUNTED):
                 other = rule_definition(definition.rule, {**definition.chosen, name: str(count)})
-                if count != int(text) and all(map(explains, own, judge_moves(moves, other))):
+                if count != int(text) and _explained(moves, own, other):
                     yield f"{name}: {count}"
 
 
@@ -94,8 +94,14 @@ def _late(moves: Sequence[Move], own: Sequence[Judged], definition: Definition) 
                 Schedule(other.chosen[name])(1)
             except (ArithmeticError, ValueError):  # 0.1 / t has no step before the first
                 continue
-            if all(map(explains, own, judge_moves(moves, other))):
+            if _explained(moves, own, other):
                 yield f"{name}: {text} at t {'+' if by > 0 else '-'} 1"
+
+
+def _explained(moves: Sequence[Move], own: Sequence[Judged], definition: Definition) -> bool:
+    """Whether another definition explains all moves. The first is asked alone: there most of them fail."""
+    parts = (slice(1), slice(1, None))
+    return all(all(map(explains, own[part], judge_moves(moves[part], definition))) for part in parts)
 
 
 def _root(function: Callable[[float], float], begin: float, allowed: Callable[[float], bool]) -> float:
