@@ -86,14 +86,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     told = any(str(word).startswith("--dist") for word in config.invocation_params.args)
     if config.getoption("dist") != "load" or told or not any(map(Path.is_dir, _folders(config))):
         return None
-    from xdist.scheduler import LoadScopeScheduling
+    from .running.spread import Spread
 
-    class Together(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            path = nodeid.partition("::")[0]
-            return path if path.lower().endswith(SUFFIXES) else nodeid
+    def scope_of(test: str) -> str:
+        path = test.partition("::")[0]
+        return path if path.lower().endswith(SUFFIXES) else test
 
-    return Together(config, log)
+    return Spread(config, log, scope_of)
 
 
 def _folders(config: pytest.Config) -> list[Path]:

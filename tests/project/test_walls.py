@@ -105,7 +105,7 @@ FILES = {
     "| align | compare",
     "paths": "arithmetic horizon summary | gaps inner move | reckoning stacked | settled | moves "
     "| dialects ends settings | trajectory | planes swapped | parting",
-    "running": "files folder interrupts ledger offered selection | listeners loading | answers | inside memory "
+    "running": "files folder interrupts ledger offered selection spread | listeners loading | answers | inside memory "
     "| workers | called coverage | unit | journal place schedule | cluster | pools | run | session | gathered",
     "dialects": "known probing slips | sides | following settled | identify | checking likeness | check remedies "
     "| dialect | wording | command pairs",
