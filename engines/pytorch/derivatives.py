@@ -49,6 +49,9 @@ def heard_grad(
         raise hearing.refused("a derivative inside a custom rule, or of batches", what, WAY_OUT)
     ends, starts = (hearing.current(tuple(_listed(one))) for one in (outputs, inputs))
     seeds = [None] * len(ends) if grad_outputs is None else hearing.current(tuple(_listed(grad_outputs)))
+    for seed in seeds:
+        if seed is not None and seed.requires_grad and seed.is_leaf:
+            hearing.nodes.weigh(seed)
     reached = {id(t) for t in (*ends, *starts) if hearing.reached(t, what)}
     within = [start for start in starts if id(start) in reached]
     pairs = [(end, seed) for end, seed in zip(ends, seeds, strict=True) if id(end) in reached]

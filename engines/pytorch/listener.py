@@ -128,6 +128,11 @@ def _heard(program: Program, seed: Tensor) -> tuple[Any, str, Hearing, Evaluatio
             )
         outputs = tuple(hearing.nodes.node_of(t) for t in floats)
         graph, dtype = hearing.recording.graph(hearing.nodes.node_of(output), [*wanted, *outputs])
+        if any(name in graph.by_name for name in hearing.nodes.weights):
+            raise Refused(
+                "an output that depends on a tensor with `requires_grad` which is no input but weighs a derivative",
+                remedy="Hand it in, or detach it.",
+            )
         tags = [(use, tag) for use, tag in hearing.nodes.tags if use.consumer in graph.by_name]
         active = [node.name for node in graph.nodes if node.name in graph.active]
         tensors = [*(tag for _, tag in tags), *(hearing.nodes.shown[name] for name in active)]

@@ -50,6 +50,7 @@ class Nodes:
         self.tags: list[tuple[Use, Tensor]] = []
         self.bare: list[tuple[Use, Tensor, Tensor]] = []  # uses without a tag: the result, and the operand
         self.taped_memory: set[int] = set()  # where numbers lie that the tape counts on
+        self.weights: list[str] = []  # inputs that are none of the user's
         self._kept: list[Tensor] = []  # so that no other tensor gets their identity
         self._stopped: dict[str, str] = {}
         self._flat: dict[int, Tensor] = {}
@@ -86,6 +87,12 @@ class Nodes:
         if moves and tensor.requires_grad and tensor.numel():
             self.taped_memory.add(tensor.untyped_storage().data_ptr())
         return known
+
+    def weigh(self, tensor: Tensor) -> None:
+        """What a derivative is weighed by, to be differentiated by in its turn, as `jvp` and `hvp` of
+        `torch.autograd.functional` do: an input of the run until that is done."""
+        if self.known_as(tensor) is None:
+            self.weights.append(self.input("cotangent", tensor, moves=True))
 
     def known_as(self, tensor: Tensor) -> Known | None:
         known = self.known.get(id(tensor))

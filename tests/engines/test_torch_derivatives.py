@@ -179,3 +179,47 @@ def test_a_port_to_jax_is_the_same_and_another_viscosity_is_named() -> None:
 def test_what_is_refused(inside: Any, said: str) -> None:
     with pytest.raises(Refused, match=said):
         gradaccord.check(lambda x: (inside(x) or [x])[0].sum(), points(3))
+
+
+def test_products_of_jacobians_and_hessians_are_heard() -> None:
+    """Forward products are derivatives by what weighs a derivative ("double backward")."""
+    functional, v = torch.autograd.functional, points(4)
+
+    def hessian_product(x: Any) -> Any:
+        return functional.hvp(lambda y: (torch.sin(y) * y**2).sum(), x, v, create_graph=True)[1].sum()
+
+    def forward_product(x: Any) -> Any:
+        return functional.jvp(lambda y: torch.sin(y) * y**2, x, v, create_graph=True)[1].prod()
+
+    def by_hand(x: Any) -> Any:
+        return ((2 * torch.sin(x) + 4 * x * torch.cos(x) - x**2 * torch.sin(x)) * v).sum()
+
+    gradaccord.check(forward_product, points(4)).assert_sound()
+    gradaccord.compare(hessian_product, by_hand, points(4)).assert_same()
+    assert not gradaccord.compare(hessian_product, lambda x: by_hand(x) + (1e-9 * x**2).sum(), points(4)).same
+
+
+def test_a_rule_that_is_off_is_named_within_them() -> None:
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, *g: Any) -> Any:
+            return g[0] * 2.001
+
+    def product(x: Any) -> Any:
+        return torch.autograd.functional.jvp(lambda y: Doubled.apply(y) ** 2, x, points(3), create_graph=True)[1].sum()
+
+    assert "Doubled" in str(gradaccord.check(product, points(3)))
+
+
+def test_a_weight_that_is_left_in_the_output_is_refused() -> None:
+    def left(x: Any) -> Any:
+        weight = torch.ones(3, requires_grad=True)
+        (slope,) = grad((x**3), x, weight, create_graph=True)
+        return slope.sum()
+
+    with pytest.raises(Refused, match="no input but weighs a derivative"):
+        gradaccord.check(left, points(3))
