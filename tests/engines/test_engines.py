@@ -119,7 +119,8 @@ def findings(engine: str, example: Any, seed: int, dtype: str) -> list[str]:
 
 def compiled_whole(engine: str, op: str) -> Any:
     """XLA compiles each of JAX's operations, for a gradient several times: most of those wait for `tox -e whole`."""
-    quick = engine == "torch" or op in COMPILED or (engine, op) in KNOWN
+    one_by_one = engine == "jax" and op in ("scaled_dot_product_attention", "conv2d")  # of as many examples
+    quick = engine == "torch" or ((op in COMPILED or (engine, op) in KNOWN) and not one_by_one)
     return pytest.param(engine, op, marks=() if quick else pytest.mark.slow)
 
 
@@ -341,7 +342,7 @@ def test_inputs_are_left_as_they_were(engine: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "engine, many", [("torch", 2000), ("jax", 1100), pytest.param("jax", 2000, marks=pytest.mark.slow)]
+    "engine, many", [("torch", 2000), *(pytest.param("jax", many, marks=pytest.mark.slow) for many in (1100, 2000))]
 )
 def test_thousands_of_nodes_in_a_row_and_side_by_side(engine: str, many: int) -> None:
     chain = {f"n{k}": f"tanh({f'n{k - 1}' if k else 'x'})" for k in range(many)}

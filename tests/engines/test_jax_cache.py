@@ -49,7 +49,11 @@ def test_a_second_run_compiles_nothing_and_finds_the_same(tmp_path: Path) -> Non
     assert (tmp_path / "out" / "pairs.csv").read_text() == rows
 
 
-@pytest.mark.parametrize("words, environment", [(["--no-cache"], {}), ([], {CACHE: ""})], ids=["option", "variable"])
+@pytest.mark.parametrize(
+    "words, environment",
+    [(["--no-cache"], {}), pytest.param([], {CACHE: ""}, marks=pytest.mark.slow)],
+    ids=["option", "variable"],
+)
 def test_it_can_be_turned_off(words: list[str], environment: dict[str, str], tmp_path: Path) -> None:
     assert run(tmp_path, *words, **environment).returncode == 0
     assert not entries(tmp_path)

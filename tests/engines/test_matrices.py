@@ -101,7 +101,7 @@ def test_torchs_own_pass(name: str, dtype: str) -> None:
         gradaccord.check(function, torch.from_numpy(make(n, seed).astype(dtype))).assert_sound()
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", JAX)
 def test_jaxs_own_pass(name: str, dtype: str) -> None:
     function, make = JAX[name]

@@ -50,7 +50,7 @@ def walk(
     return summary(path.rows, update, "f")
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 @pytest.mark.parametrize(
     "engine, settings",
     [
@@ -105,7 +105,9 @@ def changed(name: str, variable: str, change: Any) -> Optimiser:
     return optimiser
 
 
-@pytest.mark.parametrize("name, variable", [("wide", "row"), ("tall", "column"), ("v", "v"), ("b", "v")])
+@pytest.mark.parametrize(
+    "name, variable", [pytest.param("wide", "row", marks=pytest.mark.slow), ("tall", "column"), ("v", "v"), ("b", "v")]
+)
 def test_a_state_variable_that_is_off_is_named_in_its_parameter(name: str, variable: str) -> None:
     path = walk({}, optimiser=changed(name, variable, lambda x: x * (1 + 1e-12)))
     assert path.first is not None

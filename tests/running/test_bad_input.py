@@ -172,7 +172,7 @@ def test_an_engine_that_hangs_in_compiled_code_is_stopped(product: Path, gradacc
 
 @pytest.mark.parametrize(
     "words",
-    [[], pytest.param(["--timeout", "60"], marks=pytest.mark.slow), ["--jobs", "2"]],
+    [*(pytest.param(words, marks=pytest.mark.slow) for words in ([], ["--timeout", "60"])), ["--jobs", "2"]],
     ids=["here", "timeout", "jobs"],
 )
 def test_an_engine_that_kills_its_process_is_named_and_costs_nothing(

@@ -79,7 +79,7 @@ def test_so_does_one_that_is_installed(
     assert_alone({"mine": said}, product, gradaccord)
 
 
-@pytest.mark.parametrize("mine", ["mine.py", "mine"])
+@pytest.mark.parametrize("mine", ["mine.py", pytest.param("mine", marks=pytest.mark.slow)])
 def test_what_it_changes_of_its_process_is_its_own(
     mine: str, product: Path, gradaccord: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -290,6 +290,7 @@ def shown(name: str) -> str:
     return code
 
 
+@pytest.mark.slow  # `test_a_cluster_gives_the_outcomes_of_this_process` is quicker
 def test_the_documented_cluster_runs(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
