@@ -38,8 +38,9 @@ MARK = "‸"  # in the text of a case: where an error belongs; the loader never 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a shipped case the first of its precisions, none whose path takes long: those wait for `tox -e whole`."""
     for item in items:
-        of_engine = isinstance(item, CaseItem) and item.engine != "truth"
-        if of_engine and (item.case.name in LONG or item.unit.dtype != item.case.dtypes[0]):
+        if not isinstance(item, CaseItem) or item.engine == "truth":
+            continue
+        if item.case.name in LONG or item.unit.dtype != item.case.dtypes[0]:
             item.add_marker("slow")
 
 
