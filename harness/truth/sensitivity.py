@@ -2,7 +2,7 @@
 
 To first order every sound evaluation stays within R of the truth, whatever it shows of its inside: this is what
 judges engines that show nothing, and what tells a problem that loses digits from an engine that does. The derivatives
-come from reverse sweeps through the gradient graph (`sweeps.py`), differentiated again by the same rules, in float64;
+come from reverse sweeps through the gradient (`sweeps.py`), differentiated again by the same rules, in float64;
 the radii from `links.py` at the true numbers (`radii.py`; Higham 2002, section 1.6: forward error = condition times
 backward error; the sum over links is that of linearised error analysis, Griewank & Walther 2008, section 3.4).
 
@@ -34,10 +34,11 @@ from .reference import Reference
 from .residuals import is_finite
 from .rounding import middle
 from .shaken import Turned, spread, spread_in_balls, turned_in_floats
-from .sweeps import Index, Key, Moved
+from .sweeps import Key, Moved, Point, Sweeps
 from .sweeps import sweeps as sweeps_of
 
 Array: TypeAlias = NDArray[Any]
+Index: TypeAlias = "tuple[int, ...]"
 Floats: TypeAlias = NDArray[np.float64]
 
 WHOLE = 64  # gradients of up to so many components in all have one sweep for each
@@ -118,18 +119,27 @@ class Sensitivity:
     def carried(self, name: str, index: Index, moved: Moved, off: Mapping[Key, Floats]) -> float:
         """How far links that are off by so much move one component, to first order."""
         slopes = self._slopes(name, index, moved)
-        return sum(_reach(slopes[key], far) for key, far in off.items() if key in slopes)
+        with np.errstate(all="ignore"):
+            return sum(_reach(slopes[key], far) for key, far in off.items() if key in slopes)
 
     def _slopes(self, name: str, index: Index, moved: Moved) -> Mapping[Key, Any]:
-        sweeps = sweeps_of(self.graph, moved, self._together(name, moved))
-        return sweeps.slopes(
-            {**self._arguments, sweeps.seed: self.cotangent.astype(np.float64), **sweeps.component(name, index)}
-        )
+        one = np.zeros(self.graph[name].shape)
+        one[index] = 1.0
+        with np.errstate(all="ignore"):
+            slopes = self._sweeps.slopes(self._point, moved, {name: one[()]}, "floats")
+            if not all(np.isfinite(slope).all() for slope in slopes.values()):
+                slopes = self._sweeps.slopes(self._point, moved, {name: one[()]}, "careful")
+        return slopes
+
+    @cached_property
+    def _sweeps(self) -> Sweeps:
+        return sweeps_of(self.graph)
 
     def _measured(self, name: str, index: Index, moved: Moved) -> Probe:
         slopes = self._slopes(name, index, moved)
-        bounds = {key: _reach(slope, self._radii[key]) for key, slope in slopes.items()}
-        changed = {key: _reach(slopes[key], radius) for key, radius in self._steady.items() if key in slopes}
+        with np.errstate(all="ignore"):
+            bounds = {key: _reach(slope, self._radii[key]) for key, slope in slopes.items()}
+            changed = {key: _reach(slopes[key], radius) for key, radius in self._steady.items() if key in slopes}
         plain = bounds | changed
         link = max(plain, key=lambda key: plain[key], default=("value", self.graph.output.name))
         bound, condition = sum(bounds.values()), sum(plain.values())
@@ -143,11 +153,6 @@ class Sensitivity:
         numbers = (*self.truth.values.values(), *self.truth.adjoints.values(), *self.truth.terms.values())
         beyond = ((x, lost) for x in numbers if (lost := np.isinf(x.high)).any())
         return any(bool((lost & np.asarray(is_finite(x.balls), dtype=bool)).any()) for x, lost in beyond)
-
-    def _together(self, name: str, moved: Moved) -> tuple[str, ...]:
-        """The nodes that one set of sweeps is compiled for."""
-        wanted = tuple(node.name for node in self.graph.wanted)
-        return wanted if moved == "adjoint" and name in wanted else (name,)
 
     def strict(self, name: str, index: Index, moved: Moved = "adjoint") -> float:
         """R of rounding alone: no step loses anything by underflow, and each reads what the steps before it have
@@ -164,12 +169,10 @@ class Sensitivity:
     def in_balls(self, name: str, index: Index, moved: Moved, form: Format) -> float:
         """R in balls, for what leaves float64; infinite where it has no finite bound."""
         with working():
-            sweeps = sweeps_of(self.graph, moved, self._together(name, moved))
-            arguments = {n: to_balls(x) if x.dtype.kind not in "bi" else x for n, x in self.inputs.items()}
-            arguments |= {n: middle(self.truth.values[n].balls) for n in sweeps.fixed}
-            arguments |= {sweeps.seed: to_balls(self.cotangent)}
-            arguments |= {n: to_balls(w) for n, w in sweeps.component(name, index).items()}
-            slopes, radii = sweeps.slopes_in_balls(arguments), self._ball_radii(form)
+            one = to_balls(np.zeros(self.graph[name].shape))
+            one[index] = flint.arb(1)
+            slopes = self._sweeps.slopes(self._ball_point, moved, {name: one}, "balls")
+            radii = self._ball_radii(form)
             total = sum((_reach_of_balls(slope, radii[key]) for key, slope in slopes.items()), start=ZERO)
             return float(total.upper()) if total.is_finite() else np.inf
 
@@ -202,10 +205,16 @@ class Sensitivity:
         return spread(self.graph, self.inputs, self.cotangent, numbers, self.form)
 
     @cached_property
-    def _arguments(self) -> dict[str, Array]:
-        floats = {n: x if x.dtype.kind in "bi" else x.astype(np.float64) for n, x in self.inputs.items()}
-        fixed = {n: number.high for n, number in self.truth.values.items() if n not in floats}
-        return fixed | floats
+    def _point(self) -> Point:
+        """The true numbers in float64, and in the kinds of others."""
+        values = {name: number.high.astype(_type(self.graph[name]))[()] for name, number in self.truth.values.items()}
+        return Point(values, {name: number.high[()] for name, number in self.truth.adjoints.items()})
+
+    @cached_property
+    def _ball_point(self) -> Point:
+        floats = {name: middle(number.balls) for name, number in self.truth.values.items()}
+        others = {n: x for n, x in self._point.values.items() if self.graph[n].kind != "float"}
+        return Point(floats | others, {name: middle(number.balls) for name, number in self.truth.adjoints.items()})
 
     @cached_property
     def _radii(self) -> Mapping[Key, Floats]:
@@ -225,12 +234,15 @@ class Sensitivity:
         return {}
 
 
+def _type(node: Node) -> Any:
+    return {"float": np.float64, "int": np.int64, "bool": np.bool_}[node.kind]
+
+
 def _reach(slope: Any, radius: Floats) -> float:
     """How far a link moves the gradient. What it does not touch it does not move, though it be unbounded itself."""
-    with np.errstate(all="ignore"):
-        moved = np.abs(slope) * radius
-        total = float(np.sum(moved))
-        return total if isfinite(total) else float(np.sum(np.where(slope == 0, 0.0, moved)))
+    moved = np.abs(slope) * radius
+    total = float(moved.sum())
+    return total if isfinite(total) else float(np.sum(np.where(slope == 0, 0.0, moved)))
 
 
 def _reach_of_balls(slope: Any, radius: Any) -> Any:

@@ -92,8 +92,8 @@ FILES = {
     "rules": "rule schedules texts | adam gradient turns | adaptive whole | __init__ | definition "
     "| native optimiser update | framework",
     "truth": "arrays precision rounding | choice products | laurent numbers | pairs series "
-    "| germs lost poles reference residuals shaken | adjoints beside forward intervals sweeps together "
-    "| links | batches proof sides | groups radii "
+    "| germs lost poles reference residuals shaken | adjoints beside forward intervals together "
+    "| links | batches proof sides sweeps | groups radii "
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
     "| inputs keys | definitions indices | statements | known | update | case | ledger_file",

@@ -21,7 +21,7 @@ from gradaccord.harness.truth.adjoints import adjoint
 from gradaccord.harness.truth.precision import working
 from gradaccord.harness.truth.residuals import Numerals
 from gradaccord.harness.truth.rounding import floats
-from gradaccord.harness.truth.sweeps import Key, Moved, weights
+from gradaccord.harness.truth.sweeps import Key, Moved, Point
 from gradaccord.harness.truth.sweeps import sweeps as sweeps_of
 
 CASES = ("functions/rosenbrock", "functions/branin", "layers/attention", "layers/lstm-cell", "models/gaussian-mixture")
@@ -74,15 +74,14 @@ def test_an_error_is_the_sum_over_links_of_sensitivity_times_residual(name: str,
     off = dict(residuals(subject, evaluation))
     moved: Moved = "value" if of_value else "adjoint"
     asked = [subject.graph.output] if of_value else subject.graph.wanted
-    sweeps = sweeps_of(subject.graph, moved, tuple(node.name for node in asked))
-    given: dict[str, Any] = {
-        key: array.astype(np.float64) if array.dtype.kind == "f" else array for key, array in subject.inputs.items()
-    }
-    given |= {key: subject.truth.values[key].high for key in sweeps.fixed}
-    given[sweeps.seed] = subject.cotangent.astype(np.float64)
     random = np.random.default_rng(1)
     drawn = {node.name: random.normal(size=node.shape) for node in asked}
-    slopes = sweeps.slopes({**given, **{weights(key): weight for key, weight in drawn.items()}})
+    point = Point(
+        {key: x.high.astype(subject.inputs[key].dtype) if key in subject.inputs else x.high
+         for key, x in subject.truth.values.items()},
+        {key: x.high for key, x in subject.truth.adjoints.items()},
+    )  # fmt: skip
+    slopes = sweeps_of(subject.graph).slopes(point, moved, drawn, "floats")
     parts = [float(np.sum(slope * off[key])) for key, slope in slopes.items()]
     error = sum(
         float(np.sum(weight * subject.truth.adjoints[key].error(evaluation.gradients[key])))
