@@ -73,7 +73,7 @@ def _check_tags(tags: Sequence[str], cases: Sequence[Case]) -> None:
     known = sorted({tag for case in cases for tag in case.tags})
     for tag in tags:
         if tag not in known:
-            told = f"Known: {', '.join(known)}." if known else "They have none: a case gets its tags by `tags: [NAME]`."
+            told = f"Known: {', '.join(known)}." if known else "They have no tags: a case gets them by `tags: [NAME]`."
             hint = " ".join(filter(None, [nearest(tag, known), told]))
             raise CommandError(f"none of {counted(len(cases), 'case')} has the tag `{tag}`. {hint}")
 
