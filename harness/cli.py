@@ -26,8 +26,8 @@ DEFAULT_FOLDER = "gradaccord-report"
 def main() -> None:
     """Do these engines compute the same gradient, and where they do not: rounding, a convention, or a defect?
 
-    A case is a small computation written as YAML. Without a PATH, commands take the cases that come with
-    gradaccord.
+    A case is a small computation written as YAML. A command that takes PATH runs on the cases that come with
+    gradaccord where none is given.
     """
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     multiple=True,
     metavar="NAME",
     shell_complete=options.engines,
-    help="An engine, or `path.py:prepare`. Repeat for several; all that are known by default.",
+    help="An engine, or `path.py:prepare`. Repeat for several; all installed ones by default.",
 )
 @click.option(
     "--dtype",
@@ -67,42 +67,42 @@ def main() -> None:
     "-j",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Units at once, each in a process of its own; 1 is this process. By default one for each core, and no more "
-    "than one for every eight units; on a cluster one for each worker.",
+    help="How many units (a case at one point in one dtype) run at once, each in a process of its own; 1 uses this "
+    "process. By default one for each core, but at most one for every eight units; on a cluster one for each worker.",
 )
 @click.option(
     "--cluster",
     default="",
     metavar="ADDRESS",
-    help="Send units to the workers of a Dask cluster, by the address of its scheduler; see docs/scale.md.",
+    help="Send units to the workers of the Dask cluster whose scheduler has this address; see docs/scale.md.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="S",
-    help="Seconds that an engine may take for one unit, and on a path for each step, in a process of its own.",
+    help="Seconds that an engine, in a process of its own, may take for one unit, and on a path for each step.",
 )
 @click.option(
     "--ledger",
     multiple=True,
     type=click.Path(),
     metavar="FILE",
-    help="Known disagreements of an engine. Repeat for several.",
+    help="A file of known disagreements. Repeat for several.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run that stopped in DIR; no unit is done twice.")
 @click.option("--no-cache", is_flag=True, help="Compile everything anew, and keep nothing of it for later runs.")
 @click.option("--allow-code", is_flag=True, help="Run the functions that cases name by `call`.")
-@click.option("--fail-fast", is_flag=True, help="Stop at the first finding that no ledger entry explains.")
-@click.option("--strict", is_flag=True, help="A wanted derivative that is `not judged` is a finding.")
-@click.option("--verbose", "-v", is_flag=True, help="Tell a line for each case.")
-@click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first finding that is not known.")
+@click.option("--strict", is_flag=True, help="Count a wanted derivative that is `not judged` as a finding.")
+@click.option("--verbose", "-v", is_flag=True, help="Print a line for each case.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only the last line, and errors.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "github"]),
     default="text",
-    help="What the standard output has: an account at the end; an object for each finding, and a summary as the last; "
-    "for each new finding an annotation as GitHub Actions reads them, then the account.",
+    help="The standard output. text: a summary at the end; json: an object for each finding, then one for the summary; "
+    "github: an annotation of GitHub Actions for each new finding, then the summary.",
 )
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @options.reports_errors
@@ -127,8 +127,8 @@ def run(
 ) -> None:
     """Run cases on engines, judge every number, write the reports.
 
-    PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing unexplained,
-    1 a disagreement that no ledger entry explains, 2 the input or the command is wrong, 130 interrupted.
+    PATH is a case file, a folder of them, or the name of a shipped case. Exit status: 0 no new finding,
+    1 a finding that is not known, or nothing was compared, 2 the input or the command is wrong, 130 interrupted.
     """
     from .running.folder import check_folder
     from .running.loading import checked
@@ -185,7 +185,7 @@ def list_cases(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
 def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     """Check case files without running them.
 
-    Every error of every file, with line and column.
+    Prints every error of every file, with line and column. Exit status: 0 no error, 2 an error.
     """
     from .running.selection import select
     from .words import counted
@@ -204,7 +204,7 @@ def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     help="Print a script for this framework instead: it repeats the numbers without gradaccord.",
 )
 @click.option(
-    "--point", default=0, show_default=True, type=click.IntRange(min=0), metavar="K", help="The point for the script."
+    "--point", default=0, show_default=True, type=click.IntRange(min=0), metavar="K", help="The script's point."
 )
 @click.option(
     "--dtype",
@@ -215,8 +215,10 @@ def validate(path: tuple[str, ...], tag: tuple[str, ...]) -> None:
     shell_complete=options.dtypes,
     help="The precision of the script.",
 )
-@click.option("--issue", is_flag=True, help="The operation alone that is off, as small as it still fails.")
-@click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid diagram alone.")
+@click.option(
+    "--issue", is_flag=True, help="With --engine: only the operation that is off, as small as it still fails."
+)
+@click.option("--mermaid", is_flag=True, help="Print only the graph, as a Mermaid diagram.")
 @options.reports_errors
 def show(case: str, engine: str | None, point: int, dtype: str, issue: bool, mermaid: bool) -> None:
     """Show a case and its gradient, written out.
@@ -249,12 +251,12 @@ def show(case: str, engine: str | None, point: int, dtype: str, issue: bool, mer
 @main.command()
 @click.argument("case", shell_complete=options.cases)
 @click.option("--node", default="", metavar="NAME", help="One node or input; all of them by default.")
-@click.option("--point", default=0, show_default=True, type=click.IntRange(min=0), metavar="K", help="At which point.")
-@click.option("--markdown", is_flag=True, help="As a page, with the graph as a diagram.")
-@click.option("--step-through", is_flag=True, help="A line at a time, the next at each key; q ends it.")
+@click.option("--point", default=0, show_default=True, type=click.IntRange(min=0), metavar="K", help="Which point.")
+@click.option("--markdown", is_flag=True, help="Print Markdown, with the graph as a diagram.")
+@click.option("--step-through", is_flag=True, help="Print a line at a time, the next at each key; q ends it.")
 @options.reports_errors
 def explain(case: str, node: str, point: int, markdown: bool, step_through: bool) -> None:
-    """Explain a gradient: the chain rule on a case, in its own names and numbers.
+    """Write out the chain rule on a case, number by number.
 
     Forward values, each local derivative with its formula and number, the product along each edge, the sum at each
     node; then the steps of the case's update, and what they do to the output.
@@ -285,22 +287,20 @@ def explain(case: str, node: str, point: int, markdown: bool, step_through: bool
 
 @main.command()
 @click.argument("case", nargs=-1, required=True, shell_complete=options.cases)
-@click.option(
-    "--digits", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="Digits to show."
-)
+@click.option("--digits", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="Digits shown.")
 @click.option("--point", type=click.IntRange(min=0), metavar="K", help="One point; all of each case by default.")
 @click.option(
-    "--directions", default=3, show_default=True, type=click.IntRange(min=1), metavar="K", help="To push forward."
+    "--directions", default=3, show_default=True, type=click.IntRange(min=1), metavar="K", help="Random directions."
 )
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S", help="Of the directions."
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S", help="Seed of the directions."
 )
 @options.reports_errors
 def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int, seed: int) -> None:
-    """Print certified enclosures of a case, and prove them.
+    """Prove value and gradient of a case, to any number of digits.
 
-    Value and gradient at the decimals as written, to any number of digits: reverse mode held against forward mode
-    by power series, which shares no rule with it, for the whole graph and for each operation.
+    Prints certified enclosures at the decimals as written. Reverse mode is held against forward mode by power series,
+    which shares no rule with it, for the whole graph and for each operation.
 
     CASE is a case file, a folder of them, or the name of a shipped case. Exit status: 0 nothing contradicts the
     reference, 1 the reference is unreliable, 2 the input or the command is wrong.
@@ -324,14 +324,14 @@ def prove(case: tuple[str, ...], digits: int, point: int | None, directions: int
 @main.command()
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
-@click.option("--markdown", is_flag=True, help="As a page.")
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
 @options.reports_errors
 def diff(run_a: Path, run_b: Path, markdown: bool) -> None:
-    """Tell what changed between two runs, such as before and after an upgrade.
+    """Tell what changed between two runs.
 
-    RUN_A and RUN_B are folders that `gradaccord run --out DIR` wrote. What is newly off comes first, then what is no
-    longer off, changed verdicts, and scores that doubled. Exit status: 0 nothing is newly off, 1 something is, 2 the
-    input or the command is wrong.
+    RUN_A (before) and RUN_B (after) are folders that `gradaccord run --out DIR` wrote. What is newly off comes first,
+    then what is no longer off, changed verdicts, and scores that doubled. Exit status: 0 nothing is newly off,
+    1 something is, 2 the input or the command is wrong.
     """
     from .telling.changes import changes, in_markdown, in_terminal
     from .telling.terminal import console
@@ -348,7 +348,7 @@ def diff(run_a: Path, run_b: Path, markdown: bool) -> None:
 @click.argument("name", required=False, shell_complete=options.operations)
 @options.reports_errors
 def ops(name: str | None) -> None:
-    """List the operations, or tell all about one.
+    """List the operations, or describe one.
 
     NAME is an operation: its definition, its rounding and its derivative in the case language, how PyTorch and JAX
     spell it, and where their defaults mean something else.
@@ -363,10 +363,11 @@ def ops(name: str | None) -> None:
 @options.CASES
 @options.reports_errors
 def engines(name: str | None, path: tuple[str, ...]) -> None:
-    """List the engines and what each runs on; or of one, what it lacks.
+    """List the engines; of one, tell what it lacks.
 
-    NAME is an engine, or `path.py:prepare`. Of the cases below each PATH, how many it prepares, and which operations it
-    lacks: how many cases need each, and how many need that one alone.
+    Without NAME: all engines, and what each runs on. NAME is an engine, or `path.py:prepare`: how many of the cases
+    below PATH it can run, and the operations that it lacks, each with how many cases need it (`cases`), and how many
+    need no other that it lacks (`alone`).
     """
     from .running.loading import checked
     from .running.offered import installed

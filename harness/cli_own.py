@@ -16,8 +16,8 @@ from . import options
 FUNCTION = click.argument("function", metavar="FILE.py:NAME")
 INPUTS = click.option(
     "--inputs", "made_by", default="", metavar="FILE.py:NAME",
-    help="What makes its inputs: a function of no arguments that returns a tuple, or a dict by name; or such a value. "
-    "By default `inputs` of the same file.",
+    help="What makes the inputs: a function without arguments that returns a tuple, or a dict by name; or such a value "
+    "itself. By default `inputs` of the same file.",
 )  # fmt: skip
 WANTED = click.option(
     "--wanted", multiple=True, metavar="NAME",
@@ -25,9 +25,10 @@ WANTED = click.option(
 )  # fmt: skip
 INTENDED = click.option(
     "--intended", multiple=True, metavar="RULE=TEXT",
-    help="A custom rule that is meant to be no derivative of its forward, and what it is the derivative of. Repeat.",
+    help="A custom rule whose backward is not meant to be the derivative of its forward, and the formula whose "
+    "derivative it is meant to be. Repeat for several.",
 )  # fmt: skip
-FRAMEWORK = click.option("--framework", default="", metavar="NAME", help="torch or jax, where it cannot be told.")
+FRAMEWORK = click.option("--framework", default="", metavar="NAME", help="torch or jax, where the inputs do not tell.")
 PRECISION = click.option(
     "--dtype", "-d", default="", metavar="DTYPE", shell_complete=options.dtypes,
     help="Cast every float input and parameter to this precision.",
@@ -43,7 +44,9 @@ def _of_a_function(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_of_a_function
-@click.option("--reference", is_flag=True, help="Compute the truth of the whole too: reference and digits.")
+@click.option(
+    "--reference", is_flag=True, help="Compute the true values and gradients too: the columns `reference` and `digits`."
+)
 @click.option(
     "--out",
     "-o",
@@ -53,8 +56,8 @@ def _of_a_function(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="DIR",
     help="The folder for the reports.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Tell the last line alone, and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print an object for each finding, and a summary as the last.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only the last line, and errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each finding, then one for the summary.")
 @options.reports_errors
 def check(
     function: str,
@@ -68,7 +71,7 @@ def check(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Judge a function of your own: every link of its run.
+    """Judge a run of your own function, step by step.
 
     FILE.py:NAME is a torch function or module, or a JAX function. A wanted gradient that cannot be judged is a finding.
     Exit status: 0 nothing is off, 1 something is, 2 the command is wrong, the function cannot be heard, or it failed.
@@ -112,9 +115,9 @@ def trace(
     framework: str,
     out: str,
 ) -> None:
-    """Write a function of your own as a case, which every engine runs.
+    """Write your own function as a case, which every engine can run.
 
-    FILE.py:NAME is a torch function or module, or a JAX function. Large inputs stand in files beside the case.
+    FILE.py:NAME is a torch function or module, or a JAX function. Large inputs are written to files beside the case.
     """
     from .own.command import ask_of, trace_command
 
@@ -126,14 +129,19 @@ def trace(
 @click.command()
 @click.argument("path", metavar="NAME", type=click.Path(path_type=Path))
 @click.option(
-    "--from", "function", default="", metavar="FILE.py:NAME", help="A function of your own, heard as by `trace`."
+    "--from",
+    "function",
+    default="",
+    metavar="FILE.py:NAME",
+    help="Your own function, which is written as the case, as `trace` does.",
 )
 @INPUTS
 @options.reports_errors
 def new(path: Path, function: str, made_by: str) -> None:
-    """Write a case to begin with, and beside it the schema that editors complete and check by.
+    """Write a small case to begin with.
 
-    NAME is the file, with or without its ending `.yaml`.
+    Beside it goes the JSON Schema by which editors complete and check cases. NAME is the file, with or without its
+    ending `.yaml`.
     """
     from .own.command import ask_of, trace_command
     from .own.new_case import new_case
@@ -149,20 +157,20 @@ def new(path: Path, function: str, made_by: str) -> None:
 @INPUTS
 @click.option(
     "--parameters", default="", metavar="FILE.py:NAME",
-    help="Your own conversion of the first one's parameters (a state dict, a pytree) to the second one's.",
+    help="Your own function that makes B's parameters from those of A (a state dict, a pytree).",
 )  # fmt: skip
 @WANTED
 @click.option(
     "--dtype", "-d", default="float64", show_default=True, metavar="DTYPE", shell_complete=options.dtypes,
     help="Cast every float input and parameter of both to this precision.",
 )  # fmt: skip
-@click.option("--no-judge", is_flag=True, help="Do not judge the links of either run where both are the same.")
+@click.option("--no-judge", is_flag=True, help="Where both are the same computation, do not judge the steps of either.")
 @click.option(
     "--out", "-o", default="", type=click.Path(), metavar="FILE",
-    help="Write the comparison too: to FILE.html with both graphs side by side, to another as Markdown.",
+    help="Also write the comparison: FILE.html has both graphs side by side; any other FILE is Markdown.",
 )  # fmt: skip
-@click.option("--quiet", "-q", is_flag=True, help="Tell the first line alone, and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only the first line, and errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @options.reports_errors
 def compare(
     first: str,
@@ -176,11 +184,11 @@ def compare(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Compare a function of your own with its port: the first step that is another, why, and the proof.
+    """Compare two functions, such as a model and its port.
 
-    Both are torch functions or modules, or JAX functions, and run on the same inputs; a file of `gradaccord hear` may
-    stand for either. Exit status: 0 the same computation, 1 they part or a run has a finding, 2 the command is wrong,
-    one cannot be heard, or it failed.
+    Prints the first step that differs, why, and the proof. Both are torch functions or modules, or JAX functions, and
+    run on the same inputs; a file of `gradaccord hear` may stand for either. Exit status: 0 the same computation,
+    1 they differ or a run has a finding, 2 the command is wrong, one cannot be heard, or it failed.
     """
     import json
 
@@ -205,21 +213,21 @@ def compare(
 @INPUTS
 @click.option(
     "--like", default="", metavar="FILE.heard",
-    help="What another function was heard to do: this one runs on its inputs and parameters.",
+    help="A file that `hear` wrote of another function: this function runs on its inputs and parameters.",
 )  # fmt: skip
 @click.option(
     "--parameters", default="", metavar="FILE.py:NAME",
-    help="With --like, what makes this function's parameters of that one's. By default `convert` of the file.",
+    help="With --like: what makes this function's parameters from those in the file. FILE.py alone means `convert`.",
 )  # fmt: skip
 @PRECISION
 @FRAMEWORK
 @click.option("--out", "-o", required=True, type=click.Path(), metavar="FILE.heard", help="The file to write.")
 @options.reports_errors
 def hear(function: str, made_by: str, like: str, parameters: str, dtype: str, framework: str, out: str) -> None:
-    """Hear a function of your own and write that to a file, for `gradaccord compare`.
+    """Record a run of your own function in a file, for `compare`.
 
-    For an original and a port that are not installed side by side: each is heard where it runs. It is heard at your
-    own numbers and at random ones, in float64 if --dtype says nothing else; with --like as that one was.
+    For an original and a port that cannot be installed side by side: each is heard where it runs. A function is heard
+    at your own numbers and at random ones, in float64 unless --dtype says otherwise; with --like in that file's dtype.
     """
     from .own.command import hear_command
 
@@ -237,8 +245,8 @@ def hear(function: str, made_by: str, like: str, parameters: str, dtype: str, fr
 )  # fmt: skip
 @click.option("--all", "all_pairs", is_flag=True, help="All pairs that docs/dialects.md tells of, instead of A and B.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object; with --all, one a line.")
-@click.option("--quiet", "-q", is_flag=True, help="Tell the first line alone, and errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --all, one in each line.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only the first line, and errors.")
 @options.reports_errors
 def dialect(
     first: str | None,
@@ -271,7 +279,7 @@ def dialect(
         click.echo("\n".join(map(json.dumps, records())) if as_json else page().rstrip())
         sys.exit(0)
     if first is None or second is None:
-        raise CommandError(f"`{first}` beside what? Expected two optimisers.")
+        raise CommandError(f"only one optimiser, `{first}`: expected two")
     found = dialect_command(first, second, settings)
     if as_json:
         click.echo(json.dumps(found.record()))

@@ -117,7 +117,7 @@ def _files(typed: str) -> list[CompletionItem]:
 
 CASES = click.argument("path", nargs=-1, shell_complete=cases)
 TAG = click.option(
-    "--tag", multiple=True, metavar="NAME", help="Of the cases those that have this tag. Repeat for several."
+    "--tag", multiple=True, metavar="NAME", help="Take only the cases that have this tag. Repeat for several."
 )
 
 

@@ -30,9 +30,8 @@ def settled(a: Side, b: Side, settings: Sequence[str]) -> tuple[Side, Side]:
             known = sorted(
                 {*a.parameters, *b.parameters, *(a.rule.chosen if a.rule else ()), *(b.rule.chosen if b.rule else ())}
             )
-            raise CommandError(
-                f"--set {setting}: neither has `{name}`. {nearest(name, known)} Known: {', '.join(known)}."
-            )
+            hint = " ".join(filter(None, [nearest(name, known), f"Known: {', '.join(known)}."]))
+            raise CommandError(f"--set {setting}: neither has `{name}`. {hint}")
         for key, found in wanted.items():
             if found:
                 sides[key] = _told(sides[key], found, value)

@@ -50,7 +50,7 @@ def taken(
     ]
     choice = in_turn(shares)
     least, most = hull(float(low[index]), float(high[index]))
-    return choice, f"a kink: of all from {least:.6g} to {most:.6g} the engine took {told(choice)}"
+    return choice, f"a kink: of all derivatives from {least:.6g} to {most:.6g} the engine took {told(choice)}"
 
 
 def hull(low: float, high: float) -> tuple[float, float]:

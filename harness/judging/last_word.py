@@ -270,9 +270,10 @@ def _found(number: float, pair: Sides, index: Index, given: Given) -> tuple[Verd
     if outside > form.smallest / form.unit and not outside <= _slack(index, pair, left, right, given):
         if _around(number, index, left, right, given):
             return "convention", ""
+        sides = f"outside the one-sided derivatives {left:.6g} and {right:.6g}"
+        there = f"the derivative is {left:.6g}" if left == right else sides
         return "kink artefact", (
-            f"the engine gave {show(number)}, outside the one-sided derivatives {left:.6g} and {right:.6g}: "
-            "conventions combined into what no choice of side gives"
+            f"the engine gave {show(number)}, {there}: several conventions together give what no choice of side gives"
         )
     return ("agree", "") if left == right else ("convention", "")
 

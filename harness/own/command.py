@@ -32,7 +32,8 @@ def function_and_inputs(target: str, made_by: str) -> tuple[Any, tuple[Any, ...]
 def heard_of(target: str, made_by: str, ask: Ask, framework: str) -> tuple[Any, str, Any]:
     """The function that is named, its framework and its run."""
     function, args, kwargs = function_and_inputs(target, made_by)
-    check_inputs(function, args, kwargs, "What makes them: `--inputs FILE.py:NAME`, by default `inputs` there.")
+    remedy = "`--inputs FILE.py:NAME` names what makes them; by default it is `inputs` of the same file."
+    check_inputs(function, args, kwargs, remedy)
     name, heard = theirs(lambda: hear(function, args, kwargs, ask, framework))
     return function, name, heard
 
@@ -91,11 +92,11 @@ def hear_command(
 ) -> tuple[Take, Path]:
     """Hear a function, at points of its own or at those of a file, and write that to a file. Raises CommandError."""
     if path.suffix != SUFFIX:
-        raise CommandError(f"-o {path}: the name of such a file ends in {SUFFIX}")
+        raise CommandError(f"-o {path}: expected a name that ends in {SUFFIX}")
     if like and made_by:
-        raise CommandError("--inputs beside --like: the inputs are those of the file")
+        raise CommandError("`--inputs` and `--like` exclude each other: the inputs are those of the file")
     if convert and not like:
-        raise CommandError("--parameters without --like: it takes the parameters of the function of that file")
+        raise CommandError("`--parameters` without `--like FILE.heard`: there are no parameters to convert")
     if not like:
         function, args, kwargs = function_and_inputs(target, made_by)
         taken = theirs(lambda: take(function, args, kwargs, asked(None, None, dtype or "float64", None), framework))
@@ -119,6 +120,8 @@ def ask_of(wanted: tuple[str, ...], dtype: str, intended: tuple[str, ...]) -> As
     for word in intended:
         rule, equals, text = word.partition("=")
         if not equals or not text.strip():
-            raise CommandError(f"`--intended {word}`, expected `Rule=text of its surrogate`, as in `Round=x`")
+            raise CommandError(
+                f"`--intended {word}`: expected a rule and the formula whose derivative it is, as in `Round=x`"
+            )
         pairs[rule.strip()] = text.strip()
     return asked(wanted or None, None, dtype, pairs)

@@ -24,7 +24,7 @@ def compare_command(
     if not any(isinstance(one, Path) for one in named):
         args, kwargs = theirs(lambda: inputs_of(load(made_by or first.rpartition(":")[0], "inputs")))
     elif made_by:
-        raise CommandError("--inputs beside a file of a function that was heard: the inputs are those of the file")
+        raise CommandError("`--inputs` with a file of `gradaccord hear`: the inputs are those of the file")
     a, b = (one if isinstance(one, Path) else theirs(lambda one=one: function_of(one)) for one in named)
     convert: Any = theirs(lambda: load(parameters, "convert")) if parameters else None
     return theirs(

@@ -193,7 +193,7 @@ class _Hears:
         return self.listener.with_leaves(state, numbers, "")
 
     def _heard(self, function: Callable[..., Any], inputs: Sequence[Any], kwargs: dict[str, Any]) -> Heard:
-        remedy = "From the command line `--inputs FILE.py:NAME` names what makes them."
+        remedy = "On the command line `--inputs FILE.py:NAME` names what makes them."
         check_inputs(function, inputs, kwargs, remedy)
         try:
             return self.listener.hear(

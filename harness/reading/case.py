@@ -145,7 +145,7 @@ def find(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             below = sorted(p for p in path.rglob("*") if _is_case(p.relative_to(path)) and p.is_file())
             if not below:
-                remedy = "copy one of the shipped cases to begin with"
+                remedy = "`gradaccord new NAME` writes one to begin with"
                 errors.append(CaseError(path, 1, 1, "the folder holds no case", "files that end in .yaml", remedy))
             files.update(dict.fromkeys(below))
         elif path.exists():

@@ -69,12 +69,17 @@ def _named(source: Source, place: Scalar) -> Iterator[tuple[Path, str]]:
 
 
 def assigned(tree: ast.Module) -> set[str]:
-    """Names that a module's statements bind; `*` where it imports all of another's."""
+    """Names that a module's statements bind, not those inside a function or class; `*` where it imports all of
+    another's."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            continue
+        waiting += ast.iter_child_nodes(node)
         match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                names.add(name)
             case ast.Name(id=name, ctx=ast.Store()):
                 names.add(name)
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):

@@ -78,7 +78,7 @@ UPDATE = mapping_of(
     fixed={
         "rule": Key(located(one_of(tuple(RULES))), "the update rule", required=True),
         "steps": Key(located(STEPS), "how many steps to take", required=True),
-        "watch": Key(located(STEPS), "judge the links of every so manieth step only; of every step unless given"),
+        "watch": Key(located(STEPS), "k: judge steps 1, 1 + k, 1 + 2k, ... only; every step unless given"),
         "groups": Key(located(GROUPS), "inputs that have settings of their own"),
         "step_size": Key(EXPRESSION, "the length of a step, as a factor of the gradient; a number or a formula of t"),
     },

@@ -194,7 +194,7 @@ def acceptances(
         within = form.get("within")
         if within is not None and form["verdict"] not in SIZED:
             what = f"`within` of `{form['verdict']}`, which has no size"
-            source.error(within[0], what, f"it with one of: {', '.join(sorted(SIZED))}", "remove it")
+            source.error(within[0], what, f"`within` only for one of: {', '.join(sorted(SIZED))}", "remove `within`")
         entries.append(Acceptance(
             form["engine"][1], form["quantity"], form["verdict"], text_in(form["reason"]),
             name[1].text if name else None, point[1] if point else None, form.get("dtype"),

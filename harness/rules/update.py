@@ -175,7 +175,7 @@ def _wrong(text: str, allowed: Setting) -> str | None:
     try:
         out = [t for t in (1, 2, 3) if not allowed.holds(Decimal(repr(Schedule(text)(t))))]
     except GraphError as error:
-        return f"or a formula of `t`; here {error}"
+        return f"or a formula of `t`: {error.found}, expected {error.expected}"
     except (ArithmeticError, ValueError) as error:
-        return f"or a formula of `t`; here {error}"
+        return f"or a formula of `t`: {error}"
     return f"it is {Schedule(text)(out[0])!r} at step {out[0]}" if out else None

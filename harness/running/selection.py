@@ -53,7 +53,7 @@ def refuse_code(selected: Sequence[Selected], remedy: str) -> None:
         if case.call is not None:
             named = " and ".join(f"{function.file.name}:{function.name}" for function in case.call.functions)
             found = f"`call` runs the code of {named}"
-            expected = "a case that is data, unless code is allowed"
+            expected = "a case without `call`, unless code is allowed"
             errors.append(CaseError(case.path, case.call.line, case.call.column, found, expected, remedy))
     if errors:
         raise CaseErrors(errors)
@@ -64,8 +64,8 @@ def graph_is_data(case: Case) -> Case:
     if case.call is None:
         return case
     raise CommandError(
-        f"the computation of {case.name} is code ({', '.join(map(str, case.call.functions))}), and no graph before it "
-        "runs. `gradaccord trace` writes a function as a case."
+        f"the computation of {case.name} is code ({', '.join(map(str, case.call.functions))}), which has no graph "
+        "until it runs. `gradaccord trace` writes a function as a case."
     )
 
 
@@ -73,7 +73,7 @@ def _check_tags(tags: Sequence[str], cases: Sequence[Case]) -> None:
     known = sorted({tag for case in cases for tag in case.tags})
     for tag in tags:
         if tag not in known:
-            told = f"Known: {', '.join(known)}." if known else "No tags are known: a case has them by `tags: [NAME]`."
+            told = f"Known: {', '.join(known)}." if known else "They have no tags: a case gets them by `tags: [NAME]`."
             hint = " ".join(filter(None, [nearest(tag, known), told]))
             raise CommandError(f"none of {counted(len(cases), 'case')} has the tag `{tag}`. {hint}")
 

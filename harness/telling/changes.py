@@ -50,11 +50,11 @@ Kind: TypeAlias = Literal[
     "newly off", "known no more", "no longer off", "known now", "another verdict", "nearer its bound"
 ]
 KINDS: Mapping[Kind, str] = {
-    "newly off": "a finding that the first run does not have",
-    "known no more": "a finding in both runs, which an entry explained in the first alone",
-    "no longer off": "a finding of the first run, which passes in the second",
-    "known now": "a finding in both runs, which an entry explains in the second alone",
-    "another verdict": "neither newly off nor no longer off, and told otherwise",
+    "newly off": "a finding of the second run that the first one does not have",
+    "known no more": "a finding in both runs, which a ledger entry explained in the first one only",
+    "no longer off": "a finding of the first run that passes in the second",
+    "known now": "a finding in both runs, which a ledger entry explains in the second one only",
+    "another verdict": "a finding in both runs or in neither, with different verdicts",
     "nearer its bound": f"sound in both runs, with a score at least {ERODED:g} times as high, above {CLOSE:g}",
 }
 FAILS: tuple[Kind, ...] = ("newly off", "known no more")

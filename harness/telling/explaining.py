@@ -33,6 +33,7 @@ ENTRIES = 4  # of an array that are shown
 STEPS = 5  # of a path, and the last
 WIDEST = 100  # columns
 WORD = re.compile(r"[A-Za-z_]\w*")
+OPERAND = re.compile(r"(?<=[(,])( ?)\((-[^()]+)\)(?=[,)])")  # a negative number, which needs no brackets in a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def _forward(numbers: _Numbers, nodes: Sequence[Node]) -> Iterator[str]:
             yield f"{node.name} = {value}"
         else:
             step = _Step(numbers.graph, node)
-            with_numbers = step.text(numbers.number) if numbers.scalar else ""
+            with_numbers = OPERAND.sub(r"\1\2", step.text(numbers.number)) if numbers.scalar else ""
             yield _chain(node.name, step.text(_plain), with_numbers, value)
 
 

@@ -152,7 +152,7 @@ def numbers(row: Row) -> str:
         return ""
     text = f"engine {row.engine_value!r}, truth {row.reference!r}, error {row.error:.3g}"
     if row.digits is not None:
-        text += f", {counted(float(f'{row.digits:.3g}'), 'digit')} agree"
+        text += f", {counted(float(f'{row.digits:.3g}') + 0.0, 'digit')} agree"
     return text + (f", score {row.score:.3g}" if row.score is not None else "")
 
 

@@ -8,9 +8,9 @@ from ..rules.rule import AVERAGED, COMMON, FIRST, LAST, RULES, TURNS, Choice, Co
 from ..rules.schedules import SCHEDULES
 
 TURNING = """\
-Where gradients are added up (`accumulate` above 1), a rule steps at every so manieth of them: in all lines but the
-first ones `t` is `turn`, and on the steps between, where `last` is false, the parameter and all state but `total` stay
-as they are. `total`, `averaged` and `raw` are state: they begin at 0, `x` and 0."""
+With `accumulate: k`, k above 1, a rule steps once in k gradients. In all lines but the first ones `t` is `turn`. On the
+steps between, where `last` is false, the parameter and all state but `total` stay as they are. `total`, `averaged` and
+`raw` are state: they begin at 0, `x` and 0."""
 
 
 SHAPED: Mapping[Shaped, str] = {

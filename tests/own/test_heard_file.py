@@ -284,8 +284,8 @@ def test_the_page_on_two_environments_does_what_it_shows(tmp_path: Path, monkeyp
 
 BAD = {
     "hear model.py:Block -o x.zip": "ends in .heard",
-    "hear model.py:Block --inputs model.py:inputs --like original.heard -o x.heard": "--inputs beside --like",
-    "hear port.py:block --parameters port.py:convert -o x.heard": "--parameters without --like",
+    "hear model.py:Block --inputs model.py:inputs --like original.heard -o x.heard": "exclude each other",
+    "hear port.py:block --parameters port.py:convert -o x.heard": "`--parameters` without `--like FILE.heard`",
     "hear port.py:block --like nothing.heard -o x.heard": "no file nothing.heard",
     "hear port.py:block --like model.py -o x.heard": "damaged, or no file that `gradaccord hear` wrote",
     "hear model.py:Blok -o x.heard": "Did you mean `Block`",

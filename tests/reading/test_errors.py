@@ -199,7 +199,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     ),
     "index of a formula": (
         "name: x\ninputs: {a: {shape: [3], formula: i + ‸j}}\ngraph:\n  f: sin(a)\n",
-        ["undefined name `j`"],
+        ["undefined name `j` one of: i"],
     ),
     "reduction in a formula": (
         "name: x\ninputs: {a: {shape: [3], formula: ‸lgamma(i)}}\ngraph:\n  f: sin(a)\n",

@@ -163,6 +163,13 @@ def test_an_engine_file_may_get_its_function_by_import(tmp_path: Path) -> None:
         checked([str(engine)])
 
 
+def test_names_inside_a_function_are_none_of_an_engine_file(tmp_path: Path) -> None:
+    engine = tmp_path / "mine.py"
+    engine.write_text("if True:\n    def run_it(graph, dtype):\n        prepare = graph\n        return prepare\n")
+    with pytest.raises(CommandError, match=r"has no `prepare`\. It has: run_it\."):
+        checked([str(engine)])
+
+
 def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     class Missing:
         name = "torch"

@@ -10,8 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import gradaccord
+from gradaccord.harness.cli import main
+
+from ..project.test_verdict_cases import told_in
 
 ROOT = Path(__file__).parent.parent.parent
 FRAMEWORKS = {"torch", "jax", "optax", "flint"}
@@ -93,3 +97,16 @@ def test_authors_of_engines_need_no_other_door() -> None:
 def test_it_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "gradaccord", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.split()[-1] == gradaccord.__version__
+
+
+def test_the_smallest_engine_of_the_page_prints_what_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "engines.md").read_text()
+    ((name, source),) = re.findall(r"^<!-- file: (.*?) -->\n```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    ((words, shown),) = re.findall(r"^```console\n\$ gradaccord (.*)\n((?:.*\n)*?)```$", page, re.MULTILINE)
+    (tmp_path / name).write_text(source)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, words.split())
+    assert told_in(shown, done.output), done.output
+    assert done.exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -10,6 +11,7 @@ from pkgutil import walk_packages
 import pytest
 
 from gradaccord import harness
+from gradaccord.harness import pytest_plugin
 from gradaccord.harness.own.tables import read_csv
 
 from ..conftest import PRODUCT, engine_file
@@ -301,3 +303,19 @@ def test_pytest_starts_without_loading_the_core(project: pytest.Pytester) -> Non
         "import sys\n\ndef test_modules():\n    assert 'gradaccord.harness.running.run' not in sys.modules\n"
     )
     run_apart(project, "test_pytest_starts_without_loading_the_core.py").assert_outcomes(passed=1)
+
+
+def test_the_page_is_what_a_stranger_sees(pytester: pytest.Pytester) -> None:
+    """`docs/pytest.md`: its files, run in an empty folder, give its failure; it names every ini key and option."""
+    page = (Path(__file__).parent.parent.parent / "docs" / "pytest.md").read_text()
+    for name, text in re.findall(r"^<!-- file: (.*?) -->\n```\w+\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        path = pytester.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    result = run(pytester, "-m", "gates")
+    result.assert_outcomes(failed=1)
+    (shown,) = re.findall(r"^<!-- output -->\n```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert shown in result.stdout.str()
+    source = Path(str(pytest_plugin.__file__)).read_text()
+    for name in {*re.findall(r'"(gradaccord_\w+)"', source), *re.findall(r'"(--gradaccord-\w+)"', source)}:
+        assert f"`{name}" in page

@@ -414,7 +414,7 @@ def test_an_unknown_tag_is_an_error_with_the_nearest(command: str, tagged: Path,
 
 
 def test_where_no_case_has_a_tag_the_error_says_how_to_have_one(product: Path, here: Command) -> None:
-    assert "No tags are known: a case has them by `tags: [NAME]`." in here("list", product, "--tag", "a").stderr
+    assert "They have no tags: a case gets them by `tags: [NAME]`." in here("list", product, "--tag", "a").stderr
 
 
 def test_the_version_has_a_short_option(gradaccord: Command) -> None:

@@ -166,3 +166,12 @@ def test_every_shipped_case_of_one_number_has_a_path_that_ends_as_it_says() -> N
         said = explained(case)[-1].lines[-2]
         numbers = [float(x) for x in said.partition(": ")[2].partition("; ")[0].split(", ") if x != "..."]
         assert ("rises" in said) == (numbers[1] > numbers[0])
+
+
+def test_a_negative_operand_has_brackets_only_where_it_needs_them(tmp_path: Path) -> None:
+    case = tmp_path / "case.yaml"
+    case.write_text("name: negative\ninputs: {x: -2, y: -3}\ngraph:\n  a: maximum(x, y)\n  f: a ** 2 - x\n")
+    said = text(f"explain {case}")
+    assert "a = maximum(x, y) = maximum(-2, -3) = -2\n" in said
+    assert "f.1 = a ** 2 = (-2) ** 2 = 4\n" in said
+    assert "f = f.1 - x = 4 - (-2) = 6\n" in said

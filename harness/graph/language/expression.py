@@ -215,7 +215,11 @@ class Parser:
             return name
         if name in NAMED_CONSTANTS:
             return Constant(name)
-        raise undefined(name, [*(self.scope if self.scope is not None else self.builder.nodes), *NAMED_CONSTANTS])
+        if self.scope is None:
+            raise undefined(name, [*self.builder.nodes, *NAMED_CONSTANTS])
+        indices = ", ".join(self.scope)
+        expected = f"one of: {indices}" if indices else "numbers: a scalar has no index"
+        raise undefined(name, [*self.scope, *NAMED_CONSTANTS], expected)
 
     def _call(self, op: str, operands: list[ast.expr], keywords: list[ast.keyword], base: str, name: str) -> Arg:
         params = {

@@ -119,9 +119,9 @@ def unknown_operation(name: str, further: Collection[str], defined: Collection[s
     return GraphError(f"unknown operation `{name}`", "an operation of the vocabulary", f"{near} {listed}".strip())
 
 
-def undefined(name: str, known: Collection[str]) -> GraphError:
+def undefined(name: str, known: Collection[str], expected: str = "an input, or a node defined above") -> GraphError:
     """The use of a name that nothing has."""
-    return GraphError(f"undefined name `{name}`", "an input, or a node defined above", nearest(name, known))
+    return GraphError(f"undefined name `{name}`", expected, nearest(name, known))
 
 
 def refused(tree: ast.AST) -> GraphError:
@@ -135,7 +135,7 @@ def refused(tree: ast.AST) -> GraphError:
             return GraphError(text, LANGUAGE, "take the plus sign away")
         case ast.Compare(left, [first, second, *_], [middle, right, *_]):
             one, two = short(ast.Compare(left, [first], [middle])), short(ast.Compare(middle, [second], [right]))
-            return GraphError(text, "one comparison at a time", f"write `where({one}, where({two}, x, y), y)`")
+            return GraphError(text, "one comparison at a time", f"write `{one} and {two}`")
         case ast.IfExp(test, body, other):
             words = ", ".join(map(short, (test, body, other)))
             return GraphError(text, LANGUAGE, f"write `where({words})`")

@@ -24,7 +24,7 @@ def matmul(shapes: Sequence[Shape], p: Mapping[str, Param]) -> Shape:
         raise GraphError(
             f"shapes {a} and {b} in a matrix product",
             f"{counted(a[-1], 'row')} on the right, as the left has {counted(a[-1], 'column')}",
-            "matrix_transpose one of them",
+            "swap the axes of one of them, by `matrix_transpose`",
         )
     return broadcast(a[:-2], b[:-2]) + a[-2:-1] + (b[-1:] if len(b) > 1 else ())
 
