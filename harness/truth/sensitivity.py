@@ -212,9 +212,12 @@ class Sensitivity:
 
     @cached_property
     def _ball_point(self) -> Point:
-        floats = {name: middle(number.balls) for name, number in self.truth.values.items()}
-        others = {n: x for n, x in self._point.values.items() if self.graph[n].kind != "float"}
-        return Point(floats | others, {name: middle(number.balls) for name, number in self.truth.adjoints.items()})
+        values = {
+            name: middle(number.balls) if kind is np.float64 else number.high.astype(kind)
+            for name, number in self.truth.values.items()
+            if (kind := _type(self.graph[name]))
+        }
+        return Point(values, {name: middle(number.balls) for name, number in self.truth.adjoints.items()})
 
     @cached_property
     def _radii(self) -> Mapping[Key, Floats]:
