@@ -189,7 +189,7 @@ class Chain:
         self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use], shown: Sequence[Array]
     ) -> None:
         graph, y, now = self.subject.graph, self.numerals[node.name], self.subject.steps[node.name]
-        read = self._term_residuals(node, operands, y, g, shown)
+        read = self.term_residuals(node, operands, y, g, shown)
         read_from = [operand.array for operand in operands]
         lost = shares(graph.operation(node), node.params, read_from, shown, g.array, g.form)
         found = list[Link]()
@@ -203,7 +203,7 @@ class Chain:
                 link = self._of_constant(node, which, use, operands, y, g, shown) or link
             if link.verdict in FINDINGS and graph.defines(node) and in_one_triangle(now, operands, node, use, g.form):
                 halved = [symmetric_part(term) if k == which else term for k, term in enumerate(shown)]
-                again = self._term_residuals(node, operands, y, g, halved)
+                again = self.term_residuals(node, operands, y, g, halved)
                 link = self._of_triangle(link, use, lambda form, k=which, again=again: again(form)[k])
             if lost is not None and lost.any() and link.verdict not in FINDINGS:
                 index = place(np.argmax(lost), lost.shape)
@@ -257,7 +257,7 @@ class Chain:
         if number is None or number.exact == 0:
             return None
         folded = Numerals(g.array, g.form, constant(number.text))
-        read = self._term_residuals(node, operands, y, folded, shown)
+        read = self.term_residuals(node, operands, y, folded, shown)
         link = self._link("term", self.subject.graph.argument(use), use, lambda form: read(form)[which])
         return link if link.verdict == "agree" else None
 
@@ -271,7 +271,7 @@ class Chain:
         choice = (("another", 1),)
         return replace(found, verdict="convention", index=link.index, reason=reason, choice=choice, apart=None)
 
-    def _term_residuals(
+    def term_residuals(
         self, node: Node, operands: Sequence[Numerals], y: Numerals, g: Numerals, terms: Sequence[Array]
     ) -> Callable[[Format], Sequence[Residual]]:
         """What reads the residuals of all terms of a step: computed when first asked for, once a format."""

@@ -11,12 +11,14 @@ from math import nan
 
 import numpy as np
 
+from ..graph.node import Use
 from ..records.evaluation import Array
 from ..records.rows import Row
 from ..records.verdicts import FINDINGS, Verdict
+from ..truth.residuals import Numerals, Residual
 from ..truth.sweeps import Key
 from .chain import Chain
-from .classify import place
+from .classify import Link, place
 from .range import in_range
 from .subject import Asked
 
@@ -41,8 +43,32 @@ def unexplained(chain: Chain, asked: Asked, engine: Array) -> Array:
     truth, numbers = asked.truth.high, engine.astype(np.float64)
     if any(link.verdict in LOST for link in chain.links.values()):
         numbers = np.where(np.isfinite(numbers), numbers, truth)
-    apart = {key: link.apart for key, link in chain.links.items() if link.apart is not None}
+    apart = {
+        key: _explained(chain, key, link, link.apart) for key, link in chain.links.items() if link.apart is not None
+    }
     return _nearer(numbers, asked, {**_of_results(chain, asked, apart), **apart}) if apart else numbers
+
+
+def _explained(chain: Chain, key: Key, link: Link, apart: Array) -> Array:
+    """How far a link is off, but for what its usual formula loses by leaving the range inside: the root of squares that
+    are 0 is no more explained than where each is a step of its own."""
+    if link.verdict != "lossy" or key[0] == "adjoint":
+        return apart
+    with np.errstate(all="ignore"):
+        return np.where(_without_underflow(chain, key[1]).score <= 1, apart, 0.0)
+
+
+def _without_underflow(chain: Chain, link: str | Use) -> Residual:
+    """The residual of a value or a term, where no step inside loses anything by underflow."""
+    subject, graph = chain.subject, chain.subject.graph
+    node = graph[link.consumer if isinstance(link, Use) else link]
+    operands, y = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)], chain.numerals[node.name]
+    if not isinstance(link, Use):
+        return subject.steps[node.name].value(operands, y, subject.form_of(node.name).without_underflow)
+    shown, uses = chain.evaluation, graph.uses_in[node.name]
+    g = Numerals((shown.adjoints or {})[node.name], subject.form_of(node.name))
+    read = chain.term_residuals(node, operands, y, g, [(shown.terms or {})[use] for use in uses])
+    return read(subject.form_of(graph.argument(link)).without_underflow)[uses.index(link)]
 
 
 def _of_results(chain: Chain, asked: Asked, apart: Mapping[Key, Array]) -> dict[Key, Array]:
