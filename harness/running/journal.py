@@ -27,7 +27,7 @@ from .offered import installed
 from .unit import Unit
 
 JOURNAL = "run.journal"
-FORMAT = 2
+FORMAT = 3
 RECORDS = {
     (record.__module__, record.__qualname__): record
     for record in (Outcome, Row, PairRow, TrajectoryRow, Summary, Parting, Growth, Plane, LinkName, Use)

@@ -142,8 +142,8 @@ def _walked(
         for engine, reply in answers.items()
         if reply.evaluation.status == "ok"
     }
-    output = subject.graph.output.name
-    summaries = [replace(summary(path.rows, update, output), note=path.note) for path in paths.values()]
+    output, state = subject.graph.output.name, update.reaches_output(subject.graph)
+    summaries = [replace(summary(path.rows, update, output, state=state), note=path.note) for path in paths.values()]
 
     def swap(engine: str, steps: int) -> Places | None:
         try:
