@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import engine as row_engine
+from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.paths.horizon import shaken_path
 from gradaccord.harness.paths.parting import partings
@@ -21,10 +22,12 @@ from gradaccord.harness.paths.trajectory import Path as Walked
 from gradaccord.harness.paths.trajectory import judged_path, trajectory
 from gradaccord.harness.reading.case import Case, CaseErrors, load
 from gradaccord.harness.records.evaluation import Array, Evaluate, Evaluation, Inputs
+from gradaccord.harness.records.outcome import Outcome
 from gradaccord.harness.records.rows import LinkName, TrajectoryRow
 from gradaccord.harness.rules.optimiser import row_optimiser
 from gradaccord.harness.rules.update import Update
 from gradaccord.harness.running.answers import walk
+from gradaccord.harness.running.ledger import Ledger
 
 # The mean and variance of what is normalised, as torch.nn.BatchNorm1d keeps them: momentum 0.1, the variance unbiased.
 TEXT = """
@@ -41,7 +44,7 @@ graph:
   h: x @ w
   loss: mean(square(batch_norm(h, gain) - 1) * h)
   batch_mean: mean(h, axis=0)
-  batch_var: var(h, axis=0) * (4 / 3)
+  batch_var: var(h, axis=0) / 0.75
   new_mean: 0.9 * mean + 0.1 * batch_mean
   new_var: 0.9 * var + 0.1 * batch_var
 output: loss
@@ -174,7 +177,7 @@ def test_engines_of_frameworks_carry(tmp_path: Path, name: str) -> None:
 # --- what is off ------------------------------------------------------------------------------------------------
 
 
-BIASED = (" * (4 / 3)", " * (4 / 4)")
+BIASED = (" / 0.75", " / 1")
 EXCHANGED = ("0.9 * mean + 0.1 * batch_mean", "0.1 * mean + 0.9 * batch_mean")
 
 
@@ -278,6 +281,30 @@ def test_an_engine_that_does_not_show_what_is_carried_is_unsupported(tmp_path: P
     }
     told = summary(path.rows, update_of(case), "loss")
     assert (told.steps, told.first, told.why) == (0, None, "unsupported: it does not show the value of `new_var`")
+
+
+KNOWN = """
+accept:
+  - {engine: made, quantity: value, name: batch_var, verdict: wrong, within: 1, reason: it divides by n}
+"""
+
+
+@pytest.mark.parametrize("entry, left", [(KNOWN, None), (KNOWN.replace("batch_var", "new_mean"), 1)])
+def test_an_entry_about_the_node_that_is_off_explains_what_is_carried(
+    tmp_path: Path, entry: str, left: int | None
+) -> None:
+    case, other = read(tmp_path, TEXT + entry), engine(read(tmp_path, TEXT.replace(*BIASED)))
+    start, rows = subject(case), walked(case, other)[1].rows
+    outcome = Outcome(
+        case=case.name,
+        point=0,
+        dtype="float64",
+        rows=tuple(judge(start, "made", other(start.inputs, start.cotangent))),
+        trajectories=rows,
+        summaries=(summary(rows, update_of(case), "loss"),),
+    )
+    told = Ledger(case).explain(outcome).summaries[0]
+    assert (told.first and told.first.step, told.known) == (left, 0 if left else 5)
 
 
 GROWS = TEXT.replace("0.9 * var + 0.1 * batch_var", "1e200 * var + 0.1 * batch_var")
