@@ -24,6 +24,7 @@ from gradaccord.harness.reading.case import Case, CaseErrors, load
 from gradaccord.harness.records.evaluation import Array, Evaluate, Evaluation, Inputs
 from gradaccord.harness.records.outcome import Outcome
 from gradaccord.harness.records.rows import LinkName, TrajectoryRow
+from gradaccord.harness.records.verdicts import VERDICTS
 from gradaccord.harness.rules.optimiser import row_optimiser
 from gradaccord.harness.rules.update import Update
 from gradaccord.harness.running.answers import walk
@@ -197,6 +198,27 @@ def test_a_statistic_that_is_updated_by_another_formula_is_named_at_the_first_st
     right = walked(case, dtype=dtype)[0][1][name][first.index]
     assert first.reference == pytest.approx(float(right), rel=1e-5)
     assert first.value != pytest.approx(first.reference, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("momentum", [0.1, 0.9])
+def test_torchs_own_running_statistics_are_those_of_the_case(tmp_path: Path, momentum: float, dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+
+    def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
+        x, w, gain, mean, var = (torch.tensor(inputs[name]) for name in ("x", "w", "gain", "mean", "var"))
+        h = x @ w.requires_grad_()
+        normal = torch.nn.functional.batch_norm(h, mean, var, gain.requires_grad_(), None, True, momentum)
+        loss = torch.mean(torch.square(normal - 1) * h)
+        w_slope, gain_slope = torch.autograd.grad(loss, (w, gain))
+        values = {"loss": loss.detach(), "new_mean": mean, "new_var": var}
+        slopes = {"w": w_slope, "gain": gain_slope}
+        values, gradients = ({name: x.numpy() for name, x in some.items()} for some in (values, slopes))
+        return Evaluation("ok", values=values, gradients=gradients)
+
+    _, path = walked(read(tmp_path), evaluate, dtype)
+    assert off(path.rows)[:2] == ([] if momentum == 0.1 else [(1, "mean", "carry"), (1, "var", "carry")])
+    assert all(VERDICTS[row.verdict].sound or row.finding for row in path.rows)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
