@@ -31,6 +31,7 @@ from ..rules.update import Update
 from .dialects import dialects, differing, judge, shown
 from .ends import CARRY, carried, gradients, moved, output
 from .horizon import Floats, Places, glance, places
+from .kept import Kept, key_of
 from .move import Judged, Move
 from .settings import otherwise
 
@@ -67,7 +68,12 @@ def trajectory(
 
 
 def judged_path(
-    start: Subject, engine: str, steps: Iterable[Taken], update: Update, knowledge: Knowledge = NOTHING
+    start: Subject,
+    engine: str,
+    steps: Iterable[Taken],
+    update: Update,
+    knowledge: Knowledge = NOTHING,
+    kept: Kept | None = None,
 ) -> Path:
     """The path of the steps that an engine has taken from the inputs of `start`, or takes while they are asked for.
 
@@ -78,7 +84,7 @@ def judged_path(
     0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
     says that its value is off. An input that is carried has a row too: the value that it becomes, what the link of that
     gives, and the cause `carry`. What is not `watched` has no rows. The path ends early where the engine fails, or a
-    parameter or what is carried is not finite.
+    parameter or what is carried is not finite. What is `kept` of it, of an earlier run, is not judged again.
     """
     rows, been, estimated, note = list[TrajectoryRow](), list[Mapping[str, Floats]](), False, ""
     moving = update.moving(start.graph)
@@ -93,9 +99,15 @@ def judged_path(
             if update.watched(stand.done) or stand.last:
                 yield stand
 
-    for stands in _portions(watched()):
-        with np.errstate(all="ignore"):
-            rows += _rows(stands, engine, update, knowledge)
+    for stands, full in _portions(watched()):
+        key = key_of(engine, *map(_numbers, stands)) if kept is not None and full else b""
+        known = kept.rows(key) if kept is not None and key else None
+        if known is None:
+            with np.errstate(all="ignore"):
+                known = [*_rows(stands, engine, update, knowledge)]
+            if kept is not None and key:
+                kept.add(key, known)
+        rows += known
     return Path(tuple(rows), places(been), estimated, note)
 
 
@@ -247,16 +259,22 @@ def _copied(arrays: Mapping[K, Array]) -> dict[K, Array]:
 # --- judging --------------------------------------------------------------------------------------------------
 
 
-def _portions(stands: Iterable[Stand]) -> Iterator[list[Stand]]:
-    """The stands of a path, as many at a time as may be held."""
+def _portions(stands: Iterable[Stand]) -> Iterator[tuple[list[Stand], bool]]:
+    """The stands of a path, as many at a time as may be held, and whether so many they are."""
     portion, held = list[Stand](), 0
     for stand in stands:
         portion.append(stand)
         held += _size(stand.evaluation)
         if held > HELD:
-            yield portion
+            yield portion, True
             portion, held = [], 0
-    yield portion
+    yield portion, False
+
+
+def _numbers(stand: Stand) -> Sequence[object]:
+    """What the rows of a stand are made from, beside the question and who is asked."""
+    now = stand.here.inputs, stand.state
+    return stand.done, now, stand.evaluation, stand.moved, stand.stopped, stand.carried
 
 
 def _size(evaluation: Evaluation | None) -> int:
