@@ -29,6 +29,7 @@ from gradaccord.harness.rules.optimiser import row_optimiser
 from gradaccord.harness.rules.update import Update
 from gradaccord.harness.running.answers import walk
 from gradaccord.harness.running.ledger import Ledger
+from gradaccord.reports.trajectories import trajectories
 
 # The mean and variance of what is normalised, as torch.nn.BatchNorm1d keeps them: momentum 0.1, the variance unbiased.
 TEXT = """
@@ -342,8 +343,9 @@ def test_a_path_ends_where_what_it_carries_has_left_the_range(tmp_path: Path) ->
     assert (told.steps, told.why) == (2, "a parameter or what is carried is not finite")
 
 
-def test_nan_in_what_is_carried_is_a_finding_and_the_end(tmp_path: Path) -> None:
-    case = read(tmp_path)
+@pytest.mark.parametrize("watch", [1, 5])
+def test_nan_in_what_is_carried_is_a_finding_and_the_end(tmp_path: Path, watch: int) -> None:
+    case = read(tmp_path, TEXT.replace("steps: 5", f"steps: 5, watch: {watch}"))
     sound, calls = engine(case), 0
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
@@ -410,8 +412,9 @@ def test_the_plane_is_that_of_what_the_optimiser_moves(tmp_path: Path, reads: bo
 
 def test_an_output_that_reads_state_is_not_said_to_move_the_other_way(tmp_path: Path) -> None:
     case = read(tmp_path, CHASED)
-    rows = walked(case)[1].rows
-    assert "each of its own state; every step is sound" in str(summary(rows, update_of(case), "loss", state=True))
+    found = summary(walked(case)[1].rows, update_of(case), "loss", state=True)
+    assert "each of its own state; every step is sound" in str(found)
+    assert "each output is of its own state" in trajectories([found], [])
     assert update_of(case).reaches_output(case.graph) and not update_of(read(tmp_path)).reaches_output(case.graph)
 
 
