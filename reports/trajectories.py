@@ -65,8 +65,9 @@ def _range(numbers: Iterable[float | None]) -> str:
 
 
 def _kept(group: Sequence[Summary]) -> str:
-    if any(path.batches for path in group):
-        return "each output is of its own batch"
+    for own in ("batch" if group[0].batches else "", "state" if group[0].state else ""):
+        if own:
+            return f"each output is of its own {own}"
     words = {True: "yes", False: "no", None: "did not move"}
     counts = {kept: sum(path.kept is kept for path in group) for kept in words}
     present = {words[kept]: count for kept, count in counts.items() if count}

@@ -94,6 +94,15 @@ class Graph:
         return tuple(node for node in self.inputs if node.kind == "float" and not node.constant)
 
     @cached_property
+    def needed(self) -> frozenset[str]:
+        """Names of the output and of all that it is made of."""
+        needed = {self.output.name}
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(arg for arg in node.args if isinstance(arg, str))
+        return frozenset(needed)
+
+    @cached_property
     def active(self) -> frozenset[str]:
         """Names of the float nodes that depend on an input with a gradient."""
         active = {node.name for node in self.wanted}

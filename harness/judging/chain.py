@@ -154,8 +154,7 @@ class Chain:
 
     def _shown(self, uses: Sequence[Use]) -> bool:
         """Whether the engine shows the terms of all these uses."""
-        terms = self.evaluation.terms
-        return terms is not None and all(use in terms for use in uses)
+        return self.evaluation.terms is not None and all(use in self._terms for use in uses)
 
     def _seed(self, node: Node) -> list[Array]:
         """What an adjoint has beside its terms: the output's, the cotangent."""
@@ -181,7 +180,7 @@ class Chain:
         for use, enclosed in zip(uses, step.enclosed(operands, y, g, self.subject.form_of(node.name)), strict=True):
             self.enclosures.setdefault(self.subject.graph.argument(use), []).append(enclosed)
             self.enclosed.add(use)
-            self.terms[use] = worse([self.values[node.name], self.adjoints[node.name]])
+            self.terms[use] = worse(self._behind(node))
             if self._shown([use]):
                 self.links["term", use] = self._unjudged("term", self.subject.graph.argument(use), use)
 
@@ -214,7 +213,12 @@ class Chain:
             found = self._together(node, operands, y, g, read, found)
         for use, link in zip(uses, found, strict=True):
             self.links["term", use] = link
-            self.terms[use] = worse([link, self.values[node.name], self.adjoints[node.name]])
+            self.terms[use] = worse([link, *self._behind(node)])
+
+    def _behind(self, node: Node) -> list[Link]:
+        """What stands behind the terms of a node: where the output does not read it, they are 0 whatever its value."""
+        value = [self.values[node.name]] if node.name in self.subject.graph.needed else []
+        return [*value, self.adjoints[node.name]]
 
     def _together(
         self,

@@ -61,10 +61,9 @@ def judged(
         reason = f"the engine says that it is undefined here, and the truth exists: {evaluation.reason}"
         return [replace(blank, verdict="failed", reason=reason.rstrip(": "), finding=True)], {}
     if evaluation.status != "ok":
-        finding = evaluation.status in FINDINGS
         known = knowledge.failure(evaluation.known) if evaluation.status == "failed" else ""
-        reason = evaluation.reason
-        return [replace(blank, verdict=evaluation.status, reason=reason, finding=finding, accepted=known)], {}
+        said = replace(blank, verdict=evaluation.status, reason=evaluation.reason, accepted=known)
+        return [replace(said, finding=evaluation.status in FINDINGS)], {}
     if again is not None:
         changed = differs(evaluation, again)
         if changed:
@@ -116,20 +115,21 @@ def judged_whole(chain: Chain, engine: str) -> list[Row]:
     return _rows(chain, blank_row(chain.subject, engine), frozenset(("value", "gradient", "adjoint", "term")))
 
 
-def output_told_by_links(chain: Chain) -> Link | None:
-    """The link of the output, where it and those up to it say all; as of gradients."""
-    name = chain.subject.graph.output.name
-    link, plain, shown = chain.values.get(name), chain.evaluation.output, chain.evaluation.values[name]
+def value_told_by_links(chain: Chain, name: str) -> Link | None:
+    """The link of a value, where it and those up to it say all; as of gradients."""
+    plain = chain.evaluation.output if name == chain.subject.graph.output.name else None
+    link, shown = chain.values.get(name), chain.evaluation.values[name]
     if link is None or not (plain is None or same_bits(plain, shown)):
         return None
     return link if link.verdict in _told(chain, [link]) else None
 
 
-def judged_output(chain: Chain, engine: str) -> Row:
-    """The row of the output alone, of an evaluation whose links have been judged."""
-    subject = chain.subject
-    rows = _rows(chain, blank_row(subject, engine), frozenset(("value",)))
-    return next(row for row in rows if row.name == subject.graph.output.name)
+def judged_value(chain: Chain, engine: str, name: str) -> Row:
+    """The row of one value alone, of an evaluation whose links have been judged: by its number where one is hidden."""
+    blank = blank_row(chain.subject, engine)
+    if any(node.name not in chain.values for node in chain.subject.graph.pruned([name]).operations):
+        return _value_alone(blank, chain, name)
+    return next(row for row in _rows(chain, blank, frozenset(("value",))) if row.name == name)
 
 
 def judged_gradients(chain: Chain, engine: str) -> Mapping[str, Row]:
@@ -174,8 +174,7 @@ def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
         yield row
     for node in subject.graph.nodes if "value" in quantities else ():
         if node.name in evaluation.values and node.name not in chain.values:
-            plain = evaluation.output if node.name == subject.graph.output.name else None
-            yield _value_alone(blank, subject, node.name, evaluation.values[node.name] if plain is None else plain)
+            yield _value_alone(blank, chain, node.name)
     for node in subject.graph.wanted if "gradient" in quantities else ():
         name = node.name
         if name not in chain.adjoints:
@@ -238,15 +237,16 @@ def _value(row: Row, entry: _Entry, chain: Chain, *, near: bool) -> Row:
     return _blamed(row, chain, entry.name) if row.verdict == "out of range" else row
 
 
-def _value_alone(blank: Row, subject: Subject, name: str, engine: Array) -> Row:
+def _value_alone(blank: Row, chain: Chain, name: str) -> Row:
     """A value whose operands the engine does not show."""
-    asked = subject.asked("value", name)
+    subject, shown = chain.subject, chain.evaluation
+    plain = shown.output if name == subject.graph.output.name else None
+    asked, engine = subject.asked("value", name), shown.values[name] if plain is None else plain
     if engine.dtype.kind in "bi":
         same = bool(np.all(engine.astype(np.float64) == asked.truth.high))
         row = replace(blank, quantity="value", name=name)
         return row if same else replace(row, verdict="not judged", reason=NOT_SHOWN)
-    row = unseen(blank, asked, engine)
-    row = last_word(row, engine, Given(asked), Link("agree", where=asked.what, order=0))
+    row = last_word(unseen(blank, asked, engine), engine, Given(asked), Link("agree", where=asked.what, order=0))
     return nearby(row, engine, subject)
 
 

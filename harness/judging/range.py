@@ -90,9 +90,12 @@ def all_finite(chain: Chain) -> bool:
 
 
 def without_underflow(chain: Chain) -> bool:
-    """Whether no step has lost a number next to 0: one that is 0 is exactly so, and none is nearly."""
+    """Whether no step has lost a number next to 0: one that is 0 is exactly so, and none is nearly. Of an engine that
+    hides the value of a step nobody knows."""
     subject, shown = chain.subject, chain.evaluation
     graph, terms = subject.graph, shown.terms or {}
+    if any(node.name not in chain.numerals for node in graph.operations):
+        return False
     with working():
         for node in graph.operations:
             step, form = subject.steps[node.name], subject.form_of(node.name)

@@ -1,4 +1,4 @@
-"""The ends of a step as rows: the output that it begins with, and each input after it.
+"""The ends of a step as rows: the output that it begins with, and after it each input that it moves or carries.
 
 A row tells the first cause that is off. What else is off there stands behind it, for where the first is known.
 """
@@ -11,12 +11,16 @@ from dataclasses import replace
 import numpy as np
 
 from ..judging.chain import Chain
-from ..judging.judge import judged_gradients, judged_output, output_told_by_links, told_by_links
+from ..judging.judge import judged_gradients, judged_value, told_by_links, value_told_by_links
 from ..judging.range import between
 from ..records.evaluation import Array
 from ..records.rows import Index, Row, TrajectoryRow
 from ..records.verdicts import FINDINGS, SEVERITY
+from ..truth.precision import working
+from ..truth.reference import Number
 from .move import Finding, Judged, Measured
+
+CARRY = "carry"  # the cause where a value that is carried to the next step is off
 
 
 def gradients(chain: Chain, engine: str) -> Mapping[str, Sequence[Finding]]:
@@ -43,33 +47,58 @@ def gradients(chain: Chain, engine: str) -> Mapping[str, Sequence[Finding]]:
 
 
 def _others(chain: Chain, first: Finding, name: str) -> Iterator[Finding]:
-    """The links that are off on the way back to an input, or, of the output, on the way there."""
-    graph, output = chain.subject.graph, chain.subject.graph.output.name
-    there = {node.name for node in between(graph, name)} if name != output else set[str]()
+    """The links that are off on the way back to an input, or, of another node, on the way there."""
+    graph, back = chain.subject.graph, first.cause == "gradient"
+    there = {node.name for node in (between(graph, name) if back else graph.pruned([name]).nodes)}
     for link in chain.links.values():
         quantity, of, _, _ = link.where
-        here = quantity == "value" if name == output else quantity != "value" and of in there
+        here = of in there and (quantity == "value") != back
         if here and link.verdict in FINDINGS and link.where != first.node:
             yield Finding(first.cause, link.verdict, _known(link.score), (), link.where, link.known, link.off)
 
 
 def output(blank: TrajectoryRow, chain: Chain) -> TrajectoryRow:
-    """By its links, as gradients are; where those leave something open, by the truth of the whole graph too."""
-    shown, engine = chain.evaluation, blank.engine
+    """The output, contracted with the cotangent."""
+    shown = chain.evaluation
     with np.errstate(all="ignore"):
         value = (shown.values[blank.name] if shown.output is None else shown.output).astype(np.float64)
         contracted = float(np.sum(value * chain.subject.cotangent.astype(np.float64)))
-    link = output_told_by_links(chain)
+    return _told(replace(blank, value=contracted), _of_value(chain, blank.engine, blank.name, "value"))
+
+
+def carried(blank: TrajectoryRow, chain: Chain, node: str) -> TrajectoryRow:
+    """One input after a step that is the value of a node at that step.
+
+    The reference is what the node's own link gives; where that is not shown, and where what is off stands further up,
+    it is the truth at the engine's inputs.
+    """
+    value = chain.evaluation.values[node]
+    if not value.size:
+        return replace(blank, value=0.0)
+    findings, own = _of_value(chain, blank.engine, node, CARRY), chain.links.get(("value", node))
+    first = findings[0]
+    itself = own is not None and (own.verdict in FINDINGS or not first.counts)
+    index = first.index if own is None else own.index
+    index = index if len(index) == value.ndim else (0,) * value.ndim  # a choice that is not shown names no component
+    numbers = _by_own_link(chain, node, index) if itself else _by_truth(value, chain.subject.truth.values[node], index)
+    told = replace(blank, index=index, value=numbers.value, reference=numbers.reference, error=numbers.error)
+    return _told(told, findings)
+
+
+def _of_value(chain: Chain, engine: str, name: str, cause: str) -> Sequence[Finding]:
+    """What is found of a value, and behind it the other links up to it that are off. By its links, as gradients are;
+    where those leave something open, by the truth of the whole graph too."""
+    link = value_told_by_links(chain, name)
     if link is not None:
-        said = Finding("value", link.verdict, _known(link.score), link.index, link.where, link.known, link.off)
+        said = Finding(cause, link.verdict, _known(link.score), link.index, link.where, link.known, link.off)
     else:
-        row = judged_output(chain, engine)
-        said = Finding("value", row.verdict, row.score, row.index, row.node, row.accepted, row.off)
+        row = judged_value(chain, engine, name)
+        said = Finding(cause, row.verdict, row.score, row.index, row.node, row.accepted, row.off)
+    return [said, *(_others(chain, said, name) if said.counts else ())]
 
-    def of(finding: Finding) -> TrajectoryRow:
-        return _with(replace(blank, value=contracted), finding)
 
-    return _first_unknown([of(said), *map(of, _others(chain, said, blank.name) if said.counts else ())])
+def _told(blank: TrajectoryRow, findings: Sequence[Finding]) -> TrajectoryRow:
+    return _first_unknown([_with(blank, finding) for finding in findings])
 
 
 def moved(
@@ -83,7 +112,8 @@ def moved(
         if not off and len(index) != x.ndim:  # that of a scalar: the row is about the input
             index = next(one.index for one in move.findings if one.cause == "update")
         if off and finding.cause == "gradient":
-            numbers = _of_gradient(chain, blank.name, index) if len(index) == x.ndim else None
+            engine, truth = chain.evaluation.gradients[blank.name], chain.subject.gradients[blank.name]
+            numbers = _by_truth(engine, truth, index) if len(index) == x.ndim else None
         else:
             numbers = move.measured(finding.cause if off else "update", index)
         own = replace(blank, index=index)
@@ -115,9 +145,18 @@ def _first_unknown(rows: Sequence[TrajectoryRow]) -> TrajectoryRow:
     return replace(first, behind=tuple(row for row in rows if row.finding and row is not first))
 
 
-def _of_gradient(chain: Chain, name: str, index: Index) -> Measured:
-    engine, truth = chain.evaluation.gradients[name], chain.subject.gradients[name]
+def _by_truth(engine: Array, truth: Number, index: Index) -> Measured:
     return Measured(float(engine[index]), float(truth.high[index]), float(truth.error(engine)[index]))
+
+
+def _by_own_link(chain: Chain, name: str, index: Index) -> Measured:
+    """A component of a value against its step in exact arithmetic, on the engine's own numbers."""
+    graph, numerals = chain.subject.graph, chain.numerals
+    operands = [numerals[arg] for arg in graph[name].args if isinstance(arg, str)]
+    with working():
+        found = chain.subject.steps[name].value(operands, numerals[name], chain.subject.form_of(name))
+    value, exact = float(found.engine[index]), float(found.exact[index])
+    return Measured(value, exact, float(np.copysign(found.off[index], value - exact)))
 
 
 def _known(score: float) -> float | None:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ..arithmetic import arrays
 from ..graph.emit import Program
 from ..graph.gradient import gradient
-from ..graph.graph import Graph
 from ..graph.node import Constant
 from ..judging.subject import Subject
 from ..records.evaluation import DTYPES, Array, Inputs
@@ -61,21 +60,22 @@ def envelope(start: Subject, update: Update) -> tuple[Places, Places]:
 
 
 def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
-    """The parameters of one shaken engine after 0, 1, 2, ... steps."""
+    """The parameters of one shaken engine, and what it carries, after 0, 1, 2, ... steps."""
     dtype, graph = start.dtype, start.graph
     parameters: dict[str, Array] = {node.name: start.inputs[node.name] for node in graph.wanted}
     wanted = {name: update.of(name).at(x.shape) for name, x in parameters.items()}
     names = {name: [v for v in own.state if v not in own.scalars] for name, own in wanted.items()}
     state = {name: {v: started(wanted[name], v, x) for v in names[name]} for name, x in parameters.items()}
-    gradients, once = _gradients(graph, dtype, seed), {own: Once(own) for own in wanted.values()}
+    evaluate, once = _evaluate(start, update, seed), {own: Once(own) for own in wanted.values()}
     moves: dict[str, tuple[Program, Sequence[str]]] = {}
     for k, (name, x) in enumerate(parameters.items(), 1):
         row = wanted[name].program(x.shape)
         program = shaken(row, arrays.namespace(dtype), row.outputs, FORMATS[dtype])(seed + SAMPLES * k)
         moves[name] = program, reads(row)
-    yield parameters
+    carried: Inputs = {name: start.inputs[name] for name in update.carry}
+    yield {**parameters, **carried}
     for step in range(1, update.steps + 1):
-        slopes = gradients({**start.inputs, **parameters, **update.read(step - 1)}, start.cotangent)
+        slopes, carried = evaluate({**start.inputs, **parameters, **carried, **update.read(step - 1)}, start.cotangent)
         norm = norm_of_all(added_up(wanted[name], g, state[name]) for name, g in slopes.items())
         known = {own: {**count(step), NORM_OF_ALL: norm} for own, count in once.items()}
         moved: dict[str, Array] = {}
@@ -86,23 +86,25 @@ def shaken_path(start: Subject, update: Update, seed: int) -> Iterator[Inputs]:
             *new, moved[name] = program(*(read[operand] for operand in operands))
             state[name] = dict(zip(names[name], new, strict=True))
         parameters = moved
-        yield parameters
+        yield {**parameters, **carried}
 
 
-def _gradients(graph: Graph, dtype: str, seed: int) -> Callable[[Inputs, Array], Inputs]:
-    """The hand-written engine's gradient, shaken."""
-    derived = gradient(graph)
+def _evaluate(start: Subject, update: Update, seed: int) -> Callable[[Inputs, Array], tuple[Inputs, Inputs]]:
+    """The hand-written engine's gradient, and what it carries to the next step, shaken."""
+    graph, dtype = start.graph, start.dtype
+    derived, kinds = gradient(graph), {name: start.inputs[name].dtype for name in update.carry}
     wanted = {node.name: derived.adjoints[node.name] for node in graph.wanted}
-    names = list(dict.fromkeys(arg for arg in wanted.values() if isinstance(arg, str)))
+    names = list(dict.fromkeys([*(arg for arg in wanted.values() if isinstance(arg, str)), *update.carry.values()]))
     program = shaken(derived.graph, arrays.namespace(dtype), names, FORMATS[dtype])(seed)
     number = arrays.namespace(dtype)["constant"]
 
-    def evaluate(inputs: Inputs, cotangent: Array) -> Inputs:
+    def evaluate(inputs: Inputs, cotangent: Array) -> tuple[Inputs, Inputs]:
         operands = {**inputs, derived.seed: cotangent}
         made = dict(zip(names, program(*(operands[node.name][()] for node in derived.graph.inputs)), strict=True))
-        return {
+        slopes = {
             name: np.full(graph[name].shape, number(arg.text)) if isinstance(arg, Constant) else made[arg]
             for name, arg in wanted.items()
         }
+        return slopes, {name: np.asarray(x, kinds[name]) for name, x in update.carried(made).items()}
 
     return evaluate

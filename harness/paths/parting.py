@@ -58,6 +58,7 @@ def partings(start: Subject, update: Update, paths: Mapping[str, Path], swap: Sw
                 horizon=rounding[0] if rounding else None,
                 before=_before(start.graph, [*exact[a].rows, *exact[b].rows], step),
                 watch=update.watch,
+                state=bool(update.carry),
                 growth=growth(between[: step + 1]),
                 gaps=shown(between),
         )  # fmt: skip

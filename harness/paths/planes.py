@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from math import isfinite
 
 import numpy as np
@@ -27,12 +27,14 @@ MARGIN = 0.15  # around all paths, of what they take
 def plane(start: Subject, update: Update, paths: Mapping[str, Path]) -> Plane | None:
     """None where other than two numbers move, or no engine has walked."""
     moving = [(node.name, index) for node in start.graph.wanted for index in np.ndindex(node.shape)]
-    trails = {engine: _trail(path.places) for engine, path in paths.items() if path.places}
+    own = {name for name, _ in moving}
+    trails = {engine: _trail(path.places, own) for engine, path in paths.items() if path.places}
     trails = {engine: trail for engine, trail in trails.items() if trail}
     if len(moving) != 2 or not trails:
         return None
     low, high = _corners([place for trail in trails.values() for place in trail])
-    values = [] if update.data is not None else _around(start, moving, low, high)
+    others = update.data is not None or update.reaches_output(start.graph)
+    values = [] if others else _around(start, moving, low, high)
     first, second = (element(*one) for one in moving)
     return Plane(
         case=start.case, point=start.point, dtype=start.dtype, rule=update.rule, steps=update.steps,
@@ -40,9 +42,9 @@ def plane(start: Subject, update: Update, paths: Mapping[str, Path]) -> Plane | 
     )  # fmt: skip
 
 
-def _trail(places: Places) -> tuple[tuple[float, float], ...]:
+def _trail(places: Places, moving: Container[str]) -> tuple[tuple[float, float], ...]:
     """The finite places of a path, some of many, with the first and the last."""
-    both = np.concatenate([*places.values()], axis=1)
+    both = np.concatenate([x for name, x in places.items() if name in moving], axis=1)
     if both.shape[1] != 2:
         return ()
     every = -(-len(both) // SHOWN)

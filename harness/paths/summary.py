@@ -13,8 +13,9 @@ from ..rules.rule import RULES
 from ..rules.update import Update
 
 
-def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summary:
-    """The summary of one engine's path; `rows` are those of `trajectory`, `output` the name of the output."""
+def summary(rows: Sequence[TrajectoryRow], update: Update, output: str, *, state: bool = False) -> Summary:
+    """The summary of one engine's path; `rows` are those of `trajectory`, `output` the name of the output, and `state`
+    says whether that reads what is carried."""
     assert rows, "a path has at least one row"
     outputs = [row.value for row in rows if row.name == output]
     promise = RULES[update.rule].promise
@@ -30,10 +31,11 @@ def summary(rows: Sequence[TrajectoryRow], update: Update, output: str) -> Summa
         asked=update.steps,
         start=outputs[0] if outputs else None,
         end=outputs[-1] if outputs else None,
-        against=0 if update.data is not None else sum(not (move >= 0) for move in moves),
+        against=0 if state or update.data is not None else sum(not (move >= 0) for move in moves),
         kept=None if not moves or whole == 0 else bool(whole > 0),
         watch=update.watch,
         batches=update.data is not None,
+        state=state,
         first=next((row for row in rows if row.finding), None),
         known=sum(bool(row.accepted) for row in rows),
         dialect=_dialect(rows, update),
@@ -67,4 +69,5 @@ def _why(rows: Sequence[TrajectoryRow], taken: int, update: Update) -> str:
     stop = next(filter(_stops, rows), None)
     if stop is not None:
         return f"{stop.verdict}: {stop.cause.partition(': ')[2] or stop.cause}"
-    return "" if taken == update.steps else "a parameter is not finite"
+    lost = "a parameter or what is carried" if update.carry else "a parameter"
+    return "" if taken == update.steps else f"{lost} is not finite"

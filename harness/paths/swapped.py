@@ -26,20 +26,21 @@ def affordable(start: Subject, steps: int) -> bool:
 
 
 def swapped(start: Subject, update: Update, optimiser: Optimiser) -> Iterator[Mapping[str, Floats]]:
-    """Where an optimiser goes by the true gradients at its own parameters, each rounded once."""
+    """Where an optimiser goes by the true gradients at its own parameters, each rounded once, and by the true values of
+    what is carried."""
+
+    wanted = [node.name for node in start.graph.wanted]
 
     def evaluate(inputs: Inputs, cotangent: Array) -> Evaluation:
-        truth = reference(start.graph, inputs, cotangent, ties="decide").adjoints
-        slopes = {node.name: truth[node.name].high.astype(start.inputs[node.name].dtype) for node in start.graph.wanted}
+        truth = reference(start.graph, inputs, cotangent, ties="decide")
+        kinds = {name: x.dtype for name, x in start.inputs.items()}
+        slopes = {name: truth.adjoints[name].high.astype(kinds[name]) for name in wanted}
         if not all(np.isfinite(slope).all() for slope in slopes.values()):
             return Evaluation("undefined")
-        return Evaluation("ok", gradients=slopes)
+        values = {node: truth.values[node].high.astype(kinds[name]) for name, node in update.carry.items()}
+        return Evaluation("ok", values=values, gradients=slopes)
 
     with np.errstate(all="ignore"):
         path = along(start, taken(start, evaluate, update, optimiser), update)
         for stand in path:
-            yield glance({name: stand.here.inputs[name] for name in _wanted(start)})
-
-
-def _wanted(start: Subject) -> list[str]:
-    return [node.name for node in start.graph.wanted]
+            yield glance({name: stand.here.inputs[name] for name in update.moving(start.graph)})

@@ -2,8 +2,10 @@
 
 An engine evaluates at its own parameters, its optimiser moves them, and every move is held against the
 rule in ball arithmetic on the engine's own numbers: its old parameters and state, its gradient, its new
-state. So errors of earlier steps never count again, and the first bad step is known with its cause. Steps
-stand alone, and all of a path have the same graph: those at hand are judged together.
+state. What a path carries besides, such as running statistics, are values of the engine's own that its next
+step reads as inputs; they are held by their links. So errors of earlier steps never count again, and the
+first bad step is known with its cause. Steps stand alone, and all of a path have the same graph: those at
+hand are judged together.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from ..rules.definition import Definition
 from ..rules.optimiser import row_optimiser
 from ..rules.update import Update
 from .dialects import dialects, differing, judge, shown
-from .ends import gradients, moved, output
+from .ends import CARRY, carried, gradients, moved, output
 from .horizon import Floats, Places, glance, places
+from .kept import Kept, key_of
 from .move import Judged, Move
 from .settings import otherwise
 
@@ -65,7 +68,12 @@ def trajectory(
 
 
 def judged_path(
-    start: Subject, engine: str, steps: Iterable[Taken], update: Update, knowledge: Knowledge = NOTHING
+    start: Subject,
+    engine: str,
+    steps: Iterable[Taken],
+    update: Update,
+    knowledge: Knowledge = NOTHING,
+    kept: Kept | None = None,
 ) -> Path:
     """The path of the steps that an engine has taken from the inputs of `start`, or takes while they are asked for.
 
@@ -74,25 +82,32 @@ def judged_path(
     `score` the highest of the gradient, the state and the update. Where one of them is off, `cause` names
     the first (`gradient`, `state m`, `update`), and all numbers of the row are its own. Further rows, from step
     0 on, hold the output (contracted with the cotangent) under the output's name; there the cause `value`
-    says that its value is off. What is not `watched` has no rows. The path ends early where the engine fails or a
-    parameter is not finite.
+    says that its value is off. An input that is carried has a row too: the value that it becomes, what the link of that
+    gives, and the cause `carry`. What is not `watched` has no rows. The path ends early where the engine fails, or a
+    parameter or what is carried is not finite. What is `kept` of it, of an earlier run, is not judged again.
     """
     rows, been, estimated, note = list[TrajectoryRow](), list[Mapping[str, Floats]](), False, ""
-    wanted = [node.name for node in start.graph.wanted]
+    moving = update.moving(start.graph)
 
     def watched() -> Iterator[Stand]:
         nonlocal estimated, note
         for stand in along(start, steps, update):
-            been.append(glance({name: stand.here.inputs[name] for name in wanted}))
+            been.append(glance({name: stand.here.inputs[name] for name in moving}))
             if stand.evaluation is not None:
                 estimated |= stand.evaluation.errors is not None
                 note = stand.evaluation.reason or note
             if update.watched(stand.done) or stand.last:
                 yield stand
 
-    for stands in _portions(watched()):
-        with np.errstate(all="ignore"):
-            rows += _rows(stands, engine, update, knowledge)
+    for stands, full in _portions(watched()):
+        key = key_of(engine, *map(_numbers, stands)) if kept is not None and full else b""
+        known = kept.rows(key) if kept is not None and key else None
+        if known is None:
+            with np.errstate(all="ignore"):
+                known = [*_rows(stands, engine, update, knowledge)]
+            if kept is not None and key:
+                kept.add(key, known)
+        rows += known
     return Path(tuple(rows), places(been), estimated, note)
 
 
@@ -103,18 +118,24 @@ def judged_path(
 class Taken:
     """What an engine says where it is, and where its optimiser goes from there.
 
-    A path that ends before its time has `stopped`: with a verdict, and why.
+    A path that ends before its time has `stopped`: with a verdict, and why. `carried` are the inputs that its next
+    step has from this one, beside the parameters.
     """
 
     evaluation: Evaluation | None = None
     moved: Moved | None = None
     stopped: tuple[Verdict, str] | None = None
+    carried: Inputs = field(default_factory=dict[str, Array])
 
     @property
     def last(self) -> bool:
         """Whether the path ends here before its time."""
-        lost = self.moved is not None and not all(np.isfinite(x).all() for x in self.moved.parameters.values())
-        return self.stopped is not None or lost
+        return self.stopped is not None or not all(np.isfinite(x).all() for x in self.next.values())
+
+    @property
+    def next(self) -> Inputs:
+        """The inputs that the next step has of this one; empty where there is none."""
+        return {} if self.moved is None else {**self.moved.parameters, **self.carried}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +150,12 @@ class Stand(Taken):
 
 def along(start: Subject, steps: Iterable[Taken], update: Update) -> Iterator[Stand]:
     """Where a path is at each of its steps."""
-    parameters, state = _wanted(start), None
+    inputs, state = dict[str, Array](), None
     for done, step in enumerate(steps):
-        here = start.at({**parameters, **update.read(done)})
-        yield Stand(step.evaluation, step.moved, step.stopped, done, here=here, state=state)
+        here = start.at({**inputs, **update.read(done)})
+        yield Stand(step.evaluation, step.moved, step.stopped, step.carried, done, here=here, state=state)
         if step.moved is not None:
-            parameters, state = step.moved.parameters, step.moved.state
+            inputs, state = {**step.next}, step.moved.state
 
 
 def _wanted(start: Subject) -> Inputs:
@@ -143,7 +164,7 @@ def _wanted(start: Subject) -> Inputs:
 
 def taken(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimiser) -> Iterator[Taken]:
     """The steps of a path from its start on, judged by nobody."""
-    parameters = _wanted(start)
+    parameters, inputs = _wanted(start), dict[str, Array]()
     definitions = {name: update.of(name).at(x.shape) for name, x in parameters.items()}
     try:
         step = optimiser(update.rule, update.numbers, {name: array.copy() for name, array in parameters.items()})
@@ -155,19 +176,29 @@ def taken(start: Subject, evaluate: Evaluate, update: Update, optimiser: Optimis
         return
     for done in range(update.steps + 1):
         end = done == update.steps
-        evaluation = _evaluated(evaluate, start.at({**parameters, **update.read(done)}))
+        evaluation = _evaluated(evaluate, start.at({**inputs, **update.read(done)}))
         if evaluation.status != "ok":
             yield Taken(stopped=(evaluation.status, f"{'value' if end else 'gradient'}: {evaluation.reason}"))
             return
-        moved = None if end else _moved(step, evaluation, parameters, definitions)
+        if end:
+            yield Taken(evaluation)
+            return
+        try:
+            carried = update.carried(evaluation.values)
+        except KeyError as absent:
+            yield Taken(
+                evaluation, stopped=("unsupported", f"{CARRY}: it does not show the value of `{absent.args[0]}`")
+            )
+            return
+        moved = _moved(step, evaluation, parameters, definitions)
         if isinstance(moved, str):
             yield Taken(evaluation, stopped=("failed", f"update: {moved}"))
             return
-        there = Taken(evaluation, moved)
+        there = Taken(evaluation, moved, carried=carried)
         yield there
-        if moved is None or there.last:
+        if there.last:
             return
-        parameters = moved.parameters
+        parameters, inputs = moved.parameters, {**there.next}
 
 
 def _evaluated(evaluate: Evaluate, here: Subject) -> Evaluation:
@@ -228,16 +259,22 @@ def _copied(arrays: Mapping[K, Array]) -> dict[K, Array]:
 # --- judging --------------------------------------------------------------------------------------------------
 
 
-def _portions(stands: Iterable[Stand]) -> Iterator[list[Stand]]:
-    """The stands of a path, as many at a time as may be held."""
+def _portions(stands: Iterable[Stand]) -> Iterator[tuple[list[Stand], bool]]:
+    """The stands of a path, as many at a time as may be held, and whether so many they are."""
     portion, held = list[Stand](), 0
     for stand in stands:
         portion.append(stand)
         held += _size(stand.evaluation)
         if held > HELD:
-            yield portion
+            yield portion, True
             portion, held = [], 0
-    yield portion
+    yield portion, False
+
+
+def _numbers(stand: Stand) -> Sequence[object]:
+    """What the rows of a stand are made from, beside the question and who is asked."""
+    now = stand.here.inputs, stand.state
+    return stand.done, now, stand.evaluation, stand.moved, stand.stopped, stand.carried
 
 
 def _size(evaluation: Evaluation | None) -> int:
@@ -280,6 +317,8 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
                     yield moved(blank, x, found[name], judged[done, name], chain, told[name])
                 else:
                     yield replace(blank, value=0.0)
+            for name, node in update.carry.items():
+                yield carried(_blank(subject, engine, done + 1, name), chain, node)
 
 
 def _judged_moves(

@@ -22,13 +22,13 @@ from ..rules.update import Update
 from ..words import nearest
 from .code import Function, functions
 from .definitions import Natives, Statements
-from .indices import check_indices
+from .indices import check_indices, check_no_index
 from .inputs import Array, Input, build
 from .keys import CASE, DATA_ALONE, KEYS, schema, text_in
 from .known import Acceptance, Expectation, Pairs, acceptances, expectations, half_unit
 from .names import shipped
 from .statements import Assembly
-from .update import Data, read_data, read_update
+from .update import Data, read_carry, read_data, read_update
 from .yaml_text import CaseError, CaseErrors, Map, Scalar, Source, Stop, Value, read
 from .yaml_tree import tree
 
@@ -234,11 +234,13 @@ class _Loader:
             self.source, lambda name: bool(self.assembly.node(name)) or names.excused(name), [*names.declared],
             contents.get("accept") or [], len(points), any_name=call is not None,
         )  # fmt: skip
-        update = read_update(source, contents.get("update"), inputs)
+        carry = read_carry(source, contents, inputs, tabled, self.assembly)
+        update = read_update(source, contents.get("update"), inputs, carry or {})
         dtypes = tuple(self._distinct(contents.get("dtypes")) or DEFAULT_DTYPES)
         derivatives = cast("list[Any]", self._distinct(contents.get("derivatives")))
-        asked = [e.name for point in points for e in point.expect if e.quantity == "value"]
-        self._unused(contents, graph, asked)
+        asked = [*(e.name for point in points for e in point.expect if e.quantity == "value"), *(carry or {}).values()]
+        if carry is not None:
+            self._unused(contents, graph, asked)
         if source.errors:
             return None
         if call is not None:
@@ -250,6 +252,7 @@ class _Loader:
             self._indices(built, contents["inputs"], [values for _, values in further], points)
             if data is not None:
                 check_indices(source, built, {name: (tabled[name][0], table) for name, table in data.tables.items()})
+            check_no_index(source, built, {name: key for name, (key, _) in inputs.items() if name in (carry or {})})
             if not built.wanted:
                 source.error(root, "no input has a gradient", "an input of floats that is not `constant`")
             needed = {node.name for node in built.pruned([output.name]).nodes}

@@ -12,7 +12,7 @@ WORDS: Mapping[str, str] = {
     "citation": "source", "url": "source", "variables": "inputs", "parameters": "inputs", "params": "inputs",
     "args": "inputs", "dataset": "data", "nodes": "graph", "expressions": "graph", "compute": "graph",
     "computation": "graph", "forward": "graph", "function": "call", "code": "call", "loss": "output",
-    "result": "output",
+    "result": "output", "buffers": "carry", "state": "carry",
     "outputs": "output", "expected": "expect", "expectations": "expect", "gradients": "gradient", "grad": "gradient",
     "grads": "gradient", "precision": "dtypes", "precisions": "dtypes", "optimizer": "update", "optimiser": "update",
     "training": "update", "known": "accept", "xfail": "accept", "ledger": "accept", "definitions": "define",

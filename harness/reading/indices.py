@@ -68,6 +68,15 @@ def check_indices(source: Source, graph: Graph, inputs: Mapping[str, tuple[Value
             source.error(where, found, f"{least} to {below - 1}, for {counted(below, 'element')}")
 
 
+def check_no_index(source: Source, graph: Graph, inputs: Mapping[str, Value]) -> None:
+    """Note each of these inputs, with their places, that an index is made of: nobody knows what it will be."""
+    for index in index_ranges(graph) if inputs else ():
+        made = graph.pruned([index])
+        for name, place in inputs.items():
+            if _feeds(made, name):
+                source.error(place, f"`{name}` is an index and in `carry`", "an index whose range is known beforehand")
+
+
 def _feeds(graph: Graph, name: str) -> bool:
     """Whether the graph, pruned to an index, reads an input: it keeps every one."""
     return name == graph.output.name or any(name in node.args for node in graph.operations)

@@ -88,6 +88,7 @@ DATA = mapping_of(
     "a mapping with `batch` and a table for each input that reads one",
     fixed={"batch": Key(located(COUNT), "how many rows of the tables each step reads", required=True)},
 )
+CARRY = mapping_of(located(TEXT), "a mapping such as {mean: new_mean}, from inputs to nodes", least=1)
 ACCEPT = {
     "engine": Key(located(ENGINE), "the engine that differs", required=True),
     "quantity": Key(
@@ -144,10 +145,18 @@ KEYS = {
     "expect": Key(EXPECT, "numbers that are known: integers exactly, decimals to half a unit of the last digit"),
     "update": Key(located(UPDATE), "a trajectory: which rule moves the inputs, and how far"),
     "data": Key(located(DATA), "tables of which each step of the update reads a batch of rows"),
+    "carry": Key(located(CARRY), "inputs that are state: of each the node whose value it is at the next step"),
     "accept": Key(list_of(ACCEPTANCE, "a list of mappings", whole=False), "the ledger of known disagreements"),
 }
 CASE = record(KEYS, "a mapping with `name`, `inputs` and `graph`")
-DATA_ALONE = ("define", "native", "update", "data", "derivatives")  # what a case whose computation is code has not
+DATA_ALONE = (
+    "define",
+    "native",
+    "update",
+    "data",
+    "carry",
+    "derivatives",
+)  # what a case whose computation is code has not
 
 
 def schema() -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The update of a case, and its data: tables beside it, of whose rows each step reads a batch."""
+"""The update of a case, what it carries from step to step, and its data: tables beside it, of whose rows each step
+reads a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..rules.update import HOW_FAR, Batches, Update, check, faults, faults_of_gr
 from ..words import nearest
 from .inputs import Input, build
 from .known import Pairs
+from .statements import Assembly
 from .yaml_text import Scalar, Source, Value
 
 
@@ -37,8 +39,10 @@ def _rows(table: Input, count: int) -> Input:
     return replace(table, array=array, texts=None if table.texts is None else table.texts[: array.size])
 
 
-def read_update(source: Source, entry: tuple[Value, Pairs] | None, inputs: Mapping[str, Any]) -> Update | None:
-    """The update that a case asks for, of its inputs; every mistake in it is noted."""
+def read_update(
+    source: Source, entry: tuple[Value, Pairs] | None, inputs: Mapping[str, Any], carry: Mapping[str, str]
+) -> Update | None:
+    """The update that a case asks for, of its inputs, which carries that; every mistake in it is noted."""
     if entry is None:
         return None
     form, pairs = entry
@@ -58,7 +62,62 @@ def read_update(source: Source, entry: tuple[Value, Pairs] | None, inputs: Mappi
         source.error(place, error.found, error.expected, error.remedy)
     if wrong:
         return None
-    return replace(check(rule, settings), groups=_groups(source, groups[1] if groups else [], rule, settings, inputs))
+    own = _groups(source, groups[1] if groups else [], rule, settings, inputs)
+    return replace(check(rule, settings), groups=own, carry=carry)
+
+
+def read_carry(
+    source: Source, contents: Mapping[str, Any], inputs: Mapping[str, Any], tabled: Collection[str], assembly: Assembly
+) -> dict[str, str] | None:
+    """Of each input that a case carries from step to step the node that it becomes; every mistake in it is noted, and
+    where there is one, None. `tabled` are inputs that read data."""
+    if "carry" not in contents:
+        return {}
+    if contents["carry"] is None:
+        return None
+    noted = len(source.errors)
+    place, pairs = contents["carry"]
+    if "update" not in contents:
+        source.error(place, "`carry` without `update`", "steps that carry it", "add an update")
+    for name, (key, value) in pairs.items():
+        known = _carried(source, key, inputs, tabled)
+        if value is not None:
+            _node(source, name, value[1], inputs[name][1] if known else None, assembly)
+    if len(source.errors) > noted or not all(value for _, value in pairs.values()):
+        return None
+    return {name: value[1].text for name, (_, value) in pairs.items()}
+
+
+def _carried(source: Source, key: Scalar, inputs: Mapping[str, Any], tabled: Collection[str]) -> bool:
+    """Whether that is an input that a path may carry."""
+    name = key.text
+    if name not in inputs:
+        near = nearest(name, [known for known in inputs if known not in tabled])
+        source.error(key, f"unknown input `{name}` in `carry`", "an input of the case", near)
+    elif name in tabled:
+        source.error(
+            key, f"`{name}` in `data` and in `carry`", "one of them: a step reads it from a table, or carries it"
+        )
+    elif (made := inputs[name][1]) is not None and made.kind == "float" and not made.constant:
+        remedy = f"add `constant: true` to `{name}`"
+        source.error(key, f"`{name}` in `carry`, which the optimiser moves", "an input without a gradient", remedy)
+    else:
+        return True
+    return False
+
+
+def _node(source: Source, name: str, place: Scalar, made: Input | None, assembly: Assembly) -> None:
+    """Note why the input, of which it is known as what it was `made`, can't become what the node is."""
+    node, names = assembly.node(place.text), assembly.names
+    if node is None:
+        if not names.excused(place.text):
+            near = nearest(place.text, [known for known in names.ready if known not in assembly.inputs])
+            source.error(place, f"undefined node `{place.text}` in `carry`", "a node of the graph", near)
+    elif node.op == "input":
+        source.error(place, f"the input `{place.text}` as what `{name}` becomes", "a node of the graph")
+    elif made is not None and (made.kind, made.shape) != (node.kind, node.shape):
+        found = f"`{place.text}`, {node.kind} of shape {node.shape}, as what `{name}` becomes"
+        source.error(place, found, f"{made.kind} of shape {made.shape}, as `{name}` is")
 
 
 def _groups(

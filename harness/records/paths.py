@@ -17,7 +17,8 @@ class Summary:
     `unjudged` counts the steps of which something could not be judged; `why` says why the path was not walked, or not
     to its end, if that is no finding. `against` counts the steps on which the output moved the other way than the rule
     promises, as far as outputs are known; `kept` says whether from start to end it moved as promised (None: it stood
-    still, or is not known). With `batches` each output is of other data, and no such step is counted. Only every
+    still, or is not known). With `batches` each output is of other data, with `state` it reads what the path carries,
+    and no such step is counted. Only every
     `watch`-th step is judged, and only there the output is known.
     `note` is what the engine says of how it walked. `dialect` is what it does otherwise than the case, in words, where
     that is another known definition of the rule.
@@ -43,6 +44,7 @@ class Summary:
     dialect: str = ""
     watch: int = 1
     batches: bool = False
+    state: bool = False
 
     @property
     def sound(self) -> bool:
@@ -61,7 +63,8 @@ class Summary:
         if self.start is not None and self.end is not None:
             kept = f"{self.promise} as promised"
             moved = {True: kept, False: f"not {kept}", None: "and did not move"}[self.kept]
-            moved = "each of its own batch" if self.batches else moved
+            own = "batch" if self.batches else "state" if self.state else ""
+            moved = f"each of its own {own}" if own else moved
             went += f", output from {self.start:.6g} to {self.end:.6g}, {moved}"
             compared = -(-self.steps // self.watch)
             went += f" ({self.against} of {counted(compared, 'step')} the other way)" if self.against else ""
@@ -121,7 +124,8 @@ class Parting:
     how the gap has grown up to there, `gaps` the gap itself on all of the path: (step, how far apart), some of many.
 
     Before the horizon the optimisers were swapped: walked on the truth's gradients for `swapped` steps (0: that was not
-    done), they have parted after the step `again`, or have not.
+    done), they have parted after the step `again`, or have not. `state`: what the path carries was the truth's there,
+    too.
     """
 
     case: str
@@ -140,6 +144,7 @@ class Parting:
     growth: Growth | None = None
     swapped: int = 0
     again: int | None = None
+    state: bool = False
     gaps: tuple[tuple[int, float], ...] = ()
 
     @property
@@ -173,9 +178,11 @@ class Parting:
         """What the swapped optimisers say."""
         if not self.swapped:
             return ""
+        given = "gradients and carried values" if self.state else "gradients"
         if self.again is None:
-            return "; on the truth's gradients their optimisers stay together, so that the gradients part them"
-        return f"; on the truth's gradients they part as well, at step {self.again}, by their optimisers"
+            part = "these part" if self.state else "the gradients part"
+            return f"; on the truth's {given} their optimisers stay together, so that {part} them"
+        return f"; on the truth's {given} they part as well, at step {self.again}, by their optimisers"
 
     def __str__(self) -> str:
         told = f"{self.engine_a} and {self.engine_b} part at step {self.step}: {self.there}"

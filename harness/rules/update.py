@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from ..graph.graph import Graph
 from ..graph.node import GraphError
 from ..records.evaluation import Given, Inputs
 from ..words import counted, nearest
@@ -41,7 +42,8 @@ class Update:
 
     Of every `watch`-th point of a path, the first one among them, the links and the step from there are judged; of its
     end, too. `groups` are the settings that an input has of its own, in place of those. `data` is what the steps read
-    beside the parameters, in the dtype of the run.
+    beside the parameters, in the dtype of the run. `carry` has the inputs that are state of the path: of each the
+    node whose value it is at the next step.
     """
 
     rule: str
@@ -50,6 +52,7 @@ class Update:
     watch: int = 1
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     data: Batches | None = field(default=None, compare=False)
+    carry: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def of(self, name: str) -> Definition:
         """What moves an input of that name."""
@@ -62,6 +65,18 @@ class Update:
     def read(self, done: int) -> Inputs:
         """The data of the step after so many; those of an output are of the step that would come next."""
         return {} if self.data is None else self.data.at(done + 1)
+
+    def carried(self, values: Inputs) -> Inputs:
+        """What the next step reads of a step's values. Raises KeyError, with its name, for a node that is not shown."""
+        return {name: values[node] for name, node in self.carry.items()}
+
+    def moving(self, graph: Graph) -> list[str]:
+        """The inputs that are others at each step by what an engine makes of them: parameters, then what is carried."""
+        return [*(node.name for node in graph.wanted), *self.carry]
+
+    def reaches_output(self, graph: Graph) -> bool:
+        """Whether the output reads what is carried: then it is another function of the parameters at each step."""
+        return not graph.needed.isdisjoint(self.carry)
 
     @property
     def definition(self) -> Definition:

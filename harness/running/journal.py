@@ -1,7 +1,7 @@
 """What a run has found so far, for a run that goes on with it: the outcome of each unit, as it came.
 
-`run.journal` stands beside the reports while a run is not finished. Its records are pickles from which plain records
-alone are ever made, so a folder that comes from elsewhere runs no code.
+`run.journal` stands beside the reports while a run is not finished, and beside it, of units with long paths, what has
+been judged of these so far.
 """
 
 from __future__ import annotations
@@ -9,31 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from ..errors import CommandError
-from ..graph.node import Use
 from ..records.growing import Growing
 from ..records.outcome import Outcome
-from ..records.paths import Growth, Parting, Plane, Summary
-from ..records.rows import LinkName, PairRow, Row, TrajectoryRow
 from ..records.settings import Settings
 from .folder import writing
 from .loading import is_file, split
 from .offered import installed
+from .pieces import DAMAGES, Records
 from .unit import Unit
 
-JOURNAL = "run.journal"
-FORMAT = 2
-RECORDS = {
-    (record.__module__, record.__qualname__): record
-    for record in (Outcome, Row, PairRow, TrajectoryRow, Summary, Parting, Growth, Plane, LinkName, Use)
-}
-# What reading a pickle raises that is cut, or is none.
-DAMAGES = (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError, MemoryError)
+JOURNAL, PATHS = "run.journal", "run.paths"
+FORMAT = 3
 Digest: TypeAlias = bytes
 
 
@@ -52,6 +45,7 @@ class Journal:
             self._file = Growing(self._path, kept)
             if not kept:
                 self._file.add(pickle.dumps(head))
+                shutil.rmtree(folder / PATHS, ignore_errors=True)
 
     def _read(self, head: Mapping[str, Any]) -> int:
         """Find the outcomes; how many bytes of the file are whole."""
@@ -59,11 +53,11 @@ class Journal:
         kept = 0
         with self._path.open("rb") as stream:
             try:
-                _check(_Records(stream).load(), head, self._folder)
+                _check(Records(stream).load(), head, self._folder)
                 while True:
                     kept = stream.tell()
-                    unit, outcome = _Records(stream).load(), stream.tell()
-                    _Records(stream).load()
+                    unit, outcome = Records(stream).load(), stream.tell()
+                    Records(stream).load()
                     if unit in places:
                         self.done[places[unit]] = outcome
             except DAMAGES:
@@ -73,12 +67,13 @@ class Journal:
         """What came of a unit that is done."""
         with self._path.open("rb") as stream:
             stream.seek(self.done[place])
-            return _Records(stream).load()
+            return Records(stream).load()
 
     def add(self, place: int, outcome: Outcome) -> None:
         """Raises CommandError where it does not fit; what is there stays."""
         with writing(self._folder):
             self._file.add(pickle.dumps(digest(self._work[place])) + pickle.dumps(outcome))
+        portions_of(self._work[place], self._folder).unlink(missing_ok=True)
 
     def close(self) -> None:
         """What is there stays, for a run that goes on with it."""
@@ -88,16 +83,12 @@ class Journal:
         """The run is finished."""
         self._file.close()
         self._path.unlink()
+        shutil.rmtree(self._folder / PATHS, ignore_errors=True)
 
 
-class _Records(pickle.Unpickler):
-    """Makes records, and what records hold, of a pickle, and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        record = RECORDS.get((module, name))
-        if record is None:
-            raise pickle.UnpicklingError(f"{module}.{name} is no record")
-        return record
+def portions_of(unit: Unit, folder: Path) -> Path:
+    """Where what has been judged of a unit's paths is kept, in the folder of a run."""
+    return folder / PATHS / digest(unit).hex()[:32]
 
 
 def _finished(folder: Path) -> bool:

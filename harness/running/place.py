@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import Lock, Timer
 
 from ..records.outcome import Outcome
 from ..records.settings import Settings
+from .journal import portions_of
 from .memory import Memory
 from .offered import shipped
+from .pieces import Portions
 from .unit import Unit, outcome
 from .workers import Announcing, Apart, Beside, Host
 
@@ -52,11 +56,22 @@ def do(unit: Unit, settings: Settings, asks: Callable[[str], None] = lambda engi
         place = _places[0]
         place.clock.cancel()
         try:
-            result = outcome(unit, settings.engines, Announcing(place.host, asks))
+            with _kept(unit, settings) as kept:
+                result = outcome(unit, settings.engines, Announcing(place.host, asks), kept)
             place.memory.give_back(place.engines)
         finally:
             place.rest()
     return result
+
+
+@contextmanager
+def _kept(unit: Unit, settings: Settings) -> Generator[Portions | None, None, None]:
+    """What is kept of the unit's paths in the folder of the run; workers of a cluster may not see that."""
+    if not settings.out or settings.cluster:
+        yield None
+        return
+    with closing(Portions(portions_of(unit, Path(settings.out)))) as kept:
+        yield kept
 
 
 def let_go() -> None:

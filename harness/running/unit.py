@@ -20,6 +20,7 @@ from ..judging.judge import conventions, judged
 from ..judging.second_order import Question, judge_along, numbers
 from ..judging.subject import Subject
 from ..paths.horizon import Places, places
+from ..paths.kept import Kept
 from ..paths.parting import partings
 from ..paths.planes import plane
 from ..paths.summary import summary
@@ -50,8 +51,9 @@ class Unit:
     expectations: bool
 
 
-def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
-    """Ask every engine, judge every answer. What goes wrong becomes a row; nothing but an interrupt is raised."""
+def outcome(unit: Unit, engines: Sequence[str], host: Host, kept: Kept | None = None) -> Outcome:
+    """Ask every engine, judge every answer; what is `kept` of its paths is not judged again. What goes wrong becomes a
+    row; nothing but an interrupt is raised."""
     start, case = perf_counter(), unit.case
     blank = Row(case=case.name, point=unit.point, dtype=unit.dtype, engine="truth")
     empty = Outcome(case=case.name, point=unit.point, dtype=unit.dtype, rows=())
@@ -70,7 +72,7 @@ def outcome(unit: Unit, engines: Sequence[str], host: Host) -> Outcome:
     walked = _Walked([], [], [])
     update = case.walk(unit.dtype)
     if update is not None and not doubt:
-        walked = _walked(subject, update, first.answers, host, blank, drawn=unit.expectations)
+        walked = _walked(subject, update, first.answers, host, blank, kept, drawn=unit.expectations)
     versions = {engine: reply.version for engine, reply in first.answers.items()} | beyond.versions
     return replace(
         empty,
@@ -134,16 +136,23 @@ class _Walked:
 
 
 def _walked(
-    subject: Subject, update: Update, answers: Mapping[str, Answer], host: Host, blank: Row, *, drawn: bool
+    subject: Subject,
+    update: Update,
+    answers: Mapping[str, Answer],
+    host: Host,
+    blank: Row,
+    kept: Kept | None,
+    *,
+    drawn: bool,
 ) -> _Walked:
     """`drawn`: with what a picture of the plane is made from."""
     paths = {
-        engine: _path(host, engine, subject, update, reply.knowledge)
+        engine: _path(host, engine, subject, update, reply.knowledge, kept)
         for engine, reply in answers.items()
         if reply.evaluation.status == "ok"
     }
-    output = subject.graph.output.name
-    summaries = [replace(summary(path.rows, update, output), note=path.note) for path in paths.values()]
+    output, state = subject.graph.output.name, update.reaches_output(subject.graph)
+    summaries = [replace(summary(path.rows, update, output, state=state), note=path.note) for path in paths.values()]
 
     def swap(engine: str, steps: int) -> Places | None:
         try:
@@ -210,9 +219,9 @@ def _asked(host: Host, engine: str, question: Callable[..., A], *about: Any) -> 
         return Answer(Evaluation("timed out" if stopped.timed_out else "failed", str(stopped)))
 
 
-def _path(host: Host, engine: str, subject: Subject, update: Update, knowledge: Knowledge) -> Path:
+def _path(host: Host, engine: str, subject: Subject, update: Update, knowledge: Knowledge, kept: Kept | None) -> Path:
     try:
-        return judged_path(replace(subject), engine, _steps(host, engine, subject, update), update, knowledge)
+        return judged_path(replace(subject), engine, _steps(host, engine, subject, update), update, knowledge, kept)
     except Exception as error:  # noqa: BLE001 see _judged
         cause = f"the judge itself failed, not the engine: {one_line(error)}"
     row = TrajectoryRow(

@@ -309,6 +309,8 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
     yield f"with {common}"
     for name, own in update.groups.items():
         yield f"but for {name} with {', '.join(f'{key} = {text}' for key, text in own.items())}"
+    for name, node in update.carry.items():
+        yield f"{name} is at each step what {node} was at the one before"
     for done in range(1, update.steps + 1):
         gradients = {name: numbers.of(numbers.derived.adjoints[name], at) for name in parameters}
         gradients = {name: np.broadcast_to(g, parameters[name].shape) for name, g in gradients.items()}
@@ -323,7 +325,8 @@ def _steps(numbers: _Numbers, update: Update) -> Iterator[str]:
                     yield f"{name} <- {_chain(symbols, values, shown(x))}"
                 else:
                     yield f"step 1: {name} = {shown(x)}, from {before} with {numbers.d(name)} = {g}"
-        at, last = numbers.run({**numbers.inputs, **moved, **update.read(done)}), dict(moved)
+        last = {**moved, **update.carried(at)}
+        at = numbers.run({**numbers.inputs, **last, **update.read(done)})
         outputs.append(_contracted(numbers, at))
         if not np.isfinite(outputs[-1]):
             break

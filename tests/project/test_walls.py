@@ -103,10 +103,11 @@ FILES = {
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| exchanges omissions orders relations steps tables windows | gradients operands outputs proofs | calls | search "
     "| align | compare",
-    "paths": "arithmetic horizon summary | gaps inner move | reckoning stacked | settled | moves "
+    "paths": "arithmetic horizon kept summary | gaps inner move | reckoning stacked | settled | moves "
     "| dialects ends settings | trajectory | planes swapped | parting",
-    "running": "files folder interrupts ledger offered selection spread | listeners loading | answers | inside memory "
-    "| workers | called coverage | unit | journal place schedule | cluster | pools | run | session | gathered",
+    "running": "files folder interrupts ledger offered pieces selection spread | listeners loading | answers "
+    "| inside memory | workers | called coverage | unit | journal schedule | place | cluster | pools | run | session "
+    "| gathered",
     "dialects": "known probing slips | sides | following settled | identify | checking likeness | check remedies "
     "| dialect | wording | command pairs",
     "own": "new_case case_file drawn elsewhere frameworks shown tables | checked ran | check compared | take trace "

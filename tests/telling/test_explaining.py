@@ -116,6 +116,18 @@ def test_arrays_kinks_and_composites_are_explained_too(path: Path) -> None:
     assert f"# {case.name}\n" in in_markdown(case)
 
 
+def test_a_path_carries_what_its_case_says(tmp_path: Path) -> None:
+    """w - target is halved by each step: a quarter of it by that of w, another by that of the target."""
+    (tmp_path / "case.yaml").write_text(
+        "name: chased\ninputs: {w: 1, target: {values: 3, constant: true}}\n"
+        "graph:\n  loss: square(w - target)\n  moved: target + 0.25 * (w - target)\noutput: loss\n"
+        "update: {rule: descent, step_size: 0.125, steps: 3}\ncarry: {target: moved}\n"
+    )
+    lines = explained(load(tmp_path / "case.yaml"))[-1].lines
+    assert "loss: 4, 1, 0.25, 0.0625; it falls" in lines
+    assert "target is at each step what moved was at the one before" in lines
+
+
 def test_one_node_alone() -> None:
     printed = text("explain nested-nodes --node d")
     assert "df/dd = df/df * df/dd = 1 * (-2) = -2" in printed
