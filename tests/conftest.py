@@ -16,7 +16,7 @@ from gradaccord.harness.reading.case import Case, CaseErrors, load
 
 pytest_plugins = ["pytester"]
 
-LONG = ("digits", "five-thousand-steps")
+LONG = ("digits", "five-thousand-steps", "nadam-plain")
 ENGINES = Path(__file__).parent / "engines_for_tests"
 
 PRODUCT = """\

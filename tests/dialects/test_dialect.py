@@ -98,7 +98,7 @@ def test_markdown_is_a_page() -> None:
         (("torch.optim.Adma", "optax.adam"), "Did you mean `torch.optim.Adam`?"),
         (("torch.optim.Adam(epsilon=1)", "optax.adam"), "takes no `epsilon`"),
         (("torch.optim.Adam", "optax.adam", "--set", "betta=1"), "neither has `betta`"),
-        (("torch.optim.Adam",), "Expected two optimisers"),
+        (("torch.optim.Adam",), "expected two"),
         (("adam(eps_place=nowhere)", "optax.adam"), "eps_place: nowhere"),
         (("nothing.py:make", "optax.adam"), "no file nothing.py"),
         (("optax.adam",) * 2 + ("--json", "--quiet"), "exclude each other"),

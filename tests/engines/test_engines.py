@@ -130,7 +130,7 @@ def compiled_whole(engine: str, op: str) -> Any:
 def test_every_link_of_an_operation_is_sound(engine: str, op: str) -> None:
     found: list[str] = []
     for seed, example in enumerate(SHARE[engine](EXAMPLES[op])):
-        for dtype in ("float64", "float32") if engine == "torch" else ("float64",):
+        for dtype in ("float64", "float32") if engine == "torch" and op in COMPILED else ("float64",):
             if engine == "torch" and ("::-" in example.text or ":-1" in example.text):
                 with pytest.raises(Unsupported, match="negative step"):
                     load(engine).prepare(example.graph, dtype)

@@ -119,7 +119,10 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+LONG = ("kernel of groups", "determinant", "two keys", "three dimensions")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in FUNCTIONS])
 def test_a_function_is_heard_with_the_bits_of_its_plain_run_and_sound_links(name: str) -> None:
     function, inputs = FUNCTIONS[name]
     heard = hear(function, *inputs)

@@ -93,7 +93,7 @@ LARGE: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TORCH)
 def test_torchs_own_pass(name: str, dtype: str) -> None:
     function, make = TORCH[name]

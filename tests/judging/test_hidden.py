@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -237,7 +238,7 @@ def test_what_has_fallen_to_0_is_found_on_a_path_as_anywhere(name: str) -> None:
 
 
 # Each with the numbers whose squares fall to 0 inside, and its true value.
-FALLEN = {
+SQUARED: Mapping[str, Callable[[float], tuple[Array, float]]] = {
     "norm(x)": lambda small: (np.array([3, 4]) * small, 5 * small),
     "std(x)": lambda small: (np.array([1, 3]) * small, small),
     "norm(x) + 0 * sum(x)": lambda small: (np.array([3, 4]) * small, 5 * small),
@@ -245,10 +246,10 @@ FALLEN = {
 
 
 @pytest.mark.parametrize("dtype, small", [("float64", 1e-200), ("float32", 1e-30), ("bfloat16", 1e-30)])
-@pytest.mark.parametrize("text", FALLEN)
+@pytest.mark.parametrize("text", SQUARED)
 @pytest.mark.parametrize("lie", [0.0, 3.0, -1.0])
 def test_what_falls_to_0_within_a_step_explains_no_garbage(text: str, dtype: str, small: float, lie: float) -> None:
-    x, true = FALLEN[text](small)
+    x, true = SQUARED[text](small)
     about = subject(text, dtype, x=x)
     sound, output = evaluated(about), about.graph.output.name
     value = np.asarray(lie * true).astype(sound.values[output].dtype)

@@ -42,7 +42,7 @@ def test_a_fault_shows_however_far_out(text: str, dtype: str, fault: float, x: f
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("engine", ["backprop", "torch", "jax"])
 def test_sound_slopes_pass_wherever_they_are(text: str, dtype: str, engine: str) -> None:
     frameworks = {"torch": "pytorch.engine", "jax": "jax.engine"}

@@ -78,7 +78,7 @@ WRONG: Sequence[tuple[Sequence[str], str]] = [
     (["check", "own_model.py:good", "--inputs", "own_model.py:nothing"], "has no `nothing`"),
     (["check", "own_model.py:good", "--dtype", "float3"], "unknown dtype `float3`"),
     (["check", "own_model.py:good", "--wanted", "q"], "q"),
-    (["check", "own_model.py:good", "--intended", "Twice"], "expected `Rule=text"),
+    (["check", "own_model.py:good", "--intended", "Twice"], "expected a rule and the formula"),
     (["check", "own_model.py:Needs"], "takes arguments"),
     (["check", "own_model.py:by_name"], "`by_name()` does not take these inputs: too many positional arguments"),
     (["check", "own_model.py:broken"], "return x @ torch.ones(9)"),
