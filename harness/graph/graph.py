@@ -96,11 +96,7 @@ class Graph:
     @cached_property
     def needed(self) -> frozenset[str]:
         """Names of the output and of all that it is made of."""
-        needed = {self.output.name}
-        for node in reversed(self.nodes):
-            if node.name in needed:
-                needed.update(arg for arg in node.args if isinstance(arg, str))
-        return frozenset(needed)
+        return self._needed_for([self.output.name])
 
     @cached_property
     def active(self) -> frozenset[str]:
@@ -147,9 +143,13 @@ class Graph:
     def pruned(self, outputs: Iterable[str]) -> Graph:
         """This graph with only what `outputs` need; every input stays."""
         outputs = tuple(outputs)
+        needed = self._needed_for(outputs)
+        kept = tuple(node for node in self.nodes if node.op == "input" or node.name in needed)
+        return replace(self, nodes=kept, outputs=outputs)
+
+    def _needed_for(self, outputs: Iterable[str]) -> frozenset[str]:
         needed = set(outputs)
         for node in reversed(self.nodes):
             if node.name in needed:
                 needed.update(arg for arg in node.args if isinstance(arg, str))
-        kept = tuple(node for node in self.nodes if node.op == "input" or node.name in needed)
-        return replace(self, nodes=kept, outputs=outputs)
+        return frozenset(needed)

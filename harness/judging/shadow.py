@@ -13,6 +13,7 @@ import numpy as np
 
 from ..graph.node import Use
 from ..records.evaluation import Array
+from ..records.formats import Format
 from ..records.rows import Row
 from ..records.verdicts import FINDINGS, Verdict
 from ..truth.residuals import Numerals, Residual
@@ -52,23 +53,27 @@ def unexplained(chain: Chain, asked: Asked, engine: Array) -> Array:
 def _explained(chain: Chain, key: Key, link: Link, apart: Array) -> Array:
     """How far a link is off, but for what its usual formula loses by leaving the range inside: the root of squares that
     are 0 is no more explained than where each is a step of its own."""
-    if link.verdict != "lossy" or key[0] == "adjoint":
+    quantity, where = key
+    if link.verdict != "lossy" or quantity == "adjoint":
         return apart
+    name = chain.subject.graph.argument(where) if isinstance(where, Use) else where
     with np.errstate(all="ignore"):
-        return np.where(_without_underflow(chain, key[1]).score <= 1, apart, 0.0)
+        strict = residual_of(chain, where, chain.subject.form_of(name).without_underflow)
+        return np.where(strict.score <= 1, apart, 0.0)
 
 
-def _without_underflow(chain: Chain, link: str | Use) -> Residual:
-    """The residual of a value or a term, where no step inside loses anything by underflow."""
+def residual_of(chain: Chain, link: str | Use, form: Format) -> Residual:
+    """The residual of the value of a node, or of the term of a use, on the engine's own numbers, where `form` is what
+    its steps may lose."""
     subject, graph = chain.subject, chain.subject.graph
     node = graph[link.consumer if isinstance(link, Use) else link]
     operands, y = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)], chain.numerals[node.name]
     if not isinstance(link, Use):
-        return subject.steps[node.name].value(operands, y, subject.form_of(node.name).without_underflow)
+        return subject.steps[node.name].value(operands, y, form)
     shown, uses = chain.evaluation, graph.uses_in[node.name]
     g = Numerals((shown.adjoints or {})[node.name], subject.form_of(node.name))
     read = chain.term_residuals(node, operands, y, g, [(shown.terms or {})[use] for use in uses])
-    return read(subject.form_of(graph.argument(link)).without_underflow)[uses.index(link)]
+    return read(form)[uses.index(link)]
 
 
 def _of_results(chain: Chain, asked: Asked, apart: Mapping[Key, Array]) -> dict[Key, Array]:

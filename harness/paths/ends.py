@@ -13,6 +13,7 @@ import numpy as np
 from ..judging.chain import Chain
 from ..judging.judge import judged_gradients, judged_value, told_by_links, value_told_by_links
 from ..judging.range import between
+from ..judging.shadow import residual_of
 from ..records.evaluation import Array
 from ..records.rows import Index, Row, TrajectoryRow
 from ..records.verdicts import FINDINGS, SEVERITY
@@ -151,10 +152,8 @@ def _by_truth(engine: Array, truth: Number, index: Index) -> Measured:
 
 def _by_own_link(chain: Chain, name: str, index: Index) -> Measured:
     """A component of a value against its step in exact arithmetic, on the engine's own numbers."""
-    graph, numerals = chain.subject.graph, chain.numerals
-    operands = [numerals[arg] for arg in graph[name].args if isinstance(arg, str)]
     with working():
-        found = chain.subject.steps[name].value(operands, numerals[name], chain.subject.form_of(name))
+        found = residual_of(chain, name, chain.subject.form_of(name))
     value, exact = float(found.engine[index]), float(found.exact[index])
     return Measured(value, exact, float(np.copysign(found.off[index], value - exact)))
 

@@ -149,14 +149,8 @@ KEYS = {
     "accept": Key(list_of(ACCEPTANCE, "a list of mappings", whole=False), "the ledger of known disagreements"),
 }
 CASE = record(KEYS, "a mapping with `name`, `inputs` and `graph`")
-DATA_ALONE = (
-    "define",
-    "native",
-    "update",
-    "data",
-    "carry",
-    "derivatives",
-)  # what a case whose computation is code has not
+# What a case whose computation is code has not.
+DATA_ALONE = ("define", "native", "update", "data", "carry", "derivatives")
 
 
 def schema() -> dict[str, Any]:

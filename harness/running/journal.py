@@ -71,9 +71,10 @@ class Journal:
 
     def add(self, place: int, outcome: Outcome) -> None:
         """Raises CommandError where it does not fit; what is there stays."""
+        unit = digest(self._work[place])
         with writing(self._folder):
-            self._file.add(pickle.dumps(digest(self._work[place])) + pickle.dumps(outcome))
-        portions_of(self._work[place], self._folder).unlink(missing_ok=True)
+            self._file.add(pickle.dumps(unit) + pickle.dumps(outcome))
+        portions_of(unit, self._folder).unlink(missing_ok=True)
 
     def close(self) -> None:
         """What is there stays, for a run that goes on with it."""
@@ -86,9 +87,9 @@ class Journal:
         shutil.rmtree(self._folder / PATHS, ignore_errors=True)
 
 
-def portions_of(unit: Unit, folder: Path) -> Path:
+def portions_of(unit: Digest, folder: Path) -> Path:
     """Where what has been judged of a unit's paths is kept, in the folder of a run."""
-    return folder / PATHS / digest(unit).hex()[:32]
+    return folder / PATHS / unit.hex()[:32]
 
 
 def _finished(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from threading import Lock, Timer
 
 from ..records.outcome import Outcome
 from ..records.settings import Settings
-from .journal import portions_of
+from .journal import digest, portions_of
 from .memory import Memory
 from .offered import shipped
 from .pieces import Portions
@@ -66,11 +66,12 @@ def do(unit: Unit, settings: Settings, asks: Callable[[str], None] = lambda engi
 
 @contextmanager
 def _kept(unit: Unit, settings: Settings) -> Generator[Portions | None, None, None]:
-    """What is kept of the unit's paths in the folder of the run; workers of a cluster may not see that."""
-    if not settings.out or settings.cluster:
+    """What is kept of the unit's paths, if it has any, in the folder of the run; workers of a cluster may not see
+    that."""
+    if unit.case.update is None or not settings.out or settings.cluster:
         yield None
         return
-    with closing(Portions(portions_of(unit, Path(settings.out)))) as kept:
+    with closing(Portions(portions_of(digest(unit), Path(settings.out)))) as kept:
         yield kept
 
 

@@ -8,7 +8,7 @@ neither engines nor verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache, partial, reduce
 from math import prod
@@ -384,10 +384,12 @@ def step(
     return Step(op, params, operands, definitions)
 
 
-def step_of(graph: Graph, node: Node) -> Step:
-    """The step of a node. Nodes of one operation with operands of the same shapes share theirs."""
+def step_of(graph: Graph, node: Node, active: Container[str] | None = None) -> Step:
+    """The step of a node, with terms of the operands that are `active`; of those of the graph unless given. Nodes of
+    one operation with operands of the same shapes share theirs."""
+    active = graph.active if active is None else active
     operands = tuple(
-        arg if isinstance(arg, Constant) else OperandType(graph[arg].shape, graph[arg].kind, arg in graph.active)
+        arg if isinstance(arg, Constant) else OperandType(graph[arg].shape, graph[arg].kind, arg in active)
         for arg in node.args
     )
     return step(node.op, node.params, operands, graph.definitions_of(node))

@@ -27,7 +27,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 def in_floats(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Format) -> Iterator[tuple[Key, Floats]]:
     """What one sound step may lose at each link, at the true numbers."""
-    values = {name: number.high.astype(_type(graph[name])) for name, number in truth.values.items()}
+    values = {name: number.high.astype(plain_type(graph[name])) for name, number in truth.values.items()}
     adjoints = {name: number.high for name, number in truth.adjoints.items()}
     terms = {use: number.high for use, number in truth.terms.items()}
     batches = Batches(form)
@@ -101,7 +101,7 @@ def in_balls(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Fo
     def numerals(number: Number, kind: Any = np.float64) -> _True:
         return _True(number.balls, number.high.astype(kind), form)
 
-    values = {name: numerals(number, _type(graph[name])) for name, number in truth.values.items()}
+    values = {name: numerals(number, plain_type(graph[name])) for name, number in truth.values.items()}
     adjoints = {name: numerals(number) for name, number in truth.adjoints.items()}
     for node in graph.operations:
         step, operands = steps[node.name], [values[arg] for arg in node.args if isinstance(arg, str)]
@@ -124,5 +124,6 @@ def _numerals(numbers: list[Array], form: Format) -> Iterator[Numerals]:
     return (Numerals(array, form) for array in numbers)
 
 
-def _type(node: Node) -> Any:
+def plain_type(node: Node) -> Any:
+    """What NumPy keeps the numbers of a node as."""
     return {"float": np.float64, "int": np.int64, "bool": np.bool_}[node.kind]

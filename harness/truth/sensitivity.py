@@ -207,16 +207,14 @@ class Sensitivity:
     @cached_property
     def _point(self) -> Point:
         """The true numbers in float64, and in the kinds of others."""
-        values = {name: number.high.astype(_type(self.graph[name]))[()] for name, number in self.truth.values.items()}
+        values = {n: x.high.astype(radii.plain_type(self.graph[n]))[()] for n, x in self.truth.values.items()}
         return Point(values, {name: number.high[()] for name, number in self.truth.adjoints.items()})
 
     @cached_property
     def _ball_point(self) -> Point:
-        values = {
-            name: middle(number.balls) if kind is np.float64 else number.high.astype(kind)
-            for name, number in self.truth.values.items()
-            if (kind := _type(self.graph[name]))
-        }
+        values = {name: middle(number.balls) for name, number in self.truth.values.items()}
+        others = [node.name for node in self.graph.nodes if node.kind != "float"]
+        values |= {name: np.asarray(self._point.values[name]) for name in others}
         return Point(values, {name: middle(number.balls) for name, number in self.truth.adjoints.items()})
 
     @cached_property
@@ -235,10 +233,6 @@ class Sensitivity:
     @cached_property
     def _ball_radii_of(self) -> dict[Format, Mapping[Key, Any]]:
         return {}
-
-
-def _type(node: Node) -> Any:
-    return {"float": np.float64, "int": np.int64, "bool": np.bool_}[node.kind]
 
 
 def _reach(slope: Any, radius: Floats) -> float:

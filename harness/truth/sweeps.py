@@ -23,10 +23,9 @@ from ..graph.directional import contracted, reopened
 from ..graph.emit import Namespace, emit
 from ..graph.gradient import Gradient, gradient
 from ..graph.graph import Graph
-from ..graph.node import Arg, Constant, Node, Params, Use
-from ..graph.operations.operation import Operation
+from ..graph.node import Arg, Node, Use
 from .arrays import ZERO
-from .links import OperandType, step
+from .links import Step, step_of
 from .numbers import balls
 
 Key: TypeAlias = "tuple[str, str | Use]"
@@ -116,16 +115,10 @@ class _Swept:
         self.name = node.name
         self.args = [str(arg) for arg in node.args]
         self._reads = [arg for arg in node.args if isinstance(arg, str)]
-        kinds = [None if isinstance(arg, Constant) else graph[arg].kind for arg in node.args]
-        self.floats = [(k, self.args[k]) for k, kind in enumerate(kinds) if kind == "float"]
+        floats = [arg for arg in self._reads if graph[arg].kind == "float"]
+        self.floats = [(k, arg) for k, arg in enumerate(self.args) if arg in floats]
         self.needed = tuple(k for k, arg in self.floats if arg in moving and graph[arg].op != "input")
-        operands = tuple(
-            arg
-            if isinstance(arg, Constant)
-            else OperandType(graph[arg].shape, graph[arg].kind, graph[arg].kind == "float")
-            for arg in node.args
-        )
-        self.part = _part(node.op, node.params, operands, graph.definitions_of(node))
+        self.part = _part(step_of(graph, node, floats))
 
     def read(self, values: Mapping[str, Any]) -> list[Any]:
         return [values[arg] for arg in self._reads]
@@ -214,10 +207,8 @@ def _moving(graph: Graph) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4096)
-def _part(
-    op: str, params: Params, operands: tuple[OperandType | Constant, ...], definitions: tuple[Operation, ...]
-) -> _Part:
-    return _Part(step(op, params, operands, definitions).graph)
+def _part(step: Step) -> _Part:
+    return _Part(step.graph)
 
 
 @lru_cache(maxsize=16)
