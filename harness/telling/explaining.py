@@ -33,7 +33,6 @@ ENTRIES = 4  # of an array that are shown
 STEPS = 5  # of a path, and the last
 WIDEST = 100  # columns
 WORD = re.compile(r"[A-Za-z_]\w*")
-OPERAND = re.compile(r"(?<=[(,])( ?)\((-[^()]+)\)(?=[,)])")  # a negative number, which needs no brackets in a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +134,8 @@ class _Numbers:
         return _constant(arg) if isinstance(arg, Constant) else (self.at if at is None else at)[arg]
 
     def number(self, arg: Arg) -> str:
-        """An operand as its number, in brackets where it is negative."""
-        return _bracketed(arg.text if isinstance(arg, Constant) else shown(self.at[arg]))
+        """An operand as its number."""
+        return arg.text if isinstance(arg, Constant) else shown(self.at[arg])
 
     def operands(self, step: _Step) -> Inputs:
         return {own: self.at[name] for own, name in step.operands.items()}
@@ -179,7 +178,7 @@ def _forward(numbers: _Numbers, nodes: Sequence[Node]) -> Iterator[str]:
             yield f"{node.name} = {value}"
         else:
             step = _Step(numbers.graph, node)
-            with_numbers = OPERAND.sub(r"\1\2", step.text(numbers.number)) if numbers.scalar else ""
+            with_numbers = step.text(numbers.number) if numbers.scalar else ""
             yield _chain(node.name, step.text(_plain), with_numbers, value)
 
 

@@ -10,6 +10,7 @@ from ..node import Arg, Constant, Node, Param
 
 PRECEDENCE = {"<": 1, "<=": 1, ">": 1, ">=": 1, "==": 1, "!=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "@": 3, "**": 5}
 COMPARISON, SIGN, POWER, ATOM = 1, 4, 5, 6
+NUMBER = 0  # a negative one in place of a name, which has no brackets in a call alone
 
 
 def text_of(graph: Graph, names: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -61,7 +62,8 @@ def _expression(
         if isinstance(arg, Constant):
             text, precedence = arg.text, SIGN if arg.text.startswith("-") else ATOM
         else:
-            text, precedence = inner.get(arg, (names[arg], ATOM))
+            name = names[arg]
+            text, precedence = inner.get(arg, (name, NUMBER if name.startswith("-") else ATOM))
         return f"({text})" if precedence < least else text
 
     operation = graph.operation(node)
