@@ -120,6 +120,12 @@ def test_the_page_is_well_formed_and_its_links_lead_somewhere(page: Path) -> Non
     assert set(inside) <= set(found.ids)
 
 
+def test_where_nothing_is_off_no_link_leads_there(tmp_path: Path) -> None:
+    assert CliRunner().invoke(main, ["run", "product", "-e", "backprop", "-q", "--out", str(tmp_path)]).exit_code == 0
+    found = parsed((tmp_path / "report.html").read_text())
+    assert {address.removeprefix("#") for address in found.addresses if address.startswith("#")} <= set(found.ids)
+
+
 def test_it_needs_no_network(page: Path) -> None:
     text = page.read_text()
     assert all(address.startswith(("#", "data:")) for address in parsed(text).addresses)
