@@ -161,6 +161,11 @@ POINTS: tuple[Point, ...] = (
     Point("logaddexp(acosh(1 - a), relu(a - x))", -1 / (1 + np.exp(-2)), -2, {"a": 0.0}, value=np.log1p(np.exp(2))),
     Point("log(cosh(x))", -1, -65536, dtypes=("float32", "bfloat16"), value=65536 - np.log(2)),
     Point("expm1(logaddexp(3 * x, 1 - x))", lambda x: -np.exp(1 - x), -40, dtypes=("float32", "bfloat16")),
+    # far out, where a rounding of x is no small number
+    Point("silu(x)", 1, 2.0**60, dtypes=("float64", "float32", "bfloat16"), value=2.0**60, product=0),
+    Point("mish(x)", 1, 2.0**60, dtypes=("float64", "float32", "bfloat16"), value=2.0**60, product=0),
+    Point("x * tanh(x)", 1, 1024, dtypes=("bfloat16", "float16"), value=1024, product=0),
+    Point("sum(silu(x))", [1, 0], [50, -50], dtypes=("bfloat16", "float16")),
     # a loose formula, sums that cancel
     Point("(x + 1e20) - 1e20", 1, 1, product=0),
     Point("sum(x * w)", [1e20, 1, -1e20], [1, 1, 1], {"w": [1e20, 1, -1e20]}, SINGLES),

@@ -13,8 +13,8 @@ from ..graph.node import Params
 from ..graph.operations.operation import Operation
 from ..graph.shapes import axes_of
 from ..records.formats import Format
+from .next_to_one import EITHER_WAY
 from .residuals import Numbers, Numerals, Residual, residual
-from .rounding import EITHER_WAY
 
 
 def adjoint(engine: Numerals, terms: Sequence[Numbers], form: Format) -> Residual:

@@ -60,12 +60,16 @@ class Interval:
         return Interval(self.middle, self.radius + units * form.step * self.size + form.smallest) if units else self
 
 
-def widened(x: NDArray[Any], form: Format, units: float = 1) -> Any:
-    """x (1 ± u); integers and conditions as they are. Raises UnsettledError where a number is not finite."""
+def widened(x: NDArray[Any], form: Format, units: float = 1, off: Floats | None = None) -> Any:
+    """x (1 ± u); integers and conditions as they are. Raises UnsettledError where a number is not finite.
+
+    `off`: no further than that, where it is a number.
+    """
     if x.dtype.kind in "bi":
         return x
     middle = of_floats(x)
-    return Interval(middle, units * form.unit * np.abs(middle.high))
+    radius = units * form.unit * np.abs(middle.high)
+    return Interval(middle, radius if off is None else np.where(np.isnan(off), radius, off))
 
 
 def exactly(x: NDArray[Any]) -> Any:

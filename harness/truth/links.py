@@ -29,13 +29,14 @@ from ..records.formats import Format
 from .choice import NO_NUMBER, Ties
 from .germs import mover
 from .intervals import exactly, known, on, rounded_pairs, settled, suit, widened
+from .next_to_one import EITHER_WAY, as_read
 from .numbers import balls, to_balls
 from .pairs import UnsettledError, pairs
 from .poles import jumps, limits
 from .precision import once, refined
 from .products import in_floats, suits, term_estimates, value_estimate
 from .residuals import Numerals, Residual, at_kink, beyond_doubt, is_finite, plain, residual, union
-from .rounding import EITHER_WAY, entered, floats, log_of_sum_read, radii, rounded, underflow, unless_infinite
+from .rounding import entered, floats, log_of_sum_read, radii, rounded, underflow, unless_infinite
 from .together import LENGTH
 
 
@@ -214,7 +215,9 @@ class Step:
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, ties: Ties = "hull"
     ) -> list[Any]:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
-        results = [y.widened_by(form, max(self.operation.cost, 1))] if self.operation.primitive else []
+        results = (
+            [y.widened_by(form, *as_read(self.operation, operands[0].array, form))] if self.operation.primitive else []
+        )
         terms = self.term_program(form, ties)(
             *(operand.in_form(form) for operand in operands), *results, g.in_form(form)
         )
@@ -320,7 +323,11 @@ class Step:
         if not (suit([*operands, y, g], form) and self.terms_in_intervals):
             return None
         try:
-            read = [widened(y.array, form, max(self.operation.cost, 1))] if self.operation.primitive else []
+            read = (
+                [widened(y.array, form, *as_read(self.operation, operands[0].array, form))]
+                if self.operation.primitive
+                else []
+            )
             seen = [widened(x.array, form) for x in operands]
             terms = self.term_intervals(form)(*seen, *read, widened(g.array, form))
             found = [term.widened(2, form) for term in terms]

@@ -14,6 +14,7 @@ from ..records.formats import Format
 from .adjoints import adjoint
 from .batches import Batches
 from .links import Step
+from .next_to_one import closer
 from .numbers import INFINITY
 from .precision import working
 from .reference import Number, Reference
@@ -89,10 +90,11 @@ class _True(Numerals):
         self.__dict__["exact"] = middle(balls) if numbers.dtype.kind not in "bi" else numbers
         self._read_exactly = form.smallest == 0
 
-    def widened_by(self, form: Format, cost: float = 1) -> Any:
+    def widened_by(self, form: Format, cost: float = 1, off: Floats | None = None) -> Any:
         if self.array.dtype.kind in "bi" or self._read_exactly:
             return self.exact
-        return unless_infinite(entered(self.exact, form, cost), self.exact)
+        widened = entered(self.exact, form, cost)
+        return unless_infinite(widened if off is None else closer(self.exact, widened, off), self.exact)
 
 
 def in_balls(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: Format) -> Iterator[tuple[Key, Any]]:

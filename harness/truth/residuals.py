@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records.formats import Format
+from .next_to_one import closer
 from .numbers import to_balls
 from .products import Estimate
 from .rounding import entered, floats, radii
 
 Numbers: TypeAlias = NDArray[Any]
+Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,13 @@ class Numerals:
     def widened(self) -> Any:
         return self.widened_by(self.form)
 
-    def widened_by(self, form: Format, cost: float = 1) -> Any:
+    def widened_by(self, form: Format, cost: float = 1, off: Floats | None = None) -> Any:
+        """`off`: no further than that, where it is a number."""
         if self.array.dtype.kind in "bi":
             return self.array
         widened = np.asarray(entered(self.exact, form, cost), dtype=object)
+        if off is not None:
+            widened = closer(self.exact, widened, off)
         if not np.isfinite(self.array).all():
             widened = np.where(np.isfinite(self.array), widened, self.exact)
         return widened

@@ -22,11 +22,11 @@ from ..graph.node import Constant
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
 from ..records.formats import Format
+from . import next_to_one
+from .next_to_one import EITHER_WAY
 
 Balls = Any  # an object array of arb, or one arb
 Floats: TypeAlias = NDArray[np.float64]
-
-EITHER_WAY = arb(0, 1)
 
 
 def middle(ball: Balls) -> Balls:
@@ -64,29 +64,17 @@ def _rounding(
 def _widened(name: str, function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """Every result times (1 ± c u), by the operation's own c."""
     factor, noise = arb(1, OPERATIONS[name].cost * form.step), underflow(form)
-    next_to_one = _next_to_one(name, form)
+    radius = next_to_one.radius(name, form)
 
     def widened(*operands: Balls, **params: Any) -> Balls:
         result = function(*operands, **params)
         wide = unless_infinite(result * factor + noise(result), result)
-        return wide if next_to_one is None else next_to_one(operands[0], result, wide)
+        if radius is None:
+            return wide
+        off = radius(operands[0])
+        return next_to_one.closer(next_to_one.snapped(result, off), wide, off)
 
     return widened
-
-
-def _next_to_one(name: str, form: Format) -> Callable[[Balls, Balls, Balls], Balls] | None:
-    """Where 1 is by far the nearest number to tanh or sigmoid all engines give it, and 1 - y has no error to blow up;
-    the square of 1 is exact, and so is that of what is left there of y. From x, y and y as rounded elsewhere."""
-
-    def saturated(x: arb, y: arb, rounded: arb) -> arb:
-        gap = 1 - abs(y)
-        return y + gap * 2 * EITHER_WAY if gap < form.unit / 16 else rounded
-
-    def squared(x: arb, y: arb, rounded: arb) -> arb:
-        return y if abs(1 - abs(x)) < form.unit / 4 else rounded
-
-    of_element = {"tanh": saturated, "sigmoid": saturated, "square": squared}.get(name)
-    return None if of_element is None else np.frompyfunc(of_element, 3, 1)
 
 
 def _larger(function: Callable[..., Balls]) -> Callable[..., Balls]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from math import inf
 from typing import Any, Literal, TypeAlias
 
+import flint
 import numpy as np
 from flint import arb
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.operations import OPERATIONS
 from ..records.formats import Format
+from . import next_to_one
 from .numbers import balls, to_balls
 from .pairs import Pairs, UnsettledError, worth_pairs
 from .products import COARSE, LEAST, MOST
@@ -180,12 +182,12 @@ class _Signs:
         self._random = np.random.default_rng(seed // 2)
         self._way = -1 if seed % 2 else 1
 
-    def off_by(self, x: Any, units: float, form: Format | None = None) -> Any:
+    def off_by(self, x: Any, units: float | Floats, form: Format | None = None) -> Any:
         kind = np.asarray(x).dtype
         if kind.kind in "bi":  # a condition or an index
             return x
         signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
-        return x * np.asarray(1 + units * self._way * (form or self.form).unit * signs).astype(kind)
+        return x + x * np.asarray(units * self._way * (form or self.form).unit * signs).astype(kind)
 
     def apart(self, x: Any, size: Any, units: float) -> Any:
         """Numbers off by units roundoff of sums of a size."""
@@ -214,8 +216,16 @@ def _shaking(
         return signs.apart(total, sizes, length(*map(np.shape, operands), **params))
 
     def operation(*operands: Any, **params: Any) -> Any:
-        return signs.off_by(function(*operands, **params), OPERATIONS[name].cost + 1)
+        result = function(*operands, **params)
+        units: Any = OPERATIONS[name].cost + 1
+        if radius is not None:  # there y is 1, or nearly
+            off = radius(operands[0])
+            result = next_to_one.snapped(result, off)
+            off = np.where(off < 2.0 ** (32 - flint.ctx.prec), 0.0, off)  # less than balls hold beside 1
+            units = np.where(np.isnan(off), units, off / signs.form.unit)
+        return signs.off_by(result, units)
 
+    radius = next_to_one.radius(name, signs.form)
     if name == "constant":
         return constant
     if OPERATIONS[name].sums is not None:

@@ -172,6 +172,18 @@ def test_the_numbers_of_a_saturated_sigmoid_are_sound_alone_too() -> None:
     assert found(about, x=7.0)
 
 
+@pytest.mark.parametrize("dtype, x", [
+    ("float64", 1e17), ("float64", 1e160), ("float32", 1e6), ("float32", 1e20), ("bfloat16", 50.0), ("float16", 3000.0),
+])  # fmt: skip
+@pytest.mark.parametrize("text", ["silu(x)", "mish(x)", "x * sigmoid(x)", "sum(silu(stack([x, -x])))", "x * tanh(x)"])
+def test_slopes_far_out_where_a_rounding_of_x_is_no_small_number(text: str, dtype: str, x: float) -> None:
+    about = subject(text, dtype, x=x)
+    right = float(about.gradients["x"].high)
+    assert not found(about, x=right)
+    for garbage in (0.0, -right, 3 * right, 7.0):
+        assert found(about, x=garbage)
+
+
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
