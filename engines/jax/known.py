@@ -12,6 +12,7 @@ from ...harness.records.known import Defect, Entry, Formula
 VERSIONS = ">=0.8,<1"
 EXPM1 = "https://github.com/jax-ml/jax/issues/39794"
 ELU = "https://github.com/jax-ml/jax/issues/39795"
+TANH = "https://github.com/jax-ml/jax/issues/40315"
 OVERFLOW = "0 where e^-x overflows, from -11.1 on down"
 OVERFLOWING: tuple[tuple[str, Literal["value", "term"]], ...] = (
     ("sigmoid", "value"),
@@ -97,6 +98,15 @@ KNOWN: tuple[Entry, ...] = (
         within=1,
         of="g * 1.7580993408473766",
         link=ELU,
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="tanh",
+        quantity="plain",
+        reason="its slope is h + h y, h = g (1 - y), added one by one: left of 0 they cancel, what is beside is lost",
+        within=4,
+        of="g * (1 - tanh(x))",
+        link=TANH,
         versions=VERSIONS,
     ),
     Defect(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isnan, nan
 
 import numpy as np
@@ -22,7 +23,7 @@ from .classify import Link, place
 from .estimates import by_estimate
 from .last_word import NEAR, Given, abreast, last_word, nearby
 from .range import birth, in_range, left
-from .shadow import furthest, stands_there, unexplained, unless_lossy
+from .shadow import as_known, furthest, stands_there, unexplained, unless_lossy
 from .subject import Asked, Subject
 from .together import of_gradients
 from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen, with_numbers
@@ -57,7 +58,7 @@ def judged(
 ) -> tuple[list[Row], Mapping[Key, Link]]:
     """The rows, and every link by itself, whatever is upstream of it."""
     blank = blank_row(subject, engine, seconds)
-    if evaluation.status == "undefined" and not no_truth(subject):
+    if evaluation.status == "undefined" and not subject.has_no_truth:
         reason = f"the engine says that it is undefined here, and the truth exists: {evaluation.reason}"
         return [replace(blank, verdict="failed", reason=reason.rstrip(": "), finding=True)], {}
     if evaluation.status != "ok":
@@ -72,15 +73,6 @@ def judged(
     chain = Chain(subject, evaluation, knowledge=knowledge)
     chain.judge()
     return _rows(chain, blank, quantities), chain.links
-
-
-def no_truth(subject: Subject) -> bool:
-    """Whether an engine may say that it is undefined here: the true output, or all of its gradient, does not exist, or
-    the truth is in doubt."""
-    if subject.proof.failed or np.isnan(subject.truth.values[subject.graph.output.name].high).any():
-        return True
-    gradients = [number.high for number in subject.gradients.values() if number.high.size]
-    return bool(gradients) and all(np.isnan(gradient).all() for gradient in gradients)
 
 
 def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
@@ -175,18 +167,16 @@ def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
     for node in subject.graph.nodes if "value" in quantities else ():
         if node.name in evaluation.values and node.name not in chain.values:
             yield _value_alone(blank, chain, node.name)
-    for node in subject.graph.wanted if "gradient" in quantities else ():
-        name = node.name
-        if name not in chain.adjoints:
-            engine, what = evaluation.gradients[name], subject.named("gradient", name)
-            if evaluation.errors is None:
-                row = unseen(blank, subject.asked("gradient", name), engine)
-                if row.verdict == "not finite" and not subject.exists:
-                    row = replace(row, verdict="undefined", finding=False)
-                yield _last_word(row, engine, chain, name, Link("agree", where=what, order=0))
-            else:
-                estimate, shipped = evaluation.errors[name], chain.knowledge.shipped
-                yield by_estimate(blank, subject, name, engine, estimate, shipped=shipped)
+    for name in (node.name for node in subject.graph.wanted if "gradient" in quantities):
+        engine = evaluation.gradients[name]
+        if name in chain.adjoints:
+            continue
+        if evaluation.errors is None:
+            alone = partial(_without_links, blank, chain, name)
+            yield as_known(alone(engine), engine, chain, subject.asked("gradient", name), alone)
+        else:
+            estimate, shipped = evaluation.errors[name], chain.knowledge.shipped
+            yield by_estimate(blank, subject, name, engine, estimate, shipped=shipped)
 
 
 def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
@@ -204,7 +194,17 @@ def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
     elif row.verdict in ("agree", "lossy"):
         row = conditioned(row, asked.what, entry.truth, subject.probes[entry.name], subject.form)
     row = unless_lossy(row, chain, asked, entry.engine, lambda x: _last_word(row, x, chain, entry.name, entry.link))
-    return _blamed(row, chain, entry.name)
+    row = _blamed(row, chain, entry.name)
+    return row if same else as_known(row, entry.engine, chain, asked, partial(_without_links, row, chain, entry.name))
+
+
+def _without_links(blank: Row, chain: Chain, name: str, engine: Array) -> Row:
+    """The row of a gradient by its numbers alone."""
+    subject = chain.subject
+    row = unseen(blank, asked := subject.asked("gradient", name), engine)
+    if row.verdict == "not finite" and not subject.exists:
+        row = replace(row, verdict="undefined", finding=False)
+    return _last_word(row, engine, chain, name, Link("agree", where=asked.what, order=0))
 
 
 def _blamed(row: Row, chain: Chain, name: str) -> Row:

@@ -7,7 +7,7 @@ counts where a stranger claims it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -29,9 +29,12 @@ from ..records.verdicts import FINDINGS
 from ..truth.links import Step, step_of
 from ..truth.precision import is_loose, refined
 from ..truth.residuals import Numerals, Residual
+from ..truth.sensitivity import Sensitivity
+from ..truth.sweeps import Key
 from .classify import Judgement, place, show
 
 Marks = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,24 @@ def _within(defect: Defect, matter: Matter, residual: Residual, form: Format) ->
         finite = np.isfinite(residual.engine.astype(np.float64))
         near = residual.off <= defect.within * form.unit * size
     return near if defect.finite else np.where(finite, near, size > 0)
+
+
+def in_plain(about: Sensitivity, knowledge: Knowledge) -> tuple[Mapping[Key, Floats], str]:
+    """How far terms of a plain program may be off that the one that shows its links does not add up in parts, at the
+    true numbers; and why."""
+    defects = {d.operation: d for d in knowledge.defects if d.quantity == "plain" and knowledge.shipped}
+    graph, truth = about.graph, about.truth
+    apart, reasons = dict[Key, Floats](), dict[str, None]()
+    for node in graph.operations if defects else ():
+        defect = defects.get(node.op)
+        if defect is None or node.name not in truth.adjoints or graph.operation(node) is not OPERATIONS.get(node.op):
+            continue
+        read = [truth.values[arg].high for arg in node.args if isinstance(arg, str)]
+        for use in graph.uses_in[node.name]:
+            size = _size(node.op, node.params, defect.of)(truth.adjoints[node.name].high, truth.terms[use].high, *read)
+            apart["term", use] = np.abs(np.asarray(size[0])) * (defect.within * about.form.unit)
+            reasons[defect.reason] = None
+    return apart, "; ".join(reasons)
 
 
 @lru_cache(maxsize=256)

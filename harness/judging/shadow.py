@@ -7,6 +7,7 @@ link that it names, and no number that is off by more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..truth.residuals import Numerals, Residual
 from ..truth.sweeps import Key
 from .chain import Chain
 from .classify import Link, place
+from .known import in_plain
 from .range import in_range
 from .subject import Asked
 
@@ -47,7 +49,7 @@ def unexplained(chain: Chain, asked: Asked, engine: Array) -> Array:
     apart = {
         key: _explained(chain, key, link, link.apart) for key, link in chain.links.items() if link.apart is not None
     }
-    return _nearer(numbers, asked, {**_of_results(chain, asked, apart), **apart}) if apart else numbers
+    return nearer(numbers, asked, {**_of_results(chain, asked, apart), **apart}) if apart else numbers
 
 
 def _explained(chain: Chain, key: Key, link: Link, apart: Array) -> Array:
@@ -92,8 +94,9 @@ def _of_results(chain: Chain, asked: Asked, apart: Mapping[Key, Array]) -> dict[
     return found
 
 
-def _nearer(numbers: Array, asked: Asked, apart: Mapping[Key, Array]) -> Array:
-    truth, found = asked.truth.high, np.array(numbers)
+def nearer(numbers: Array, asked: Asked, apart: Mapping[Key, Array]) -> Array:
+    """Numbers, each nearer to the truth by as much as what is so far apart at links carries there."""
+    truth, found = asked.truth.high, np.array(numbers, dtype=np.float64)
     with np.errstate(all="ignore"):
         error = np.where(np.isfinite(numbers) & np.isfinite(truth), numbers - truth, 0.0)
         relative = np.abs(error) / np.where(truth == 0, 1.0, np.abs(truth))
@@ -118,6 +121,16 @@ def unless_lossy(row: Row, chain: Chain, asked: Asked, engine: Array, judged: Ca
     if all(link.verdict != "lossy" for link in chain.links.values()):
         return found
     return found if judged(unexplained(chain, asked, engine)).verdict in FINDINGS else row
+
+
+def as_known(row: Row, engine: Array, chain: Chain, asked: Asked, judged: Callable[[Array], Row]) -> Row:
+    """The row of a gradient of which no link is seen: what is known of plain programs of its engine may explain it."""
+    if not row.unexplained:
+        return row
+    apart, reason = in_plain(asked.sensitivity, chain.knowledge)
+    if not apart or judged(nearer(engine, asked, apart)).finding:
+        return row
+    return replace(row, accepted=reason)
 
 
 def furthest(chain: Chain) -> float:

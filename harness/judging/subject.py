@@ -147,6 +147,15 @@ class Subject:
         with working():
             return not contracted(value.balls, self.cotangent).is_nan()
 
+    @property
+    def has_no_truth(self) -> bool:
+        """Whether an engine may say that it is undefined here: the true output, or all of its gradient, does not exist,
+        or the truth is in doubt."""
+        if self.proof.failed or np.isnan(self.truth.values[self.graph.output.name].high).any():
+            return True
+        gradients = [number.high for number in self.gradients.values() if number.high.size]
+        return bool(gradients) and all(np.isnan(gradient).all() for gradient in gradients)
+
     @cached_property
     def approached(self) -> Array:
         """What the components of the output that have no value tend to; NaN for those that have one."""

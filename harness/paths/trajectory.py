@@ -18,7 +18,6 @@ import numpy as np
 
 from ..errors import raised
 from ..judging.chain import Chain, judge_together
-from ..judging.judge import no_truth
 from ..judging.subject import Subject
 from ..records.evaluation import Advance, Array, Evaluate, Evaluation, Inputs, Moved, Optimiser, Unsupported
 from ..records.formats import FLOAT32, FORMATS
@@ -299,7 +298,7 @@ def _rows(stands: Sequence[Stand], engine: str, update: Update, knowledge: Knowl
             yield output(_blank(subject, engine, done, subject.graph.output.name), chain)
         if stand.stopped is not None:
             verdict, cause = stand.stopped
-            if verdict == "undefined" and not no_truth(subject):
+            if verdict == "undefined" and not subject.has_no_truth:
                 verdict, cause = "failed", f"{cause}; the truth exists here"
             off = verdict in FINDINGS
             if done == update.steps:  # all moves are made: what is missing is the output at the end

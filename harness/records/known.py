@@ -40,12 +40,14 @@ class Defect:
 
     A number may be off by `within` units roundoff of `of`, an expression in the operands and parameters, of a term in
     the adjoint `g` too; `exact` is the right number. With `finite` false it may be NaN or infinite wherever `of` is not
-    0. `operand` is that of a term, every one unless given. A variant along a direction shows no links: no component of
-    its product may be off by more than `within` times the largest one, in every case that has the operation.
+    0. `operand` is that of a term, every one unless given. `plain` is a term that the plain program adds up in parts,
+    where the one that shows its links does not; its size is taken at the true numbers. A variant along a direction
+    shows no links: no component of its product may be off by more than `within` times the largest one, in every case
+    that has the operation.
     """
 
     operation: str
-    quantity: Literal["value", "term", "tangent", "hessian_product"]
+    quantity: Literal["value", "term", "plain", "tangent", "hessian_product"]
     reason: str
     within: float
     of: str = "exact"

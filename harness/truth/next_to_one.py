@@ -75,9 +75,8 @@ def snapped(y: Any, off: Floats) -> Any:
         there = off > 0
     if not np.any(there):
         return y
-    if np.asarray(y).dtype == object:
-        return _snapped(y, there)
-    return np.where(there, np.sign(y), y).astype(np.asarray(y).dtype)[()]
+    array: NDArray[Any] = np.asarray(y)
+    return _snapped(y, there) if array.dtype == object else np.where(there, np.sign(array), array)[()]
 
 
 def closer(y: Any, wide: Any, off: Floats) -> Any:
@@ -95,5 +94,11 @@ def _ends(x: Any) -> tuple[Floats, Floats]:
 
 _low = np.frompyfunc(lambda x: float(x.lower()), 1, 1)
 _high = np.frompyfunc(lambda x: float(x.upper()), 1, 1)
-_closer = np.frompyfunc(lambda y, wide, there, off: y + off * EITHER_WAY if there else wide, 4, 1)
 _snapped = np.frompyfunc(lambda y, there: y if not there else arb(1) if y > 0 else arb(-1), 2, 1)
+
+
+def _around(y: arb, wide: arb, there: bool, off: float) -> arb:
+    return y + EITHER_WAY * off if there else wide
+
+
+_closer: Any = np.frompyfunc(_around, 4, 1)

@@ -91,7 +91,7 @@ FILES = {
     "hearing": "heard structure | definitions matrices recording",
     "rules": "rule schedules texts | adam gradient turns | adaptive whole | __init__ | definition "
     "| native optimiser update | framework",
-    "truth": "arrays precision rounding | choice products | laurent numbers | pairs series "
+    "truth": "arrays precision next_to_one | rounding | choice products | laurent numbers | pairs series "
     "| germs lost poles reference residuals shaken | adjoints beside forward intervals together "
     "| links | batches proof sides sweeps | groups radii "
     "| second sensitivity ties",
