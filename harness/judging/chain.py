@@ -70,19 +70,21 @@ class Chain:
     def gather(self, gathered: Mapping[Format, Batches]) -> None:
         """Every link of this evaluation that may be judged together with others of its kind and precision."""
         graph, values = self.subject.graph, self.known
-        adjoints, terms = self.evaluation.adjoints or {}, self._terms
+        adjoints, terms, mixed = self.evaluation.adjoints or {}, self._terms, len(gathered) > 1
         for node in graph.nodes:
             form, uses = self.subject.form_of(node.name), graph.uses_of.get(node.name, ())
             batches = gathered[form]
             if terms and node.name in adjoints and self._shown(uses):
                 parts = [*self._seed(node), *self._parts(uses)]
                 batches.adjoint((self.mark, "adjoint", node.name), adjoints[node.name], parts)
+            if node.op == "input":
+                continue
             names = [node.name, *(arg for arg in node.args if isinstance(arg, str))]
-            if node.op == "input" or not all(name in values for name in names):
+            if not values.keys() >= set(names):
                 continue
-            if any(graph[name].kind == "float" and self.subject.form_of(name) != form for name in names):
+            if mixed and any(graph[name].kind == "float" and self.subject.form_of(name) != form for name in names):
                 continue
-            y, *operands = (values[name] for name in names)
+            y, *operands = [values[name] for name in names]
             now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
             batches.value((self.mark, "value", node.name), now, operands, y)
             if uses and node.name in adjoints and self._shown(uses):
@@ -162,11 +164,12 @@ class Chain:
 
     def _judge_terms(self, node: Node, g: Numerals) -> None:
         """The terms of a node's operands, as far as the engine shows them and what they were made from."""
-        uses = self.subject.graph.uses_in[node.name]
-        names = [arg for arg in node.args if isinstance(arg, str)]
-        if not uses:
-            return
-        if not all(name in self.numerals for name in [node.name, *names]):
+        graph = self.subject.graph
+        uses, names = graph.uses_in[node.name], [arg for arg in node.args if isinstance(arg, str)]
+        sound = [link for use in uses if (link := self._batched("term", graph.argument(use), use))]
+        if len(sound) == len(uses) and not graph.operation(node).shares:
+            self._keep(node, uses, sound)
+        elif not all(name in self.numerals for name in [node.name, *names]):
             self._blind(node, uses)
         elif not self._shown(uses):
             self._enclose(node, [self.numerals[name] for name in names], g, uses)
@@ -192,11 +195,14 @@ class Chain:
         read_from = [operand.array for operand in operands]
         lost = shares(graph.operation(node), node.params, read_from, shown, g.array, g.form)
         found = list[Link]()
+
+        def by(which: int, step: Step, form: Format) -> Residual:
+            return step.terms(operands, y, g, self._engine_terms(node, shown), form)[which]
+
         for which, use in enumerate(uses):
             link = self._batched("term", graph.argument(use), use)
             if link is None:
-                measure = partial(self._term_residual, node, operands, y, g, shown, which)
-                matter = Matter(graph, node, operands, measure, g, use.position, which)
+                matter = Matter(graph, node, operands, partial(by, which), g, use.position, which)
                 link = self._link("term", graph.argument(use), use, lambda form, k=which: read(form)[k], matter)
             if link.verdict not in ("agree", "lossy"):
                 link = self._of_constant(node, which, use, operands, y, g, shown) or link
@@ -211,9 +217,13 @@ class Chain:
             found.append(link)
         if any(link.verdict in ("convention", "not judged") for link in found):
             found = self._together(node, operands, y, g, read, found)
-        for use, link in zip(uses, found, strict=True):
+        self._keep(node, uses, found)
+
+    def _keep(self, node: Node, uses: Sequence[Use], links: Sequence[Link]) -> None:
+        behind = self._behind(node) if uses else []
+        for use, link in zip(uses, links, strict=True):
             self.links["term", use] = link
-            self.terms[use] = worse([link, *self._behind(node)])
+            self.terms[use] = worse([link, *behind])
 
     def _behind(self, node: Node) -> list[Link]:
         """What stands behind the terms of a node: where the output does not read it, they are 0 whatever its value."""
@@ -293,20 +303,6 @@ class Chain:
         graph = self.subject.graph
         read = [graph.argument(use) for use in graph.uses_in[node.name]]
         return [Numerals(term, self.subject.form_of(name)) for name, term in zip(read, terms, strict=True)]
-
-    def _term_residual(
-        self,
-        node: Node,
-        operands: Sequence[Numerals],
-        y: Numerals,
-        g: Numerals,
-        terms: Sequence[Array],
-        which: int,
-        step: Step,
-        form: Format,
-    ) -> Residual:
-        """The residual of one term by a step that stands for the node's."""
-        return step.terms(operands, y, g, self._engine_terms(node, terms), form)[which]
 
     def _blind(self, node: Node, uses: Sequence[Use]) -> None:
         """The terms of a node whose operands or value the engine does not show: nothing can be said of them."""

@@ -342,9 +342,13 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
     """For each entry its errors against the truth and their sizes relative to it, flat. Computed for all at once."""
     if not entries:
         return
-    engine, high, low = (
-        np.concatenate([np.ravel(array).astype(np.float64) for array in arrays])  # bfloat16 mixes with nothing
-        for arrays in zip(*((e.engine, e.truth.high, e.truth.low) for e in entries), strict=True)
+    shown = [entry.engine for entry in entries]
+    if len({array.dtype for array in shown}) > 1:  # bfloat16 mixes with nothing
+        shown = [array.astype(np.float64) for array in shown]
+    engine = np.concatenate(shown, axis=None).astype(np.float64)
+    high, low = (
+        np.concatenate(arrays, axis=None)
+        for arrays in ([entry.truth.high for entry in entries], [entry.truth.low for entry in entries])
     )
     error = difference(engine, high, low)
     relative = relative_size(error, high)

@@ -243,7 +243,7 @@ class Subject:
     def at(self, inputs: Inputs) -> Subject:
         """This question at another point, where these inputs have moved; what the graph alone tells is kept."""
         moved = replace(self, inputs={**self.inputs, **inputs})
-        vars(moved).update(steps=self.steps, texts=self.texts)
+        vars(moved).update(steps=self.steps, texts=self.texts, _forms=self._forms)
         return moved
 
     @cached_property
@@ -254,4 +254,8 @@ class Subject:
 
     def form_of(self, name: str) -> Format:
         """The precision of a node, which may have one of its own."""
-        return FORMATS[self.graph[name].dtype or self.dtype]
+        return self._forms[name]
+
+    @cached_property
+    def _forms(self) -> Mapping[str, Format]:
+        return {node.name: FORMATS[node.dtype or self.dtype] for node in self.graph.nodes}

@@ -65,6 +65,8 @@ def shares(
 
     Each term alone may lie anywhere between 0 and g at a tie. Together they must hand on all of g.
     """
+    if not operation.shares:
+        return None
     parts = [np.asarray(term, dtype=np.float64) for term in terms]
     way, all_of_them = operation.shares, len(parts) == len(operation.operands)
     if way == "operands" and all_of_them and len(parts) == 2 and parts[0].shape == parts[1].shape == g.shape:

@@ -51,7 +51,7 @@ def in_floats(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: F
                     )
         for name, g in adjoints.items():
             parts = [terms[use] for use in graph.uses_of[name]]
-            if name != graph.output.name:
+            if name != graph.output.name and not batches.adjoint(("adjoint", name), g, parts):
                 yield ("adjoint", name), adjoint(Numerals(g, form), parts, form).radius
         for keys, residual in batches.measured():
             yield from zip(cast("list[Key]", keys), _loss(residual, form), strict=True)
