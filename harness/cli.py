@@ -17,6 +17,7 @@ import click
 
 from . import options
 from .cli_own import check, compare, dialect, hear, new, trace
+from .running.garbage import search_less
 
 DEFAULT_FOLDER = "gradaccord-report"
 
@@ -29,6 +30,7 @@ def main() -> None:
     A case is a small computation written as YAML. A command that takes PATH runs on the cases that come with
     gradaccord where none is given.
     """
+    search_less()
 
 
 # --- the commands -----------------------------------------------------------------------------------------

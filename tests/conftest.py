@@ -13,6 +13,7 @@ import pytest
 
 from gradaccord.harness.pytest_plugin import CaseItem
 from gradaccord.harness.reading.case import Case, CaseErrors, load
+from gradaccord.harness.running.garbage import search_less
 
 pytest_plugins = ["pytester"]
 
@@ -45,11 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The thousands of tests stay until the end: no search for garbage need look at them again. A search is made less
-    often than by default, where it takes a twentieth of the time."""
+    """The thousands of tests stay until the end: no search for garbage need look at them again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 20)
+    search_less()
 
 
 def places(text: str) -> list[tuple[int, int]]:

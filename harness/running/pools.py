@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..records.settings import Settings
 from .cluster import Cluster
-from .workers import ignore_interrupts
+from .workers import begin
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Processes(Executor):
 
     def _new(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")  # a forked copy of a threaded framework may deadlock
-        return ProcessPoolExecutor(self._count, mp_context=context, initializer=ignore_interrupts)
+        return ProcessPoolExecutor(self._count, mp_context=context, initializer=begin)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         try:

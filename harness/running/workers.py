@@ -20,6 +20,7 @@ from typing import IO, Any, Protocol, TypeVar, cast
 
 from ..errors import started_in
 from ..words import counted
+from .garbage import search_less
 from .loading import version
 from .memory import Memory
 from .offered import shipped
@@ -216,7 +217,7 @@ def _send(pipe: IO[bytes], message: object) -> None:
 
 def serve() -> None:
     """The other end of `_Process`: answer until nobody asks."""
-    ignore_interrupts()
+    begin()
     _die_with_parent()
     started_in.append(Path.cwd())
     # Whatever an engine prints must not come between the answers.
@@ -257,9 +258,11 @@ def _next(engine: str) -> tuple[Any, ...]:
     return piece
 
 
-def ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; only the one that owns the run decides what it means."""
+def begin() -> None:
+    """What a process of our own begins with. Ctrl-C reaches every process of a terminal; only the one that owns the run
+    decides what it means."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    search_less()
 
 
 def _die_with_parent() -> None:

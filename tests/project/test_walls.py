@@ -105,7 +105,7 @@ FILES = {
     "| align | compare",
     "paths": "arithmetic horizon kept summary | gaps inner move | reckoning stacked | settled | moves "
     "| dialects ends settings | trajectory | planes swapped | parting",
-    "running": "files folder interrupts ledger offered pieces selection spread | listeners loading | answers "
+    "running": "files folder garbage interrupts ledger offered pieces selection spread | listeners loading | answers "
     "| inside memory | workers | called coverage | unit | journal schedule | place | cluster | pools | run | session "
     "| gathered",
     "dialects": "known probing slips | sides | following settled | identify | checking likeness | check remedies "
