@@ -69,7 +69,9 @@ NARROW = {
     "harness/records/rows.py": ("graph.node", "records.verdicts"),
     "harness/records/evaluation.py": ("graph", "records.formats", "records.known"),
     "harness/records/known.py": ("graph.node",),
-    "harness/running/workers.py": ("errors", "running.loading", "running.memory", "running.offered", "words"),
+    "harness/running/workers.py": (
+        "errors", "running.garbage", "running.loading", "running.memory", "running.offered", "words",
+    ),
     "engines/": (
         "words", "graph", "records.evaluation", "records.known", "records.spelling", "records.cotangent", "rules",
         "arithmetic", "hearing",
