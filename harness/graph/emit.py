@@ -152,6 +152,26 @@ def emit(
     return scope["program"]
 
 
+def walked(graph: Graph, namespace: Namespace, outputs: Iterable[str]) -> Program:
+    """The same without source, node by node: for what is run a time or two, and would be longer in compiling."""
+    outputs, constants = tuple(outputs), dict[str, None]()
+    steps: list[tuple[str, Callable[..., Any], Sequence[Arg], Mapping[str, Any]]] = []
+    for node in graph.pruned(outputs).operations:
+        params = {name: index_of(str(value)) if name == "index" else value for name, value in node.params}
+        steps.append((node.name, namespace[node.op], node.args, params))
+        constants |= {arg.text: None for arg in node.args if isinstance(arg, Constant)}
+
+    def program(*inputs: Any) -> tuple[Any, ...]:
+        known = {text: namespace["constant"](text) for text in constants}
+        numbers = {node.name: number for node, number in zip(graph.inputs, inputs, strict=True)}
+        for name, function, args, params in steps:
+            operands = [known[arg.text] if isinstance(arg, Constant) else numbers[arg] for arg in args]
+            numbers[name] = function(*operands, **params)
+        return tuple(numbers[name] for name in outputs)
+
+    return program
+
+
 def missing(graph: Graph, namespace: Namespace, *, operators: bool = True) -> list[str]:
     """What the source of a graph calls and a namespace does not have: operations in order of first use, and last
     `constant`, where a number stands in a call and not beside an operator."""

@@ -15,7 +15,7 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.emit import Program, emit
+from ..graph.emit import Program, emit, walked
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.node import Arg, Constant, Node, Shape, Use
@@ -53,6 +53,8 @@ class Number:
         return bool(open_ones.any() and np.any(is_loose(self.found[open_ones], bits)))
 
     def broadcast(self, shape: Shape) -> Number:
+        if self.high.shape == shape:
+            return self
         high, low, radius = (np.broadcast_to(part, shape) for part in (self.high, self.low, self.radius))
         return Number(high, low, radius, None if self.found is None else np.broadcast_to(self.found, shape))
 
@@ -167,18 +169,20 @@ def reference(
         # Converted anew each time: a decimal is as exact as the precision.
         return program(*(_exact(arguments[node.name], node) for node in derivative.graph.inputs))
 
-    program = emit(derivative.graph, balls(ties=ties), outputs, operators=False)
-    precision, numbers = PRECISION // 2, dict[str, Number]()
-    while not numbers or (precision < most_precision(bits) and any(x.is_loose(bits) for x in numbers.values())):
+    program = walked(derivative.graph, balls(ties=ties), outputs)
+    numbers, open_ones = dict[str, Number](), True
+    precision = PRECISION // 2
+    while open_ones and precision < most_precision(bits):
         precision *= 2
         with flint.ctx.workprec(precision):
-            numbers = dict(zip(outputs, map(_number, compute(program)), strict=True))
+            numbers = _numbers(outputs, compute(program))
+            open_ones = _together(numbers).is_loose(bits)
     with flint.ctx.workprec(precision):
         values = {name: numbers[name] for name in names}
-        if ties == "hull" and any(not np.all(number.tight) for number in values.values()):
-            decided = compute(emit(derivative.graph, balls(ties="decide"), names, operators=False))
-            values = dict(zip(names, map(_number, decided), strict=True))
-        short = precision >= most_precision(bits) and any(x.is_loose(bits) for x in numbers.values())
+        if ties == "hull" and not np.all(_together(values).tight):
+            decided = compute(walked(derivative.graph, balls(ties="decide"), names))
+            values = _numbers(names, decided)
+        short = precision >= most_precision(bits) and open_ones
         loose = _exhausted(derivative.graph, compute, bits) if short and ties == "hull" else ""
         return gathered(numbers, values, loose)
 
@@ -228,6 +232,30 @@ def _of_pairs(result: Any) -> Number:
     if not isinstance(result, Pairs):
         return _number(result)
     return Number(result.high + 0.0, result.low, result.radius)  # no -0.0
+
+
+def _numbers(names: Sequence[str], results: Sequence[Any]) -> dict[str, Number]:
+    """The results by name, of all balls at once: of single numbers each by itself takes longer than the ball."""
+    found = {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
+    shapes = {name: numbers.shape for name, numbers in found.items() if numbers.dtype == object}
+    whole = _number(_joined([found[name] for name in shapes]))
+    ends = np.cumsum([found[name].size for name in shapes]).tolist()
+    numbers = {name: _number(plain) for name, plain in found.items() if name not in shapes}
+    for (name, shape), start, stop in zip(shapes.items(), [0, *ends], ends, strict=False):
+        high, low, radius = (part[start:stop].reshape(shape) for part in (whole.high, whole.low, whole.radius))
+        numbers[name] = Number(high, low, radius, found[name])
+    return numbers
+
+
+def _together(numbers: Mapping[str, Number]) -> Number:
+    """Numbers that were computed in balls, as one array."""
+    balls = [number for number in numbers.values() if number.found is not None]
+    parts = ([getattr(number, part) for number in balls] for part in ("high", "low", "radius", "found"))
+    return Number(*map(_joined, parts))
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(parts, axis=None) if parts else np.zeros(0)
 
 
 def _number(result: Any) -> Number:

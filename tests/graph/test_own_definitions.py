@@ -122,8 +122,8 @@ ABOUT_NAMES = {
     "hearing/definitions.py", "hearing/recording.py", "judging/known.py", "options.py", "paths/reckoning.py",
     "reading/definitions.py",
     "reading/editors.py", "reading/formula.py", "reading/statements.py",
-    "telling/showing.py", "truth/forward.py", "truth/intervals.py", "truth/pairs.py", "truth/products.py",
-    "truth/rounding.py", "truth/shaken.py",
+    "telling/showing.py", "truth/forward.py", "truth/intervals.py", "truth/next_to_one.py",
+    "truth/pairs.py", "truth/products.py", "truth/rounding.py", "truth/shaken.py",
 }  # fmt: skip
 
 
