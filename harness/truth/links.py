@@ -215,9 +215,8 @@ class Step:
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, ties: Ties = "hull"
     ) -> list[Any]:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
-        results = (
-            [y.widened_by(form, *as_read(self.operation, operands[0].array, form))] if self.operation.primitive else []
-        )
+        how = as_read(self.operation, operands[0].array, form)
+        results = [y.widened_by(form, *how)] if self.operation.primitive else []
         terms = self.term_program(form, ties)(
             *(operand.in_form(form) for operand in operands), *results, g.in_form(form)
         )
@@ -323,11 +322,8 @@ class Step:
         if not (suit([*operands, y, g], form) and self.terms_in_intervals):
             return None
         try:
-            read = (
-                [widened(y.array, form, *as_read(self.operation, operands[0].array, form))]
-                if self.operation.primitive
-                else []
-            )
+            how = as_read(self.operation, operands[0].array, form)
+            read = [widened(y.array, form, *how)] if self.operation.primitive else []
             seen = [widened(x.array, form) for x in operands]
             terms = self.term_intervals(form)(*seen, *read, widened(g.array, form))
             found = [term.widened(2, form) for term in terms]

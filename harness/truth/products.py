@@ -116,20 +116,23 @@ def faithful() -> bool:
     return bool(np.array_equal(numbers.astype(np.float64) @ numbers.T.astype(np.float64), expected))
 
 
-def value_estimate(graph: Graph, form: Format) -> Callable[..., Sequence[Estimate]]:
-    """What computes the ball of a step's value from the arrays that it reads."""
-    return _on_floats(expanded(graph, stable=True), ["y"], form)
+def value_estimate(graph: Graph, form: Format, *, middles: bool = True) -> Callable[..., Sequence[Estimate]]:
+    """What computes the ball of a step's value from the arrays that it reads. Without `middles`, its radius alone."""
+    return _on_floats(expanded(graph, stable=True), ["y"], form, middles=middles)
 
 
-def term_estimates(graph: Graph, active: Sequence[int], form: Format) -> Callable[..., Sequence[Estimate]]:
-    """What computes the balls of the terms of a step's active operands from what it reads and its adjoint."""
+def term_estimates(
+    graph: Graph, active: Sequence[int], form: Format, *, middles: bool = True
+) -> Callable[..., Sequence[Estimate]]:
+    """What computes the balls of the terms of a step's active operands from what it reads and its adjoint; the same."""
     derivative = gradient(graph, stable=True, seeded=True)
-    program = _on_floats(derivative.graph, [str(derivative.terms[Use("y", position)]) for position in active], form)
+    names = [str(derivative.terms[Use("y", position)]) for position in active]
+    program = _on_floats(derivative.graph, names, form, middles=middles)
     return lambda *arrays: [term.rounded(2, form) for term in program(*arrays)]
 
 
-def _on_floats(graph: Graph, names: Sequence[str], form: Format) -> Callable[..., Sequence[Estimate]]:
-    program = emit(graph, _namespace(form), names, operators=False)
+def _on_floats(graph: Graph, names: Sequence[str], form: Format, *, middles: bool) -> Callable[..., Sequence[Estimate]]:
+    program = emit(graph, _namespace(form, middles=middles), names, operators=False)
 
     def run(*arrays: NDArray[Any]) -> list[Estimate]:
         results = program(*(array.astype(np.float64, copy=False) for array in arrays))
@@ -151,7 +154,7 @@ def _entered(x: Floats, form: Format) -> Floats:
     return radius + np.where(radius < half, half, 0.0) if form.gradual else radius
 
 
-def _namespace(form: Format) -> Mapping[str, Function]:
+def _namespace(form: Format, *, middles: bool) -> Mapping[str, Function]:
     """What an emitted step runs on: plain arrays, each number meant as x(1 ± u), and estimates."""
     plain = structural(np.matmul)
 
@@ -188,9 +191,11 @@ def _namespace(form: Format) -> Mapping[str, Function]:
         **{name: moved(plain[name]) for name, operation in OPERATIONS.items() if operation.moves},
         "add": added,
         "sum": summed,
-        "multiply": _multiplied(np.multiply, _one, form, ((), ())),
+        "multiply": _multiplied(np.multiply, _one, form, ((), ()), middles=middles),
         **{
-            name: _multiplied(plain[name], operation.sums, form, (-1, -2) if name == "matmul" else None)
+            name: _multiplied(
+                plain[name], operation.sums, form, (-1, -2) if name == "matmul" else None, middles=middles
+            )
             for name, operation in OPERATIONS.items()
             if operation.products and operation.sums is not None
         },
@@ -223,7 +228,9 @@ def two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     return total, (a - (total - back)) + (b - back)
 
 
-def _multiplied(multiply: Function, length: Callable[..., int], form: Format, along: Along) -> Function:
+def _multiplied(
+    multiply: Function, length: Callable[..., int], form: Format, along: Along, *, middles: bool
+) -> Function:
     """A bilinear operation whose results are sums of `length` products; `along`: the axes that are summed over.
 
     More leading parts are split off until the error is far below what one sound step may lose.
@@ -242,6 +249,9 @@ def _multiplied(multiply: Function, length: Callable[..., int], form: Format, al
         else:
             entered = form.unit * (2 + form.unit)
             radius = size * (entered + n * form.sums.step * (1 + form.unit) ** 2) + n * form.sums.smallest
+        if not middles:
+            nothing = np.zeros_like(size)
+            return Estimate(times(a, b), nothing, nothing, radius).rounded_out(form)
         parts = 0 if form.step > COARSE else 1
         middle = middle_of_products(times, a, b, n, size, parts, along)
         while parts < MOST_PARTS and not np.all(middle[2] <= ENOUGH * radius):

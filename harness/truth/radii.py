@@ -17,6 +17,7 @@ from .links import Step
 from .next_to_one import closer
 from .numbers import INFINITY
 from .precision import working
+from .products import suits
 from .reference import Number, Reference
 from .residuals import Numerals, Residual
 from .rounding import entered, middle, unless_infinite
@@ -36,13 +37,20 @@ def in_floats(graph: Graph, truth: Reference, steps: Mapping[str, Step], form: F
         for node in graph.operations:
             names = [arg for arg in node.args if isinstance(arg, str)]
             step, y, operands = steps[node.name], values[node.name], [values[name] for name in names]
-            if node.kind == "float" and not batches.value(("value", node.name), step, operands, y):
+            products = step.in_floats and step.operation.bias_axis is None
+            if products and suits(operands, form):
+                (estimate,) = step.value_estimate(form, middles=False)(*operands)
+                yield ("value", node.name), estimate.radius
+            elif node.kind == "float" and not batches.value(("value", node.name), step, operands, y):
                 value_link = step.value([*_numerals(operands, form)], Numerals(y, form), form)
                 yield ("value", node.name), _loss(value_link, form)
             uses = graph.uses_in[node.name]
             if uses and node.name in adjoints:
                 g, shown = adjoints[node.name], [terms[use] for use in uses]
-                if not batches.terms([("term", use) for use in uses], step, operands, y, g, shown):
+                if products and suits([*operands, g], form):
+                    estimates = step.term_estimates(form, middles=False)(*operands, g)
+                    yield from ((("term", use), one.radius) for use, one in zip(uses, estimates, strict=True))
+                elif not batches.terms([("term", use) for use in uses], step, operands, y, g, shown):
                     numerals = [*_numerals([*operands, y, g, *shown], form)]
                     n = len(operands)
                     term_links = step.terms(numerals[:n], numerals[n], numerals[n + 1], numerals[n + 2 :], form)
