@@ -35,7 +35,7 @@ def spread(subject: Subject, evaluation: Evaluation, use: Use) -> Array:
     given = [(evaluation.values[arg], 1.0) for arg in node.args if isinstance(arg, str)]
     operation = graph.operation(node)
     if operation.primitive:
-        given.append((evaluation.values[node.name], max(operation.cost, 1)))
+        given.append((evaluation.values[node.name], max(form.units(operation.cost, operation.half), 1)))
     given.append((evaluation.adjoints[node.name], 1.0))
     with precision.working():
         with patch.object(links, "rounded", lambda space, form, **_: _shaking(space, form, random)):
@@ -57,7 +57,7 @@ def _shaking(
     def shaking(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if name != "constant" and OPERATIONS[name].selects:
             return lambda *operands, **params: function(*map(middle, operands), **params)
-        cost = 1.0 if name == "constant" else OPERATIONS[name].cost
+        cost = 1.0 if name == "constant" else form.units(OPERATIONS[name].cost, OPERATIONS[name].half)
         return lambda *operands, **params: _shaken(function(*operands, **params), cost * form.unit, random)
 
     return {name: shaking(name, function) for name, function in namespace.items()}

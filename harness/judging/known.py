@@ -185,7 +185,8 @@ def in_plain(about: Sensitivity, knowledge: Knowledge) -> tuple[Mapping[Key, Flo
         read = [truth.values[arg].high for arg in node.args if isinstance(arg, str)]
         for use in graph.uses_in[node.name]:
             size = _size(node.op, node.params, defect.of)(truth.adjoints[node.name].high, truth.terms[use].high, *read)
-            apart["term", use] = np.abs(np.asarray(size[0])) * (defect.within * about.form.unit)
+            far = np.abs(np.asarray(size[0])) * (defect.within * about.form.unit)
+            apart["term", use] = np.where(np.isfinite(far), far, 0.0)  # what leaves the range has a cause of its own
             reasons[defect.reason] = None
     return apart, "; ".join(reasons)
 

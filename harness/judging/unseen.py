@@ -28,7 +28,8 @@ from .subject import Asked
 
 UNTOUCHED: frozenset[Verdict] = frozenset(("undefined", "not judged"))  # nothing is said of the number itself
 SWEPT = 256  # components of a large array, those that stand out of shaken runs the most
-FURTHER = 8.0  # times as far as shaken runs, where these show that R is too small
+FURTHER = 8.0  # times as far as shaken runs, where these show that R is too small:
+BENT = 2.0  # where they go so many times as far
 HARDLY = 16.0  # times as far from the truth as shaken runs
 UNBOUNDED = "no finite bound is known of how far rounding alone may move it"
 
@@ -296,10 +297,10 @@ def _beyond_rounding(alone: _Alone) -> Row | None:
 
 def _further(alone: _Alone, index: Index) -> bool:
     """Whether sound runs go further than R, which is of first order, and as far as that: the square of what rounding
-    alone has made."""
+    alone has made. They err by a unit more than links do, and so further than R where nothing is squared."""
     asked, bound = alone.asked, alone.swept[index].bound
     by = float(asked.sensitivity.turned(asked.name, asked.moved).by[index])
-    return by > bound and abs(float(alone.error[index])) <= FURTHER * by
+    return by > BENT * bound and abs(float(alone.error[index])) <= FURTHER * by
 
 
 def _not_looked_at(alone: _Alone) -> Row | None:

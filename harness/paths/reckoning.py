@@ -9,8 +9,8 @@ import flint
 import numpy as np
 
 from ..graph.emit import Namespace
-from ..graph.operations import OPERATIONS
 from ..records.formats import Format
+from ..truth.next_to_one import units
 from .arithmetic import met, stepping
 from .inner import CLOSE, NARROW, SLACK, Condition, Floats, Inner, Setting, Unknown, work
 
@@ -101,7 +101,7 @@ class Reckoning:
     ) -> Inner:
         """A result, rounded. Underflow adds to radii in float16, and to the outer bound of all but what is 0 because
         operands are: `zero`."""
-        cost = OPERATIONS[name].cost * self.form.step
+        cost = units(name, self.form) * self.form.step
 
         def rounded(made: Inner) -> Any:
             return (outer() + made.size * cost + np.where(zero(), 0.0, self.form.smallest)) * SLACK

@@ -50,6 +50,11 @@ class Format:
         """The format that the sums inside one operation are kept in."""
         return self.inside or self
 
+    def units(self, cost: float, half: float) -> float:
+        """Units roundoff that one operation of a cost may be off. What computes in a finer format rounds `half` times,
+        and loses nearly nothing inside."""
+        return cost if self.inside is None else min(cost, half + cost * self.inside.unit / self.unit)
+
     def of_sum(self, roundings: int) -> float:
         """What so many additions inside one operation may lose of the sum of their sizes, its way out included."""
         return roundings * self.sums.step + (self.step if self.inside else 0.0)

@@ -159,6 +159,8 @@ def operation_text(name: str) -> str:
         lines.append(f"  also written: a {operation.operator} b")
     if operation.primitive:
         within = f"within {counted(operation.cost, 'rounding')}" if operation.cost else "exact"
+        if operation.half < operation.cost:
+            within += f", {operation.half:g} in half precision"
         lines += [f"  means: {operation.meaning}", f"  a sound evaluation is {within}"]
     else:
         plain, stable = _definitions(operation)

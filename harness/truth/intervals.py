@@ -24,6 +24,7 @@ from ..graph.graph import Graph
 from ..graph.operations import OPERATIONS
 from ..graph.shapes import axes_of
 from ..records.formats import Format
+from .next_to_one import units
 from .numbers import constant
 from .pairs import UP, Pairs, UnsettledError, of_balls, of_floats, pairs, subtract, total
 from .precision import working
@@ -92,13 +93,13 @@ def rounded_pairs(form: Format) -> Mapping[str, Function]:
 
     def rounding(name: str, radius: Function, well: Function = lambda *xs: True) -> Function:
         """An operation on middles, with the radius that it hands on; `well`: where balls do nothing else."""
-        units = OPERATIONS[name].cost
+        off = units(name, form)
 
         def operation(*xs: Interval) -> Interval:
             if not well(*xs):
                 raise UnsettledError
             middle = still[name](*map(_middle, xs))
-            return Interval(middle, radius(middle, *xs)).widened(units, form)
+            return Interval(middle, radius(middle, *xs)).widened(off, form)
 
         return operation
 

@@ -215,7 +215,7 @@ class Step:
         self, operands: Sequence[Numerals], y: Numerals, g: Numerals, form: Format, ties: Ties = "hull"
     ) -> list[Any]:
         """What the terms of the active operands may be: the rule on the engine's g(1 ± u), x(1 ± u) and y(1 ± c u)."""
-        how = as_read(self.operation, operands[0].array, form)
+        how = as_read(self.operation, operands[0].exact, form)
         results = [y.widened_by(form, *how)] if self.operation.primitive else []
         terms = self.term_program(form, ties)(
             *(operand.in_form(form) for operand in operands), *results, g.in_form(form)

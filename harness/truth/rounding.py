@@ -23,7 +23,7 @@ from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
 from ..records.formats import Format
 from . import next_to_one
-from .next_to_one import EITHER_WAY
+from .next_to_one import EITHER_WAY, units
 
 Balls = Any  # an object array of arb, or one arb
 Floats: TypeAlias = NDArray[np.float64]
@@ -63,7 +63,7 @@ def _rounding(
 
 def _widened(name: str, function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """Every result times (1 ± c u), by the operation's own c."""
-    factor, noise = arb(1, OPERATIONS[name].cost * form.step), underflow(form)
+    factor, noise = arb(1, units(name, form) * form.step), underflow(form)
     radius = next_to_one.radius(name, form)
 
     def widened(*operands: Balls, **params: Any) -> Balls:
@@ -128,7 +128,7 @@ def _odd(number: int) -> int:
 
 def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """a^b of a base that is not positive exists for whole b alone: there the exponent is read unperturbed."""
-    factor, noise = arb(1, OPERATIONS["pow"].cost * form.step), underflow(form)
+    factor, noise = arb(1, units("pow", form) * form.step), underflow(form)
 
     def whole(base: Any, exponent: Any) -> Any:
         return (
@@ -146,7 +146,7 @@ def _power(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]
 
 def _log_of_sum(function: Callable[..., Balls], form: Format) -> Callable[..., Balls]:
     """max + log1p(e^-|a - b|): next to the root, e^a + e^b = 1, they cancel, and what each was rounded by is left."""
-    cost = OPERATIONS["logaddexp"].cost
+    cost = units("logaddexp", form)
     factor = arb(1, cost * form.unit)
 
     def widened(a: Balls, b: Balls) -> Balls:
@@ -194,7 +194,7 @@ def _digamma(function: Callable[..., Balls], form: Format) -> Callable[..., Ball
 
     Next to a root these cancel, and what each was rounded by is left.
     """
-    cost = OPERATIONS["digamma"].cost
+    cost = units("digamma", form)
 
     def widened(x: Balls) -> Balls:
         result = function(x)

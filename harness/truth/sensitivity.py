@@ -29,7 +29,7 @@ from . import radii
 from .arrays import ZERO, array
 from .links import Step
 from .numbers import to_balls
-from .precision import PRECISION, working
+from .precision import PRECISION
 from .reference import Reference
 from .residuals import is_finite
 from .rounding import middle
@@ -168,7 +168,7 @@ class Sensitivity:
 
     def in_balls(self, name: str, index: Index, moved: Moved, form: Format) -> float:
         """R in balls, for what leaves float64; infinite where it has no finite bound."""
-        with working():
+        with flint.ctx.workprec(max(PRECISION, self.truth.precision)):
             one = to_balls(np.zeros(self.graph[name].shape))
             one[index] = flint.arb(1)
             slopes = self._sweeps.slopes(self._ball_point, moved, {name: one}, "balls")

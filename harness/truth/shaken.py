@@ -182,7 +182,7 @@ class _Signs:
         self._random = np.random.default_rng(seed // 2)
         self._way = -1 if seed % 2 else 1
 
-    def off_by(self, x: Any, units: float | Floats, form: Format | None = None) -> Any:
+    def off_by(self, x: Any, units: Any, form: Format | None = None) -> Any:
         kind = np.asarray(x).dtype
         if kind.kind in "bi":  # a condition or an index
             return x
@@ -217,13 +217,13 @@ def _shaking(
 
     def operation(*operands: Any, **params: Any) -> Any:
         result = function(*operands, **params)
-        units: Any = OPERATIONS[name].cost + 1
+        far: Any = next_to_one.units(name, signs.form) + 1
         if radius is not None:  # there y is 1, or nearly
             off = radius(operands[0])
             result = next_to_one.snapped(result, off)
-            off = np.where(off < 2.0 ** (32 - flint.ctx.prec), 0.0, off)  # less than balls hold beside 1
-            units = np.where(np.isnan(off), units, off / signs.form.unit)
-        return signs.off_by(result, units)
+            off = np.where(off < arb(2) ** (32 - flint.ctx.prec), 0.0, off)  # less than balls hold beside 1
+            far = np.where(next_to_one.known(off), off / signs.form.unit, far)
+        return signs.off_by(result, far)
 
     radius = next_to_one.radius(name, signs.form)
     if name == "constant":

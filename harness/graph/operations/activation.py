@@ -6,8 +6,8 @@ sigmoid is an exponential and a quotient, whose errors partly cancel (cost 4); s
 from .operation import row
 
 # fmt: off
-row("sigmoid", "x", cost=4, meaning="1 / (1 + e^-x)", derivative="g * (y * (1 - y))", analytic=True)  # 4.6
-row("softplus", "x", cost=6, meaning="ln(1 + e^x)", derivative="g * sigmoid(x)", analytic=True, log_of_sum=True)  # 3.8
+row("sigmoid", "x", cost=4, half=3, meaning="1 / (1 + e^-x)", derivative="g * (y * (1 - y))", analytic=True)  # 4.6
+row("softplus", "x", cost=6, half=3, meaning="ln(1 + e^x)", derivative="g * sigmoid(x)", analytic=True, log_of_sum=True)  # 3.8
 row("log_sigmoid", "x", definition="-log(1 + exp(-x))", stable="-softplus(-x)")
 row("relu", "x", definition="where(x <= 0, 0, x)")
 row("leaky_relu", "x, *, negative_slope=0.01", definition="where(x > 0, x, negative_slope * x)")

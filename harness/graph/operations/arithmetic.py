@@ -31,5 +31,5 @@ row("square", "x", cost=1, meaning="x^2", derivative="g * (2 * x)", linear=True,
 row("sqrt", "x", cost=2, meaning="the root that is not negative", derivative="g / (2 * y)", analytic=True)  # 1.5
 row("reciprocal", "x", cost=1, meaning="1 / x", derivative="-g * (y * y)", analytic=True)
 row("pow", "a, b", cost=4, operator="**", meaning="a^b", derivative=("g * (b * a ** (b - 1))", "g * (y * log(a))"), analytic=whole_exponent)  # 1.9
-row("hypot", "a, b", cost=4, meaning="sqrt(a^2 + b^2)", derivative=("g * (a / y)", "g * (b / y)"))  # 2.5
+row("hypot", "a, b", cost=4, half=3, meaning="sqrt(a^2 + b^2)", derivative=("g * (a / y)", "g * (b / y)"))  # 2.5
 row("rsqrt", "x", definition="1 / sqrt(x)")

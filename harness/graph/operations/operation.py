@@ -51,6 +51,7 @@ class Operand:
 class Operation:
     """A row, its signature read. Beside what the contract above says, it has traits, for who judges or runs it.
 
+    `half`: how often it rounds in half precision, where frameworks compute in float32; XLA some in several steps.
     `linear`: its derivative is made of sums and products of the adjoint and the operands, so that the middle of a
     ball's term is the exact term.
     `sums`: of the operands' shapes and the parameters, how many roundings one element of the result may gather.
@@ -77,6 +78,7 @@ class Operation:
     shape: ShapeRule
     kind: Kind
     cost: float = 0
+    half: float = 1
     meaning: str = ""
     definition: Definition | None = None
     stable: Definition | None = None
@@ -132,6 +134,7 @@ class Rest(TypedDict, total=False):
     """What a row may say behind its name, signature and shape rule."""
 
     cost: float
+    half: float
     meaning: str
     definition: Definition
     stable: Definition

@@ -14,7 +14,7 @@ row("digamma", "x", cost=10, meaning="d/dx ln |Gamma(x)|", derivative="g * polyg
 row(
     "polygamma",
     "x, *, n",
-    cost=16,
+    cost=16, half=16,
     meaning="n-th derivative of digamma, n >= 1",
     derivative="g * polygamma(x, n=n + 1)",
 )

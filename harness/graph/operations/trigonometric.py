@@ -10,9 +10,9 @@ from .operation import row
 row("sin", "x", cost=3, meaning="sine of x in radians", derivative="g * cos(x)", analytic=True)  # 1.9
 row("cos", "x", cost=3, meaning="cosine of x in radians", derivative="-g * sin(x)", analytic=True)  # 1.9
 row("tan", "x", cost=3, meaning="sin x / cos x", derivative="g * (1 + y * y)", analytic=True)  # 3.2
-row("asin", "x", cost=8, meaning="inverse sine, in [-pi/2, pi/2]", derivative="g / sqrt((1 - x) * (1 + x))", analytic=True)  # 6.0
+row("asin", "x", cost=8, half=3, meaning="inverse sine, in [-pi/2, pi/2]", derivative="g / sqrt((1 - x) * (1 + x))", analytic=True)  # 6.0
 row(
-    "acos", "x", cost=4, meaning="inverse cosine, in [0, pi]", derivative="-g / sqrt((1 - x) * (1 + x))", analytic=True
+    "acos", "x", cost=4, half=3, meaning="inverse cosine, in [0, pi]", derivative="-g / sqrt((1 - x) * (1 + x))", analytic=True
 )  # 3.5
 row(
     "atan", "x", cost=6, meaning="inverse tangent, in [-pi/2, pi/2]", derivative="g / (1 + x * x)", analytic=True
@@ -27,10 +27,10 @@ row(
 row("sinh", "x", cost=8, meaning="(e^x - e^-x) / 2", derivative="g * cosh(x)", analytic=True)
 row("cosh", "x", cost=8, meaning="(e^x + e^-x) / 2", derivative="g * sinh(x)", analytic=True)
 row("tanh", "x", cost=8, meaning="sinh x / cosh x", derivative="g * (1 - square(y))", analytic=True)  # 7.4
-row("asinh", "x", cost=6, meaning="ln(x + sqrt(x^2 + 1))", derivative="g / sqrt(x * x + 1)", analytic=True)  # 3.9
+row("asinh", "x", cost=6, half=3, meaning="ln(x + sqrt(x^2 + 1))", derivative="g / sqrt(x * x + 1)", analytic=True)  # 3.9
 row(
-    "acosh", "x", cost=6, meaning="ln(x + sqrt(x^2 - 1))", derivative="g / sqrt((x - 1) * (x + 1))", analytic=True
+    "acosh", "x", cost=6, half=3, meaning="ln(x + sqrt(x^2 - 1))", derivative="g / sqrt((x - 1) * (x + 1))", analytic=True
 )  # 5.1
 row(
-    "atanh", "x", cost=6, meaning="ln((1 + x) / (1 - x)) / 2", derivative="g / ((1 - x) * (1 + x))", analytic=True
+    "atanh", "x", cost=6, half=3, meaning="ln((1 + x) / (1 - x)) / 2", derivative="g / ((1 - x) * (1 + x))", analytic=True
 )  # 3.2
