@@ -184,6 +184,8 @@ def in_plain(about: Sensitivity, knowledge: Knowledge) -> tuple[Mapping[Key, Flo
             continue
         read = [truth.values[arg].high for arg in node.args if isinstance(arg, str)]
         for use in graph.uses_in[node.name]:
+            if len(graph.uses_of[graph.argument(use)]) == 1:
+                continue  # nothing is beside it to be lost
             size = _size(node.op, node.params, defect.of)(truth.adjoints[node.name].high, truth.terms[use].high, *read)
             far = np.abs(np.asarray(size[0])) * (defect.within * about.form.unit)
             apart["term", use] = np.where(np.isfinite(far), far, 0.0)  # what leaves the range has a cause of its own

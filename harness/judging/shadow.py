@@ -104,7 +104,7 @@ def nearer(numbers: Array, asked: Asked, apart: Mapping[Key, Array]) -> Array:
     for flat in order[: min(SWEPT, int((error != 0).sum()))]:
         index = place(flat, numbers.shape)
         most = CARRIED * asked.sensitivity.carried(asked.name, index, asked.moved, apart)
-        explained &= bool(abs(error[index]) <= most)
+        explained &= bool(abs(error[index]) <= most) or bool(abs(error[index]) <= asked.probe(index).bound)
         found[index] -= np.clip(error[index], -most, most)
     if explained:  # those that are left are off by less
         rest = order[SWEPT:]

@@ -27,6 +27,7 @@ WITNESSES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("gelu", "formula"): ("gelu(x)", {"x": [-3.1, -4.0]}),
     ("gelu", "value"): ("gelu(x)", {"x": [-10.0, -8.2]}),
     ("gelu", "term"): ("gelu(x)", {"x": [-10.0, -8.2]}),
+    ("erf", "value"): ("erf(x)", {"x": [1e-5, 2e-4]}),
     ("expm1", "formula"): ("expm1(x)", {"x": [-12.0, -7.0]}),
     ("expm1", "term"): ("expm1(x)", {"x": [-30.0, -25.0]}),
     ("elu", "formula"): ("elu(x, alpha=2)", {"x": [-12.0, -7.0]}),
@@ -137,3 +138,13 @@ def test_only_what_this_project_ships_counts_as_measured(tmp_path: Any) -> None:
     assert knowledge("torch").shipped
     assert knowledge(f"{path}:own").entries == knowledge("torch").entries
     assert not knowledge(f"{path}:own").shipped
+
+
+@pytest.mark.parametrize("engine", ["jax", "jax:jit"])
+def test_what_is_known_of_plain_programs_explains_nothing_that_left_the_range(engine: str) -> None:
+    pytest.importorskip("jax")
+    about = replace(subject("a * tanh(x) + x", x=-350.0, a=1e300), cotangent=np.array(1e10))
+    sound = load_engine(engine).prepare(about.graph, "float64")(about.inputs, about.cotangent)
+    for garbage in (0.0, 7.0, -1.0):
+        lie = replace(sound, gradients={**sound.gradients, "x": np.array(garbage)})
+        assert unexplained(about, lie, knowledge(engine))

@@ -184,6 +184,20 @@ def test_slopes_far_out_where_a_rounding_of_x_is_no_small_number(text: str, dtyp
         assert found(about, x=garbage)
 
 
+@pytest.mark.parametrize("text, dtype, x", [
+    ("tanh(x)", "bfloat16", 1.5), ("tanh(x)", "bfloat16", 2.25), ("tanh(x)", "float16", 2.75),
+    ("tanh(x)", "float32", 7.25), ("tanh(x)", "float64", 16.75), ("mish(x)", "bfloat16", -0.6),
+    ("sigmoid(x)", "bfloat16", 3.0), ("sigmoid(x)", "float16", 5.0), ("1 - tanh(x) ** 2", "bfloat16", 1.5),
+])  # fmt: skip
+def test_slopes_of_which_rounding_leaves_some_digits(text: str, dtype: str, x: float) -> None:
+    about = subject(text, dtype, x=x)
+    right = float(about.gradients["x"].high)
+    assert not found(about)
+    assert not found(about, x=right)
+    for garbage in (0.0, -right, 2.5 * right):
+        assert found(about, x=garbage)
+
+
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
