@@ -1,6 +1,6 @@
 """The benchmark: `python benchmarks` prints the tables and keeps them in docs/benchmarks.md.
 
-With a word (`links`, `products`, `judged`, `heard`, `ported`, `moves`, `paths`) it does so with one table;
+With a word (`links`, `products`, `judged`, `heard`, `ported`, `moves`, `paths`, `sizes`) it does so with one table;
 `python benchmarks suite` with the last table alone, that of the shipped cases, which takes the longest: some
 25 minutes. Each row is kept once it is measured, so that a run which stopped goes on with those that are named:
 `suite jax run`. With paths of cases behind it, it measures those, and keeps nothing.
@@ -33,6 +33,7 @@ import numpy as np
 import paths
 import ported
 import scalars
+import sizes
 import suite
 from machine import machine
 from timing import once, ratio, turns
@@ -179,6 +180,7 @@ ALONE: Mapping[str, tuple[str, str, Callable[[], Iterable[list[str]]]]] = {
         paths.PATHS_HEAD,
         paths.path_rows,
     ),
+    "sizes": ("Nothing quadratic: one answer, or one run, of the hand-written engine", sizes.HEAD, sizes.size_rows),
 }
 
 
@@ -238,7 +240,7 @@ def _markdown(table: Table) -> str:
 PREFACE = """# Benchmarks
 
 Kept by `tox run -e bench` (or `python benchmarks`), which overwrites this page; with a word (`links`, `products`,
-`judged`, `heard`, `ported`, `moves`, `paths`) the table of that alone, with `suite` the last one alone. Contestants
+`judged`, `heard`, `ported`, `moves`, `paths`, `sizes`) the table of that alone, with `suite` the last one. Contestants
 take turns within one process; times are medians of its processor time, ratios medians of the ratios within a turn, so
 that they hold on a busy machine. *By hand* is straight-line Python, or NumPy, that a person would write
 for just this computation.
@@ -266,11 +268,11 @@ def main() -> None:
 
 
 def all_tables() -> None:
-    sizes = (10, 100, 1000, 10_000)
+    counts = (10, 100, 1000, 10_000)
     parts = [PREFACE, f"Machine: {machine('numpy', 'torch', 'jax', 'autograd', 'micrograd', threads=', one thread')}\n"]
     for make in (
-        lambda: scalar_table("**", sizes),
-        lambda: scalar_table("tanh", sizes),
+        lambda: scalar_table("**", counts),
+        lambda: scalar_table("tanh", counts),
         network_table,
         *(partial(table_alone, name) for name in ALONE),
     ):
