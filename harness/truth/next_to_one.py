@@ -41,6 +41,8 @@ def radius(name: str, form: Format) -> Callable[[Any], Off] | None:
 
     def saturated(x: Any) -> Off:
         with np.errstate(all="ignore"):
+            if _is_ball(x) and not np.any(gap(_middle(x)) < form.unit / 8):  # no end is nearer to 1 than the middle
+                return np.full(np.shape(x), np.nan)
             left = gap(x)
             off = 2 * left if _is_ball(x) else 2 * left + 5e-324
             if form.inside:  # what half precision computes in, it may not round from before 1 - y
@@ -94,6 +96,11 @@ def _marked(there: Any, off: Off) -> Off:
     return np.where(np.asarray(there, dtype=bool), off, np.nan)
 
 
+def _middle(x: Any) -> Floats:
+    return np.asarray(_float(x), dtype=np.float64)
+
+
+_float = np.frompyfunc(float, 1, 1)
 _nearest_to_0 = np.frompyfunc(lambda x: x.abs_lower(), 1, 1)
 _least = np.frompyfunc(lambda x: x.lower(), 1, 1)
 _exp = np.frompyfunc(lambda x: x.exp().upper(), 1, 1)
