@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import judged
 import links
 
 from gradaccord.engines.backprop import prepare
+from gradaccord.harness.cli import main
 from gradaccord.harness.judging.chain import Chain
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
@@ -29,19 +27,16 @@ CASE = "name: {name}\nabout: A chain.\nsource: benchmarks\ninputs: {{x0: 0.3}}\n
 
 
 def here(make: Callable[[int], Subject], *, whole: bool = True) -> Job:
-    """One answer of the hand-written engine judged in this process, with its truth or by its links alone."""
+    """One answer of the hand-written engine judged, with its truth or by its links alone."""
 
     def job(size: int) -> tuple[float, float]:
         small = make(2)
         judge(small, "backprop", prepare(small.graph, small.dtype)(small.inputs, small.cotangent))
         about = make(size)
         shown = prepare(about.graph, about.dtype)(about.inputs, about.cotangent)
-        before, start = _peak(resource.RUSAGE_SELF), time.process_time()
         if whole:
-            judge(about, "backprop", shown)
-        else:
-            Chain(replace(about), shown).judge()
-        return time.process_time() - start, _peak(resource.RUSAGE_SELF) - before
+            return _taken(lambda: judge(about, "backprop", shown))
+        return _taken(Chain(about, shown).judge)
 
     return job
 
@@ -49,25 +44,34 @@ def here(make: Callable[[int], Subject], *, whole: bool = True) -> Job:
 def by_command(write: Callable[[Path, int], None]) -> Job:
     """`gradaccord run` on cases that are written for it, from YAML to its reports, by the hand-written engine."""
 
+    def command(folder: Path) -> None:
+        words = ["run", str(folder), "-e", "backprop", "-d", "float64", "--jobs", "1", "--quiet"]
+        try:
+            main([*words, "--out", f"{folder}/out"])
+        except SystemExit as ended:
+            if ended.code:
+                raise
+
     def job(size: int) -> tuple[float, float]:
-        taken = list[tuple[float, float]]()
-        for count in (1, size):  # what starting takes is taken away
-            with tempfile.TemporaryDirectory() as folder:
-                write(Path(folder), count)
-                command = [sys.executable, "-m", "gradaccord", "run", folder, "-e", "backprop", "-d", "float64"]
-                before = os.times()
-                subprocess.run([*command, "--jobs", "1", "--quiet", "--out", f"{folder}/out"], check=True)
-                after = os.times()
-                seconds = sum(after[2:4]) - sum(before[2:4])
-                taken.append((seconds, _peak(resource.RUSAGE_CHILDREN)))
-        (least, base), (seconds, peak) = taken
-        return seconds - least, peak - base
+        with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as folder:
+            write(Path(first), 1)
+            command(Path(first))  # imports what it needs
+            write(Path(folder), size)
+            return _taken(lambda: command(Path(folder)))
 
     return job
 
 
-def _peak(who: int) -> float:
-    return resource.getrusage(who).ru_maxrss / 1024
+def _taken(call: Callable[[], object]) -> tuple[float, float]:
+    before, start = _peak(), time.process_time()
+    call()
+    return time.process_time() - start, _peak() - before
+
+
+def _peak() -> float:
+    """The most memory that this process had at once, in MiB (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def nodes(folder: Path, count: int) -> None:
