@@ -184,12 +184,13 @@ def _named(full: Graph, start: int, derived: Gradient, graph: Graph) -> Gradient
     def renamed(arg: Arg) -> Arg:
         return names.get(arg, arg) if isinstance(arg, str) else arg
 
-    nodes = tuple(
-        replace(node, name=names.get(node.name, node.name), args=tuple(map(renamed, node.args)))
-        if node.name in names or not names.keys().isdisjoint(node.args)
-        else node
-        for node in full.nodes
-    )
+    def called(node: Node) -> Node:
+        if node.name not in names and names.keys().isdisjoint(node.args):
+            return node
+        name, args = names.get(node.name, node.name), tuple(map(renamed, node.args))
+        return Node(name, node.op, args, node.params, node.shape, node.kind, node.constant, node.dtype)
+
+    nodes = tuple(map(called, full.nodes))
     outputs = tuple(names.get(name, name) for name in full.outputs)
     return Gradient(
         replace(full, nodes=nodes, outputs=outputs),

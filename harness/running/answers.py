@@ -286,7 +286,8 @@ def _problem(
 
     if not isinstance(arrays, Mapping):
         return f"its {what}s are {type(arrays).__name__}, expected arrays by name"
-    known = set(graph.uses) if what == "term" else set(graph.by_name)
+    known = set(graph.uses) if what == "term" else graph.by_name.keys()
+    kinds = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
     for key in needed:
         if key not in arrays:
             return f"it gave no {of(key)}"
@@ -296,7 +297,7 @@ def _problem(
         if not isinstance(array, np.ndarray | np.generic):
             return f"its {of(key)} is {type(array).__name__}, expected a NumPy array"
         node = graph[graph.argument(key) if isinstance(key, Use) else key]
-        kind = {"float": DTYPES[dtype], "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}[node.kind]
+        kind = kinds[node.kind]
         numbers = cast("Array", array)
         if numbers.shape != node.shape:
             return f"its {of(key)} has shape {numbers.shape}, expected {node.shape}"
