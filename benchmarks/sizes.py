@@ -8,12 +8,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import judged
 import links
+from timing import once
 
 from gradaccord.engines.backprop import prepare
 from gradaccord.harness.cli import main
@@ -63,9 +63,8 @@ def by_command(write: Callable[[Path, int], None]) -> Job:
 
 
 def _taken(call: Callable[[], object]) -> tuple[float, float]:
-    before, start = _peak(), time.process_time()
-    call()
-    return time.process_time() - start, _peak() - before
+    before = _peak()
+    return once(call), _peak() - before
 
 
 def _peak() -> float:
@@ -115,10 +114,8 @@ KINDS: Mapping[str, tuple[str, Job, tuple[int, ...], Callable[[int], float]]] = 
 def size_rows() -> Iterator[list[str]]:
     for kind, (what, _, sizes, units) in KINDS.items():
         for size in sizes:
-            done = subprocess.run(
-                [sys.executable, __file__, kind, str(size)], check=True, capture_output=True, text=True
-            )
-            seconds, peak = map(float, done.stdout.split()[-2:])
+            told = subprocess.check_output([sys.executable, __file__, kind, str(size)], text=True)
+            seconds, peak = map(float, told.split()[-2:])
             each = seconds / units(size)
             text = f"{each * 1e3:.2f} ms" if each > 1e-3 else f"{each * 1e6:.2f} µs"
             yield [what, f"{size:,}", f"{seconds:.2f} s", text, f"{peak:,.0f} MiB"]

@@ -394,9 +394,5 @@ def schema() -> None:
     click.echo(json.dumps(case_schema(), indent=2))
 
 
-main.add_command(check)
-main.add_command(compare)
-main.add_command(trace)
-main.add_command(hear)
-main.add_command(new)
-main.add_command(dialect)
+for command in (check, compare, trace, hear, new, dialect):
+    main.add_command(command)

@@ -20,6 +20,7 @@ from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.records.evaluation import Array, Evaluation
 from gradaccord.harness.records.formats import Format
 from gradaccord.harness.truth import links, precision
+from gradaccord.harness.truth.next_to_one import units
 from gradaccord.harness.truth.numbers import to_balls
 from gradaccord.harness.truth.rounding import floats, middle
 
@@ -35,7 +36,7 @@ def spread(subject: Subject, evaluation: Evaluation, use: Use) -> Array:
     given = [(evaluation.values[arg], 1.0) for arg in node.args if isinstance(arg, str)]
     operation = graph.operation(node)
     if operation.primitive:
-        given.append((evaluation.values[node.name], max(form.units(operation.cost, operation.half), 1)))
+        given.append((evaluation.values[node.name], max(units(operation.name, form), 1)))
     given.append((evaluation.adjoints[node.name], 1.0))
     with precision.working():
         with patch.object(links, "rounded", lambda space, form, **_: _shaking(space, form, random)):
@@ -57,7 +58,7 @@ def _shaking(
     def shaking(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if name != "constant" and OPERATIONS[name].selects:
             return lambda *operands, **params: function(*map(middle, operands), **params)
-        cost = 1.0 if name == "constant" else form.units(OPERATIONS[name].cost, OPERATIONS[name].half)
+        cost = 1.0 if name == "constant" else units(name, form)
         return lambda *operands, **params: _shaken(function(*operands, **params), cost * form.unit, random)
 
     return {name: shaking(name, function) for name, function in namespace.items()}

@@ -18,8 +18,9 @@ from ..records.verdicts import FINDINGS, Verdict
 from .agreement import same_bits
 from .chain import Chain
 from .classify import Link, place
-from .judge import SOUND, blank_row, judged_whole
+from .judge import SOUND, judged_whole
 from .range import all_finite, without_underflow
+from .subject import blank_row
 from .unseen import of_plain
 
 LARGEST = 500_000  # numbers of a graph whose truth is still computed

@@ -24,7 +24,7 @@ from .estimates import by_estimate
 from .last_word import NEAR, Given, abreast, last_word, nearby
 from .range import birth, in_range, left
 from .shadow import as_known, furthest, stands_there, unexplained, unless_lossy
-from .subject import Asked, Subject
+from .subject import Asked, Subject, blank_row
 from .together import of_gradients
 from .unseen import UNTOUCHED, conditioned, digits, of_plain, of_plain_off, unseen, with_numbers
 
@@ -73,11 +73,6 @@ def judged(
     chain = Chain(subject, evaluation, knowledge=knowledge)
     chain.judge()
     return _rows(chain, blank, quantities), chain.links
-
-
-def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
-    """A row about a whole run, which says nothing yet."""
-    return Row(case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, seconds=seconds)
 
 
 def told_by_links(chain: Chain) -> Mapping[str, Link]:
@@ -168,9 +163,9 @@ def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
         if node.name in evaluation.values and node.name not in chain.values:
             yield _value_alone(blank, chain, node.name)
     for name in (node.name for node in subject.graph.wanted if "gradient" in quantities):
-        engine = evaluation.gradients[name]
         if name in chain.adjoints:
             continue
+        engine = evaluation.gradients[name]
         if evaluation.errors is None:
             alone = partial(_without_links, blank, chain, name)
             yield as_known(alone(engine), engine, chain, subject.asked("gradient", name), alone)
@@ -346,10 +341,8 @@ def _measured(entries: Sequence[_Entry]) -> Iterable[tuple[Array, Array]]:
     if len({array.dtype for array in shown}) > 1:  # bfloat16 mixes with nothing
         shown = [array.astype(np.float64) for array in shown]
     engine = np.concatenate(shown, axis=None).astype(np.float64)
-    high, low = (
-        np.concatenate(arrays, axis=None)
-        for arrays in ([entry.truth.high for entry in entries], [entry.truth.low for entry in entries])
-    )
+    high = np.concatenate([entry.truth.high for entry in entries], axis=None)
+    low = np.concatenate([entry.truth.low for entry in entries], axis=None)
     error = difference(engine, high, low)
     relative = relative_size(error, high)
     start = 0

@@ -22,9 +22,9 @@ from ..truth.proof import Proof, prove_second
 from ..truth.second import by_definition
 from ..truth.sides import Sides, along
 from .classify import Link
-from .judge import blank_row, judge
+from .judge import judge
 from .last_word import Given, last_word
-from .subject import Subject
+from .subject import Subject, blank_row
 from .unseen import unseen
 
 

@@ -14,7 +14,7 @@ from ..graph.language.printing import text_of
 from ..graph.node import Constant, Node, Use
 from ..records.evaluation import Array, Inputs
 from ..records.formats import FORMATS, Format
-from ..records.rows import LinkName, Quantity
+from ..records.rows import LinkName, Quantity, Row
 from ..truth import ties
 from ..truth.beside import around, contracted
 from ..truth.groups import Group, groups
@@ -259,3 +259,8 @@ class Subject:
     @cached_property
     def _forms(self) -> Mapping[str, Format]:
         return {node.name: FORMATS[node.dtype or self.dtype] for node in self.graph.nodes}
+
+
+def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
+    """A row about a whole run, which says nothing yet."""
+    return Row(case=subject.case, point=subject.point, dtype=subject.dtype, engine=engine, seconds=seconds)

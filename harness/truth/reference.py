@@ -15,7 +15,7 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph.emit import Program, emit, walked
+from ..graph.emit import Program, walked
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
 from ..graph.node import Arg, Constant, Node, Shape, Use
@@ -197,7 +197,7 @@ def _in_pairs(
     try:
         with working(), np.errstate(all="ignore"):
             numbers = [of_floats(x) if node.kind == "float" else _exact(x, node) for node, x in inputs]
-            results = emit(graph, pairs(), outputs, operators=False)(*numbers)
+            results = walked(graph, pairs(), outputs)(*numbers)
     except UnsettledError:
         return None
     if not all(result.sure() for result in results if isinstance(result, Pairs)):
@@ -208,7 +208,7 @@ def _in_pairs(
 def _exhausted(graph: Graph, compute: Callable[[Program], tuple[Any, ...]], bits: int) -> str:
     """The first node that is loose, but no hull: nothing upstream of it is a choice that balls cannot make."""
     names = [node.name for node in graph.nodes]
-    results = compute(emit(graph, balls(ties="hull"), names, operators=False))
+    results = compute(walked(graph, balls(ties="hull"), names))
     hulls: set[Arg] = set()
     for node, result in zip(graph.nodes, results, strict=True):
         selects = node.op != "input" and graph.operation(node).selects
