@@ -52,10 +52,11 @@ class Bound:
 
     @property
     def left(self) -> Marks:
-        """What is not settled, and where the score that a row tells may be: the highest, of what is lossy if any is."""
+        """What is not settled, and where the score that a row tells is likely to be: the highest, of what is lossy if
+        any is. What balls say of these tells where else it `may_reach`."""
         unsettled = ~np.isfinite(self.scores)
         told = np.where(unsettled | (~self.lossy if self.lossy.any() else False), -1.0, self.scores)
-        return unsettled | self._reach(told, told.max() - 2 * self.apart)
+        return unsettled | self._reach(told, told.max() - self.apart)
 
     def may_reach(self, score: float, verdict: Verdict) -> Marks:
         """Where a score so high may be."""
