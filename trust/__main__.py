@@ -31,12 +31,12 @@ SECTIONS: Mapping[str, tuple[str, Callable[[argparse.Namespace], tables.Section]
     "second": ("The reference of second order", tables.second),
     "alarms": ("False alarms on random graphs", tables.alarms),
     "shipped": ("False alarms on the shipped cases", tables.shipped),
+    "steps": ("Steps settled without balls", tables.steps),
     "rivals": ("Sensitivity of checks, side by side", tables.rivals),
     "closed": ("The reference against closed forms", tables.closed),
     "known": ("Known defects", tables.known),
     "fuzzed": ("Case files changed at random", tables.fuzzed),
     "ports": ("Ports compared", port_tables.ports),
-    "steps": ("Steps settled without balls", tables.steps),
     "mutations": ("Ports mutated", port_tables.mutations),
 }
 PAIRED = {"ports", "mutations"}  # of these, some pairs alone may be asked for
