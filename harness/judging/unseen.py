@@ -210,7 +210,7 @@ class _Alone:
     @cached_property
     def scores(self) -> Mapping[Index, float]:
         return {
-            index: _score(abs(float(self.error[index])), probe.bound)
+            index: _score(max(abs(float(self.error[index])) - float(self.truth.radius[index]), 0.0), probe.bound)
             for index, probe in self.swept.items()
             if isfinite(probe.bound)
         }

@@ -38,7 +38,7 @@ Function: TypeAlias = Callable[..., Any]
 LOST = 2.0**-106  # of a result: the unit of what an operation on pairs may lose
 UP = 1 + 2.0**-40  # the rounding of radii themselves
 DOWN = 1 - 2.0**-40
-ENOUGH = 2.0**-70  # of a number: what tells it from a set
+ENOUGH = 2.0**-61  # of a number: what proves it, and a 256th of float64's rounding
 FINE = 2.0**-80  # of one that others may cancel
 SHIFT = 2.0**27 + 1
 

@@ -74,7 +74,9 @@ class Number:
 
     @property
     def tight(self) -> NDArray[np.bool_]:
-        """Where the truth is one number and not a set."""
+        """Where the truth is one number and not a set, which pairs never hold."""
+        if self.found is None:
+            return np.ones(self.high.shape, dtype=bool)
         with np.errstate(all="ignore"):
             tight = np.asarray(self.radius <= np.abs(self.high) * 2.0**-70) | (self.radius < 1e-313)
         vast = np.isinf(self.radius)  # beyond float64: ask the ball
@@ -137,8 +139,8 @@ def reference(
     """The truth at exactly these numbers: float, int or bool arrays, or object arrays of Fraction or balls.
 
     Values are those of ties decided as IEEE 754 does. With ties decided everywhere the derivatives at a kink are those
-    of one choice, and no hulls. `in_pairs`: large arrays as pairs of float64 where these tell every number from a set,
-    to 2^-72 of it; else in balls.
+    of one choice, and no hulls. `in_pairs`: large arrays as pairs of float64 where these tell every number well enough;
+    else in balls.
     """
     derivative = gradient(graph, stable=False, seeded=True)
     names = [node.name for node in graph.nodes]
@@ -190,7 +192,7 @@ def reference(
 def _in_pairs(
     graph: Graph, outputs: Sequence[str], arguments: Mapping[str, NDArray[Any]]
 ) -> Mapping[str, Number] | None:
-    """The outputs of a large graph as pairs, if these tell each number from a set."""
+    """The outputs of a large graph as pairs, if these tell each number well enough."""
     if not worth_pairs(graph, [*arguments.values()]):
         return None
     inputs = [(node, arguments[node.name]) for node in graph.inputs]

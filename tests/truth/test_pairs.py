@@ -22,7 +22,9 @@ from gradaccord.harness.graph.symbol import Symbol
 from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import find, load, shipped
+from gradaccord.harness.records.evaluation import Evaluation
 from gradaccord.harness.records.formats import FORMATS, Format
+from gradaccord.harness.records.rows import Row
 from gradaccord.harness.truth import pairs, proof
 from gradaccord.harness.truth.links import step
 from gradaccord.harness.truth.numbers import to_balls
@@ -147,16 +149,40 @@ def test_rows_of_shipped_cases_stay_those_of_balls(path: Path) -> None:
         inputs, cotangent = case.inputs(0, dtype), case.cotangent(dtype)
         subject = Subject(case.name, 0, dtype, case.graph, inputs, cotangent)
         evaluation = prepare(subject.graph, dtype)(inputs, cotangent)
-        in_balls = replace(subject)
-        in_balls.__dict__["truth"] = reference(case.graph, inputs, cotangent)
-        for mine, theirs in zip(
-            judge(subject, "backprop", evaluation), judge(in_balls, "backprop", evaluation), strict=True
-        ):
-            # Digits are told up to 32, which is the last of pairs; and of two floats as near either is read.
-            assert replace(mine, error=theirs.error, digits=theirs.digits, reference=theirs.reference) == theirs
-            size = abs(theirs.reference or 0)
-            assert mine.reference == pytest.approx(theirs.reference, rel=2.0**-52, abs=0, nan_ok=True)
-            assert mine.error == pytest.approx(theirs.error, rel=1e-12, abs=max(2.0**-52 * size, 1e-300), nan_ok=True)
+        same_rows(subject, prepare(subject.graph, dtype)(inputs, cotangent))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_rows_stay_those_of_balls_where_pairs_have_few_digits_left(dtype: str) -> None:
+    graph = example("softmax(softmax(softmax(x @ w) @ x @ w) @ x @ w) @ x", x=real(16, 16), w=real(16, 16)).graph
+    random = np.random.default_rng(0)
+    inputs = {name: random.normal(size=(16, 16)).astype(dtype) for name in ("x", "w")}
+    subject = Subject("", 0, dtype, graph, inputs, random.normal(size=(16, 16)).astype(dtype))
+    known = [np.max(one.radius / np.abs(one.high)) for one in subject.truth.adjoints.values()]
+    assert subject.truth.in_pairs
+    assert 2.0**-70 < max(known) < 2.0**-61
+    sound = prepare(graph, dtype)(inputs, subject.cotangent)
+    alone = replace(sound, values={"result": sound.values["result"]}, terms=None, adjoints=None)
+    off = {**sound.gradients, "w": sound.gradients["w"] * np.array(1 + 2.0**-9, dtype)}
+    for evaluation, found in ((sound, False), (alone, False), (replace(alone, gradients=off), True)):
+        rows = same_rows(subject, evaluation)
+        assert any(row.finding for row in rows) == found
+
+
+def same_rows(subject: Subject, evaluation: Evaluation) -> list[Row]:
+    """The rows by pairs, which are those by balls."""
+    in_balls = replace(subject)
+    in_balls.__dict__["truth"] = reference(subject.graph, subject.inputs, subject.cotangent)
+    rows = judge(subject, "backprop", evaluation)
+    for mine, theirs in zip(rows, judge(in_balls, "backprop", evaluation), strict=True):
+        # Digits are told up to 32, which is the last of pairs; and of two floats as near either is read.
+        near = replace(mine, error=theirs.error, digits=theirs.digits, reference=theirs.reference, score=theirs.score)
+        assert near == theirs
+        size = abs(theirs.reference or 0)
+        assert mine.score == pytest.approx(theirs.score, rel=2.0**-7)
+        assert mine.reference == pytest.approx(theirs.reference, rel=2.0**-52, abs=0, nan_ok=True)
+        assert mine.error == pytest.approx(theirs.error, rel=1e-12, abs=max(2.0**-52 * size, 1e-300), nan_ok=True)
+    return rows
 
 
 # --- arithmetic, against exact fractions ---------------------------------------------------------------------
