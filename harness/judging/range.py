@@ -49,12 +49,13 @@ def left(chain: Chain) -> tuple[LinkName, str] | None:
     subject, shown, truth = chain.subject, chain.evaluation, chain.subject.truth
     for node in subject.graph.operations:
         if node.name in shown.values and _outside(shown.values[node.name], truth.values[node.name]):
-            return subject.link("value", node.name), f"{_step(chain, node)} has left the range of {subject.dtype}"
+            return subject.link("value", node.name), f"{_step(chain, node)} {_has_left(chain, node.name)}"
     for node in reversed(subject.graph.operations):
         for use in subject.graph.uses_in[node.name]:
             if use in (shown.terms or {}) and _outside((shown.terms or {})[use], truth.terms[use]):
-                words = f"a term in {_step(chain, node)} has left the range of {subject.dtype}"
-                return subject.link("term", subject.graph.argument(use), use), words
+                name = subject.graph.argument(use)
+                words = f"a term in {_step(chain, node)} {_has_left(chain, name)}"
+                return subject.link("term", name, use), words
     return None
 
 
@@ -64,6 +65,10 @@ def _outside(numbers: Array, truth: Number) -> bool:
         return False
     fell = (numbers == 0) & np.asarray(truth.balls != 0, dtype=bool) & truth.tight
     return bool(fell.any()) or bool((np.isinf(numbers.astype(np.float64)) & np.isfinite(truth.high)).any())
+
+
+def _has_left(chain: Chain, name: str) -> str:
+    return f"has left the range of {chain.subject.form_of(name).name}"
 
 
 def _step(chain: Chain, node: Node) -> str:
@@ -220,5 +225,5 @@ def _words(chain: Chain, node: Node) -> str:
             fallen = (values[arg] == 0) & (subject.truth.values[arg].high != 0)
             tiny = (values[arg] == 0) & (subject.truth.values[arg].balls != 0)
             if fallen.any() or tiny.any():
-                return f"{text}, where `{arg}` has left the range of {subject.dtype} and is 0"
+                return f"{text}, where `{arg}` {_has_left(chain, arg)} and is 0"
     return text

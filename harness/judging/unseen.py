@@ -297,10 +297,14 @@ def _beyond_rounding(alone: _Alone) -> Row | None:
 
 def _further(alone: _Alone, index: Index) -> bool:
     """Whether sound runs go further than R, which is of first order, and as far as that: the square of what rounding
-    alone has made. They err by a unit more than links do, and so further than R where nothing is squared."""
-    asked, bound = alone.asked, alone.swept[index].bound
-    by = float(asked.sensitivity.turned(asked.name, asked.moved).by[index])
-    return by > BENT * bound and abs(float(alone.error[index])) <= FURTHER * by
+    alone has made. They err by a unit more than links do, and so further than R where nothing is squared. Where it is a
+    choice that rounding turns, no choice gives more than is made of it."""
+    asked, bound, error = alone.asked, alone.swept[index].bound, abs(float(alone.error[index]))
+    sensitivity, number = asked.sensitivity, (asked.name, index, asked.moved, float(alone.engine[index]))
+    by = float(sensitivity.turned(asked.name, asked.moved).by[index])
+    if by > BENT * bound and error <= FURTHER * by:
+        return not sensitivity.beyond_choice(*number)
+    return sensitivity.by_choice(*number)
 
 
 def _not_looked_at(alone: _Alone) -> Row | None:

@@ -45,6 +45,11 @@ class Format:
         inside = self.inside and self.inside.without_underflow
         return replace(self, smallest=0.0, gradual=False, inside=inside)
 
+    def coarser(self, times: float) -> Format:
+        """With so many times the roundoff."""
+        inside = self.inside and self.inside.coarser(times)
+        return replace(self, unit=self.unit * times, result=self.result * times, inside=inside)
+
     @property
     def sums(self) -> Format:
         """The format that the sums inside one operation are kept in."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, TypeAlias
 
 import flint
@@ -33,7 +33,7 @@ from .precision import PRECISION
 from .reference import Reference
 from .residuals import is_finite
 from .rounding import middle
-from .shaken import Turned, spread, spread_in_balls, turned_in_floats
+from .shaken import Choices, Turned, enclosed, spread, spread_in_balls, turned_in_floats
 from .sweeps import Key, Moved, Point, Sweeps
 from .sweeps import sweeps as sweeps_of
 
@@ -43,6 +43,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 WHOLE = 64  # gradients of up to so many components in all have one sweep for each
 SAMPLED = 4  # components of each input of a larger one that are asked how much the problem itself loses
+STILL = 1.25  # times as far as shaken runs are those that err twice as far, where a choice is all that moves a number
 LARGEST = 20_000  # operations of a graph whose gradient is still differentiated again
 # Numbers of a graph up to which each component of a small gradient is swept by itself. A sweep of a larger one costs
 # tens of milliseconds, and it has many gradients: there shaken runs choose, whatever the size of each.
@@ -181,21 +182,55 @@ class Sensitivity:
         there = self._spreads.get((moved, name))
         return np.zeros(self.graph[name].shape) if there is None else there
 
-    def turned(self, name: str, moved: Moved) -> Turned:
-        """The same in balls, which no step leaves: choices that rounding turns show themselves, and nothing else."""
+    def turned(self, name: str, moved: Moved, times: int = 1) -> Turned:
+        """The same in balls, which no step leaves: choices that rounding turns show themselves, and nothing else. Of
+        runs that err several `times` as far where that is asked."""
         key = (moved, name)
-        if key not in self._turned:
-            numbers = (self.truth.values if moved == "value" else self.truth.adjoints)[name]
-            there = turned_in_floats(self.graph, self.inputs, self.cotangent, key, numbers.pairs, self.form)
+        if (*key, times) not in self._turned:
+            numbers, form = (self.truth.values if moved == "value" else self.truth.adjoints)[name], self.form
+            form = form if times == 1 else form.coarser(times)
+            there = turned_in_floats(self.graph, self.inputs, self.cotangent, key, numbers.pairs, form)
             if there is None:
                 with flint.ctx.workprec(max(PRECISION, self.truth.precision)):
-                    there = spread_in_balls(self.graph, self.inputs, self.cotangent, key, numbers.balls, self.form)
+                    there = spread_in_balls(self.graph, self.inputs, self.cotangent, key, numbers.balls, form)
             still = np.zeros(self.graph[name].shape)
-            self._turned[key] = Turned(still, still) if there is None else there
-        return self._turned[key]
+            self._turned[*key, times] = Turned(still, still) if there is None else there
+        return self._turned[*key, times]
 
     @cached_property
-    def _turned(self) -> dict[tuple[Moved, str], Turned]:
+    def _turned(self) -> dict[tuple[Moved, str, int], Turned]:
+        return {}
+
+    def by_choice(self, name: str, index: Index, moved: Moved, number: float) -> bool:
+        """Whether a choice that rounding turns makes this number of one component, and nothing else: it lies within
+        what sound steps give that stay in the range, and not where they choose as the truth does."""
+        form = self.form.without_underflow
+        low, high = self.enclosed(name, index, moved, "open", form)
+        if not (isfinite(low) and isfinite(high) and low <= number <= high):
+            return False
+        low, high = self.enclosed(name, index, moved, "held", form)
+        return not low <= number <= high
+
+    def beyond_choice(self, name: str, index: Index, moved: Moved, number: float) -> bool:
+        """Whether choices that rounding turns are what moves one component, since runs that err twice as far go no
+        further, and none of them makes this number of it."""
+        once, twice = (self.turned(name, moved, times).by[index] for times in (1, 2))
+        if not twice <= STILL * once:
+            return False
+        low, high = self.enclosed(name, index, moved, "open", self.form)
+        return number < low or number > high
+
+    def enclosed(self, name: str, index: Index, moved: Moved, choices: Choices, form: Format) -> tuple[float, float]:
+        """Between which numbers one component of what sound steps give is; NaN where that is not asked."""
+        key = (moved, name, choices, form)
+        if key not in self._enclosed and not self.large:
+            with flint.ctx.workprec(max(PRECISION, self.truth.precision)):
+                self._enclosed[key] = enclosed(self.graph, self.inputs, self.cotangent, (moved, name), form, choices)
+        low, high = self._enclosed.get(key) or (None, None)
+        return (nan, nan) if low is None or high is None else (float(low[index]), float(high[index]))
+
+    @cached_property
+    def _enclosed(self) -> dict[tuple[Moved, str, Choices, Format], tuple[Floats, Floats] | None]:
         return {}
 
     @cached_property

@@ -10,7 +10,7 @@ terms is off by n u sum|terms| besides (Higham 2002, 4.4). Engines whose paths a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
 from typing import Any, Literal, TypeAlias
@@ -24,10 +24,12 @@ from ..arithmetic import arrays
 from ..graph.emit import Namespace, Program, emit
 from ..graph.gradient import gradient
 from ..graph.graph import Graph
+from ..graph.node import Constant, Node
 from ..graph.operations import OPERATIONS
 from ..records.formats import Format
 from . import next_to_one
-from .numbers import balls, to_balls
+from .choice import no_number
+from .numbers import INFINITY, balls, to_balls
 from .pairs import Pairs, UnsettledError, worth_pairs
 from .products import COARSE, LEAST, MOST
 from .rounding import exact_in, floats, middle
@@ -38,6 +40,7 @@ RUNS = 32  # that tell which of many components stand out
 Array: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.float64]
 Key: TypeAlias = "tuple[Literal['value', 'adjoint'], str]"
+Choices: TypeAlias = Literal["open", "held"]  # whether rounding turns them
 Shaken: TypeAlias = Callable[[int], Program]  # by a seed; 2k and 2k + 1 are twins
 
 
@@ -74,6 +77,19 @@ def spread_in_balls(
     with np.errstate(all="ignore"):
         by = np.fmax.reduce([np.abs(floats(made - truth)) for made in runs])
         return Turned(by, _powers([floats(_over(made, truth)) for made in runs]))
+
+
+def enclosed(
+    graph: Graph, inputs: Mapping[str, Array], cotangent: Array, key: Key, form: Format, choices: Choices
+) -> tuple[Floats, Floats] | None:
+    """Between which numbers every run is of one value or adjoint, whatever it rounds, and whatever choices that turns
+    where these are `open`: balls that are widened at each step, and wrap. None of what is constant."""
+    names, seed, places, run = _whole(graph, form, key, choices=choices)
+    if not places:
+        return None
+    operands = {n: x if x.dtype.kind in "bi" else to_balls(x) for n, x in inputs.items()} | {seed: to_balls(cotangent)}
+    (made,) = run(0)(*(operands[name] for name in names))
+    return floats(_low(made)), floats(_high(made))
 
 
 def turned_in_floats(
@@ -131,31 +147,63 @@ class Turned:
     power: Floats
 
 
+_low: Any = np.frompyfunc(lambda ball: ball.lower() if ball.is_finite() else -INFINITY, 1, 1)
+_high: Any = np.frompyfunc(lambda ball: ball.upper() if ball.is_finite() else INFINITY, 1, 1)
 _over: Any = np.frompyfunc(lambda a, b: a / b if not b.is_zero() else arb.nan(), 2, 1)
 
 
 @lru_cache(maxsize=16)
 def _whole(
-    graph: Graph, form: Format, key: Key | None = None, *, in_range: bool = False
+    graph: Graph, form: Format, key: Key | None = None, *, in_range: bool = False, choices: Choices | None = None
 ) -> tuple[list[str], str, list[Key], Shaken]:
     """The inputs of the gradient graph, its cotangent's name, what its shaken program gives, and that: of everything in
-    float64, or of one number in balls, or in float64 as long as nothing leaves the range."""
-    derived = gradient(graph, seeded=True)
+    float64, or of one number in balls, or in float64 as long as nothing leaves the range; or of one number in all
+    runs at once, with their `choices`."""
+    derived = gradient(_with_casts(graph), seeded=True)
     places: dict[Key, str] = {("value", node.name): node.name for node in graph.operations if node.kind == "float"}
     places |= {("adjoint", name): arg for name, arg in derived.adjoints.items() if isinstance(arg, str)}
     if key is not None:
         places = {key: places[key]} if key in places else {}
     namespace = balls(ties="decide") if key and not in_range else arrays.namespace("float64")
+    if choices == "held":
+        namespace = {**namespace, **{name: _at_middle(namespace[name]) for name in SELECTING}}
     if in_range:
         namespace = {name: _in_range(name, function) for name, function in namespace.items()}
-    program = shaken(derived.graph, namespace, list(places.values()), form, held=True)
+    program = shaken(derived.graph, namespace, list(places.values()), form, held=True, either_way=choices is not None)
     return [node.name for node in derived.graph.inputs], derived.seed, list(places), program
 
 
-def shaken(graph: Graph, namespace: Namespace, outputs: Sequence[str], form: Format, *, held: bool = False) -> Shaken:
+SELECTING = [name for name, row in OPERATIONS.items() if row.selects]
+
+
+def _at_middle(choice: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *operands, **params: choice(*map(middle, operands), **params)
+
+
+def _with_casts(graph: Graph) -> Graph:
+    """The graph with its casts as steps that round: their definition does nothing, and would leave no step to shake."""
+
+    def rounding(node: Node) -> Node:
+        own = graph.operation(node) if graph.defines(node) else None
+        cast = own is not None and len(own.operands) == 1 and own.definition == own.operands[0].name
+        return replace(node, op="multiply", args=(*node.args, Constant("1"))) if cast else node
+
+    nodes = tuple(map(rounding, graph.nodes))
+    return graph if nodes == graph.nodes else replace(graph, nodes=nodes)
+
+
+def shaken(
+    graph: Graph,
+    namespace: Namespace,
+    outputs: Sequence[str],
+    form: Format,
+    *,
+    held: bool = False,
+    either_way: bool = False,
+) -> Shaken:
     """Programs of the graph, which err as far as sound ones in `form` may, at each call the same way. `held`: as what
     is held against the truth, with sums that add one number after the other."""
-    signs = _Signs(form)
+    signs = _EitherWay(form) if either_way else _Signs(form, held=held)
     size = namespace["abs"] if held else None
     functions = {name: _shaking(name, function, signs, size) for name, function in namespace.items()}
     program = emit(graph, functions, outputs, operators=False)
@@ -174,25 +222,48 @@ def shaken(graph: Graph, namespace: Namespace, outputs: Sequence[str], form: For
 class _Signs:
     """Random signs in the order of a program's operations."""
 
-    def __init__(self, form: Format) -> None:
-        self.form = form
+    def __init__(self, form: Format, *, held: bool = False) -> None:
+        self.form, self.held = form, held
         self.begin(0)
 
     def begin(self, seed: int) -> None:
         self._random = np.random.default_rng(seed // 2)
         self._way = -1 if seed % 2 else 1
+        self._uneven = self.held and seed // 2 % 2 == 1
+
+    def _drawn(self, x: Any) -> Any:
+        """Signs; of every second pair of runs that are held against the truth some are smaller: two steps of as many
+        units roundoff take each other's away in half of all runs."""
+        signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
+        return signs * self._random.uniform(0.5, 1, np.shape(x)) if self._uneven else signs
 
     def off_by(self, x: Any, units: Any, form: Format | None = None) -> Any:
         kind = np.asarray(x).dtype
         if kind.kind in "bi":  # a condition or an index
             return x
-        signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
+        signs = self._drawn(x)
         return x + x * np.asarray(units * self._way * (form or self.form).unit * signs).astype(kind)
 
     def apart(self, x: Any, size: Any, units: float) -> Any:
         """Numbers off by units roundoff of sums of a size."""
-        signs = self._random.integers(0, 2, np.shape(x)) * 2 - 1
+        signs = self._drawn(x)
         return x + size * np.asarray(units * self._way * self.form.sums.unit * signs).astype(np.asarray(x).dtype)
+
+
+class _EitherWay(_Signs):
+    """All signs at once, and what underflow may lose, of balls."""
+
+    def off_by(self, x: Any, units: Any, form: Format | None = None) -> Any:
+        if np.asarray(x).dtype.kind in "bi":
+            return x
+        off = np.asarray(units).astype(object) * arb(0, (form or self.form).unit)
+        return _where_known(x + (x * off + arb(0, self.form.smallest)), x)
+
+    def apart(self, x: Any, size: Any, units: float) -> Any:
+        return _where_known(x + size * arb(0, units * self.form.sums.unit), x)
+
+
+_where_known: Any = np.frompyfunc(lambda widened, x: x if no_number(x) else widened, 2, 1)
 
 
 def _shaking(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from gradaccord.harness.graph.define import define
 from gradaccord.harness.graph.node import Use
 from gradaccord.harness.hearing.heard import Ask, Defined, Heard
 from gradaccord.harness.judging.chain import Chain
+from gradaccord.harness.judging.heard import judged_run
 from gradaccord.harness.judging.subject import Subject
+from gradaccord.harness.records.rows import Row
 from gradaccord.harness.records.verdicts import FINDINGS
 
 Tensor = torch.Tensor
@@ -32,6 +35,10 @@ def findings(run: Heard) -> list[Any]:
     chain = Chain(subject, run.evaluation)
     chain.judge()
     return [key for key, link in chain.links.items() if link.verdict in FINDINGS]
+
+
+def rows(run: Heard) -> Sequence[Row]:
+    return judged_run(run, "", "torch").rows
 
 
 def same_bits(run: Heard) -> bool:
@@ -246,6 +253,25 @@ def test_autocast_shows_its_casts() -> None:
     assert same_bits(run) and run.dtype == "float32"
     casts = [node.op for node in run.graph.operations if node.op == "to_bfloat16"]
     assert len(casts) == 2  # torch keeps the casts of leaves
+
+
+@pytest.mark.parametrize("lower", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("function", [
+    lambda y: torch.relu(y - 1), lambda y: torch.abs(y - 1), lambda y: y.clamp(max=1.0), torch.amax,
+])  # fmt: skip
+def test_a_tie_that_a_cast_makes_is_a_choice(function: Callable[[Tensor], Tensor], lower: torch.dtype) -> None:
+    y = torch.tensor([1 + 1e-6, 1.0, 0.5], dtype=torch.float64)
+    run = heard(lambda y: function(y.to(lower)).to(y.dtype).sum() * y.sum(), y)
+    assert not [row for row in rows(run) if row.finding]
+    for name, number in run.evaluation.gradients.items():
+        shown = replace(run.evaluation, gradients={name: number * 0 - 40.0})
+        assert [row for row in rows(replace(run, evaluation=shown)) if row.finding]
+
+
+def test_a_cast_that_loses_a_number_is_told_in_its_own_precision() -> None:
+    run = heard(lambda y: (y.half().double() * 1e12).sum(), torch.tensor([2e-9], dtype=torch.float64))
+    reasons = [row.reason for row in rows(run) if row.finding and row.quantity == "value"]
+    assert reasons and all("has left the range of float16" in reason for reason in reasons)
 
 
 def test_a_dtype_that_is_asked_for_is_that_of_every_float() -> None:

@@ -282,3 +282,51 @@ def test_what_falls_to_0_within_a_step_explains_no_garbage(text: str, dtype: str
     for shown in ({output: value}, {**sound.values, output: value}):
         rows = judge(about, "x", replace(sound, values=shown))
         assert [row.finding for row in rows if row.quantity == "value" and row.name == output] == [True]
+
+
+# --- choices that rounding turns ------------------------------------------------------------------------------------
+
+# Each with a point at which its engines round onto a tie or over it, and what choices there may make its derivative.
+TURNED: Mapping[str, tuple[str, float, tuple[float, float]]] = {
+    "relu((x + 1e-17) - 1)": ("float64", 1.0, (0.0, 1.0)),
+    "abs((x + 1e-17) - 1)": ("float64", 1.0, (-1.0, 1.0)),
+    "relu((x + 1e-3) - 1)": ("bfloat16", 1.0, (0.0, 1.0)),
+    "abs((x + 1e-4) - 1) * 3": ("float16", 1.0, (-3.0, 3.0)),
+    "where((x + 1e-17) - 1 > 0, x * x, x)": ("float64", 1.0, (1.0, 2.0)),
+    "relu((x + 1e-17) - 1) + 5 * x": ("float64", 1.0, (5.0, 6.0)),
+}
+
+
+@pytest.mark.parametrize("text", TURNED)
+def test_a_choice_that_rounding_turns_explains_what_choices_give_and_no_more(text: str) -> None:
+    dtype, x, (low, high) = TURNED[text]
+    about = subject(text, dtype, x=x)
+    for right in (low, (low + high) / 2, high):
+        assert not found(about, x=right)
+    for garbage in (high + 2, low - 2, high + 6, low - 6):
+        assert found(about, x=garbage)
+
+
+@pytest.mark.parametrize("dtype, unit", [("float64", -53), ("float32", -24), ("bfloat16", -8), ("float16", -11)])
+@pytest.mark.parametrize(
+    "text", ["max(w + c) * w", "sum(relu((w + c) - 1))", "sum(relu((w * (1 + c)) - 1))", "sum(floor(w + c) * w)"]
+)
+def test_many_numbers_that_rounding_makes_equal_raise_no_alarm(text: str, dtype: str, unit: int) -> None:
+    random = np.random.default_rng(0)
+    for count in (1, 3, 50):
+        c = random.choice([-1, 1], count) * 2.0**unit * 10 ** random.uniform(-2, 0, count)
+        about = subject(text, dtype, w=1.0, c=c)
+        sound = evaluated(about)
+        alone = Evaluation("ok", values={"f": sound.values["f"]}, gradients=sound.gradients)
+        for shown in (sound, alone):
+            rows = judge(about, "x", shown)
+            assert not [row.reason for row in rows if row.finding and row.verdict != "convention"]
+
+
+@pytest.mark.parametrize("garbage", [7.0, -3.0, np.nan])
+def test_garbage_beside_a_choice_that_rounding_turns_is_found(garbage: float) -> None:
+    about = subject("sum(relu((w + c) - 1) * b)", w=1.0, c=[1e-17, 2e-17, 0.5], b=[1.0, 1.0, 1.0])
+    for name, index in (("c", 0), ("c", 2), ("b", 2)):
+        lie = np.array(evaluated(about).gradients[name])
+        lie[index] = garbage
+        assert found(about, **{name: lie})
