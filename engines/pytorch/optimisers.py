@@ -190,7 +190,7 @@ def _state(
 def _first(runs: Definition, variable: str, x: Array) -> Array:
     """A state variable before the first step; torch makes single numbers in its default dtype."""
     kind = to_numpy(torch.empty(0)).dtype if variable in runs.scalars else x.dtype
-    return started(runs.at(x.shape), variable, x).astype(kind)
+    return started(runs.at(x.shape), variable, x.astype(kind))
 
 
 def _clip(parameters: list[Tensor], runs: Definition, t: int) -> None:

@@ -28,12 +28,12 @@ class Manner:
 
 
 @lru_cache
-def stepping(form: Format | None, manner: Manner | None = None, *, apart: bool = True) -> Namespace:
+def stepping(form: Format | None, manner: Manner | None = None) -> Namespace:
     """Balls, exact or rounded at every operation. Rules say what a step is at a kink too, so that 0 has the sign 0.
 
     Settings are decimals: one rounding where the format does not hold them. That includes the hyperparameters
     of torch and optax, which are Python floats and rounded once more when they meet a float32 array. They are told
-    `apart` from parameters and state by being single balls.
+    apart from parameters and state by being single balls.
     """
     exact = balls(ties="decide")
     if manner is not None and manner.held is not None:
@@ -49,7 +49,7 @@ def stepping(form: Format | None, manner: Manner | None = None, *, apart: bool =
         return plain_root(_not_negative(x))
 
     wide |= {"sqrt": sqrt, **{name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}}
-    return _settings_apart(wide, form) if form.inside and apart else wide
+    return _settings_apart(wide, form) if form.inside else wide
 
 
 def _settings_apart(wide: Namespace, form: Format) -> Namespace:

@@ -18,18 +18,17 @@ FAR = 2.0**-9  # a shift that is worth knowing better
 
 
 class Reckoning:
-    """The operations of rules on inner intervals, for engines of one format, and on settings. `apart`: as of
-    `stepping`."""
+    """The operations of rules on inner intervals, for engines of one format, and on settings."""
 
-    def __init__(self, form: Format, *, apart: bool) -> None:
-        self.form, self._apart = form, apart
+    def __init__(self, form: Format) -> None:
+        self.form = form
         self._work = work(form)
         self._long = self._work != np.float64
         self._lost = 2.0**-63 if self._long else 2.0**-52  # of a middle, by each operation; that is twice its rounding
         self._near = 2 * self._lost / form.unit  # what that is of a radius
 
     def namespace(self) -> Namespace:
-        plain, exact = stepping(self.form, apart=self._apart), stepping(None)
+        plain, exact = stepping(self.form), stepping(None)
         own: Mapping[str, Callable[..., Any]] = {
             "add": self.add, "subtract": self.subtract, "multiply": self.multiply, "divide": self.divide,
             "square": self.square, "sqrt": self.sqrt, "abs": self.absolute, "negative": self.negative,
@@ -65,7 +64,7 @@ class Reckoning:
         ball, exact = _one(number.ball), _one(number.exact)
         if chooses:
             return Condition(np.bool_(ball == 1), np.bool_(not ball.is_exact()))
-        if self._apart and self.form.inside and isinstance(number.ball, flint.arb):
+        if self.form.inside and isinstance(number.ball, flint.arb):
             ball = met(ball, self.form)
         if not ball.is_finite():
             raise Unknown

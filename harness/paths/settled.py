@@ -258,7 +258,7 @@ def _line(definition: Definition, name: str, shape: Shape, texts: Texts, form: F
     first, *others = (_partial(definition.graph(name, shape, one), arrays) for one in definition.forms(name))
     if any(other - first for other in others):
         raise Unknown
-    namespace = Reckoning(form, apart=bool(shape)).namespace()
+    namespace = Reckoning(form).namespace()
     program = emit(graph, namespace, graph.outputs, operators=False)
     return _Line(reads(graph), tuple(sorted(_weighed(graph) & arrays)), program)
 

@@ -24,7 +24,7 @@ from ..rules.optimiser import reads, started
 from ..rules.rule import NORM_OF_ALL
 from ..truth.arrays import ZERO
 from ..truth.numbers import to_balls
-from ..truth.residuals import Numerals, Residual, residual
+from ..truth.residuals import Numerals, Residual, is_finite, residual
 from ..truth.rounding import entered, floats
 from .arithmetic import Manner, counting, norm, stepping
 from .move import Finding, Judged, Measured, Move, cause_of
@@ -67,12 +67,14 @@ class Norms:
 
 class Read:
     """What stacked moves read, as balls by the names of a definition's graphs: exactly, or each number with one
-    rounding. The number of the step never has one, nor has 0."""
+    rounding. The number of the step never has one, nor has 0. Beside a whole parameter a single number is a setting, so
+    that a parameter of one number is read as a vector of one."""
 
     def __init__(self, moves: Sequence[Move], definition: Definition, norms: Norms) -> None:
         self._norms = norms
-        self.definition, self.form, self.shape = definition, moves[0].form, moves[0].x.shape
+        self.definition, self.form = definition, moves[0].form
         self._moves, self._flat = moves, definition.whole
+        self.shape = moves[0].x.shape or ((1,) if self._flat else ())
         self.numerals = {"x": self._stacked([move.x for move in moves]), "g": self._stacked([m.g for m in moves])}
         for v in definition.state:
             new = [move.new_state[v] for move in moves]
@@ -101,29 +103,34 @@ class Read:
             return self._beside(np.array(norms, dtype=object))
         if name not in self.numerals:
             return self._once(form)[name]
-        numerals = self.numerals[name]
+        numerals, scalar = self.numerals[name], name.removeprefix(NEW) in self.definition.scalars
         if manner is not None:
-            return self._beside(_in_manner(numerals, form, flushed=manner.flushed))
+            return self._beside(_in_manner(numerals, form, flushed=manner.flushed), scalar)
         if form is None:
-            return self._beside(numerals.exact)
-        own = numerals.form if name.removeprefix(NEW) in self.definition.scalars else form
-        return self._beside(_entered(numerals, own))
+            return self._beside(numerals.exact, scalar)
+        return self._beside(_entered(numerals, numerals.form if scalar else form), scalar)
 
     @cached_property
     def whole_step(self) -> NDArray[np.float64]:
         """The parameter after an exact step from what was before it, whatever state the optimiser shows then."""
-        graph = self.definition.program(self.shape)
-        run = emit(graph, stepping(None), graph.outputs, operators=False)
-        shape = self.numerals["x"].array.shape
-        *_, made = run(*(self(name, None) for name in reads(graph)))
-        return floats(np.broadcast_to(np.asarray(made, dtype=object), shape[1:] if self._flat else shape)).reshape(
-            shape
-        )
+        return floats(self._whole_step(None))
 
-    def _beside(self, numbers: Any) -> Any:
+    @cached_property
+    def whole_step_bounded(self) -> NDArray[np.bool_]:
+        """Where rounding in such a step, underflow aside, leaves a finite ball."""
+        return np.asarray(is_finite(self._whole_step(self.form.without_underflow)), dtype=bool)
+
+    def _whole_step(self, form: Format | None) -> Any:
+        graph = self.definition.program(self.shape)
+        run = emit(graph, stepping(form), graph.outputs, operators=False)
+        shape = self.numerals["x"].array.shape
+        *_, made = run(*(self(name, form) for name in reads(graph)))
+        return np.broadcast_to(np.asarray(made, dtype=object), self.shape if self._flat else shape).reshape(shape)
+
+    def _beside(self, numbers: Any, scalar: bool = True) -> Any:
         """Numbers, the first axis that of the moves, as they go with arrays of the parameter's shape."""
         if self._flat:
-            return numbers[0]
+            return numbers[0] if scalar or numbers.ndim > 1 else numbers
         return numbers if numbers.ndim > 1 else numbers.reshape(-1, *(1 for _ in self.shape))
 
     @cached_property
@@ -251,6 +258,8 @@ class _Cause:
                 boundless |= ~found.enclosed & np.isfinite(found.exact)
             sound |= self._near(engine, truth, which)
         off = at & ~sound & ~boundless & np.isfinite(truth)
+        if (off & ~np.isfinite(self.plain[which].exact)).any():  # the truth is that of the whole step
+            off &= np.isfinite(self.plain[which].exact) | self._read.whole_step_bounded[which]
         if off.any():
             return Finding(self.name, "wrong", np.inf, place(np.argmax(off), off.shape), off=nan)
         return None
@@ -266,8 +275,8 @@ class _Cause:
 def _program(
     definition: Definition, name: str, shape: Shape, texts: Texts, form: Format | None, manner: Manner | None
 ) -> Program:
-    graph, apart = definition.graph(name, shape, texts), bool(shape) or not definition.whole
-    return emit(graph, stepping(form, manner, apart=apart), graph.outputs, operators=False)
+    graph = definition.graph(name, shape, texts)
+    return emit(graph, stepping(form, manner), graph.outputs, operators=False)
 
 
 @lru_cache(maxsize=256)

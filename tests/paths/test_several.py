@@ -135,9 +135,9 @@ def test_each_engines_own_is_sound(engine: str, settings: Mapping[str, Any], rul
     assert path.sound, str(path)
 
 
-@pytest.mark.parametrize("rule", ["nadam", "asgd"])
-def test_torchs_single_numbers_wait_for_the_first_step(rule: str) -> None:
-    path = walk(rule, {"accumulate": 3}, engine="torch")
+@pytest.mark.parametrize("rule, dtype", [("nadam", "float64"), ("asgd", "float64"), ("asgd", "float16")])
+def test_torchs_single_numbers_wait_for_the_first_step(rule: str, dtype: str) -> None:
+    path = walk(rule, {"accumulate": 3}, engine="torch", dtype=dtype)
     assert path.sound, str(path)
 
 
