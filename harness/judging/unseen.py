@@ -300,11 +300,11 @@ def _further(alone: _Alone, index: Index) -> bool:
     alone has made. They err by a unit more than links do, and so further than R where nothing is squared. Where it is a
     choice that rounding turns, no choice gives more than is made of it."""
     asked, bound, error = alone.asked, alone.swept[index].bound, abs(float(alone.error[index]))
-    sensitivity, number = asked.sensitivity, (asked.name, index, asked.moved, float(alone.engine[index]))
+    sensitivity, engine = asked.sensitivity, float(alone.engine[index])
     by = float(sensitivity.turned(asked.name, asked.moved).by[index])
     if by > BENT * bound and error <= FURTHER * by:
-        return not sensitivity.beyond_choice(*number)
-    return sensitivity.by_choice(*number)
+        return not sensitivity.beyond_choice(asked.name, index, asked.moved, engine)
+    return sensitivity.by_choice(asked.name, index, asked.moved, engine)
 
 
 def _not_looked_at(alone: _Alone) -> Row | None:

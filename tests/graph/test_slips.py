@@ -117,6 +117,6 @@ def test_what_python_takes_as_an_expression_of_the_language_has_no_slip(text: st
         except SyntaxError:
             return
     inner = list(ast.walk(tree))
-    foreign = (ast.Starred, ast.AnnAssign, ast.Lambda, ast.Dict, ast.List)
+    foreign = (ast.Starred, ast.AnnAssign, ast.AugAssign, ast.Lambda, ast.Dict, ast.List)
     if len(tree.body) == 1 and not any(isinstance(node, foreign) for node in inner):
         assert slip(text.strip()) is None
