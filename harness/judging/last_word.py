@@ -119,9 +119,8 @@ def _far(row: Row, engine: Array, given: Given, link: Link, far: Array, error: A
         excluded = bound < max(size[index], error[index]) / 8
         # Where R is as large, first order proves nothing: what shaken runs do is all that is known.
         unknown = not isfinite(bound) and done < size[index] / 16
-        if sensitivity.by_choice(asked.name, index, asked.moved, float(engine[index])):
-            continue
-        if excluded or unknown or lost[index] or done * BEYOND < error[index]:
+        apart = excluded or unknown or lost[index] or done * BEYOND < error[index]
+        if apart and not sensitivity.by_choice(asked.name, index, asked.moved, float(engine[index])):
             may = f"may move it by {bound:.2g}" if excluded else f"moved it by {done:.2g} in shaken runs"
             said = (
                 f"the engine gave {show(engine[index])}, the truth is {show(truth.high[index])}, "

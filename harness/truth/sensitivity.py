@@ -187,8 +187,8 @@ class Sensitivity:
         runs that err several `times` as far where that is asked."""
         key = (moved, name)
         if (*key, times) not in self._turned:
-            numbers, form = (self.truth.values if moved == "value" else self.truth.adjoints)[name], self.form
-            form = form if times == 1 else form.coarser(times)
+            form = self.form.coarser(times)
+            numbers = (self.truth.values if moved == "value" else self.truth.adjoints)[name]
             there = turned_in_floats(self.graph, self.inputs, self.cotangent, key, numbers.pairs, form)
             if there is None:
                 with flint.ctx.workprec(max(PRECISION, self.truth.precision)):

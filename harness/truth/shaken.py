@@ -72,11 +72,15 @@ def spread_in_balls(
     names, seed, places, run = _whole(graph, form, key)
     if not places:
         return None
-    operands = {n: x if x.dtype.kind in "bi" else to_balls(x) for n, x in inputs.items()} | {seed: to_balls(cotangent)}
+    operands = {**_as_balls(inputs), seed: to_balls(cotangent)}
     runs = [middle(run(sample)(*(operands[name] for name in names))[0]) for sample in range(SAMPLES)]
     with np.errstate(all="ignore"):
         by = np.fmax.reduce([np.abs(floats(made - truth)) for made in runs])
         return Turned(by, _powers([floats(_over(made, truth)) for made in runs]))
+
+
+def _as_balls(arrays: Mapping[str, Array]) -> Mapping[str, Any]:
+    return {name: x if x.dtype.kind in "bi" else to_balls(x) for name, x in arrays.items()}
 
 
 def enclosed(
@@ -87,7 +91,7 @@ def enclosed(
     names, seed, places, run = _whole(graph, form, key, choices=choices)
     if not places:
         return None
-    operands = {n: x if x.dtype.kind in "bi" else to_balls(x) for n, x in inputs.items()} | {seed: to_balls(cotangent)}
+    operands = {**_as_balls(inputs), seed: to_balls(cotangent)}
     (made,) = run(0)(*(operands[name] for name in names))
     return floats(_low(made)), floats(_high(made))
 
