@@ -35,6 +35,7 @@ from .classify import Judgement, place, show
 
 Marks = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+MOST = 100_000  # numbers of a formula that balls go through to prove it equal, of what is not told number by number
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +57,22 @@ class Matter:
 def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Format) -> Judgement:
     """The judgement of a link that is off, as what is known of the engine leaves it."""
     node, graph = matter.node, matter.graph
-    if judgement.verdict not in FINDINGS or graph.operation(node) is not OPERATIONS.get(node.op):
+    of_vocabulary = graph.operation(node) is OPERATIONS.get(node.op)
+    if judgement.verdict not in FINDINGS or not (of_vocabulary or graph.defines(node)):
         return judgement
-    formula = next((f for f in knowledge.formulas if f.operation == node.op and _with(f, node)), None)
+    formulas = _formulas(knowledge, graph, node)
     quantity = "value" if matter.g is None else "term"
     defects = [
         d for d in knowledge.defects
         if (d.operation, d.quantity) == (node.op, quantity) and _with(d, node) and d.operand in (None, matter.position)
         and (not d.dtypes or form.name in d.dtypes)
     ]  # fmt: skip
-    if formula is None and not defects:
+    if not formulas and not defects:
         return judgement
     residual = matter.measure(step_of(graph, node), form)
     off = np.asarray(residual.enclosed & ~(residual.score <= 1))
-    by_formula = _excused(formula, matter, knowledge, residual, off, form) if formula else np.zeros_like(off)
+    by_formula = _excused(formulas, matter, knowledge, residual, off, form) if formulas else np.zeros_like(off)
+    formula = _together(formulas) if formulas else None
     if formula and by_formula[off].all() and residual.enclosed.all() and not residual.kink.any():
         return _lossy(judgement, formula, residual, off, form) if knowledge.shipped else _claimed(judgement, formula)
     left, reasons = off & ~by_formula, list[str]()
@@ -91,6 +94,25 @@ def _with(entry: Formula | Defect, node: Node) -> bool:
 # --- formulas ---------------------------------------------------------------------------------------------
 
 
+def _formulas(knowledge: Knowledge, graph: Graph, node: Node) -> Sequence[Formula]:
+    """What the engine computes a node's operation by; of a definition of the graph's own, each that it is made of."""
+    parts = expanded(step_of(graph, node).graph, stable=True, own=True).operations if graph.defines(node) else [node]
+    found = dict[str, Formula]()
+    for part in parts if knowledge.formulas else ():
+        formula = next((f for f in knowledge.formulas if f.operation == part.op and _with(f, part)), None)
+        if formula is not None:
+            found.setdefault(part.op, formula)
+    return tuple(found.values())
+
+
+def _together(formulas: Sequence[Formula]) -> Formula:
+    """They as one, that lets as much pass as the loosest."""
+    if len(formulas) == 1:
+        return formulas[0]
+    text, digits = "`, `".join(f.text for f in formulas), max(f.digits for f in formulas)
+    return replace(formulas[0], text=text, digits=digits, rounding=max(f.rounding for f in formulas))
+
+
 @lru_cache(maxsize=64)
 def _rewritten(formulas: tuple[Formula, ...]) -> tuple[Operation, ...]:
     """The operations as an engine runs them: their meaning as it is, their usual formula another."""
@@ -104,21 +126,25 @@ def _rewritten(formulas: tuple[Formula, ...]) -> tuple[Operation, ...]:
 
 
 def _excused(
-    formula: Formula, matter: Matter, knowledge: Knowledge, residual: Residual, off: Marks, form: Format
+    formulas: Sequence[Formula], matter: Matter, knowledge: Knowledge, residual: Residual, off: Marks, form: Format
 ) -> Marks:
-    """Where a link that is off is sound by the formula, which is the operation, and enough of its digits are left."""
+    """Where a link that is off is sound by the formulas, which are the operation, and enough of its digits are left."""
     read = [*matter.operands, *([] if matter.g is None else [matter.g])]
-    if any(x.array.shape != off.shape or x.array.dtype.kind in "bi" for x in read):
+    apart = all(x.array.shape == off.shape and x.array.dtype.kind not in "bi" for x in read)  # element by element
+    usual = step_of(matter.graph, matter.node)
+    if not apart and usual.size > MOST:
         return np.zeros_like(off)
-    chosen = tuple(f for f in knowledge.formulas if f is formula or f.operation != formula.operation)
+    formula, others = _together(formulas), {f.operation for f in formulas}
+    chosen = (*formulas, *(f for f in knowledge.formulas if f.operation not in others))
     graph = replace(matter.graph, definitions=(*matter.graph.definitions, *_rewritten(chosen)))
-    usual, own = step_of(matter.graph, matter.node), step_of(graph, matter.node)
+    own = step_of(graph, matter.node)
     by_own = matter.measure(own, replace(form, result=form.step * formula.rounding))
     with np.errstate(all="ignore"):
         most = min(10.0**formula.digits * form.unit, 0.5)  # at half of the number nothing of it is right any more
         sound = off & by_own.enclosed & (by_own.score <= 1) & (residual.off <= most * np.abs(residual.exact))
     if sound.any():
-        sound[sound] = _equal(usual, own, matter, [x.exact[sound] for x in read])
+        balls = [x.exact[sound] if apart else x.exact for x in read]
+        sound[sound] = _equal(usual, own, matter, balls) if apart else _equal(usual, own, matter, balls)[sound]
     return sound
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import DECOUPLED, Choice, Setting, Start, fraction, rule
+from .rule import DECOUPLED, Choice, Setting, Start, fraction, lerp, rule
 
 BETAS = {
     "step_size": Setting("0.001"),
@@ -20,10 +20,9 @@ EPS_PLACE = {
         where="eps",
     )
 }
-# torch interpolates by lerp, from the far end where beta1 is below a half; there |m| may dwarf |g|.
-MEAN = """
+MEAN = f"""
     m = beta1 * m + (1 - beta1) * g
-    also m = g - (g - m) * (1 - (1 - beta1))
+    also m = {lerp("m", "g", "(1 - beta1)")}
 """
 MOMENTS = f"""
     {MEAN}

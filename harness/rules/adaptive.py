@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .gradient import BUFFER
-from .rule import DECOUPLED, Choice, Setting, Start, fraction, rule
+from .rule import DECOUPLED, Choice, Setting, Start, fraction, lerp, rule
 
 EPS_PLACE = Choice(
     {"outside": "eps is added to the root", "inside": "eps stands inside the root"},
@@ -47,10 +47,10 @@ rule(
         "buffer": BUFFER,
     },
     start={"v": "initial", "m": "0", "b": "0"},
-    lines="""
+    lines=f"""
         v = rho * v + (1 - rho) * square(g)
         [centered: yes] m = rho * m + (1 - rho) * g
-        [centered: yes] also m = g - (g - m) * (1 - (1 - rho))
+        [centered: yes] also m = {lerp("m", "g", "(1 - rho)")}
         [unbiased: yes] unbias = 1 - rho ** t
         [centered: no, unbiased: no] spread = v
         [centered: no, unbiased: yes] spread = v / unbias
@@ -116,13 +116,13 @@ rule(
         [eps_place: clamped] s = square(g)
         [factored: yes] row = (1 - forget) * row + forget * {OF_ROWS}
         [factored: yes] also row = (1 - forget) * row + (1 - (1 - forget)) * {OF_ROWS}
-        [factored: yes] also row = {OF_ROWS} - ({OF_ROWS} - row) * (1 - forget)
+        [factored: yes] also row = {lerp("row", OF_ROWS, "forget")}
         [factored: yes] column = (1 - forget) * column + forget * {OF_COLUMNS}
         [factored: yes] also column = (1 - forget) * column + (1 - (1 - forget)) * {OF_COLUMNS}
-        [factored: yes] also column = {OF_COLUMNS} - ({OF_COLUMNS} - column) * (1 - forget)
+        [factored: yes] also column = {lerp("column", OF_COLUMNS, "forget")}
         [factored: no] v = (1 - forget) * v + forget * s
         [factored: no] also v = (1 - forget) * v + (1 - (1 - forget)) * s
-        [factored: no] also v = s - (s - v) * (1 - forget)
+        [factored: no] also v = {lerp("v", "s", "forget")}
         [factored: yes, eps_place: added] u = g / sqrt(row / {OF_ALL}) / sqrt(column)
         [factored: yes, eps_place: added] also u = g * (row / {OF_ALL}) ** -0.5 * column ** -0.5
         [factored: yes, eps_place: added] also u = g * row ** -0.5 * (column / {OF_ALL_TOO}) ** -0.5

@@ -262,13 +262,23 @@ TURNS = read_lines("""
     [accumulate, accumulated: sum] g = total + g
     [accumulate] total = where(last, 0, g)
 """)
-# torch interpolates from the far end where the average forgets more than half.
-AVERAGED = read_lines("""
+
+
+def lerp(old: str, new: str, weight: str) -> str:
+    """`old` moved by `weight` towards `new` as torch rounds it: from the end that is nearer.
+
+    Neither form may stand for the other: where a mean keeps most of itself a new number may be a thousand times as
+    large, and reckoned from there not even the mean's sign would be sure.
+    """
+    return f"where({weight} < 0.5, {old} + {weight} * ({new} - {old}), {new} - ({new} - {old}) * (1 - {weight}))"
+
+
+AVERAGED = read_lines(f"""
     [average, average_begins: first] begun = t == 1
     [average, average_begins: first] averaged = where(begun, x, average * averaged + (1 - average) * x)
-    [average, average_begins: first] also averaged = where(begun, x, x - (x - averaged) * (1 - (1 - average)))
+    [average, average_begins: first] also averaged = where(begun, x, {lerp("averaged", "x", "(1 - average)")})
     [average, average_begins: start] averaged = average * averaged + (1 - average) * x
-    [average, average_begins: start] also averaged = x - (x - averaged) * (1 - (1 - average))
+    [average, average_begins: start] also averaged = {lerp("averaged", "x", "(1 - average)")}
     [average, average_begins: zero] raw = average * raw + (1 - average) * x
     [average, average_begins: zero] averaged = raw / (1 - average ** t)
 """)

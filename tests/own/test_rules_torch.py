@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import gelu
 
 import gradaccord
 
@@ -33,6 +34,16 @@ def softmax(x: Tensor) -> Tensor:
     return torch.softmax(x, -1)
 
 
+def layer(x: Tensor, w: Tensor) -> Tensor:
+    """torch's gelu loses digits here, which is known of it by itself and so inside a function."""
+    return gelu(x) @ w
+
+
+def of_layer(g: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.ops.aten.gelu_backward(g @ w.T, x), gelu(x).T @ g
+
+
+TAIL = torch.linspace(-4, -1, 12).reshape(4, 3)
 RIGHT: Sequence[Row] = [
     ("square", square, lambda g, x: g * 2 * x, [X]),
     ("sine", torch.sin, lambda g, x: g * torch.cos(x), [X]),
@@ -44,6 +55,8 @@ RIGHT: Sequence[Row] = [
     ("rows", lambda x: x[ROWS], lambda g, x: torch.zeros_like(x).index_put((ROWS,), g, accumulate=True), [X]),
     ("sums", lambda x: torch.cumsum(x, 0), lambda g, x: g.flip(0).cumsum(0).flip(0), [X]),
     ("in float64 inside", lambda x: x.double().sin(), lambda g, x: (g * x.double().cos()).to(x.dtype), [X]),
+    ("gelu", gelu, lambda g, x: torch.ops.aten.gelu_backward(g, x), [TAIL]),
+    ("a layer with gelu", layer, of_layer, [TAIL, A[:, 1:]]),
 ]
 WRONG: Sequence[Row] = [
     ("by 1e-6", square, lambda g, x: g * 2 * x * (1 + 1e-6), [X.double()]),
@@ -67,6 +80,13 @@ WRONG: Sequence[Row] = [
     ("through float16", square, lambda g, x: (g * 2 * x).half().float(), [X]),
     ("lost below the range of float16", lambda x: x * 1e-20, lambda g, x: torch.zeros_like(x), [X]),
     ("weights cut off", torch.clone, lambda g, x: g.clamp(-0.5, 0.5), [X]),
+    ("gelu by a little", gelu, lambda g, x: 1.001 * torch.ops.aten.gelu_backward(g, x), [TAIL.double()]),
+    (
+        "a layer with gelu by a little",
+        layer,
+        lambda g, x, w: (1.001 * of_layer(g, x, w)[0], gelu(x).T @ g),
+        [TAIL, A[:, 1:]],
+    ),
     ("weights set to zero", lambda x: x * 2, lambda g, x: g.clone().zero_(), [X]),
 ]
 

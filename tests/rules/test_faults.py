@@ -15,6 +15,7 @@ from gradaccord.harness.paths.dialects import dialects
 from gradaccord.harness.paths.move import Move
 from gradaccord.harness.paths.moves import judge_moves
 from gradaccord.harness.paths.settings import otherwise
+from gradaccord.harness.records.formats import FORMATS
 from gradaccord.harness.rules.definition import Definition, definition
 from gradaccord.harness.rules.optimiser import row_optimiser
 from gradaccord.harness.rules.rule import RULES, Line, Rule, Setting
@@ -169,3 +170,27 @@ def test_every_known_definition_of_a_rule_is_sound_where_its_own_row_is_run(rule
         x, slopes = beginning(1, shape_of(rule), dtype), gradients(1, shape_of(rule), dtype, steps=8)
         moves = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, slopes)
         assert not any(one.counts for judged in judge_moves(moves, found) for one in judged.findings)
+
+
+MEANS = [
+    ("adam", {"beta1": "0.999"}, "m"),
+    ("adamax", {"beta1": "0.999"}, "m"),
+    ("rmsprop", {"centered": "yes", "rho": "0.999"}, "m"),
+    ("adafactor", {"power": "3"}, "v"),
+    ("descent", {"average": "0.999", "average_begins": "start"}, "averaged"),
+]
+
+
+@pytest.mark.parametrize("rule, settings, name", MEANS, ids=[rule for rule, *_ in MEANS])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_of_a_mean_that_keeps_most_of_itself_the_sign_is_sure(
+    rule: str, settings: dict[str, str], name: str, dtype: str
+) -> None:
+    """In half precision a rounding of the gradient is larger than what it adds to such a mean."""
+    found = definition(rule, {"step_size": "0.01", **settings})
+    x = np.linspace(-1, 1, 8).astype(FORMATS[dtype].dtype)
+    slopes = [(np.linspace(-1, 2, 8) * (-1) ** t * (1 + t / 10)).astype(x.dtype) for t in range(6)]
+    moves = walked(row_optimiser(rule, found.chosen, {"x": x.copy()}), x, slopes)
+    turned = [replace(move, new_state={**move.new_state, name: -move.new_state[name]}) for move in moves]
+    assert not any(one.counts for judged in judge_moves(moves, found) for one in judged.findings)
+    assert all(any(one.counts for one in judged.findings) for judged in judge_moves(turned, found))
