@@ -54,10 +54,10 @@ KNOWN: tuple[Entry, ...] = (
         versions=VERSIONS,
     ),
     Formula(
-        operation="elu",
-        text="where(x > 0, x, alpha * expm1(where(x > 0, 0, x)))",
-        digits=8,
-        source="jax/_src/nn/functions.py, elu, with the slope of expm1",
+        operation="softplus",
+        text="g * exp(x - y)",
+        digits=3,
+        source="jax/_src/lax/other.py, _logaddexp_jvp: exp(x1 - primal_out)",
         versions=VERSIONS,
     ),
     Defect(
@@ -69,26 +69,12 @@ KNOWN: tuple[Entry, ...] = (
         link=ELU,
         versions=VERSIONS,
     ),
-    Formula(
-        operation="celu",
-        text="where(x > 0, x, alpha * expm1(where(x > 0, 0, x) / alpha))",
-        digits=8,
-        source="jax/_src/nn/functions.py, celu, with the slope of expm1",
-        versions=VERSIONS,
-    ),
     Defect(
         operation="celu",
         quantity="term",
         reason="the slope is computed as expm1(x / alpha) + 1, which cancels until nothing is left",
         within=1,
         of="g",
-        versions=VERSIONS,
-    ),
-    Formula(
-        operation="selu",
-        text="1.0507009873554805 * elu(x, alpha=1.6732632423543772)",
-        digits=8,
-        source="jax/_src/nn/functions.py, selu, with the slope of elu",
         versions=VERSIONS,
     ),
     Defect(

@@ -57,27 +57,27 @@ class Matter:
 def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Format) -> Judgement:
     """The judgement of a link that is off, as what is known of the engine leaves it."""
     node, graph = matter.node, matter.graph
-    of_vocabulary = graph.operation(node) is OPERATIONS.get(node.op)
-    if judgement.verdict not in FINDINGS or not (of_vocabulary or graph.defines(node)):
+    inside = graph.defines(node)
+    if judgement.verdict not in FINDINGS or not (inside or graph.operation(node) is OPERATIONS.get(node.op)):
         return judgement
-    formulas = _formulas(knowledge, graph, node)
-    quantity = "value" if matter.g is None else "term"
-    defects = [
-        d for d in knowledge.defects
-        if (d.operation, d.quantity) == (node.op, quantity) and _with(d, node) and d.operand in (None, matter.position)
-        and (not d.dtypes or form.name in d.dtypes)
-    ]  # fmt: skip
-    if not formulas and not defects:
+    parts = expanded(step_of(graph, node).graph, stable=True, own=True).operations if inside else (node,)
+    formulas, defects = _formulas(parts, knowledge), _defects(parts, matter, knowledge, form)
+    if not formulas and knowledge.formulas:
+        formulas = _formulas(expanded(step_of(graph, node).graph, stable=True).operations, knowledge)
+    if not formulas and (inside or not defects):
         return judgement
     residual = matter.measure(step_of(graph, node), form)
     off = np.asarray(residual.enclosed & ~(residual.score <= 1))
-    by_formula = _excused(formulas, matter, knowledge, residual, off, form) if formulas else np.zeros_like(off)
+    by_formula, digits = np.zeros_like(off), np.zeros_like(off)
     formula = _together(formulas) if formulas else None
-    if formula and by_formula[off].all() and residual.enclosed.all() and not residual.kink.any():
+    if formula:
+        by_formula = off & _by_formula(formulas, matter, knowledge, off, form)
+        digits = by_formula & _digits_left(formula, residual, form)
+    if formula and digits[off].all() and residual.enclosed.all() and not residual.kink.any():
         return _lossy(judgement, formula, residual, off, form) if knowledge.shipped else _claimed(judgement, formula)
-    left, reasons = off & ~by_formula, list[str]()
+    left, reasons = off & ~digits, list[str]()
     for defect in defects:
-        covered = left & _within(defect, matter, residual, form)
+        covered = left & (by_formula if inside else _within(defect, matter, residual, form))
         if covered.any():
             reasons.append(defect.reason)
             left = left & ~covered
@@ -87,6 +87,18 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
     return replace(judgement, known=reason) if knowledge.shipped else _claimed(judgement, reason)
 
 
+def _defects(parts: Sequence[Node], matter: Matter, knowledge: Knowledge, form: Format) -> Sequence[Defect]:
+    """Those of a link's number; of a definition of the graph's own those of all that it is made of, which may be off by
+    as much as the engine's formula there explains."""
+    alone = parts[0] is matter.node
+    quantities = ("value",) if matter.g is None else ("term",) if alone else ("term", "value")
+    return [
+        d for d in knowledge.defects
+        if d.quantity in quantities and any(d.operation == part.op and _with(d, part) for part in parts)
+        and (not alone or d.operand in (None, matter.position)) and (not d.dtypes or form.name in d.dtypes)
+    ]  # fmt: skip
+
+
 def _with(entry: Formula | Defect, node: Node) -> bool:
     return all(dict(node.params).get(name) == value for name, value in entry.params)
 
@@ -94,9 +106,8 @@ def _with(entry: Formula | Defect, node: Node) -> bool:
 # --- formulas ---------------------------------------------------------------------------------------------
 
 
-def _formulas(knowledge: Knowledge, graph: Graph, node: Node) -> Sequence[Formula]:
-    """What the engine computes a node's operation by; of a definition of the graph's own, each that it is made of."""
-    parts = expanded(step_of(graph, node).graph, stable=True, own=True).operations if graph.defines(node) else [node]
+def _formulas(parts: Sequence[Node], knowledge: Knowledge) -> Sequence[Formula]:
+    """What the engine computes operations by, of each the first that has its parameters."""
     found = dict[str, Formula]()
     for part in parts if knowledge.formulas else ():
         formula = next((f for f in knowledge.formulas if f.operation == part.op and _with(f, part)), None)
@@ -125,27 +136,30 @@ def _rewritten(formulas: tuple[Formula, ...]) -> tuple[Operation, ...]:
     return tuple(map(one, formulas))
 
 
-def _excused(
-    formulas: Sequence[Formula], matter: Matter, knowledge: Knowledge, residual: Residual, off: Marks, form: Format
-) -> Marks:
-    """Where a link that is off is sound by the formulas, which are the operation, and enough of its digits are left."""
+def _by_formula(formulas: Sequence[Formula], matter: Matter, knowledge: Knowledge, off: Marks, form: Format) -> Marks:
+    """Where a link that is off is sound by formulas, which balls prove to be the operation."""
     read = [*matter.operands, *([] if matter.g is None else [matter.g])]
     apart = all(x.array.shape == off.shape and x.array.dtype.kind not in "bi" for x in read)  # element by element
     usual = step_of(matter.graph, matter.node)
     if not apart and usual.size > MOST:
         return np.zeros_like(off)
-    formula, others = _together(formulas), {f.operation for f in formulas}
+    others = {f.operation for f in formulas}
     chosen = (*formulas, *(f for f in knowledge.formulas if f.operation not in others))
     graph = replace(matter.graph, definitions=(*matter.graph.definitions, *_rewritten(chosen)))
     own = step_of(graph, matter.node)
-    by_own = matter.measure(own, replace(form, result=form.step * formula.rounding))
-    with np.errstate(all="ignore"):
-        most = min(10.0**formula.digits * form.unit, 0.5)  # at half of the number nothing of it is right any more
-        sound = off & by_own.enclosed & (by_own.score <= 1) & (residual.off <= most * np.abs(residual.exact))
+    by_own = matter.measure(own, replace(form, result=form.step * _together(formulas).rounding))
+    sound = np.asarray(off & by_own.enclosed & (by_own.score <= 1))
     if sound.any():
         balls = [x.exact[sound] if apart else x.exact for x in read]
         sound[sound] = _equal(usual, own, matter, balls) if apart else _equal(usual, own, matter, balls)[sound]
     return sound
+
+
+def _digits_left(formula: Formula, residual: Residual, form: Format) -> Marks:
+    """Where no more digits went than a formula says; at half of the number nothing of it is right any more."""
+    with np.errstate(all="ignore"):
+        most = min(10.0**formula.digits * form.unit, 0.5)
+        return np.asarray(residual.off <= most * np.abs(residual.exact))
 
 
 def _equal(usual: Step, own: Step, matter: Matter, balls: Sequence[Any]) -> Marks:

@@ -53,15 +53,19 @@ def unexplained(chain: Chain, asked: Asked, engine: Array) -> Array:
 
 
 def _explained(chain: Chain, key: Key, link: Link, apart: Array) -> Array:
-    """How far a link is off, but for what its usual formula loses by leaving the range inside: the root of squares that
-    are 0 is no more explained than where each is a step of its own."""
+    """How far each number of a link is off, those that are sound too, but for what its usual formula loses by leaving
+    the range inside: the root of squares that are 0 is no more explained than where each is a step of its own. What is
+    next to 0 itself may be flushed."""
     quantity, where = key
-    if link.verdict != "lossy" or quantity == "adjoint":
+    if quantity == "adjoint":
         return apart
-    name = chain.subject.graph.argument(where) if isinstance(where, Use) else where
+    form = chain.subject.form_of(chain.subject.graph.argument(where) if isinstance(where, Use) else where)
     with np.errstate(all="ignore"):
-        strict = residual_of(chain, where, chain.subject.form_of(name).without_underflow)
-        return np.where(strict.score <= 1, apart, 0.0)
+        strict = residual_of(chain, where, form.without_underflow)
+        few = strict.off <= form.smallest / form.unit
+        usual = np.where(((strict.score <= 1) | few) & np.isfinite(strict.off), strict.off, 0.0)
+    by_usual = link.verdict == "lossy" and not link.known
+    return usual if by_usual else np.where(apart > 0, apart, usual)
 
 
 def residual_of(chain: Chain, link: str | Use, form: Format) -> Residual:
