@@ -167,7 +167,7 @@ def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
             continue
         engine = evaluation.gradients[name]
         if evaluation.errors is None:
-            alone = partial(_without_links, blank, chain, name)
+            alone = partial(gradient_alone, blank, chain, name)
             yield as_known(alone(engine), engine, chain, subject.asked("gradient", name), alone)
         else:
             estimate, shipped = evaluation.errors[name], chain.knowledge.shipped
@@ -190,10 +190,10 @@ def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
         row = conditioned(row, asked.what, entry.truth, subject.probes[entry.name], subject.form)
     row = unless_lossy(row, chain, asked, entry.engine, lambda x: _last_word(row, x, chain, entry.name, entry.link))
     row = _blamed(row, chain, entry.name)
-    return row if same else as_known(row, entry.engine, chain, asked, partial(_without_links, row, chain, entry.name))
+    return row if same else as_known(row, entry.engine, chain, asked, partial(gradient_alone, row, chain, entry.name))
 
 
-def _without_links(blank: Row, chain: Chain, name: str, engine: Array) -> Row:
+def gradient_alone(blank: Row, chain: Chain, name: str, engine: Array) -> Row:
     """The row of a gradient by its numbers alone."""
     subject = chain.subject
     row = unseen(blank, asked := subject.asked("gradient", name), engine)
