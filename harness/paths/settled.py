@@ -128,10 +128,12 @@ class Settled:
         return self._of(np.pad(which, (0, _length(len(which)) - len(which)), constant_values=which[0]))
 
     def _of(self, which: NDArray[np.intp]) -> Move:
-        move, scalars = self._move, self._definition.scalars
+        move, scalars, state = self._move, self._definition.scalars, self._definition.state
 
         def of(arrays: Mapping[str, Array]) -> Mapping[str, Array]:
-            return {v: array if v in scalars else array.reshape(-1)[which] for v, array in arrays.items()}
+            """Of the state that the definition has: an optimiser may show more."""
+            read = {v: array for v, array in arrays.items() if v in state}
+            return {v: array if v in scalars else array.reshape(-1)[which] for v, array in read.items()}
 
         return replace(
             move,

@@ -67,6 +67,17 @@ def test_of_a_parameter_that_has_no_gradient_one_element_is_left_to_balls(rule: 
     assert {finding.score for finding in judged.findings} == {0.0}
 
 
+def test_more_state_than_a_definition_has_is_not_read() -> None:
+    definition, made = moves("adam", "float16")
+    more = [replace(move, new_state={**move.new_state, "p": np.array(1.0, np.float16)}) for move in made]
+    off = made[-1].new_x.copy()
+    off[217] += 1
+    assert left(replace(more[-1], new_x=off), definition)
+    for given, found in ((more[-1], False), (replace(more[-1], new_x=off), True)):
+        (judged,) = judge_moves([given], definition)
+        assert any(finding.counts for finding in judged.findings) == found
+
+
 @pytest.mark.parametrize("units", [0.7, 40.0])
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_an_element_that_is_off_is_left_and_found(dtype: str, units: float) -> None:
