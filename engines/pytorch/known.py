@@ -26,6 +26,18 @@ def _erf(dtype: str, digits: str) -> Defect:
     )
 
 
+def _beyond_float16(operation: str, what: str, where: str) -> Defect:
+    return Defect(
+        operation=operation,
+        quantity="term",
+        reason=f"its slope divides by {what}, which leaves the range of float16: 0",
+        within=2.0**11,  # all of it
+        of=f"where({where}, exact, 0)",
+        dtypes=("float16",),
+        versions=VERSIONS,
+    )
+
+
 KNOWN: tuple[Entry, ...] = (
     Formula(
         operation="gelu",
@@ -126,6 +138,9 @@ KNOWN: tuple[Entry, ...] = (
         dtypes=("float64",),
         versions=VERSIONS,
     ),
+    _beyond_float16("atan", "x^2 + 1", "abs(x) > 255"),
+    _beyond_float16("asinh", "the root of x^2 + 1", "abs(x) > 255"),
+    _beyond_float16("logaddexp", "1 + exp(b - a)", "abs(a - b) > 11"),
     Failure(
         name=WIDER_BOUND,
         reason="clamp with gradients refuses a bound that is wider than x",

@@ -46,6 +46,9 @@ WITNESSES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("sigmoid", "value"): ("sigmoid(x)", {"x": [-12.0, -14.0]}),
     ("silu", "value"): ("silu(x)", {"x": [-12.0, -14.0]}),
     ("silu", "term"): ("silu(x)", {"x": [-12.0, -14.0]}),
+    ("atan", "term"): ("atan(x)", {"x": [300.0, -600.0]}),
+    ("asinh", "term"): ("asinh(x)", {"x": [300.0, -600.0]}),
+    ("logaddexp", "term"): ("logaddexp(a, b)", {"a": [1.0, 3.0], "b": [13.0, 15.0]}),
     ("hypot", "term"): ("hypot(a, b)", {"a": [3e200, 3e-200], "b": [4e200, 4e-200]}),
 }
 SMALL = {"a": [-5.842289424756804e-20, -3e-20], "b": [-1.948854809957266e-20, 4e-20]}  # of hypot in float32
