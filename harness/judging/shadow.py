@@ -58,9 +58,12 @@ def _explained(chain: Chain, key: Key, link: Link, apart: Array) -> Array:
     quantity, where = key
     if link.verdict != "lossy" or quantity == "adjoint":
         return apart
-    name = chain.subject.graph.argument(where) if isinstance(where, Use) else where
+    if isinstance(where, Use):
+        form = chain.form_of_term(chain.subject.graph.argument(where), where)
+    else:
+        form = chain.subject.step_form_of(where)
     with np.errstate(all="ignore"):
-        strict = residual_of(chain, where, chain.subject.form_of(name).without_underflow)
+        strict = residual_of(chain, where, form.without_underflow)
         return np.where(strict.score <= 1, apart, 0.0)
 
 
