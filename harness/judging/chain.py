@@ -84,6 +84,8 @@ class Chain:
                 continue
             if mixed and any(graph[name].kind == "float" and self.subject.form_of(name) != form for name in names):
                 continue
+            if self.subject.step_form_of(node.name) != form:
+                continue
             y, *operands = [values[name] for name in names]
             now, uses = self.subject.steps[node.name], graph.uses_in[node.name]
             batches.value((self.mark, "value", node.name), now, operands, y)
@@ -180,7 +182,8 @@ class Chain:
     def _enclose(self, node: Node, operands: Sequence[Numerals], g: Numerals, uses: Sequence[Use]) -> None:
         """What terms may be that the engine does not show: the adjoints are held against their sum."""
         step, y = self.subject.steps[node.name], self.numerals[node.name]
-        for use, enclosed in zip(uses, step.enclosed(operands, y, g, self.subject.form_of(node.name)), strict=True):
+        form = self.subject.step_form_of(node.name)
+        for use, enclosed in zip(uses, step.enclosed(operands, y, g, form), strict=True):
             self.enclosures.setdefault(self.subject.graph.argument(use), []).append(enclosed)
             self.enclosed.add(use)
             self.terms[use] = worse(self._behind(node))
@@ -346,7 +349,11 @@ class Chain:
     ) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
-        form = self.subject.form_of(name) if use is None else self._form_of_term(name, use)
+        form = self.subject.form_of(name)
+        if quantity == "value":
+            form = self.subject.step_form_of(name)
+        elif use is not None:
+            form = self.form_of_term(name, use)
         judgement, text = classify(read, form), self.subject.texts.get(where, "")
         if matter is not None and self.knowledge.entries:
             judgement = explained(judgement, matter, self.knowledge, form)
@@ -362,13 +369,13 @@ class Chain:
             judgement.known, judgement.apart, judgement.silent, where=link, order=self.order,
         )  # fmt: skip
 
-    def _form_of_term(self, name: str, use: Use) -> Format:
+    def form_of_term(self, name: str, use: Use) -> Format:
         """The precision of a term: where a step of several operands gives a lower one than it reads, that is what it
         computes in, as a number without axes times a tensor of a lower precision. A cast, which has one, loses nothing
         on the way back."""
         node, form = self.subject.graph[use.consumer], self.subject.form_of(name)
-        alone = node.kind != "float" or len(node.args) == 1
-        return form if alone else max(form, self.subject.form_of(node.name), key=lambda one: one.unit)
+        alone = node.kind != "float" or (len(node.args) == 1 and not self.subject.casts[node.name])
+        return form if alone else max(form, self.subject.step_form_of(node.name), key=lambda one: one.unit)
 
 
 def judge_together(chains: Sequence[Chain]) -> None:

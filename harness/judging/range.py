@@ -103,7 +103,7 @@ def without_underflow(chain: Chain) -> bool:
         return False
     with working():
         for node in graph.operations:
-            step, form = subject.steps[node.name], subject.form_of(node.name)
+            step, form = subject.steps[node.name], subject.step_form_of(node.name)
             if node.kind != "float" or step.operation.selects or step.operation.moves:
                 continue
             operands = [chain.numerals[arg] for arg in node.args if isinstance(arg, str)]

@@ -59,7 +59,10 @@ def _explained(chain: Chain, key: Key, link: Link, apart: Array) -> Array:
     quantity, where = key
     if quantity == "adjoint":
         return apart
-    form = chain.subject.form_of(chain.subject.graph.argument(where) if isinstance(where, Use) else where)
+    if isinstance(where, Use):
+        form = chain.form_of_term(chain.subject.graph.argument(where), where)
+    else:
+        form = chain.subject.step_form_of(where)
     with np.errstate(all="ignore"):
         strict = residual_of(chain, where, form.without_underflow)
         few = strict.off <= form.smallest / form.unit

@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from ..graph.gradient import gradient
-from ..graph.graph import Graph
+from ..graph.graph import Graph, own
 from ..graph.language.printing import text_of
 from ..graph.node import Constant, Node, Use
+from ..graph.operations.operation import Operation
 from ..records.evaluation import Array, Inputs
 from ..records.formats import FORMATS, Format
 from ..records.rows import LinkName, Quantity, Row
@@ -243,22 +244,44 @@ class Subject:
     def at(self, inputs: Inputs) -> Subject:
         """This question at another point, where these inputs have moved; what the graph alone tells is kept."""
         moved = replace(self, inputs={**self.inputs, **inputs})
-        vars(moved).update(steps=self.steps, texts=self.texts, _forms=self._forms)
+        vars(moved).update(steps=self.steps, texts=self.texts, _forms=self._forms, casts=self.casts)
         return moved
 
     @cached_property
     def form(self) -> Format:
         """The precision that the whole is held to: where nodes have several, the coarsest."""
-        forms = [self.form_of(node.name) for node in self.graph.nodes if node.kind == "float"]
+        forms = [self.step_form_of(node.name) for node in self.graph.nodes if node.kind == "float"]
         return max(forms, key=lambda form: form.unit, default=FORMATS[self.dtype])
 
     def form_of(self, name: str) -> Format:
         """The precision of a node, which may have one of its own."""
         return self._forms[name]
 
+    def step_form_of(self, name: str) -> Format:
+        """The precision that the step of a node computes in: that of the node, or the coarsest that its definition
+        casts to on the way, as a custom rule does that takes a product of float32 in bfloat16."""
+        return max((self._forms[name], *self.casts[name]), key=lambda form: form.unit)
+
     @cached_property
     def _forms(self) -> Mapping[str, Format]:
         return {node.name: FORMATS[node.dtype or self.dtype] for node in self.graph.nodes}
+
+    @cached_property
+    def casts(self) -> Mapping[str, Sequence[Format]]:
+        """The precisions that the definition of each node casts to on the way."""
+        return {node.name: self._casts_of(node) for node in self.graph.nodes}
+
+    def _casts_of(self, node: Node) -> Sequence[Format]:
+        if not self.graph.defines(node):
+            return ()
+        inner = own(*self.graph.operation(node).within)
+        return tuple(form for form in FORMATS.values() if casts_to(form.name, inner))
+
+
+def casts_to(dtype: str, definitions: Mapping[str, Operation]) -> bool:
+    """Whether a cast to this precision is among definitions: it has the name that a recording gives it, and computes
+    nothing."""
+    return (found := definitions.get(f"to_{dtype}")) is not None and found.definition == "x0"
 
 
 def blank_row(subject: Subject, engine: str, seconds: float = 0.0) -> Row:
