@@ -200,7 +200,12 @@ def _at_kinks(row: Row, engine: Array, given: Given, link: Link) -> Row:
     if verdict in FINDINGS:
         return _finding(row, verdict, index, reason, engine, given, link)
     if verdict == "undefined":
-        return row
+        if row.verdict != "agree" or not _nowhere(known[index], index, given):
+            return row
+        what, none = given.asked.what, f"no finite truth exists here; the engine says {show(engine[index])}"
+        reason = f"{what.quantity} of `{what.name}`{component(index)}: {none}"
+        row = with_numbers(row, engine, given.asked.truth, index)
+        return replace(row, verdict=verdict, reason=reason, node=what)
     if verdict == "agree":
         agreed = row.verdict == "undefined" or (row.verdict == "not judged" and len(known) == engine.size)
         return replace(row, verdict=verdict, reason="", node="", choice=()) if agreed else row
@@ -277,6 +282,11 @@ def _found(number: float, pair: Sides, index: Index, given: Given) -> tuple[Verd
             f"the engine gave {show(number)}, {there}: several conventions together give what no choice of side gives"
         )
     return ("agree", "") if left == right else ("convention", "")
+
+
+def _nowhere(pair: Sides, index: Index, given: Given) -> bool:
+    """Whether a component has a truth neither by reverse mode nor on any side, so that nobody can agree with it."""
+    return isnan(pair.left) and isnan(pair.right) and bool(np.isnan(given.asked.truth.high[index]))
 
 
 def _around(number: float, index: Index, left: float, right: float, given: Given) -> bool:

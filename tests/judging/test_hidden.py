@@ -330,3 +330,19 @@ def test_garbage_beside_a_choice_that_rounding_turns_is_found(garbage: float) ->
         lie = np.array(evaluated(about).gradients[name])
         lie[index] = garbage
         assert found(about, **{name: lie})
+
+
+@pytest.mark.parametrize("said", [7.0, np.inf, np.nan])
+def test_nobody_agrees_with_a_component_that_has_no_derivative(said: float) -> None:
+    about = subject("sum(x ** b)", x=[-2.0, 1.5], b=[3.0, 2.0])  # no power but an integer's of a negative number
+    right = np.array(evaluated(about).gradients["b"])
+    right[0] = said
+    assert [row.verdict for row in told(about, b=right) if row.name == "b"] == ["undefined"]
+    right[1] = 7
+    assert found(about, b=right)
+    asked = Question(about, {name: np.ones(2) for name in "xb"})
+    true = {name: np.array(number.high, np.float64) for name, number in asked.along.gradients.items()}
+    true["x"][0] = said
+    evaluation = Evaluation("ok", values={asked.along.graph.output.name: np.asarray(np.nan)}, gradients=true)
+    rows = judge_along(asked, "x", evaluation, None, 0.0, ("hessian_product",))
+    assert {row.verdict for row in rows} == {"undefined"}
