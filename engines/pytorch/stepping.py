@@ -82,7 +82,12 @@ def _takes_parameters(make: Any) -> bool:
 def arguments_of(make: Any) -> Mapping[str, Any]:
     """What an optimiser was made with, by the names of its parameter groups."""
     group = _made(make, [torch.zeros(2, 2, dtype=torch.float64, requires_grad=True)], {}).param_groups[0]
-    return {name: value for name, value in group.items() if name != "params"}
+    return {name: _number(value) for name, value in group.items() if name != "params"}
+
+
+def _number(value: Any) -> Any:
+    """A learning rate may be a tensor, for compiled steps."""
+    return value.item() if isinstance(value, torch.Tensor) and value.ndim == 0 else value
 
 
 # --- beside optimisers --------------------------------------------------------------------------------------

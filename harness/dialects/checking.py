@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
@@ -22,6 +23,7 @@ STARTS = {
     "clip_norm": "1",
     "clip_value": "0.5",
 }  # of settings that are 0: where a fit begins
+COUNTED = 4  # how far beyond a whole number another one is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,13 @@ def _settings(wanted: Definition, traces: Sequence[Trace]) -> Iterator[tuple[str
     for name, begun in _begun(wanted):
         nothing = definition(wanted.rule, {**wanted.chosen, name: "0"})
         allowed = wanted.row.allowed(name)
-        if isinstance(allowed, Setting) and not allowed.open and _sound(nothing, traces):
+        assert isinstance(allowed, Setting)
+        if allowed.whole:
+            counts = range(int(allowed.least), int(begun.chosen[name]) + COUNTED)
+            others = (definition(wanted.rule, {**wanted.chosen, name: str(count)}) for count in counts)
+            yield from ((name, other) for other in others if other != wanted and _sound(other, traces))
+            continue
+        if allowed.holds(Decimal(0)) and _sound(nothing, traces):
             yield name, nothing
             continue
         fitted = fit(begun, traces, names=(name,))

@@ -15,7 +15,7 @@ from ..arithmetic import arrays
 from ..graph.emit import Program, emit
 from ..graph.graph import Graph
 from ..graph.node import Shape
-from ..paths.arithmetic import stepping
+from ..paths.arithmetic import counting, stepping
 from ..records.evaluation import Array
 from ..records.formats import FORMATS, Format
 from ..rules.definition import NEW, Definition
@@ -42,7 +42,7 @@ class Follower:
         """`scalars`: the precision of what is computed once a step."""
         self._definition, self._arithmetic, self._scalar, self._t = definition, arithmetic, scalars, 0
         shapes = {np.shape(x) for x in start.values()}
-        self._once = _compiled(definition.once, arithmetic, scalars)
+        self._once = _compiled(definition.once, arithmetic, scalars, once=True)
         self._programs = {shape: _compiled(definition.program(shape), arithmetic, FORM) for shape in shapes}
         self.x = {name: self._entered(x) for name, x in start.items()}
         self._scalars = {v: self._started(v, np.zeros(()), ()) for v in definition.scalars}
@@ -119,10 +119,12 @@ class _Compiled:
 
 
 @lru_cache(maxsize=8192)
-def _compiled(graph: Graph, arithmetic: Arithmetic, form: Format) -> _Compiled:
+def _compiled(graph: Graph, arithmetic: Arithmetic, form: Format, *, once: bool = False) -> _Compiled:
+    """`once`: what is computed once a step, where whole numbers are exact."""
     if arithmetic == "float64":
         return _Compiled(reads(graph), emit(graph, arrays.namespace("float64"), graph.outputs))
-    balls = stepping(form if arithmetic == "rounded" else None)
+    own = form if arithmetic == "rounded" else None
+    balls = counting(own) if once else stepping(own)
     return _Compiled(reads(graph), emit(graph, balls, graph.outputs, operators=False))
 
 

@@ -192,6 +192,8 @@ def rounded(found: Definition, traces: Sequence[Trace], names: Sequence[str] = (
     for digits in DIGITS:
         told = dict(found.settings)
         told |= {name: f"{float(found.constants[name]):.{digits}g}" for name in names or found.constants}
+        if not all(_holds(found.row, name, told[name]) for name in names or found.constants):
+            continue  # 0.9999999 is 1 in few digits, which no weight may be
         short = definition(found.rule, told)
         if error_of(short, traces) <= CLOSE and explains(short, traces):
             return short

@@ -73,9 +73,8 @@ class Side:
         except (TypeError, ValueError):
             return {}
         moved = self.framework is not None and self.framework.name == "torch"
-        skipped = (
-            next(iter(known), "") if moved and next(iter(known), "") in ("params", "parameters", "optimizer") else ""
-        )
+        first = next(iter(known), "")
+        skipped = first if moved and (self.own or first in ("params", "parameters", "optimizer")) else ""
         kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         return {name: one for name, one in known.items() if name != skipped and one.kind not in kinds}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,6 +11,7 @@ import flint
 import numpy as np
 
 from ..graph.emit import Namespace
+from ..graph.graph import Graph
 from ..records.evaluation import Array
 from ..records.formats import FLOAT32, Format
 from ..truth.numbers import balls
@@ -28,8 +29,9 @@ class Manner:
 
 
 @lru_cache
-def stepping(form: Format | None, manner: Manner | None = None) -> Namespace:
+def stepping(form: Format | None, manner: Manner | None = None, *, sided: bool = False) -> Namespace:
     """Balls, exact or rounded at every operation. Rules say what a step is at a kink too, so that 0 has the sign 0.
+    `sided`: what underflows has no other sign than before, so that its ball ends at 0.
 
     Settings are decimals: one rounding where the format does not hold them. That includes the hyperparameters
     of torch and optax, which are Python floats and rounded once more when they meet a float32 array. They are told
@@ -42,12 +44,15 @@ def stepping(form: Format | None, manner: Manner | None = None) -> Namespace:
         return exact
     wide = dict(rounded(exact, form))
     wide |= {name: exact[name] for name in CHOOSING}  # rounding may turn a choice: then it is open here
+    wide |= {name: _by_side(exact[name], BY_SIDE[name]) for name in BY_SIDE}
     plain_root = wide["sqrt"]
 
     def sqrt(x: Any) -> Any:
         """What is under a root is a sum of squares: its ball may blur below 0, where no engine's number is."""
         return plain_root(_not_negative(x))
 
+    if sided:
+        wide |= {name: _on_its_side(name, wide[name], exact[name]) for name in SIDES}
     wide |= {"sqrt": sqrt, **{name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}}
     return _settings_apart(wide, form) if form.inside else wide
 
@@ -170,6 +175,121 @@ def _whole(exact: Any, wide: Any) -> Any:
 
 
 _if_whole = np.frompyfunc(_whole, 2, 1)
+
+
+# --- which side of 0 ------------------------------------------------------------------------------------------
+
+SPILL = 2.0**-24  # what a ball that ends at 0 may reach beyond it, as a part of itself: its radius has 30 bits
+
+
+def compares(graph: Graph, arrays: Container[str]) -> bool:
+    """Whether a line chooses by what it makes of numbers of the parameter: of a product next to 0 the sign counts."""
+    made = {*(node.name for node in graph.inputs if node.name in arrays)}
+    for node in graph.nodes:
+        if not made.isdisjoint(arg for arg in node.args if isinstance(arg, str)):
+            if node.op in CHOOSING:
+                return True
+            made.add(node.name)
+    return False
+
+
+def _side(ball: Any) -> int:
+    """1 of what is not negative, -1 of what is not positive; 0 of what may be either, and of 0 itself."""
+    if not isinstance(ball, flint.arb) or not ball.is_finite():
+        return 0
+    low, high = ball.lower(), ball.upper()
+    return 1 if high > 0 and low >= -high * SPILL else -1 if low < 0 and high <= -low * SPILL else 0
+
+
+def _side_of_difference(a: Any, b: Any) -> int:
+    return _side(a - b)
+
+
+def _answer(found: Any, side: int, answers: Mapping[int, flint.arb]) -> Any:
+    return found if found.is_exact() else answers.get(side, found)
+
+
+def _holds_zero(ball: Any) -> bool:
+    return isinstance(ball, flint.arb) and bool(ball.lower() < 0 < ball.upper())
+
+
+def _exactly_known(ball: Any) -> bool:
+    return bool(ball.is_exact())
+
+
+_difference: Any = np.frompyfunc(_side_of_difference, 2, 1)
+_sides: Any = np.frompyfunc(_side, 1, 1)
+_known: Any = np.frompyfunc(_answer, 3, 1)
+_crosses: Any = np.frompyfunc(_holds_zero, 1, 1)
+_is_exact: Any = np.frompyfunc(_exactly_known, 1, 1)
+NO, YES = flint.arb(0), flint.arb(1)
+BY_SIDE: Mapping[str, Mapping[int, flint.arb]] = {
+    "sign": {1: NO.union(YES), -1: NO.union(-YES)},
+    "less": {1: NO}, "greater_equal": {1: YES},
+    "greater": {-1: NO}, "less_equal": {-1: YES},
+}  # fmt: skip
+
+
+def _by_side(choose: Callable[..., Any], answers: Mapping[int, flint.arb]) -> Callable[..., Any]:
+    """A choice, which of a number that may be 0 but has no other sign is not open both ways."""
+
+    def chosen(*operands: Any) -> Any:
+        found = choose(*operands)
+        if np.all(_is_exact(found)):
+            return found
+        sides = _sides(*operands) if len(operands) == 1 else _difference(*operands)
+        return _known(found, sides, answers)
+
+    return chosen
+
+
+def _on_its_side(name: str, wide: Callable[..., Any], exact: Callable[..., Any]) -> Callable[..., Any]:
+    """An operation, whose result may become 0 by underflow and not go beyond."""
+
+    def kept(*operands: Any) -> Any:
+        result = wide(*operands)
+        if not np.any(_crosses(result)):
+            return result
+        return _cut(result, SIDES[name](*operands, exact(*operands)))
+
+    return kept
+
+
+def _of_product(a: Any, b: Any, _: Any) -> Any:
+    return _sides(a) * _sides(b)
+
+
+def _of_square(a: Any, _: Any) -> Any:
+    return _sides(a) ** 2
+
+
+def _of_sum(a: Any, b: Any, exact: Any) -> Any:
+    return _together(_sides(a), _sides(b), exact)
+
+
+def _of_difference(a: Any, b: Any, exact: Any) -> Any:
+    return _together(_sides(a), -_sides(b), exact)
+
+
+SIDES: Mapping[str, Callable[..., Any]] = {
+    "multiply": _of_product, "divide": _of_product, "square": _of_square, "add": _of_sum, "subtract": _of_difference
+}  # fmt: skip
+
+
+def _one_side(a: int, b: int, exact: Any) -> int:
+    return a if a == b != 0 else _side(exact)
+
+
+_together: Any = np.frompyfunc(_one_side, 3, 1)
+
+
+def _cut_one(ball: Any, side: int) -> Any:
+    if not side or not _holds_zero(ball):
+        return ball
+    return NO.union(ball.upper() if side > 0 else ball.lower())
+
+
+_cut: Any = np.frompyfunc(_cut_one, 2, 1)
 
 
 def _clipped(ball: Any) -> Any:

@@ -18,17 +18,18 @@ FAR = 2.0**-9  # a shift that is worth knowing better
 
 
 class Reckoning:
-    """The operations of rules on inner intervals, for engines of one format, and on settings."""
+    """The operations of rules on inner intervals, for engines of one format, and on settings. `sided` as in
+    `stepping`: of what may be 0 by underflow nothing is known, since its ball is not around its middle."""
 
-    def __init__(self, form: Format) -> None:
-        self.form = form
+    def __init__(self, form: Format, *, sided: bool = False) -> None:
+        self.form, self._sided = form, sided
         self._work = work(form)
         self._long = self._work != np.float64
         self._lost = 2.0**-63 if self._long else 2.0**-52  # of a middle, by each operation; that is twice its rounding
         self._near = 2 * self._lost / form.unit  # what that is of a radius
 
     def namespace(self) -> Namespace:
-        plain, exact = stepping(self.form), stepping(None)
+        plain, exact = stepping(self.form, sided=self._sided), stepping(None)
         own: Mapping[str, Callable[..., Any]] = {
             "add": self.add, "subtract": self.subtract, "multiply": self.multiply, "divide": self.divide,
             "square": self.square, "sqrt": self.sqrt, "abs": self.absolute, "negative": self.negative,
@@ -117,6 +118,8 @@ class Reckoning:
         if self.form.gradual:
             small = (made.size * self.form.unit < self.form.smallest * (1 - 2.0**-40)) & (middle != 0)
             made.radius = radius + np.where(small, self.form.smallest, 0.0)
+        if self._sided:
+            made.radius = _nan_where((made.outer() >= made.size) & ~(zero() & (made.middle == 0)), made.radius)
         return made
 
     def add(self, a: Inner, b: Inner) -> Inner:

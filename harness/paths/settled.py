@@ -8,6 +8,7 @@ left to balls are the elements that are not settled, and of the others those tha
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
@@ -25,6 +26,7 @@ from ..records.rows import Index
 from ..records.verdicts import FINDINGS, Verdict
 from ..rules.definition import NEW, Definition, Texts
 from ..rules.optimiser import reads
+from .arithmetic import compares
 from .inner import Inner, Setting, Unknown, entered
 from .move import Judged, Measured, Move, cause_of
 from .reckoning import Reckoning
@@ -255,12 +257,11 @@ class _Line:
 def _line(definition: Definition, name: str, shape: Shape, texts: Texts, form: Format) -> _Line:
     """Raises Unknown where one form divides by other arrays than the first: no form must divide by what may be 0."""
     graph = definition.graph(name, shape, texts)
-    arrays = {"x", "g", *(v for v in definition.state if v not in definition.scalars)}
-    arrays |= {NEW + v for v in arrays}
+    arrays = definition.arrays
     first, *others = (_partial(definition.graph(name, shape, one), arrays) for one in definition.forms(name))
     if any(other - first for other in others):
         raise Unknown
-    namespace = Reckoning(form).namespace()
+    namespace = Reckoning(form, sided=compares(graph, arrays)).namespace()
     program = emit(graph, namespace, graph.outputs, operators=False)
     return _Line(reads(graph), tuple(sorted(_weighed(graph) & arrays)), program)
 
@@ -277,7 +278,7 @@ def _weighed(graph: Graph) -> set[str]:
     return seen
 
 
-def _partial(graph: Graph, arrays: set[str]) -> set[Hashable]:
+def _partial(graph: Graph, arrays: AbstractSet[str]) -> set[Hashable]:
     """What a graph divides by and takes roots of, written out, where arrays have a part in it."""
     written: dict[str, Hashable] = {}
     of_arrays = set(arrays)

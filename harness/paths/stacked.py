@@ -26,7 +26,7 @@ from ..truth.arrays import ZERO
 from ..truth.numbers import to_balls
 from ..truth.residuals import Numerals, Residual, is_finite, residual
 from ..truth.rounding import entered, floats
-from .arithmetic import Manner, counting, norm, stepping
+from .arithmetic import Manner, compares, counting, norm, stepping
 from .move import Finding, Judged, Measured, Move, cause_of
 
 
@@ -276,7 +276,8 @@ def _program(
     definition: Definition, name: str, shape: Shape, texts: Texts, form: Format | None, manner: Manner | None
 ) -> Program:
     graph = definition.graph(name, shape, texts)
-    return emit(graph, stepping(form, manner), graph.outputs, operators=False)
+    sided = compares(graph, definition.arrays)
+    return emit(graph, stepping(form, manner, sided=sided), graph.outputs, operators=False)
 
 
 @lru_cache(maxsize=256)

@@ -179,6 +179,12 @@ class Definition:
         return tuple(name for name in self.state if self.shape(name) == "scalar")
 
     @cached_property
+    def arrays(self) -> frozenset[str]:
+        """What the lines of a step read that is of the parameter's numbers, by the names of graphs."""
+        names = {"x", "g", *(name for name in self.state if name not in self.scalars)}
+        return frozenset(names | {NEW + name for name in names})
+
+    @cached_property
     def visible(self) -> tuple[str, ...]:
         """The numbers that a step gives: state variables and x, in the order in which they are known."""
         last = {step.name: k for k, step in enumerate(self.steps) if step.name in self.state or step.name == "x"}

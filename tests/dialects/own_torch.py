@@ -119,3 +119,22 @@ class ReadsTheOldMean(Adam):
 
     def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
         return super().move({**kept, "first": kept["old"]}, group, x)
+
+
+class EveryThird(torch.optim.Optimizer):
+    """Descent by the mean of three gradients; `times` as far."""
+
+    def __init__(self, params: Any, lr: float = 0.1, times: float = 1.0) -> None:
+        super().__init__(params, {"lr": lr, "times": times})
+        self.calls = 0
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+        self.calls += 1
+        for group in self.param_groups:
+            for x in group["params"]:
+                kept = self.state[x]
+                kept["total"] = kept.get("total", torch.zeros_like(x)) + x.grad / 3
+                if self.calls % 3 == 0:
+                    x -= group["times"] * group["lr"] * kept["total"]
+                    kept["total"] = torch.zeros_like(x)

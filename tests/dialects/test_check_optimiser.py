@@ -9,7 +9,11 @@ import pytest
 import torch
 
 import gradaccord
+from gradaccord.harness.dialects.checking import traces_of
+from gradaccord.harness.dialects.identify import rounded
+from gradaccord.harness.dialects.sides import of_object
 from gradaccord.harness.errors import CommandError
+from gradaccord.harness.rules.definition import definition
 
 from . import own_optax, own_torch
 
@@ -91,6 +95,18 @@ def test_a_function_of_the_parameters() -> None:
     assert gradaccord.check_optimiser(make, "adam").sound
 
 
+def test_the_parameters_may_have_any_name_and_the_learning_rate_be_a_tensor() -> None:
+    made = gradaccord.check_optimiser(lambda ps: torch.optim.SGD(ps, lr=torch.tensor(0.25)), "descent")
+    assert made.sound and made.wanted.chosen["step_size"] == "0.25"
+
+
+def test_a_fitted_number_is_rounded_to_none_that_its_rule_does_not_have() -> None:
+    """With a weight of 1 adam never moves; but 1 is none of its weights."""
+    still = traces_of(of_object(lambda parameters: torch.optim.SGD(parameters, lr=0.0)))
+    nearly = definition("adam", {"beta2": "0.9999999999", "eps_place": "before"})
+    assert rounded(nearly, still, names=("beta2",)) is None
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
@@ -104,6 +120,24 @@ def test_a_function_of_the_parameters() -> None:
 def test_a_mistake_is_told(words: dict[str, Any], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         gradaccord.check_optimiser(own_torch.Adam, **words)
+
+
+@pytest.mark.parametrize("times, cause", [(1.1, "step_size: 0.11"), (-1.0, "as if the sign of the step were turned")])
+def test_a_step_by_what_was_added_up_is_looked_at(times: float, cause: str) -> None:
+    def made(times: float) -> Any:
+        def make(parameters: Any) -> Any:
+            return own_torch.EveryThird(parameters, times=times)
+
+        return gradaccord.check_optimiser(make, "descent", step_size=0.1, accumulate=3)
+
+    assert made(1.0).sound
+    wrong = made(times)
+    assert wrong.cause == cause and [(one.name, one.off.step) for one in wrong.findings if one.off] == [("x", 3)]
+
+
+def test_another_count_of_gradients_is_named() -> None:
+    checked = gradaccord.check_optimiser(own_torch.EveryThird, "descent", step_size=0.1, accumulate=4)
+    assert checked.cause == "accumulate: 3"
 
 
 def test_clipping_that_was_not_asked_for_is_named() -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from gradaccord.engines.backprop import prepare
+from gradaccord.harness.paths.dialects import off
+from gradaccord.harness.paths.move import Move
+from gradaccord.harness.paths.moves import judge_moves
 from gradaccord.harness.paths.trajectory import trajectory
 from gradaccord.harness.records.evaluation import DTYPES, Advance, Array, Inputs, Moved
+from gradaccord.harness.records.formats import FORMATS
 from gradaccord.harness.records.rows import TrajectoryRow
 from gradaccord.harness.rules.optimiser import row_optimiser
 from gradaccord.harness.rules.update import check
@@ -112,3 +117,34 @@ def test_a_variance_that_rounding_made_nothing_is_not_judged(dtype: str) -> None
     rows = trajectory(about, "x", prepare(about.graph, dtype), update).rows
     assert not any(row.finding for row in rows)
     assert dtype == "float32" or any(row.verdict == "not judged" for row in rows)
+
+
+SMALL = [
+    ("sign", {}, "float32", 1e-40),
+    ("sign", {"clip_value": 1}, "float32", -1e-40),
+    ("signum", {}, "bfloat16", 5e-39),
+    ("lion", {}, "float32", -1e-40),
+    ("lion", {}, "float32", 3e-38),
+    ("rprop", {}, "float16", 1e-5),
+    ("rprop", {}, "float32", -1e-22),
+]
+
+
+@pytest.mark.parametrize("size", [(), (3,), (200,)], ids=str)
+@pytest.mark.parametrize("rule, settings, dtype, slope", SMALL)
+def test_what_underflows_has_no_other_sign(
+    rule: str, settings: Mapping[str, Any], dtype: str, slope: float, size: tuple[int, ...]
+) -> None:
+    """Numbers next to 0 may be read as 0, and a product of them may become it: nothing turns the way."""
+    definition = check(rule, {"step_size": "0.01", **settings, "steps": 2}).definition.at(size)
+    x, g = np.full(size, 0.5, DTYPES[dtype]), np.full(size, slope, DTYPES[dtype])
+    start, form = {"x": x}, FORMATS[dtype]
+    step = row_optimiser(rule, {"step_size": 0.01, **settings}, start)
+    first, second = step({"x": g}), step({"x": g})
+    before, after = ({v: np.array(a["x"]) for v, a in one.state.items()} for one in (first, second))
+    old, new = (np.array(one.parameters["x"]) for one in (first, second))
+    sound = Move(2, form, old, g, before, after, new)
+    back = replace(sound, new_x=(2 * old.astype(np.float64) - new.astype(np.float64)).astype(old.dtype))
+    of_sound, of_back = judge_moves([sound, back], definition)
+    assert not off(of_sound)
+    assert [finding.cause for finding in of_back.findings if finding.counts] == ["update"]
