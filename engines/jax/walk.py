@@ -25,7 +25,6 @@ from ...harness.graph.node import Arg, Use
 from ...harness.hearing.heard import Ask, Place, Refused
 from ...harness.hearing.recording import Call, Recording, number
 from ...harness.records.evaluation import Array
-from ...harness.records.formats import FORMATS
 from . import control, inner
 from .defined import Marked
 from .digits import lost_digits
@@ -253,14 +252,9 @@ class Walk:
 
     def _cast(self, args: Sequence[Arg], array: Array, place: Place) -> str:
         assert isinstance(args[0], str)
-        if self.derivatives or self._narrows(args[0], array):
+        if self.derivatives or self.recording.narrows(args[0], array):
             return self.recording.cast(args[0], array, place)
         return self.recording.call(Call("copy", args, {}), array, place)
-
-    def _narrows(self, arg: str, array: Array) -> bool:
-        """Whether a cast loses digits: what means its own forward computes in the coarsest precision of that."""
-        before, after = (FORMATS.get(one.dtype.name) for one in (self.recording.values[arg], array))
-        return before is not None and after is not None and before.unit < after.unit
 
     def _shown(self, value: Value) -> Array:
         """The array of a node; where nothing is computed, one of its shape and dtype."""

@@ -18,6 +18,7 @@ from ..graph.node import NAMED_CONSTANTS, Arg, Constant, GraphError, Kind, Node
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation
 from ..records.evaluation import DTYPES, Array
+from ..records.formats import FORMATS
 from .heard import Place, Refused
 
 KINDS: Mapping[str, Kind] = {"b": "bool", "i": "int", "u": "int"}
@@ -90,6 +91,11 @@ class Recording:
         """A float in another precision, a node of its own."""
         _, dtype = self._kind(array, place)
         return self.call(Call(f"to_{dtype}", [arg], {}, text="x0"), array, place)
+
+    def narrows(self, arg: str, array: Array) -> bool:
+        """Whether a cast loses digits: what means its own forward computes in the coarsest precision of that."""
+        before, after = (FORMATS.get(one.dtype.name) for one in (self.values[arg], array))
+        return before is not None and after is not None and before.unit < after.unit
 
     def own(
         self, operation: Operation, args: Sequence[Arg], params: Mapping[str, object], array: Array, place: Place

@@ -349,11 +349,7 @@ class Chain:
     ) -> Link:
         self.order += 1
         where = use.consumer if use is not None else name
-        form = self.subject.form_of(name)
-        if quantity == "value":
-            form = self.subject.step_form_of(name)
-        elif use is not None:
-            form = self.form_of_term(name, use)
+        form = self.subject.form_of_link(quantity, name, use)
         judgement, text = classify(read, form), self.subject.texts.get(where, "")
         if matter is not None and self.knowledge.entries:
             judgement = explained(judgement, matter, self.knowledge, form)
@@ -368,14 +364,6 @@ class Chain:
             judgement.verdict, judgement.score, judgement.index, reason, judgement.choice, judgement.off,
             judgement.known, judgement.apart, judgement.silent, where=link, order=self.order,
         )  # fmt: skip
-
-    def form_of_term(self, name: str, use: Use) -> Format:
-        """The precision of a term: where a step of several operands gives a lower one than it reads, that is what it
-        computes in, as a number without axes times a tensor of a lower precision. A cast, which has one, loses nothing
-        on the way back."""
-        node, form = self.subject.graph[use.consumer], self.subject.form_of(name)
-        alone = node.kind != "float" or (len(node.args) == 1 and not self.subject.casts[node.name])
-        return form if alone else max(form, self.subject.step_form_of(node.name), key=lambda one: one.unit)
 
 
 def judge_together(chains: Sequence[Chain]) -> None:

@@ -59,10 +59,9 @@ def _explained(chain: Chain, key: Key, link: Link, apart: Array) -> Array:
     quantity, where = key
     if quantity == "adjoint":
         return apart
-    if isinstance(where, Use):
-        form = chain.form_of_term(chain.subject.graph.argument(where), where)
-    else:
-        form = chain.subject.step_form_of(where)
+    use = where if isinstance(where, Use) else None
+    name = where if isinstance(where, str) else chain.subject.graph.argument(where)
+    form = chain.subject.form_of_link("value" if use is None else "term", name, use)
     with np.errstate(all="ignore"):
         strict = residual_of(chain, where, form.without_underflow)
         few = strict.off <= form.smallest / form.unit

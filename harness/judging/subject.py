@@ -262,6 +262,16 @@ class Subject:
         casts to on the way, as a custom rule does that takes a product of float32 in bfloat16."""
         return max((self._forms[name], *self.casts[name]), key=lambda form: form.unit)
 
+    def form_of_link(self, quantity: Quantity, name: str, use: Use | None = None) -> Format:
+        """The precision that a link is held to: a value that of its step, an adjoint its own. A term, where a step of
+        several operands gives a lower one than it reads, what that computes in, as a number without axes times a tensor
+        of a lower precision; a cast, which has one operand, loses nothing on the way back."""
+        if use is None:
+            return self.step_form_of(name) if quantity == "value" else self.form_of(name)
+        node, form = self.graph[use.consumer], self.form_of(name)
+        alone = node.kind != "float" or (len(node.args) == 1 and not self.casts[node.name])
+        return form if alone else max(form, self.step_form_of(node.name), key=lambda one: one.unit)
+
     @cached_property
     def _forms(self) -> Mapping[str, Format]:
         return {node.name: FORMATS[node.dtype or self.dtype] for node in self.graph.nodes}

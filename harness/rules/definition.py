@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import product
 from typing import TypeAlias
@@ -31,7 +30,6 @@ from .rule import (
     Condition,
     Line,
     Rule,
-    Setting,
     Shaped,
     Start,
 )
@@ -132,10 +130,10 @@ class Definition:
         return all(self._holds(condition) for condition in conditions)
 
     def _holds(self, condition: Condition) -> bool:
-        given = self.chosen.get(condition.name, _default(self.row, condition.name))
+        given = self.chosen.get(condition.name, self.row.default(condition.name))
         if condition.answer is not None:
             return (given == condition.answer) != condition.negated
-        return _is_nothing(self.row, condition.name, given) == condition.negated
+        return self.row.is_nothing(condition.name, given) == condition.negated
 
     @cached_property
     def state(self) -> Mapping[str, Start]:
@@ -365,12 +363,12 @@ def definition(rule: str, settings: Mapping[str, str]) -> Definition:
     """The definition of a rule by its settings; what is not given is as the row says. Answers that make no difference
     are those of the row."""
     row = RULES[rule]
-    full = {name: settings[name] if name in settings else _default(row, name) for name in row.settings}
+    full = {name: settings[name] if name in settings else row.default(name) for name in row.settings}
     for name, allowed in COMMON.items():
         if name not in row.settings and isinstance(allowed, Choice):
-            if allowed.where in full and not _is_nothing(row, allowed.where, full[allowed.where]):
+            if allowed.where in full and not row.is_nothing(allowed.where, full[allowed.where]):
                 full[name] = settings.get(name, allowed.default)
-        elif name in settings and name not in row.settings and not _is_nothing(row, name, settings[name]):
+        elif name in settings and name not in row.settings and not row.is_nothing(name, settings[name]):
             full[name] = settings[name]
     return _normal(rule, tuple((name, plain(text)) for name, text in full.items()))
 
@@ -382,7 +380,7 @@ def _normal(rule: str, settings: tuple[tuple[str, str], ...]) -> Definition:
         given = found.chosen.get(name)
         if given is None:
             continue
-        plain = found.with_(name, _default(found.row, name))
+        plain = found.with_(name, found.row.default(name))
         if given != plain.chosen[name] and (_idle(found, choice) or plain.steps == found.steps):
             found = plain
     return Definition(rule, tuple(pair for pair in found.settings if pair[0] in found.read))
@@ -392,15 +390,3 @@ def _idle(found: Definition, choice: Choice) -> bool:
     """Whether all answers are the same, by what other settings are."""
     without = choice.where and not found.holds([Condition(choice.where)])
     return bool(without or (choice.changing and choice.changing not in found.formulas))
-
-
-def _default(row: Rule, name: str) -> str:
-    allowed = row.allowed(name)
-    assert allowed is not None and allowed.default is not None, f"{row.name} without {name}"
-    return allowed.default
-
-
-def _is_nothing(row: Rule, name: str, text: str) -> bool:
-    """Whether it is as if there were no such setting."""
-    allowed = row.allowed(name)
-    return isinstance(allowed, Setting) and is_decimal(text) and Decimal(text) == Decimal(allowed.nothing)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from ..graph.node import Shape
+from .texts import is_decimal
 
 # Of a matrix a row has a number for each of its rows, a column one for each of its columns.
 Shaped: TypeAlias = Literal["parameter", "scalar", "row", "column"]
@@ -128,6 +129,16 @@ class Rule:
 
     def allowed(self, name: str) -> Setting | Choice | None:
         return self.settings.get(name) or COMMON.get(name)
+
+    def default(self, name: str) -> str:
+        allowed = self.allowed(name)
+        assert allowed is not None and allowed.default is not None, f"{self.name} without {name}"
+        return allowed.default
+
+    def is_nothing(self, name: str, text: str) -> bool:
+        """Whether it is as if there were no such setting."""
+        allowed = self.allowed(name)
+        return isinstance(allowed, Setting) and is_decimal(text) and Decimal(text) == Decimal(allowed.nothing)
 
 
 RULES: dict[str, Rule] = {}

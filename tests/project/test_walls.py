@@ -91,7 +91,7 @@ FILES = {
     "records": "formats growing verdicts known spelling | evaluation rows | cotangent paths settings | outcome | tally",
     "arithmetic": "special | arrays floats",
     "hearing": "heard structure | definitions matrices recording",
-    "rules": "rule schedules texts | adam gradient turns | adaptive whole | __init__ | definition "
+    "rules": "schedules texts | rule | adam gradient turns | adaptive whole | __init__ | definition "
     "| native optimiser update | framework",
     "truth": "arrays precision next_to_one | rounding | choice products | laurent numbers | pairs series "
     "| germs lost poles reference residuals shaken | adjoints beside forward intervals together "
