@@ -26,6 +26,7 @@ from ..truth.precision import working
 from ..truth.residuals import Numerals, Residual
 from ..truth.sweeps import Key
 from .classify import Link, Score, classify, place, plainly_sound, worse
+from .inside import held
 from .known import Matter, explained
 from .subject import Subject
 from .together import of_step
@@ -116,7 +117,7 @@ class Chain:
         operands = [self.numerals[name] for name in names]
         y = self.numerals[node.name]
         read = partial(self.subject.steps[node.name].value, operands, y)
-        matter = Matter(self.subject.graph, node, operands, lambda step, form: step.value(operands, y, form))
+        matter = Matter(self.subject.graph, node, operands, y.array, lambda step, form: step.value(operands, y, form))
         return self._link("value", node.name, None, read, matter)
 
     def judge_adjoints(self, shown: Mapping[str, Array]) -> None:
@@ -205,7 +206,7 @@ class Chain:
         for which, use in enumerate(uses):
             link = self._batched("term", graph.argument(use), use)
             if link is None:
-                matter = Matter(graph, node, operands, partial(by, which), g, use.position, which)
+                matter = Matter(graph, node, operands, shown[which], partial(by, which), g, use.position, which)
                 link = self._link("term", graph.argument(use), use, lambda form, k=which: read(form)[k], matter)
             if link.verdict not in ("agree", "lossy"):
                 link = self._of_constant(node, which, use, operands, y, g, shown) or link
@@ -354,6 +355,8 @@ class Chain:
         if matter is not None and self.knowledge.entries:
             judgement = explained(judgement, matter, self.knowledge, form)
             self.excused |= bool(judgement.known)
+        if matter is not None and judgement.verdict == "lossy" and not judgement.known:
+            judgement = held(judgement, matter, self.knowledge, form)
         reason = judgement.reason
         if reason:
             inside = f" in `{where}: {text}`" if text and len(text) < 80 and quantity != "adjoint" else ""

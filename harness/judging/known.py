@@ -40,7 +40,8 @@ MOST = 100_000  # numbers of a formula that balls go through to prove it equal, 
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What a link is about: a node, of a term the place of its operand (`which` of the terms it is), and the numbers.
+    """What a link is about: a node, of a term the place of its operand (`which` of the terms it is), and the numbers
+    that it reads and that are `shown` of it.
 
     `measure` is the link's residual by any step that stands for the node's, and as a format rounds.
     """
@@ -48,6 +49,7 @@ class Matter:
     graph: Graph
     node: Node
     operands: Sequence[Numerals]
+    shown: NDArray[Any]
     measure: Callable[[Step, Format], Residual]
     g: Numerals | None = None
     position: int | None = None

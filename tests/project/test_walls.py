@@ -100,7 +100,7 @@ FILES = {
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
     "| inputs keys | definitions indices | statements | known | update | case | ledger_file",
     "judging": "begins choices subject triangles | classify | known together "
-    "| agreement allowance chain expectation unseen | range estimates last_word | shadow | judge "
+    "| agreement allowance expectation unseen | inside | chain | range estimates last_word | shadow | judge "
     "| certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
     "| exchanges omissions orders relations steps tables windows | gradients operands outputs proofs | calls | search "

@@ -1,0 +1,44 @@
+"""A custom rule of many steps in half precision: its ball is wide, and what it is made of tells more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gradaccord
+
+RANDOM = np.random.default_rng(0)
+Q, K = RANDOM.normal(size=(4, 6)), RANDOM.normal(size=(4, 6))
+
+
+def attention(q: Any, k: Any) -> Any:
+    return jax.nn.softmax(jnp.where(np.tril(np.ones((4, 4), bool)), q @ k.T, -jnp.inf)) @ k
+
+
+def ruled(bend: Callable[[Any], Any]) -> Callable[..., Any]:
+    @jax.custom_vjp
+    def rule(q: Any, k: Any) -> Any:
+        return attention(q, k)
+
+    def back(kept: Any, g: Any) -> Any:
+        of_q, of_k = jax.vjp(attention, *kept)[1](g)
+        return bend(of_q), of_k
+
+    rule.defvjp(lambda q, k: (attention(q, k), (q, k)), back)
+    return lambda q, k: jnp.sum(jnp.tanh(rule(q * 1.5, k * 1.5) * 0.7))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_a_sound_one(dtype: str) -> None:
+    gradaccord.check(ruled(lambda x: x), jnp.asarray(Q), jnp.asarray(K), dtype=dtype).assert_sound()
+
+
+@pytest.mark.parametrize("lie", [7.0, 0.0, -30.0])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_one_component_that_is_garbage(dtype: str, lie: float) -> None:
+    assert not gradaccord.check(ruled(lambda x: x.at[2, 2].set(lie)), jnp.asarray(Q), jnp.asarray(K), dtype=dtype).sound
