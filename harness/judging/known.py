@@ -20,7 +20,7 @@ from ..graph.build import Builder
 from ..graph.emit import Program, emit
 from ..graph.expand import expanded
 from ..graph.graph import Graph
-from ..graph.node import Node
+from ..graph.node import Node, Params
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation, operation
 from ..records.formats import Format
@@ -63,10 +63,11 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
     if judgement.verdict not in FINDINGS or not (inside or graph.operation(node) is OPERATIONS.get(node.op)):
         return judgement
     parts = expanded(step_of(graph, node).graph, stable=True, own=True).operations if inside else (node,)
-    formulas, defects = _formulas(parts, knowledge), _defects(parts, matter, knowledge, form)
+    alone = _alone(parts, matter)
+    formulas, defects = _formulas(parts, knowledge), _defects(parts, alone, matter, knowledge, form)
     if not formulas and knowledge.formulas:
         formulas = _formulas(expanded(step_of(graph, node).graph, stable=True).operations, knowledge)
-    if not formulas and (inside or not defects):
+    if not formulas and not (alone and defects):
         return judgement
     residual = matter.measure(step_of(graph, node), form)
     off = np.asarray(residual.enclosed & ~(residual.score <= 1))
@@ -79,7 +80,7 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
         return _lossy(judgement, formula, residual, off, form) if knowledge.shipped else _claimed(judgement, formula)
     left, reasons = off & ~digits, list[str]()
     for defect in defects:
-        covered = left & (by_formula if inside else _within(defect, matter, residual, form))
+        covered = left & (_within(defect, parts[0].params, matter, residual, form) if alone else by_formula)
         if covered.any():
             reasons.append(defect.reason)
             left = left & ~covered
@@ -89,10 +90,18 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
     return replace(judgement, known=reason) if knowledge.shipped else _claimed(judgement, reason)
 
 
-def _defects(parts: Sequence[Node], matter: Matter, knowledge: Knowledge, form: Format) -> Sequence[Defect]:
+def _alone(parts: Sequence[Node], matter: Matter) -> bool:
+    """Whether a node is one operation of the vocabulary, or a definition that is: of just what it reads."""
+    if len(parts) != 1 or parts[0] is matter.node:
+        return len(parts) == 1
+    return parts[0].args == tuple(node.name for node in step_of(matter.graph, matter.node).graph.inputs)
+
+
+def _defects(
+    parts: Sequence[Node], alone: bool, matter: Matter, knowledge: Knowledge, form: Format
+) -> Sequence[Defect]:
     """Those of a link's number; of a definition of the graph's own those of all that it is made of, which may be off by
     as much as the engine's formula there explains."""
-    alone = parts[0] is matter.node
     quantities = ("value",) if matter.g is None else ("term",) if alone else ("term", "value")
     return [
         d for d in knowledge.defects
@@ -198,7 +207,7 @@ def _claimed(judgement: Judgement, what: Formula | str) -> Judgement:
 # --- defects ------------------------------------------------------------------------------------------------
 
 
-def _within(defect: Defect, matter: Matter, residual: Residual, form: Format) -> Marks:
+def _within(defect: Defect, params: Params, matter: Matter, residual: Residual, form: Format) -> Marks:
     """Where a link is off by no more than a defect explains."""
     shape = residual.engine.shape
     exact = residual.exact
@@ -207,7 +216,7 @@ def _within(defect: Defect, matter: Matter, residual: Residual, form: Format) ->
     if np.broadcast_shapes(shape, g.shape, *(x.shape for x in read)) != shape:
         return np.zeros(shape, dtype=bool)
     with np.errstate(all="ignore"):
-        (of,) = _size(defect.operation, matter.node.params, defect.of)(g, exact, *read)
+        (of,) = _size(defect.operation, params, defect.of)(g, exact, *read)
         size = np.abs(np.broadcast_to(of, shape))
         finite = np.isfinite(residual.engine.astype(np.float64))
         near = residual.off <= defect.within * form.unit * size
