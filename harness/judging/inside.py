@@ -38,9 +38,7 @@ def held(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Forma
     known = {entry.operation for entry in (*knowledge.formulas, *knowledge.defects)}
     if any(node.op in known for node in (*graph.operations, *expanded(step.graph, stable=True, own=True).operations)):
         return judgement
-    names = {node.name: int(node.name[1:]) for node in step.graph.inputs}
-    floats = [position for position, arg in enumerate(matter.node.args) if isinstance(arg, str)]
-    inputs = {name: matter.operands[floats.index(position)].array for name, position in names.items()}
+    inputs = {node.name: x.array for node, x in zip(step.graph.inputs, matter.operands, strict=True)}
     shown = [x for x in (matter.shown, *inputs.values()) if x.dtype.kind not in "bi"]
     if any(x.dtype != form.dtype for x in shown):
         return judgement  # what computes in several precisions is bounded by its ball alone

@@ -59,8 +59,7 @@ def _explained(chain: Chain, key: Key, link: Link, apart: Array) -> Array:
     quantity, where = key
     if quantity == "adjoint":
         return apart
-    use = where if isinstance(where, Use) else None
-    name = where if isinstance(where, str) else chain.subject.graph.argument(where)
+    name, use = (chain.subject.graph.argument(where), where) if isinstance(where, Use) else (where, None)
     form = chain.subject.form_of_link("value" if use is None else "term", name, use)
     with np.errstate(all="ignore"):
         strict = residual_of(chain, where, form.without_underflow)

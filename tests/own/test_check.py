@@ -18,6 +18,8 @@ from gradaccord.harness.hearing import definitions
 from gradaccord.harness.records.rows import LinkName, Row, columns
 from gradaccord.harness.records.verdicts import FINDINGS
 
+from .doubling import doubling
+
 
 class Third(torch.autograd.Function):
     """x cubed, whose backward has a factor of its own."""
@@ -137,18 +139,11 @@ def test_mixed_precision_is_judged_with_every_nodes_own() -> None:
 
 
 def test_a_fault_of_a_float32_step_in_a_bfloat16_run_is_found() -> None:
-    class Off(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-            return x * 2
-
-        @staticmethod
-        def backward(ctx: Any, *gs: torch.Tensor) -> torch.Tensor:
-            return gs[0] * 2.001  # half a unit of bfloat16, 16,000 of float32
+    off = doubling(2.001)  # half a unit of bfloat16, 16,000 of float32
 
     def mixed(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            return Off.apply((x @ w).float()).to(torch.bfloat16).sum()  # type: ignore[no-any-return]
+            return off.apply((x @ w).float()).to(torch.bfloat16).sum()  # type: ignore[no-any-return]
 
     checked = gradaccord.check(mixed, X.float(), torch.linspace(-1, 1, 12).reshape(3, 4))
     assert not checked.sound and "Off" in str(checked)

@@ -13,6 +13,8 @@ import torch
 
 import gradaccord
 
+from .doubling import doubling
+
 NUMBERS = np.random.default_rng(0)
 X = NUMBERS.normal(size=(3, 5)).astype(np.float32)
 W = NUMBERS.normal(size=(5, 4)).astype(np.float32)
@@ -83,14 +85,6 @@ def test_a_wrong_backward_of_it_is_found(name: str, factor: float, lower: str) -
 
 
 def test_the_steps_behind_it_have_their_own_precision() -> None:
-    class Off(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-            return x * 2
-
-        @staticmethod
-        def backward(ctx: Any, *gs: torch.Tensor) -> torch.Tensor:
-            return gs[0] * 2.0002
-
+    off = doubling(2.0002)
     product = in_torch("bfloat16", 1.0)
-    assert not gradaccord.check(lambda x, w: Off.apply(product(x, w)), torch.tensor(X), torch.tensor(W)).sound
+    assert not gradaccord.check(lambda x, w: off.apply(product(x, w)), torch.tensor(X), torch.tensor(W)).sound
