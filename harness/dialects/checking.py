@@ -9,6 +9,7 @@ from decimal import Decimal
 import numpy as np
 
 from ..errors import CommandError
+from ..records.evaluation import Array
 from ..rules.definition import Definition, definition
 from ..rules.rule import COMMON, Setting
 from .following import Follower, Off, held
@@ -23,6 +24,7 @@ STARTS = {
     "clip_norm": "1",
     "clip_value": "0.5",
 }  # of settings that are 0: where a fit begins
+HALF = 0.5  # of its numbers, which what is a state variable has at least, though some are wrong
 COUNTED = 4  # how far beyond a whole number another one is looked for
 
 
@@ -92,11 +94,10 @@ def shown_by(wanted: Definition, side: Side, traces: Sequence[Trace], given: Map
         known = [of[v] for of in names if isinstance(of.get(v), str) and of[v] in kept]
         if v not in shown and known:
             shown[v] = known[0]
-    for v in wanted.state:
-        taken_ = {*shown.values()}
-        if v not in shown:
-            like = [name for name in kept if name not in taken_ and _is_it(wanted, v, name, traces)]
-            shown |= dict.fromkeys([v] if like else [], like[0] if like else "")
+    alike = _alike(wanted, [v for v in wanted.state if v not in shown], kept, traces)
+    for v, called in sorted(alike, key=lambda pair: -alike[pair]):  # of those alike, the first of each
+        if v not in shown and called not in shown.values() and alike[v, called] > HALF:
+            shown[v] = called
     return shown
 
 
@@ -110,28 +111,41 @@ def _kept(traces: Sequence[Trace]) -> list[str]:
     return found
 
 
-def _is_it(wanted: Definition, v: str, name: str, traces: Sequence[Trace]) -> bool:
-    """Whether what an optimiser keeps is a state variable, by its numbers in every step."""
+def _alike(
+    wanted: Definition, variables: Sequence[str], kept: Sequence[str], traces: Sequence[Trace]
+) -> dict[tuple[str, str], float]:
+    """Of how many of its numbers what an optimiser keeps is a state variable, over all steps; of those that are not 0
+    on both sides, where there are any."""
+    counts = {(v, name): np.zeros(2) for v in variables for name in kept}
     with np.errstate(all="ignore"):
         for trace in traces:
             follower = Follower(wanted, trace.scene.start, "float64")
             for k, stepped in enumerate(trace.steps):
                 follower.enters(trace.before(k))
                 follower.step(trace.scene.gradients[k])
-                for parameter in trace.scene.start:
-                    own, ours = stepped.state[name][parameter], np.asarray(follower.of(v, parameter), dtype=np.float64)
-                    if np.shape(own) != np.shape(ours) or not np.allclose(own, ours, rtol=1e-6, atol=0, equal_nan=True):
-                        return False
-    return True
+                for (v, name), count in counts.items():
+                    for parameter in trace.scene.start:
+                        count += _in_common(stepped.state[name][parameter], follower.of(v, parameter))
+    return {pair: 1.0 if not all_ else equal / all_ for pair, (equal, all_) in counts.items()}
+
+
+def _in_common(own: Array, ours: Array) -> tuple[int, int]:
+    """How many numbers are equal, and how many there are, but for those that are 0 in both."""
+    if np.shape(own) != np.shape(ours):
+        return 0, max(np.size(own), 1)
+    equal, none = np.isclose(own, ours, rtol=1e-6, atol=0, equal_nan=True), (own == 0) & (ours == 0)
+    return int(np.sum(equal & ~none)), int(np.sum(~none))
 
 
 # --- what is wrong ------------------------------------------------------------------------------------------
 
 
 def cause(wanted: Definition, traces: Sequence[Trace], told: Mapping[str, str]) -> tuple[str, Definition | None]:
-    """What is wrong with an optimiser that is off: a setting, another definition, a mistake of the list, or another
-    rule; in words, with the definition that it steps by, which a mistake makes nobody's. Empty where nothing
-    explains all steps."""
+    """What is wrong with an optimiser that is off: what it shows of its state, a setting, another definition, a mistake
+    of the list, or another rule; in words, with the definition that it steps by, which a mistake makes nobody's. Empty
+    where nothing explains all steps."""
+    if explains(wanted, traces):
+        return "state that the optimiser does not show", wanted
     if settings := [*_settings(wanted, traces)]:
         words = " or ".join(f"{name}: {found.chosen[name]}" for name, found in settings)
         return words, settings[0][1]

@@ -82,6 +82,41 @@ class SecondMomentStays(Adam):
         kept["first"] = b1 * kept["first"] + (1 - b1) * g
 
 
+class ShowsOneStale(Adam):
+    """Steps by a mean that it hides, and shows a copy of it in which one number stays."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        self.right = dict[int, torch.Tensor]()
+
+    def moments(self, kept: dict[str, Any], g: torch.Tensor, b1: float, b2: float) -> None:
+        kept["first"] = self.right.get(id(kept), kept["first"])
+        super().moments(kept, g, b1, b2)
+
+    def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        moved = super().move(kept, group, x)
+        self.right[id(kept)] = kept["first"]
+        kept["first"] = kept["first"].clone()
+        kept["first"].view(-1)[1] = 0.25
+        return moved
+
+
+class Largest(Adam):
+    """Amsgrad; a `stale` one shows a second moment of which one number stays."""
+
+    def __init__(self, params: Any, stale: bool = False) -> None:
+        super().__init__(params)
+        self.stale = stale
+
+    def move(self, kept: dict[str, Any], group: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        kept["top"] = torch.maximum(kept.get("top", kept["second"]), kept["second"])
+        moved = super().move({**kept, "second": kept["top"]}, group, x)
+        if self.stale and x.dim() == 1 and kept["t"] == 12:
+            kept["second"] = kept["second"].clone()
+            kept["second"][0] = 0.25
+        return moved
+
+
 class NoRoot(Adam):
     def root(self, v: torch.Tensor) -> torch.Tensor:
         return v

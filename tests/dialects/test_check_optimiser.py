@@ -63,6 +63,26 @@ def test_the_state_variable_that_is_off_is_named_with_its_step() -> None:
     assert (first.name, first.kept, first.off.step) == ("v", "second", 1)
 
 
+def test_a_state_variable_is_known_by_most_of_its_numbers() -> None:
+    """One number of it is off, and the parameter steps by another."""
+    checked = gradaccord.check_optimiser(own_torch.ShowsOneStale, rule="adam")
+    assert [(one.name, one.kept, one.verdict) for one in checked.numbers] == [
+        ("m", "first", "wrong"), ("v", "second", "agree"), ("x", "x", "wrong")
+    ]  # fmt: skip
+    off = checked.findings[0].off
+    assert off is not None and (off.step, off.component) == (1, 1)
+    assert checked.cause == "state that the optimiser does not show"
+
+
+@pytest.mark.parametrize("stale, verdict", [(False, "agree"), (True, "wrong")])
+def test_a_largest_second_moment_is_told_from_the_second_moment(stale: bool, verdict: str) -> None:
+    """They have most of their numbers in common."""
+    checked = gradaccord.check_optimiser(own_torch.Largest, "amsgrad", arguments={"stale": stale})
+    assert [(one.name, one.kept, one.verdict) for one in checked.numbers][:3] == [
+        ("m", "first", "agree"), ("v", "second", verdict), ("w", "top", "agree")
+    ]  # fmt: skip
+
+
 def test_settings_go_by_the_names_of_the_framework_too() -> None:
     made = {"lr": 0.1, "b1": 0.8}
     checked = gradaccord.check_optimiser(own_torch.Adam, "adam", arguments=made, lr=0.1, betas=(0.8, 0.999))
