@@ -27,7 +27,8 @@ from ..truth.residuals import Numerals, Residual
 from ..truth.sweeps import Key
 from .classify import Link, Score, classify, place, plainly_sound, worse
 from .inside import held
-from .known import Matter, explained
+from .known import explained
+from .matter import Matter
 from .subject import Subject
 from .together import of_step
 from .triangles import CHOICE, in_one_triangle, symmetric_part

@@ -17,8 +17,7 @@ from ..records.rows import Row
 from ..records.verdicts import FINDINGS
 from ..truth.links import step_of
 from .classify import Judgement
-from .known import Matter
-from .subject import Subject
+from .matter import Matter
 from .unseen import unseen
 
 MOST = 20_000  # numbers that a step goes through, up to which it is looked at
@@ -36,15 +35,11 @@ def held(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Forma
         return judgement
     graph = expanded(step.graph, stable=True)
     known = {entry.operation for entry in (*knowledge.formulas, *knowledge.defects)}
-    if any(node.op in known for node in (*graph.operations, *expanded(step.graph, stable=True, own=True).operations)):
+    if any(node.op in known for node in (*graph.operations, *matter.parts.operations)):
         return judgement
-    inputs = {node.name: x.array for node, x in zip(step.graph.inputs, matter.operands, strict=True)}
-    shown = [x for x in (matter.shown, *inputs.values()) if x.dtype.kind not in "bi"]
-    if any(x.dtype != form.dtype for x in shown):
-        return judgement  # what computes in several precisions is bounded by its ball alone
-    g = np.ones(matter.shown.shape, form.dtype) if matter.g is None else matter.g.array
-    about = Subject("", 0, form.name, graph, inputs, g)
-    asked = about.asked("value", "y") if matter.g is None else about.asked("gradient", f"x{matter.position}")
+    asked = matter.among(graph, form)
+    if asked is None:
+        return judgement
     row = unseen(BLANK, asked, matter.shown)
     if row.verdict not in FINDINGS:
         return judgement

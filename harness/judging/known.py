@@ -7,8 +7,8 @@ counts where a stranger claims it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,6 @@ from ..arithmetic import arrays
 from ..graph.build import Builder
 from ..graph.emit import Program, emit
 from ..graph.expand import expanded
-from ..graph.graph import Graph
 from ..graph.node import Node, Params
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation, operation
@@ -28,32 +27,17 @@ from ..records.known import Defect, Formula, Knowledge
 from ..records.verdicts import FINDINGS
 from ..truth.links import Step, step_of
 from ..truth.precision import is_loose, refined
-from ..truth.residuals import Numerals, Residual
+from ..truth.residuals import Residual
 from ..truth.sensitivity import Sensitivity
 from ..truth.sweeps import Key
 from .classify import Judgement, place, show
+from .matter import Matter
 
 Marks = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+SWEPT = 64  # numbers of a step of many that are off of which is measured what defects inside carry there
+CARRIED = 2.0  # times as far: what is carried is of first order
 MOST = 100_000  # numbers of a formula that balls go through to prove it equal, of what is not told number by number
-
-
-@dataclass(frozen=True, slots=True)
-class Matter:
-    """What a link is about: a node, of a term the place of its operand (`which` of the terms it is), and the numbers
-    that it reads and that are `shown` of it.
-
-    `measure` is the link's residual by any step that stands for the node's, and as a format rounds.
-    """
-
-    graph: Graph
-    node: Node
-    operands: Sequence[Numerals]
-    shown: NDArray[Any]
-    measure: Callable[[Step, Format], Residual]
-    g: Numerals | None = None
-    position: int | None = None
-    which: int = 0
 
 
 def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Format) -> Judgement:
@@ -62,12 +46,12 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
     inside = graph.defines(node)
     if judgement.verdict not in FINDINGS or not (inside or graph.operation(node) is OPERATIONS.get(node.op)):
         return judgement
-    parts = expanded(step_of(graph, node).graph, stable=True, own=True).operations if inside else (node,)
+    parts = matter.parts.operations if inside else (node,)
     alone = _alone(parts, matter)
     formulas, defects = _formulas(parts, knowledge), _defects(parts, alone, matter, knowledge, form)
     if not formulas and knowledge.formulas:
         formulas = _formulas(expanded(step_of(graph, node).graph, stable=True).operations, knowledge)
-    if not formulas and not (alone and defects):
+    if not formulas and not defects:
         return judgement
     residual = matter.measure(step_of(graph, node), form)
     off = np.asarray(residual.enclosed & ~(residual.score <= 1))
@@ -79,8 +63,11 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
     if formula and digits[off].all() and residual.enclosed.all() and not residual.kink.any():
         return _lossy(judgement, formula, residual, off, form) if knowledge.shipped else _claimed(judgement, formula)
     left, reasons = off & ~digits, list[str]()
-    for defect in defects:
-        covered = left & (_within(defect, parts[0].params, matter, residual, form) if alone else by_formula)
+    if not alone:
+        carried = _carried(defects, matter, residual, left, form) if left.any() else ""
+        reasons, left = [carried] if carried else [], left & (not carried)
+    for defect in defects if alone else ():
+        covered = left & _within(defect, parts[0].params, matter, residual, form)
         if covered.any():
             reasons.append(defect.reason)
             left = left & ~covered
@@ -100,8 +87,7 @@ def _alone(parts: Sequence[Node], matter: Matter) -> bool:
 def _defects(
     parts: Sequence[Node], alone: bool, matter: Matter, knowledge: Knowledge, form: Format
 ) -> Sequence[Defect]:
-    """Those of a link's number; of a definition of the graph's own those of all that it is made of, which may be off by
-    as much as the engine's formula there explains."""
+    """Those of a link's number; of a definition of the graph's own those of all that it is made of."""
     quantities = ("value",) if matter.g is None else ("term",) if alone else ("term", "value")
     return [
         d for d in knowledge.defects
@@ -209,18 +195,58 @@ def _claimed(judgement: Judgement, what: Formula | str) -> Judgement:
 
 def _within(defect: Defect, params: Params, matter: Matter, residual: Residual, form: Format) -> Marks:
     """Where a link is off by no more than a defect explains."""
-    shape = residual.engine.shape
-    exact = residual.exact
-    g = exact if matter.g is None else matter.g.array.astype(np.float64)
+    g = residual.exact if matter.g is None else matter.g.array.astype(np.float64)
     read = [x.array if x.array.dtype.kind in "bi" else x.array.astype(np.float64) for x in matter.operands]
-    if np.broadcast_shapes(shape, g.shape, *(x.shape for x in read)) != shape:
-        return np.zeros(shape, dtype=bool)
+    most = _most(defect, params, g, residual.exact, read, form)
+    if most is None:
+        return np.zeros(residual.engine.shape, dtype=bool)
+    with np.errstate(all="ignore"):
+        near = residual.off <= most
+    return near if defect.finite else np.where(np.isfinite(residual.engine.astype(np.float64)), near, most > 0)
+
+
+def _most(defect: Defect, params: Params, g: Floats, exact: Floats, read: Sequence[Any], form: Format) -> Floats | None:
+    """How far the numbers that are `exact` may be off; nothing is known where their operands have other shapes."""
+    if np.broadcast_shapes(exact.shape, g.shape, *(x.shape for x in read)) != exact.shape:
+        return None
     with np.errstate(all="ignore"):
         (of,) = _size(defect.operation, params, defect.of)(g, exact, *read)
-        size = np.abs(np.broadcast_to(of, shape))
-        finite = np.isfinite(residual.engine.astype(np.float64))
-        near = residual.off <= defect.within * form.unit * size
-    return near if defect.finite else np.where(finite, near, size > 0)
+        return np.abs(np.broadcast_to(of, exact.shape)) * (defect.within * form.unit)
+
+
+def _carried(defects: Sequence[Defect], matter: Matter, residual: Residual, off: Marks, form: Format) -> str:
+    """Why the number of a step of many is as far off as it is, where defects of what is inside carry that far, to first
+    order and twice; empty where they do not."""
+    asked = matter.among(matter.parts, form)
+    if asked is None or int(off.sum()) > SWEPT or asked.sensitivity.too_large:
+        return ""
+    about, apart, reasons = asked.sensitivity, dict[Key, Floats](), dict[str, None]()
+    for node in about.graph.operations:
+        read = [about.truth.values[arg].high for arg in node.args if isinstance(arg, str)]
+        for defect in defects:
+            if defect.operation != node.op or not _with(defect, node):
+                continue
+            for key, g, exact in _numbers(about, node, defect):
+                most = _most(defect, node.params, g, exact, read, form)
+                if most is not None and np.isfinite(most).all() and most.any():
+                    apart[key] = np.maximum(apart.get(key, 0.0), most)
+                    reasons[defect.reason] = None
+    for index in (place(flat, off.shape) for flat in np.flatnonzero(off)) if apart else ():
+        carried = CARRIED * about.carried(asked.name, index, asked.moved, apart)
+        if not residual.off[index] <= carried + asked.probe(index).bound:
+            return ""
+    return "; ".join(reasons)
+
+
+def _numbers(about: Sensitivity, node: Node, defect: Defect) -> Iterator[tuple[Key, Floats, Floats]]:
+    """The links of a node that a defect is of: their adjoint and their number."""
+    if defect.quantity == "value":
+        exact = about.truth.values[node.name].high
+        yield ("value", node.name), exact, exact
+    elif node.name in about.truth.adjoints:
+        for use in about.graph.uses_in[node.name]:
+            if defect.operand in (None, use.position) and use in about.truth.terms:
+                yield ("term", use), about.truth.adjoints[node.name].high, about.truth.terms[use].high
 
 
 def in_plain(about: Sensitivity, knowledge: Knowledge) -> tuple[Mapping[Key, Floats], str]:

@@ -10,8 +10,12 @@ import pytest
 
 from gradaccord.engines.jax import known as of_jax
 from gradaccord.engines.pytorch import known as of_torch
+from gradaccord.harness.graph.build import Builder
 from gradaccord.harness.graph.node import Use
+from gradaccord.harness.graph.operations import OPERATIONS
+from gradaccord.harness.graph.operations.operation import operation
 from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.reading.case import load, shipped
 from gradaccord.harness.records.evaluation import DTYPES, Evaluation
 from gradaccord.harness.records.known import Defect, Formula, Knowledge
@@ -149,3 +153,22 @@ def test_what_is_known_of_plain_programs_explains_nothing_that_left_the_range(en
     for garbage in (0.0, 7.0, -1.0):
         lie = replace(sound, gradients={**sound.gradients, "x": np.array(garbage)})
         assert unexplained(about, lie, knowledge(engine))
+
+
+@pytest.mark.parametrize("engine", ["jax", "jax:jit"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_defect_explains_of_what_is_made_of_it_as_much_as_it_carries(engine: str, dtype: str) -> None:
+    pytest.importorskip("jax")
+    text = "lgamma(a) + lgamma(b) - lgamma(a + b)"
+    log_beta = operation("log_beta", "a, b", OPERATIONS["add"].shape, definition=text)
+    builder = Builder((log_beta,))
+    for name in ("a", "b"):
+        builder.input(name, (2,))
+    builder.apply("log_beta", ["a", "b"], {}, "f")
+    inputs = {"a": np.array([0.9, 1.99], DTYPES[dtype]), "b": np.array([1.0001, 1.5], DTYPES[dtype])}
+    about = Subject("case", 0, dtype, builder.graph(["f"]), inputs, np.ones(2, DTYPES[dtype]))
+    sound = load_engine(engine).prepare(about.graph, dtype)(about.inputs, about.cotangent)
+    rows = judge(about, engine, sound, knowledge=knowledge(engine))
+    assert any(row.accepted for row in rows) and not any(row.unexplained for row in rows)
+    bent = sound.values["f"] * np.array([1 + 1e4 * 2.0 ** -(24 if dtype == "float32" else 53), 1], DTYPES[dtype])
+    assert unexplained(about, replace(sound, values={**sound.values, "f": bent}, output=bent), knowledge(engine))

@@ -102,3 +102,28 @@ def test_a_defect_of_the_one_operation_that_an_own_function_is(dtype: str) -> No
     checked.assert_sound()
     assert any(row.accepted for row in checked.rows)
     assert not gradaccord.check(own_lgamma(1.001), x, dtype=dtype).sound
+
+
+def beta(value: float, slope: float) -> Callable[..., Any]:
+    """Its logarithm by three of lgamma, which cancel too."""
+    lgamma, digamma = jax.scipy.special.gammaln, jax.scipy.special.digamma
+
+    @jax.custom_vjp
+    def rule(a: Any, b: Any) -> Any:
+        return value * (lgamma(a) + lgamma(b) - lgamma(a + b))
+
+    def back(kept: Any, g: Any) -> Any:
+        a, b = kept
+        return slope * g * (digamma(a) - digamma(a + b)), g * (digamma(b) - digamma(a + b))
+
+    rule.defvjp(lambda a, b: (rule(a, b), (a, b)), back)
+    return lambda a, b: rule(a, b).sum()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_defect_of_what_an_own_function_is_made_of(dtype: str) -> None:
+    a, b = jnp.asarray([1.002, 0.9, 1.99]), jnp.asarray([1.001, 1.0001, 1.5])
+    checked = gradaccord.check(beta(1.0, 1.0), a, b, dtype=dtype)
+    checked.assert_sound()
+    assert any(row.accepted for row in checked.rows)
+    assert not gradaccord.check(beta(1.0, 1.001), a, b, dtype=dtype).sound
