@@ -175,10 +175,11 @@ class NeedsRate(torch.optim.SGD):
     [
         (torch.optim.SGD([torch.zeros(1)], lr=0.1), "made already"),
         (NeedsRate, "needs `lr`"),
+        (torch.optim.LBFGS, "evaluates the function within its step"),
         (3, "no optimiser that is known"),
         (lambda: None, "no optimiser that is known"),
     ],
-    ids=["made", "needs", "number", "nothing"],
+    ids=["made", "needs", "closure", "number", "nothing"],
 )
 def test_what_is_no_optimiser_is_told(make: Any, said: str) -> None:
     with pytest.raises(CommandError, match=said):
