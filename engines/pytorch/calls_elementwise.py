@@ -97,7 +97,18 @@ def _(x: Any, exponent: Any) -> Step:
 row("remainder")(lambda x, other: Step("remainder", [x, other], text="x0 - x1 * floor(x0 / x1)"))
 row("fmod")(lambda x, other: Step("fmod", [x, other], text="q = x0 / x1; x0 - x1 * where(q >= 0, floor(q), ceil(q))"))
 row("ldexp")(lambda x, other: Step("ldexp", [x, as_float(other)], text="x0 * exp(x1 * log(2))", stable="x0 * 2 ** x1"))
-row("copysign")(lambda x, other: Step("copysign", [x, other], text="where(x1 >= 0, abs(x0), -abs(x0))"))
+
+
+@row("copysign")
+def _(x: Any, other: Any) -> Step:
+    sign = torch.as_tensor(other)
+    negative_zero = (sign == 0) & torch.signbit(sign)
+    if not bool(negative_zero.any()):
+        return Step("copysign", [x, other], text="where(x1 >= 0, abs(x0), -abs(x0))")
+    above = negative_zero.to(sign.dtype)  # the case language knows no negative 0: it is not above this, as 0 is
+    return Step("copysign", [x, other, above], text="where(x1 >= x2, abs(x0), -abs(x0))")
+
+
 row("special_xlog1py")(
     lambda x, other: Step("xlog1py", [x, other], text="x0 * log1p(where(x0 == 0, where(x1 > -1, x1, 0), x1))")
 )

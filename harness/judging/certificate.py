@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from math import isnan, nan
 
 import numpy as np
@@ -19,9 +18,8 @@ from ..records.verdicts import FINDINGS, Verdict
 from .agreement import same_bits
 from .chain import Chain
 from .classify import Link, place
-from .judge import SOUND, gradient_alone, judged_whole
+from .judge import SOUND, judged_whole, known_of_plain
 from .range import all_finite, without_underflow
-from .shadow import as_known
 from .subject import blank_row
 from .unseen import of_plain
 
@@ -100,10 +98,8 @@ def _by_links(chain: Chain, blank: Row, *, held: bool = False) -> Iterator[Row]:
         if same_bits(plain, heard) or row.verdict in FINDINGS:
             return row
         if held:
-            asked = subject.asked(quantity, row.name)
-            row = of_plain(row, asked, plain, heard)
-            alone = partial(gradient_alone, row, chain, row.name)
-            return as_known(row, plain, chain, asked, alone) if quantity == "gradient" else row
+            row = of_plain(row, subject.asked(quantity, row.name), plain, heard)
+            return known_of_plain(row, plain, chain) if quantity == "gradient" else row
         reason = "the plain program has other bits than the heard one, and the graph is too large to say whether by"
         return replace(row, verdict="not judged", reason=f"{reason} rounding")
 

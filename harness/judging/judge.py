@@ -167,8 +167,7 @@ def _each(chain: Chain, blank: Row, quantities: frozenset[Quantity]) -> Iterable
             continue
         engine = evaluation.gradients[name]
         if evaluation.errors is None:
-            alone = partial(gradient_alone, blank, chain, name)
-            yield as_known(alone(engine), engine, chain, subject.asked("gradient", name), alone)
+            yield known_of_plain(_gradient_alone(blank, chain, name, engine), engine, chain)
         else:
             estimate, shipped = evaluation.errors[name], chain.knowledge.shipped
             yield by_estimate(blank, subject, name, engine, estimate, shipped=shipped)
@@ -190,16 +189,21 @@ def _gradient(row: Row, entry: _Entry, shown: Array, chain: Chain) -> Row:
         row = conditioned(row, asked.what, entry.truth, subject.probes[entry.name], subject.form)
     row = unless_lossy(row, chain, asked, entry.engine, lambda x: _last_word(row, x, chain, entry.name, entry.link))
     row = _blamed(row, chain, entry.name)
-    return row if same else as_known(row, entry.engine, chain, asked, partial(gradient_alone, row, chain, entry.name))
+    return row if same else known_of_plain(row, entry.engine, chain)
 
 
-def gradient_alone(blank: Row, chain: Chain, name: str, engine: Array) -> Row:
+def _gradient_alone(blank: Row, chain: Chain, name: str, engine: Array) -> Row:
     """The row of a gradient by its numbers alone."""
     subject = chain.subject
     row = unseen(blank, asked := subject.asked("gradient", name), engine)
     if row.verdict == "not finite" and not subject.exists:
         row = replace(row, verdict="undefined", finding=False)
     return _last_word(row, engine, chain, name, Link("agree", where=asked.what, order=0))
+
+
+def known_of_plain(row: Row, engine: Array, chain: Chain) -> Row:
+    """The row of a gradient of a plain program, whose numbers are other than its links say, or have none."""
+    return as_known(row, engine, chain, partial(_gradient_alone, row, chain, row.name))
 
 
 def _blamed(row: Row, chain: Chain, name: str) -> Row:
@@ -372,12 +376,8 @@ def _row(blank: Row, entry: _Entry, error: Array, relative: Array, subject: Subj
     if link.verdict == "not finite" and not subject.exists and isnan(entry.engine[index]):
         link = replace(link, verdict="undefined", reason="no truth exists here, and the engine says so")
     sound = link.verdict == "agree"
-    return Row(
-        case=blank.case,
-        point=blank.point,
-        dtype=blank.dtype,
-        engine=blank.engine,
-        seconds=blank.seconds,
+    return replace(
+        blank,
         quantity=what.quantity,
         name=what.name,
         use=entry.use,

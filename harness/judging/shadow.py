@@ -128,10 +128,11 @@ def unless_lossy(row: Row, chain: Chain, asked: Asked, engine: Array, judged: Ca
     return found if judged(unexplained(chain, asked, engine)).verdict in FINDINGS else row
 
 
-def as_known(row: Row, engine: Array, chain: Chain, asked: Asked, judged: Callable[[Array], Row]) -> Row:
+def as_known(row: Row, engine: Array, chain: Chain, judged: Callable[[Array], Row]) -> Row:
     """The row of a gradient of which no link is seen: what is known of plain programs of its engine may explain it."""
     if not row.unexplained:
         return row
+    asked = chain.subject.asked("gradient", row.name)
     apart, reason = in_plain(asked.sensitivity, chain.knowledge)
     if not apart or judged(nearer(engine, asked, apart)).finding:
         return row
