@@ -136,8 +136,8 @@ def _rewritten(formulas: tuple[Formula, ...]) -> tuple[Operation, ...]:
 def _by_formula(formulas: Sequence[Formula], matter: Matter, knowledge: Knowledge, off: Marks, form: Format) -> Marks:
     """Where a link that is off is sound by formulas, which balls prove to be the operation."""
     read = [*matter.operands, *([] if matter.g is None else [matter.g])]
-    apart = all(x.array.shape == off.shape and x.array.dtype.kind not in "bi" for x in read)  # element by element
     usual = step_of(matter.graph, matter.node)
+    apart = usual.elementwise and all(x.array.shape == off.shape and x.array.dtype.kind not in "bi" for x in read)
     if not apart and usual.size > MOST:
         return np.zeros_like(off)
     others = {f.operation for f in formulas}

@@ -46,6 +46,30 @@ def test_an_own_rule_of_gelu_that_is_wrong_is_no_more_known_for_it(factor: float
     assert not checked.sound
 
 
+class Total(torch.autograd.Function):
+    """Of a shape that an elementwise function would have."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.factor = factor
+        return gelu(x).sum() * x
+
+    @staticmethod
+    def backward(ctx: Any, *gs: Tensor) -> Any:
+        (x,), g = ctx.saved_tensors, gs[0]
+        slope = gelu(x).sum() * g + torch.ops.aten.gelu_backward((g * x).sum().expand_as(x), x)
+        return torch.where(torch.arange(len(x)) == 1, ctx.factor, 1.0).to(x.dtype) * slope, None
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("x", [[-0.23, 2.3, 0.28, 0.76, 0.21, 0.78], [-5.7, -2.1, -3.0, -4.0], [-9.0, 8.0, 0.1]])
+def test_an_own_rule_that_mixes_numbers(x: list[float], dtype: str) -> None:
+    for factor in (1.0, 7.0, 0.0):
+        checked = gradaccord.check(lambda x, f=factor: Total.apply(x, f).sum(), torch.tensor(x), dtype=dtype)  # type: ignore[no-untyped-call]
+        assert checked.sound == (factor == 1.0)
+
+
 NEAR_1: dict[str, Callable[..., Any]] = {
     "log_sigmoid": lambda x: jax.nn.log_sigmoid(x).sum(),
     "x log_sigmoid": lambda x: (x * jax.nn.log_sigmoid(-x)).sum(),
