@@ -5,12 +5,16 @@ Ceilings are measured over thousands of points; `tests/engines/test_known.py` ho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Literal
+
 from ...harness.records.known import Defect, Entry, Failure, Formula
 
 WIDE_TANGENT, WIDER_BOUND, IN_PLACE = "wide tangent", "wider bound", "in place"
 VERSIONS = ">=2.6,<3"
 EXPM1 = "https://github.com/pytorch/pytorch/issues/192406"
 TRIGAMMA = "https://github.com/pytorch/pytorch/pull/4399"
+IN_FLOAT32 = "2 ** -16"  # its roundoff, of that of bfloat16
 SOFTPLUS = "https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html"
 
 
@@ -24,6 +28,20 @@ def _erf(dtype: str, digits: str) -> Defect:
         dtypes=(dtype,),
         versions=VERSIONS,
     )
+
+
+def _gelu(dtypes: tuple[str, ...], value: str, term: str) -> Iterator[Defect]:
+    quantities: tuple[tuple[Literal["value", "term"], str], ...] = (("value", value), ("term", term))
+    for quantity, of in quantities:
+        yield Defect(
+            operation="gelu",
+            quantity=quantity,
+            reason="1 + erf(x / sqrt 2) cancels in the tail until nothing is left; erfc would not",
+            within=1,
+            of=of,
+            dtypes=dtypes,
+            versions=VERSIONS,
+        )
 
 
 def _beyond_float16(operation: str, what: str, where: str) -> Defect:
@@ -45,25 +63,12 @@ KNOWN: tuple[Entry, ...] = (
         text="0.5 * x * (1 + erf(x * sqrt(0.5)))",
         digits=8,
         rounding=3,  # of its erf in float32, in arrays of eight numbers and more
+        dtypes=("float64", "float32"),  # half numbers are computed in float32
         source="aten/src/ATen/native/cpu/Activation.cpp, GeluKernelImpl and GeluBackwardKernelImpl",
         versions=VERSIONS,
     ),
-    Defect(
-        operation="gelu",
-        quantity="value",
-        reason="1 + erf(x / sqrt 2) cancels in the tail until nothing is left; erfc would not",
-        within=6,
-        of="x",
-        versions=VERSIONS,
-    ),
-    Defect(
-        operation="gelu",
-        quantity="term",
-        reason="1 + erf(x / sqrt 2) cancels in the tail of the slope too",
-        within=2,
-        of="g",
-        versions=VERSIONS,
-    ),
+    *_gelu(("float64", "float32"), "6 * abs(x)", "2 * abs(g)"),
+    *_gelu(("bfloat16",), f"{IN_FLOAT32} * 6 * abs(x) + abs(exact)", f"{IN_FLOAT32} * 2 * abs(g) + abs(exact)"),
     _erf("bfloat16", "2 ** 8"),
     _erf("float16", "2 ** 11"),
     Formula(

@@ -19,7 +19,8 @@ from ..arithmetic import arrays
 from ..graph.build import Builder
 from ..graph.emit import Program, emit
 from ..graph.expand import expanded
-from ..graph.node import Node, Params
+from ..graph.graph import Graph
+from ..graph.node import Node, Params, Use
 from ..graph.operations import OPERATIONS
 from ..graph.operations.operation import Operation, operation
 from ..records.formats import Format
@@ -46,9 +47,9 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
     inside = graph.defines(node)
     if judgement.verdict not in FINDINGS or not (inside or graph.operation(node) is OPERATIONS.get(node.op)):
         return judgement
-    parts = matter.parts.operations if inside else (node,)
+    parts, knowledge = matter.parts.operations if inside else (node,), knowledge.of(form.name)
     alone = _alone(parts, matter)
-    formulas, defects = _formulas(parts, knowledge), _defects(parts, alone, matter, knowledge, form)
+    formulas, defects = _formulas(parts, knowledge), _defects(parts, alone, matter, knowledge)
     if not formulas and knowledge.formulas:
         formulas = _formulas(expanded(step_of(graph, node).graph, stable=True).operations, knowledge)
     if not formulas and not defects:
@@ -84,15 +85,13 @@ def _alone(parts: Sequence[Node], matter: Matter) -> bool:
     return parts[0].args == tuple(node.name for node in step_of(matter.graph, matter.node).graph.inputs)
 
 
-def _defects(
-    parts: Sequence[Node], alone: bool, matter: Matter, knowledge: Knowledge, form: Format
-) -> Sequence[Defect]:
+def _defects(parts: Sequence[Node], alone: bool, matter: Matter, knowledge: Knowledge) -> Sequence[Defect]:
     """Those of a link's number; of a definition of the graph's own those of all that it is made of."""
-    quantities = ("value",) if matter.g is None else ("term",) if alone else ("term", "value")
+    quantities = ("value",) if matter.g is None else ("term",) if alone else ("term", "value", "plain")
     return [
         d for d in knowledge.defects
         if d.quantity in quantities and any(d.operation == part.op and _with(d, part) for part in parts)
-        and (not alone or d.operand in (None, matter.position)) and (not d.dtypes or form.name in d.dtypes)
+        and (not alone or d.operand in (None, matter.position))
     ]  # fmt: skip
 
 
@@ -245,7 +244,8 @@ def _numbers(about: Sensitivity, node: Node, defect: Defect) -> Iterator[tuple[K
         yield ("value", node.name), exact, exact
     elif node.name in about.truth.adjoints:
         for use in about.graph.uses_in[node.name]:
-            if defect.operand in (None, use.position) and use in about.truth.terms:
+            beside = defect.quantity != "plain" or _beside(about.graph, use)
+            if beside and defect.operand in (None, use.position) and use in about.truth.terms:
                 yield ("term", use), about.truth.adjoints[node.name].high, about.truth.terms[use].high
 
 
@@ -261,13 +261,18 @@ def in_plain(about: Sensitivity, knowledge: Knowledge) -> tuple[Mapping[Key, Flo
             continue
         read = [truth.values[arg].high for arg in node.args if isinstance(arg, str)]
         for use in graph.uses_in[node.name]:
-            if len(graph.uses_of[graph.argument(use)]) == 1:
-                continue  # nothing is beside it to be lost
+            if not _beside(graph, use):
+                continue
             size = _size(node.op, node.params, defect.of)(truth.adjoints[node.name].high, truth.terms[use].high, *read)
             far = np.abs(np.asarray(size[0])) * (defect.within * about.form.unit)
             apart["term", use] = np.where(np.isfinite(far), far, 0.0)  # what leaves the range has a cause of its own
             reasons[defect.reason] = None
     return apart, "; ".join(reasons)
+
+
+def _beside(graph: Graph, use: Use) -> bool:
+    """Whether there is anything beside a term that is added up in parts, which may be lost."""
+    return len(graph.uses_of[graph.argument(use)]) > 1
 
 
 @lru_cache(maxsize=256)

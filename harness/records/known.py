@@ -31,6 +31,7 @@ class Formula:
     source: str
     rounding: float = 1
     params: Params = ()
+    dtypes: tuple[str, ...] = ()
     versions: str = ""
 
 
@@ -86,6 +87,11 @@ class Knowledge:
     @property
     def defects(self) -> tuple[Defect, ...]:
         return tuple(entry for entry in self.entries if isinstance(entry, Defect))
+
+    def of(self, dtype: str) -> Knowledge:
+        """What is known of it in one precision."""
+        held = (e for e in self.entries if isinstance(e, Failure) or not e.dtypes or dtype in e.dtypes)
+        return Knowledge(tuple(held), self.shipped)
 
     def failure(self, name: str) -> str:
         """Why a failure of that name is known; empty where it is not."""

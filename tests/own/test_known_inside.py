@@ -151,3 +151,22 @@ def test_a_defect_of_what_an_own_function_is_made_of(dtype: str) -> None:
     checked.assert_sound()
     assert any(row.accepted for row in checked.rows)
     assert not gradaccord.check(beta(1.0, 1.001), a, b, dtype=dtype).sound
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_a_slope_in_parts_inside_an_own_rule(dtype: str) -> None:
+    """What is beside JAX's slope of tanh is lost left of 0."""
+
+    def function(x: Any) -> Any:
+        return jnp.log1p(jnp.tanh(x) * 0.5) * x
+
+    def ruled(factor: float) -> Callable[..., Any]:
+        rule = jax.custom_vjp(function)
+        rule.defvjp(lambda x: (function(x), x), lambda x, g: (factor * jax.vjp(function, x)[1](g)[0],))
+        return lambda x: rule(x).sum()
+
+    x = jnp.asarray([-25.4, -4.6, 11.8, -10.7])
+    checked = gradaccord.check(ruled(1.0), x, dtype=dtype)
+    checked.assert_sound()
+    assert any(row.accepted for row in checked.rows)
+    assert not gradaccord.check(ruled(1.01), x, dtype=dtype).sound
