@@ -148,3 +148,28 @@ def test_what_underflows_has_no_other_sign(
     of_sound, of_back = judge_moves([sound, back], definition)
     assert not off(of_sound)
     assert [finding.cause for finding in of_back.findings if finding.counts] == ["update"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("rule", ["lamb", "lars"])
+def test_zeros_have_no_length_whatever_the_precision(rule: str, dtype: str) -> None:
+    """What a rule does by the length of a parameter or of its gradient: of zeros it is 0, and the choice is known."""
+    kind = DTYPES[dtype]
+
+    def judged(x: float, g: float, factor: float) -> list[str]:
+        before, gradient = np.full((2, 2), x, kind), np.full((2, 2), g, kind)
+        update = check(rule, {"step_size": "0.0078125", "steps": 1})
+        moved = row_optimiser(rule, update.numbers, {"a": before.copy()})({"a": gradient.copy()})
+        state = {v: np.array(arrays["a"]) for v, arrays in moved.state.items()}
+        new = np.array(moved.parameters["a"])
+        if rule == "lars":
+            state["b"] = (factor * state["b"].astype(np.float64)).astype(kind)
+        new = (x + factor * (new.astype(np.float64) - x)).astype(kind)
+        move = Move(1, FORMATS[dtype], before, gradient, None, state, new, [gradient])
+        (found,) = judge_moves([move], update.definition)
+        return [finding.verdict for finding in found.findings]
+
+    assert {*judged(0.0, 0.75, 1.0)} == {"agree"}
+    assert {*judged(0.5, 0.0, 1.0)} == {"agree"}
+    for factor in (0.0, 0.5, 2.0):
+        assert "wrong" in judged(0.0, 0.75, factor)
