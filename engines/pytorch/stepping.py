@@ -74,8 +74,8 @@ def _made(make: Any, parameters: Sequence[torch.Tensor], arguments: Mapping[str,
     if not isinstance(made, torch.optim.Optimizer):
         raise TypeError(f"a {type(made).__name__} where a torch.optim.Optimizer was expected")
     if inspect.signature(made.step).parameters.get("closure", NONE_NEEDED).default is inspect.Parameter.empty:
-        name = type(made).__name__
-        raise TypeError(f"{name} asks for a closure that evaluates again: it cannot be stepped on given gradients")
+        what = f"{type(made).__name__} evaluates the function within its step, by a closure"
+        raise TypeError(f"{what}: given gradients say nothing of it")
     return made
 
 

@@ -49,8 +49,7 @@ def both(a: Side, b: Side) -> tuple[list[tuple[Trace, Trace]], str]:
         except Exception as error:  # noqa: BLE001  # a framework's, or a user's own code: it takes no such parameters
             skipped = one_line(error)
     if not pairs:
-        hint = ". It evaluates the function within its step: given gradients say nothing of it" * ("closure" in skipped)
-        raise CommandError(f"{a.text} and {b.text} could not be stepped: {skipped}{hint}")
+        raise CommandError(f"{a.text} and {b.text} could not be stepped: {skipped}")
     return pairs, skipped
 
 

@@ -151,7 +151,7 @@ def test_state_that_is_one_number_where_each_has_its_own_is_off() -> None:
 
 
 def test_an_optimiser_that_evaluates_by_itself_cannot_be_stepped() -> None:
-    with pytest.raises(TypeError, match="LBFGS asks for a closure"):
+    with pytest.raises(TypeError, match="LBFGS evaluates the function within its step"):
         gradaccord.check_optimiser(torch.optim.LBFGS, "descent")
 
 
