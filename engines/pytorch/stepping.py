@@ -25,6 +25,7 @@ from .tensors import to_numpy, to_torch
 
 CLIPPING = ("clip_grad_norm_", "clip_grad_value_")
 SCHEDULES = torch.optim.lr_scheduler.LRScheduler
+NONE_NEEDED = inspect.Parameter("closure", inspect.Parameter.KEYWORD_ONLY, default=None)
 
 
 def begin(make: Any, arguments: Mapping[str, Any], start: Mapping[str, Array]) -> Step:
@@ -72,6 +73,9 @@ def _made(make: Any, parameters: Sequence[torch.Tensor], arguments: Mapping[str,
         made = made(parameters)  # type: ignore[call-arg]
     if not isinstance(made, torch.optim.Optimizer):
         raise TypeError(f"a {type(made).__name__} where a torch.optim.Optimizer was expected")
+    if inspect.signature(made.step).parameters.get("closure", NONE_NEEDED).default is inspect.Parameter.empty:
+        what = f"{type(made).__name__} evaluates the function within its step, by a closure"
+        raise TypeError(f"{what}: given gradients say nothing of it")
     return made
 
 

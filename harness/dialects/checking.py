@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import numpy as np
 
-from ..errors import CommandError, one_line
+from ..errors import CommandError
 from ..records.evaluation import Array
 from ..rules.definition import Definition, definition
 from ..rules.rule import COMMON, Setting
 from .following import Follower, Off, held
 from .identify import CLOSE, beside, error_of, explains, fit, identified, rounded, swapped
-from .probing import Trace, hint, matrices, numbers, taken
+from .probing import Trace, matrices, numbers, taken
 from .sides import Side
 from .slips import slips
 
@@ -60,8 +60,6 @@ def traces_of(side: Side) -> list[Trace]:
             error = raised
     if not traces:
         assert error is not None
-        if further := hint(said := one_line(error)):
-            raise CommandError(f"{side.path} could not be stepped: {said}{further}") from error
         raise error
     return traces
 

@@ -183,9 +183,11 @@ def _of_scalars(definition: Definition, trace: Trace, shown: Mapping[str, str]) 
 
 
 def _outside(what: str, step: int, name: str, array: Array, ball: Any, strict: bool) -> list[Off]:
-    """Components that are off. Of a ball that is not finite nothing is known."""
-    wanted, radius = (np.broadcast_to(made(ball), np.shape(array)).reshape(-1) for made in (floats, radii))
-    values = np.asarray(array, dtype=np.float64).reshape(-1)
+    """Components that are off, of what an optimiser keeps as one number each of the parameter's. Of a ball that is not
+    finite nothing is known."""
+    shape = np.broadcast_shapes(np.shape(array), np.shape(ball))
+    wanted, radius = (np.broadcast_to(made(ball), shape).reshape(-1) for made in (floats, radii))
+    values = np.broadcast_to(np.asarray(array, dtype=np.float64), shape).reshape(-1)
     allowed = SLACK * radius + LEAST
     open_ = ~np.isfinite(wanted) | ~np.isfinite(radius)
     outside = ~open_ & ~(np.abs(values - wanted) <= allowed) | (open_ & np.isfinite(values) & strict)

@@ -12,7 +12,7 @@ from ..errors import CommandError, one_line
 from ..rules.definition import Definition
 from .following import Apart, alike, apart, held, parted, same_bits, worst
 from .identify import identified, told_by
-from .probing import Scene, Trace, hint, matrices, numbers, schedule, taken
+from .probing import Scene, Trace, matrices, numbers, schedule, taken
 from .sides import Side
 
 NEAR = 1.2e-7  # of a move, two roundings of float32: what optimisers that no table knows may differ by, and be equal
@@ -49,7 +49,7 @@ def both(a: Side, b: Side) -> tuple[list[tuple[Trace, Trace]], str]:
         except Exception as error:  # noqa: BLE001  # a framework's, or a user's own code: it takes no such parameters
             skipped = one_line(error)
     if not pairs:
-        raise CommandError(f"{a.text} and {b.text} could not be stepped: {skipped}{hint(skipped)}")
+        raise CommandError(f"{a.text} and {b.text} could not be stepped: {skipped}")
     return pairs, skipped
 
 

@@ -106,8 +106,3 @@ def taken(scene: Scene, begin: Callable[[Mapping[str, Array]], Step]) -> Trace:
     step = begin({name: x.copy() for name, x in scene.start.items()})
     with np.errstate(all="ignore"):
         return Trace(scene, [step(gradients) for gradients in scene.gradients])
-
-
-def hint(error: str) -> str:
-    """What is said beside an error that an optimiser gives for one thing alone."""
-    return ". It evaluates the function within its step: given gradients say nothing of it" * ("closure" in error)

@@ -26,8 +26,8 @@ class Slipped(Definition):
 
 
 def slips(definition: Definition) -> Iterator[Slipped]:
-    """Every mistake of the list in every line where it can be made."""
-    steps = definition.steps[len(definition.formulas) :]
+    """Every mistake of the list in every line of the rule where it can be made; schedules stay as they are."""
+    steps = definition.steps
     seen = set[tuple[str, ...]]()
     for changed, words in _changed(steps, definition):
         key = tuple(text for step in changed for text in (step.name, *step.texts))
@@ -38,13 +38,23 @@ def slips(definition: Definition) -> Iterator[Slipped]:
 
 
 def _changed(steps: Sequence[Step], definition: Definition) -> Iterator[tuple[Sequence[Step], str]]:
-    yield from _everywhere(steps, definition)
-    for k, step in enumerate(steps):
+    own = _own(steps, definition)
+    yield from _everywhere(steps, own, definition)
+    for k in own:
+        step = steps[k]
         for texts, words in _mistakes(step, definition):
             yield [*steps[:k], replace(step, texts=texts), *steps[k + 1 :]], f"as if {words} in `{_told(step)}`"
 
 
-def _everywhere(steps: Sequence[Step], definition: Definition) -> Iterator[tuple[Sequence[Step], str]]:
+def _own(steps: Sequence[Step], definition: Definition) -> Sequence[int]:
+    """The lines of the rule itself: of a setting that is a formula of t the first line gives it."""
+    given = {next(k for k, step in enumerate(steps) if step.name == name) for name in definition.formulas}
+    return [k for k in range(len(steps)) if k not in given]
+
+
+def _everywhere(
+    steps: Sequence[Step], of_rule: Sequence[int], definition: Definition
+) -> Iterator[tuple[Sequence[Step], str]]:
     """Mistakes that change several lines at once."""
     last = max(k for k, step in enumerate(steps) if step.name == "x")
     if any(step.name == "u" for step in steps[:last]):
@@ -64,9 +74,12 @@ def _everywhere(steps: Sequence[Step], definition: Definition) -> Iterator[tuple
             for k, step in enumerate(late)
         ]
         yield read, f"as if the lines below `{_told(steps[own])}` read {name} as it was before the step"
-    if any("t" in names_in(text) for step in steps for text in step.texts):
+    if any("t" in names_in(text) for k in of_rule for text in steps[k].texts):
         for shift, words in (("(t - 1)", "from 0"), ("(t + 1)", "from 2")):
-            moved = [replace(s, texts=tuple(_renamed(text, "t", shift) for text in s.texts)) for s in steps]
+            moved = [
+                replace(step, texts=tuple(_renamed(text, "t", shift) for text in step.texts)) if k in of_rule else step
+                for k, step in enumerate(steps)
+            ]
             yield moved, f"as if steps were counted {words}, not from 1"
 
 

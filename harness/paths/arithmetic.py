@@ -53,7 +53,8 @@ def stepping(form: Format | None, manner: Manner | None = None, *, sided: bool =
 
     if sided:
         wide |= {name: _on_its_side(name, wide[name], exact[name]) for name in SIDES}
-    wide |= {"sqrt": sqrt, **{name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}}
+    wide |= {"sqrt": sqrt}
+    wide |= {name: _nothing_kept(wide[name], ZEROS[name]) for name in ZEROS}
     return _settings_apart(wide, form) if form.inside else wide
 
 
@@ -141,6 +142,10 @@ def _first(a: Any, b: Any) -> Any:
     return _is_zero(a) & np.ones(np.shape(b), dtype=bool)
 
 
+def _all(x: Any, *, axis: Any, keepdims: bool) -> Any:
+    return np.all(np.asarray(_is_zero(x), dtype=bool), axis=axis, keepdims=keepdims)
+
+
 _is_zero: Any = np.frompyfunc(_zero, 1, 1)
 _zero_where = np.frompyfunc(lambda zero, x: flint.arb(0) if zero and x.is_finite() else x, 2, 1)
 ZEROS: Mapping[str, Callable[..., Any]] = {
@@ -149,14 +154,16 @@ ZEROS: Mapping[str, Callable[..., Any]] = {
     "add": _both,
     "subtract": _both,
     "square": _is_zero,
+    "sqrt": _is_zero,
+    "sum": _all,
 }
 
 
 def _nothing_kept(operation: Callable[..., Any], zero: Callable[..., Any]) -> Callable[..., Any]:
     """The operation, whose result is 0 where it is one of zeros: nothing underflows there."""
 
-    def kept(*operands: Any) -> Any:
-        result, nothing = operation(*operands), zero(*operands)
+    def kept(*operands: Any, **params: Any) -> Any:
+        result, nothing = operation(*operands, **params), zero(*operands, **params)
         return _zero_where(nothing, result) if np.any(nothing) else result
 
     return kept

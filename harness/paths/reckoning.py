@@ -207,7 +207,7 @@ class Reckoning:
             return a.outer() / rooted
 
         radius, shift = _nan_where(wide, radius), self._shift(a, wide, a.relative)
-        return self._made("sqrt", middle, radius, outer, a, relative=relative, shift=shift)
+        return self._made("sqrt", middle, radius, outer, a, relative=relative, shift=shift, zero=lambda: nothing)
 
     def _shift(self, b: Inner, wide: Any, least: float) -> float:
         """How far the quotient or root of a ball is from that of its middle, as a part of the radius. FLINT takes it

@@ -120,7 +120,7 @@ rule(
         [applied: now] s = minimum(maximum(s * factor, shortest), longest)
         [applied: now] g = where(turned < 0, 0, g)
         [applied: now] p = g
-        [applied: now] x = x - sign(g) * s
+        [applied: now] x = x - sign(p) * s
         [applied: late] s = where(turned == 0, s, minimum(maximum(s * factor, shortest), longest))
         [applied: late] d = where(turned < 0, 0, p)
         [applied: late] p = where(turned < 0, 0, s * sign(g))

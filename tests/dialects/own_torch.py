@@ -173,3 +173,23 @@ class EveryThird(torch.optim.Optimizer):
                 if self.calls % 3 == 0:
                     x -= group["times"] * group["lr"] * kept["total"]
                     kept["total"] = torch.zeros_like(x)
+
+
+class Slowing(torch.optim.Optimizer):
+    """Ascent, where descent is meant, by the mean of so many gradients, each step shorter than the one before."""
+
+    def __init__(self, params: Any, every: int = 1, lr: float = 0.1) -> None:
+        super().__init__(params, {"every": every, "lr": lr})
+        self.calls = 0
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+        self.calls += 1
+        for group in self.param_groups:
+            turn, rest = divmod(self.calls, group["every"])
+            for x in group["params"]:
+                kept = self.state[x]
+                kept["total"] = kept.get("total", torch.zeros_like(x)) + x.grad / group["every"]
+                if not rest:
+                    x += group["lr"] / turn * kept["total"]
+                    kept["total"] = torch.zeros_like(x)

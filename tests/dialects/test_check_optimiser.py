@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import gradaccord
-from gradaccord.harness.dialects.checking import traces_of
+from gradaccord.harness.dialects.checking import judged, traces_of
 from gradaccord.harness.dialects.identify import rounded
 from gradaccord.harness.dialects.sides import of_object
 from gradaccord.harness.errors import CommandError
@@ -155,6 +155,26 @@ def test_a_step_by_what_was_added_up_is_looked_at(times: float, cause: str) -> N
     assert wrong.cause == cause and [(one.name, one.off.step) for one in wrong.findings if one.off] == [("x", 3)]
 
 
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 3}], ids=["each", "third"])
+def test_a_mistake_beside_a_schedule_is_named(settings: dict[str, Any]) -> None:
+    def make(parameters: Any) -> Any:
+        return own_torch.Slowing(parameters, every=settings.get("accumulate", 1))
+
+    checked = gradaccord.check_optimiser(make, "descent", step_size="0.1 / t", **settings)
+    assert checked.cause == "as if the sign of the step were turned"
+
+
+def test_state_that_is_one_number_where_each_has_its_own_is_off() -> None:
+    traces = traces_of(of_object(optax.novograd(0.1)))
+    numbers = judged(definition("adam", {"step_size": "0.1"}), traces, {"m": "mu", "v": "nu"})
+    assert {one.name: one.verdict for one in numbers}["v"] == "wrong"
+
+
+def test_an_optimiser_that_evaluates_by_itself_cannot_be_stepped() -> None:
+    with pytest.raises(TypeError, match="LBFGS evaluates the function within its step"):
+        gradaccord.check_optimiser(torch.optim.LBFGS, "descent")
+
+
 def test_another_count_of_gradients_is_named() -> None:
     checked = gradaccord.check_optimiser(own_torch.EveryThird, "descent", step_size=0.1, accumulate=4)
     assert checked.cause == "accumulate: 3"
@@ -175,11 +195,10 @@ class NeedsRate(torch.optim.SGD):
     [
         (torch.optim.SGD([torch.zeros(1)], lr=0.1), "made already"),
         (NeedsRate, "needs `lr`"),
-        (torch.optim.LBFGS, "evaluates the function within its step"),
         (3, "no optimiser that is known"),
         (lambda: None, "no optimiser that is known"),
     ],
-    ids=["made", "needs", "closure", "number", "nothing"],
+    ids=["made", "needs", "number", "nothing"],
 )
 def test_what_is_no_optimiser_is_told(make: Any, said: str) -> None:
     with pytest.raises(CommandError, match=said):

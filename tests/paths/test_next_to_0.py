@@ -148,3 +148,47 @@ def test_what_underflows_has_no_other_sign(
     of_sound, of_back = judge_moves([sound, back], definition)
     assert not off(of_sound)
     assert [finding.cause for finding in of_back.findings if finding.counts] == ["update"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("rule", ["lamb", "lars"])
+def test_zeros_have_no_length_whatever_the_precision(rule: str, dtype: str) -> None:
+    """What a rule does by the length of a parameter or of its gradient: of zeros it is 0, and the choice is known."""
+    kind = DTYPES[dtype]
+
+    def judged(x: float, g: float, factor: float) -> list[str]:
+        before, gradient = np.full((2, 2), x, kind), np.full((2, 2), g, kind)
+        update = check(rule, {"step_size": "0.0078125", "steps": 1})
+        moved = row_optimiser(rule, update.numbers, {"a": before.copy()})({"a": gradient.copy()})
+        state = {v: np.array(arrays["a"]) for v, arrays in moved.state.items()}
+        new = np.array(moved.parameters["a"])
+        if rule == "lars":
+            state["b"] = (factor * state["b"].astype(np.float64)).astype(kind)
+        new = (x + factor * (new.astype(np.float64) - x)).astype(kind)
+        move = Move(1, FORMATS[dtype], before, gradient, None, state, new, [gradient])
+        (found,) = judge_moves([move], update.definition)
+        return [finding.verdict for finding in found.findings]
+
+    assert {*judged(0.0, 0.75, 1.0)} == {"agree"}
+    assert {*judged(0.5, 0.0, 1.0)} == {"agree"}
+    for factor in (0.0, 0.5, 2.0):
+        assert "wrong" in judged(0.0, 0.75, factor)
+
+
+@pytest.mark.parametrize("dtype, size", [("float64", 1e-165), ("float32", 1e-20), ("float16", 1e-4)])
+def test_a_choice_that_underflow_leaves_open_is_one_for_state_and_parameter(dtype: str, size: float) -> None:
+    """Rprop turns where the product of two gradients is negative, which may be 0: then p says whether it did."""
+    kind, update = DTYPES[dtype], check("rprop", {"steps": 2})
+    x, steps = np.array([0.5]).astype(kind), [np.array([sign * size]).astype(kind) for sign in (1, -1)]
+    optimiser = row_optimiser("rprop", update.numbers, {"a": x.copy()})
+    first, second = (optimiser({"a": g.copy()}) for g in steps)
+    before, after = (np.array(moved.parameters["a"]) for moved in (first, second))
+    old, new = ({v: np.array(arrays["a"]) for v, arrays in moved.state.items()} for moved in (first, second))
+
+    def verdict(stepped: Array) -> str:
+        move = Move(2, FORMATS[dtype], before, steps[1], old, new, stepped.astype(kind), [steps[1]])
+        return judge_moves([move], update.definition)[0].findings[-1].verdict
+
+    assert verdict(after) == "agree"
+    between = before.astype(np.float64) + 0.5 * new["s"].astype(np.float64)
+    assert verdict(between) == "wrong"
