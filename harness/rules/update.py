@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -188,7 +188,8 @@ def _wrong(text: str, allowed: Setting) -> str | None:
     if is_decimal(text) or allowed.whole:
         return None if is_decimal(text) and allowed.holds(Decimal(text)) else ""
     try:
-        out = [t for t in (1, 2, 3) if not allowed.holds(Decimal(repr(Schedule(text)(t))))]
+        ends = replace(allowed, open=False)  # a step size that rises from 0
+        out = [t for t in (1, 2, 3) if not ends.holds(Decimal(repr(Schedule(text)(t))))]
     except GraphError as error:
         return f"or a formula of `t`: {error.found}, expected {error.expected}"
     except (ArithmeticError, ValueError) as error:

@@ -12,7 +12,7 @@ import torch
 
 from gradaccord.harness.graph.node import GraphError
 from gradaccord.harness.rules.schedules import SCHEDULES, Schedule, moved
-from gradaccord.harness.rules.update import check
+from gradaccord.harness.rules.update import Update, check
 
 OF = torch.optim.lr_scheduler
 
@@ -72,12 +72,19 @@ def test_every_schedule_has_a_source_and_names_what_it_needs() -> None:
         ("cosine(0.1)", "step_size: cosine(0.1)"),
         ("cosin(0.1, 3)", "step_size: cosin"),
         ("0.1 * x", "step_size: 0.1 * x"),
+        ("0.1 - 0.05 * t ** 2", "it is -0.1 at step 2"),
     ],
 )
 def test_a_wrong_schedule_is_told(text: str, parts: str) -> None:
     with pytest.raises(GraphError) as raised:
         check("descent", {"step_size": text, "steps": 3})
     assert parts in str(raised.value)
+
+
+def test_a_step_size_may_rise_from_0() -> None:
+    text = "warmup(0.1, steps=3)"
+    assert Schedule(text)(1) == 0
+    assert check("descent", {"step_size": text, "steps": 3}) == Update("descent", {"step_size": text}, 3)
 
 
 def test_a_formula_is_moved_by_steps() -> None:
