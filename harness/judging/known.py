@@ -158,12 +158,18 @@ def _by_formula(formulas: Sequence[Formula], matter: Matter, knowledge: Knowledg
     chosen = (*formulas, *(f for f in knowledge.formulas if f.operation not in others))
     graph = replace(matter.graph, definitions=(*matter.graph.definitions, *_rewritten(chosen)))
     own = step_of(graph, matter.node)
-    by_own = matter.measure(own, replace(form, result=form.step * _together(formulas).rounding))
+    by_own = matter.measure(own, _looser(form, _together(formulas).rounding))
     sound = np.asarray(off & by_own.enclosed & (by_own.score <= 1))
     if sound.any():
         balls = [x.exact[sound] if apart else x.exact for x in read]
         sound[sound] = _equal(usual, own, matter, balls) if apart else _equal(usual, own, matter, balls)[sound]
     return sound
+
+
+def _looser(form: Format, times: float) -> Format:
+    """The format of operations that round so many times as far: what computes in a finer format does so there, and
+    rounds on its way out as ever."""
+    return replace(form, result=form.step + (times - 1) * form.sums.step)
 
 
 def _digits_left(formula: Formula, residual: Residual, form: Format) -> Marks:
