@@ -12,7 +12,7 @@ import numpy as np
 
 from ..graph.expand import expanded
 from ..records.formats import Format
-from ..records.known import Knowledge
+from ..records.known import Defect, Knowledge
 from ..records.rows import Row
 from ..records.verdicts import FINDINGS
 from ..truth.links import step_of
@@ -29,13 +29,13 @@ def held(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Forma
     """The judgement of a lossy link of a user's own definition, or what its numbers alone say where they are off by R.
 
     Of operations of the vocabulary engines run formulas of their own, which R does not know; so it is inside a
-    definition where something is known of an operation.
+    definition where something is known of an operation in its precision.
     """
     step = step_of(matter.graph, matter.node)
     if not matter.graph.defines(matter.node) or step.elementwise or step.size > MOST:
         return judgement
     graph = expanded(step.graph, stable=True)
-    known = {entry.operation for entry in (*knowledge.formulas, *knowledge.defects)}
+    known = {entry.operation for entry in knowledge.formulas} | {d.operation for d in knowledge.defects if _at(d, form)}
     if any(node.op in known for node in (*graph.operations, *expanded(step.graph, stable=True, own=True).operations)):
         return judgement
     inputs = {node.name: x.array for node, x in zip(step.graph.inputs, matter.operands, strict=True)}
@@ -52,3 +52,8 @@ def held(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Forma
         judgement, verdict=row.verdict, score=row.score or np.inf, index=row.index, off=row.off,
         reason=f"{row.reason}, by all that it is made of",
     )  # fmt: skip
+
+
+def _at(defect: Defect, form: Format) -> bool:
+    """Whether a defect is one of links, and of this precision."""
+    return defect.quantity in ("value", "term") and (not defect.dtypes or form.name in defect.dtypes)
