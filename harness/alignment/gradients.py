@@ -7,7 +7,7 @@ every number of an input of `a` is looked for among those of `b` (`parameters.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -146,7 +146,7 @@ def _stopped(copies: Copies, cotangents: tuple[Floats, Floats], mine: Slopes, th
     for side, opposite, cotangent in ((a, b, cotangents[0]), (b, a, cotangents[1])):
         stops = [node for node in side.graph.operations if _stops(side, node)][:TRIED]
         for group in [*([node] for node in stops), *([stops] if len(stops) > 1 else [])]:
-            made = slopes(side, without(side.graph, {node.name for node in group}), cotangent)
+            made = slopes(side, _going_on(side, group), cotangent)
             if not copies.apart(*((made, theirs) if side is a else (mine, made))):
                 yield _divergence(side, opposite, group[0], turned=side is b)
     yield from _at_both(copies, cotangents)
@@ -158,7 +158,7 @@ def _at_both(copies: Copies, cotangents: tuple[Floats, Floats]) -> Iterator[Dive
     without_one: list[list[tuple[Node, Slopes]]] = []
     for side, cotangent in ((a, cotangents[0]), (b, cotangents[1])):
         stops = [node for node in side.graph.operations if _stops(side, node)][:TRIED_IN_PAIRS]
-        without_one.append([(node, slopes(side, without(side.graph, {node.name}), cotangent)) for node in stops])
+        without_one.append([(node, slopes(side, _going_on(side, [node]), cotangent)) for node in stops])
     for (first, mine), (second, theirs) in product(*without_one):
         if not copies.apart(mine, theirs):
             places = a.place(first.name), b.place(second.name)
@@ -193,7 +193,25 @@ def _adjoints(side: Side, cotangent: Floats) -> dict[str, Content]:
 
 
 def _stops(side: Side, node: Node) -> bool:
-    return node.op == "stop_gradient" and ":" not in node.name and node.args[0] in side.graph.active
+    return _is_stop(node) and node.args[0] in side.graph.active
+
+
+def _is_stop(node: Node) -> bool:
+    """Whether a gradient is stopped here in a program's own words, and not inside an operation."""
+    return node.op == "stop_gradient" and ":" not in node.name
+
+
+def _going_on(side: Side, stops: Collection[Node]) -> Graph:
+    """The graph with these stopped gradients going on: those too that are stopped again on the way, where nothing came
+    to be stopped as long as they were. Listeners hear one more wherever what was stopped is read."""
+    names = {node.name for node in stops}
+    behind, active = set(names), side.graph.active
+    for node in side.graph.operations:
+        if not behind.isdisjoint(node.args):
+            behind.add(node.name)
+            if _is_stop(node) and node.args[0] not in active:
+                names.add(node.name)
+    return without(side.graph, names)
 
 
 def _divergence(side: Side, opposite: Side, node: Node, *, turned: bool) -> Divergence:

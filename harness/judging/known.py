@@ -7,7 +7,7 @@ counts where a stranger claims it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -15,29 +15,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arithmetic import arrays
-from ..graph.build import Builder
-from ..graph.emit import Program, emit
 from ..graph.expand import expanded
 from ..graph.graph import Graph
-from ..graph.node import Node, Params, Use
+from ..graph.node import Node
 from ..graph.operations import OPERATIONS
-from ..graph.operations.operation import Operation, operation
+from ..graph.operations.operation import Operation
 from ..records.formats import Format
-from ..records.known import Defect, Formula, Knowledge
+from ..records.known import Formula, Knowledge, is_of
 from ..records.verdicts import FINDINGS
 from ..truth.links import Step, step_of
 from ..truth.precision import is_loose, refined
 from ..truth.residuals import Residual
-from ..truth.sensitivity import Sensitivity
-from ..truth.sweeps import Key
 from .classify import Judgement, place, show
+from .defects import of_link, reach, within
 from .matter import Matter
 
 Marks = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 SWEPT = 64  # numbers of a step of many that are off of which is measured what defects inside carry there
-CARRIED = 2.0  # times as far: what is carried is of first order
 MOST = 100_000  # numbers of a formula that balls go through to prove it equal, of what is not told number by number
 
 
@@ -49,26 +43,25 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
         return judgement
     parts, knowledge = matter.parts.operations if inside else (node,), knowledge.of(form.name)
     alone = _alone(parts, matter)
-    formulas, defects = _formulas(parts, knowledge), _defects(parts, alone, matter, knowledge)
+    formulas = _formulas(parts, knowledge)
     if not formulas and knowledge.formulas:
         formulas = _formulas(expanded(step_of(graph, node).graph, stable=True).operations, knowledge)
-    if not formulas and not defects:
+    defects = of_link(matter, parts, knowledge) if alone else ()
+    if alone and not formulas and not defects:
         return judgement
     residual = matter.measure(step_of(graph, node), form)
     off = np.asarray(residual.enclosed & ~(residual.score <= 1))
-    by_formula, digits = np.zeros_like(off), np.zeros_like(off)
-    formula = _together(formulas) if formulas else None
+    digits, formula = np.zeros_like(off), _together(formulas) if formulas else None
     if formula:
-        by_formula = off & _by_formula(formulas, matter, knowledge, off, form)
-        digits = by_formula & _digits_left(formula, residual, form)
+        digits = _by_formula(formulas, matter, knowledge, off, form) & _digits_left(formula, residual, form)
     if formula and digits[off].all() and residual.enclosed.all() and not residual.kink.any():
         return _lossy(judgement, formula, residual, off, form) if knowledge.shipped else _claimed(judgement, formula)
     left, reasons = off & ~digits, list[str]()
     if not alone:
-        carried = _carried(defects, matter, residual, left, form) if left.any() else ""
+        carried = _carried(matter, knowledge, residual, left, form) if left.any() else ""
         reasons, left = [carried] if carried else [], left & (not carried)
-    for defect in defects if alone else ():
-        covered = left & _within(defect, parts[0].params, matter, residual, form)
+    for defect in defects:
+        covered = left & within(defect, parts[0].params, matter, residual, form)
         if covered.any():
             reasons.append(defect.reason)
             left = left & ~covered
@@ -85,20 +78,6 @@ def _alone(parts: Sequence[Node], matter: Matter) -> bool:
     return parts[0].args == tuple(node.name for node in step_of(matter.graph, matter.node).graph.inputs)
 
 
-def _defects(parts: Sequence[Node], alone: bool, matter: Matter, knowledge: Knowledge) -> Sequence[Defect]:
-    """Those of a link's number; of a definition of the graph's own those of all that it is made of."""
-    quantities = ("value",) if matter.g is None else ("term",) if alone else ("term", "value", "plain")
-    return [
-        d for d in knowledge.defects
-        if d.quantity in quantities and any(d.operation == part.op and _with(d, part) for part in parts)
-        and (not alone or d.operand in (None, matter.position))
-    ]  # fmt: skip
-
-
-def _with(entry: Formula | Defect, node: Node) -> bool:
-    return all(dict(node.params).get(name) == value for name, value in entry.params)
-
-
 # --- formulas ---------------------------------------------------------------------------------------------
 
 
@@ -106,7 +85,7 @@ def _formulas(parts: Sequence[Node], knowledge: Knowledge) -> Sequence[Formula]:
     """What the engine computes operations by, of each the first that has its parameters."""
     found = dict[str, Formula]()
     for part in parts if knowledge.formulas else ():
-        formula = next((f for f in knowledge.formulas if f.operation == part.op and _with(f, part)), None)
+        formula = next((f for f in knowledge.formulas if is_of(f, part)), None)
         if formula is not None:
             found.setdefault(part.op, formula)
     return tuple(found.values())
@@ -120,10 +99,13 @@ def _together(formulas: Sequence[Formula]) -> Formula:
     return replace(formulas[0], text=text, digits=digits, rounding=max(f.rounding for f in formulas))
 
 
+def as_run(graph: Graph, formulas: Sequence[Formula]) -> Graph:
+    """The graph with operations as an engine runs them: their meaning as it is, their usual formula another."""
+    return replace(graph, definitions=(*graph.definitions, *_rewritten(tuple(formulas))))
+
+
 @lru_cache(maxsize=64)
 def _rewritten(formulas: tuple[Formula, ...]) -> tuple[Operation, ...]:
-    """The operations as an engine runs them: their meaning as it is, their usual formula another."""
-
     def one(formula: Formula) -> Operation:
         name = formula.operation
         row = OPERATIONS[name]
@@ -141,14 +123,19 @@ def _by_formula(formulas: Sequence[Formula], matter: Matter, knowledge: Knowledg
         return np.zeros_like(off)
     others = {f.operation for f in formulas}
     chosen = (*formulas, *(f for f in knowledge.formulas if f.operation not in others))
-    graph = replace(matter.graph, definitions=(*matter.graph.definitions, *_rewritten(chosen)))
-    own = step_of(graph, matter.node)
-    by_own = matter.measure(own, replace(form, result=form.step * _together(formulas).rounding))
+    own = step_of(as_run(matter.graph, chosen), matter.node)
+    by_own = matter.measure(own, _looser(form, _together(formulas).rounding))
     sound = np.asarray(off & by_own.enclosed & (by_own.score <= 1))
     if sound.any():
         balls = [x.exact[sound] if apart else x.exact for x in read]
         sound[sound] = _equal(usual, own, matter, balls) if apart else _equal(usual, own, matter, balls)[sound]
     return sound
+
+
+def _looser(form: Format, times: float) -> Format:
+    """The format of operations that round so many times as far: what computes in a finer format does so there, and
+    rounds on its way out as ever."""
+    return replace(form, result=form.step + (times - 1) * form.sums.step)
 
 
 def _digits_left(formula: Formula, residual: Residual, form: Format) -> Marks:
@@ -189,99 +176,15 @@ def _claimed(judgement: Judgement, what: Formula | str) -> Judgement:
     return replace(judgement, reason=f"{judgement.reason}; its author says that {said}, which excuses nothing")
 
 
-# --- defects ------------------------------------------------------------------------------------------------
+# --- what a step of many is made of ----------------------------------------------------------------------------------
 
 
-def _within(defect: Defect, params: Params, matter: Matter, residual: Residual, form: Format) -> Marks:
-    """Where a link is off by no more than a defect explains."""
-    g = residual.exact if matter.g is None else matter.g.array.astype(np.float64)
-    read = [x.array if x.array.dtype.kind in "bi" else x.array.astype(np.float64) for x in matter.operands]
-    most = _most(defect, params, g, residual.exact, read, form)
-    if most is None:
-        return np.zeros(residual.engine.shape, dtype=bool)
-    with np.errstate(all="ignore"):
-        near = residual.off <= most
-    return near if defect.finite else np.where(np.isfinite(residual.engine.astype(np.float64)), near, most > 0)
-
-
-def _most(defect: Defect, params: Params, g: Floats, exact: Floats, read: Sequence[Any], form: Format) -> Floats | None:
-    """How far the numbers that are `exact` may be off; nothing is known where their operands have other shapes."""
-    if np.broadcast_shapes(exact.shape, g.shape, *(x.shape for x in read)) != exact.shape:
-        return None
-    with np.errstate(all="ignore"):
-        (of,) = _size(defect.operation, params, defect.of)(g, exact, *read)
-        return np.abs(np.broadcast_to(of, exact.shape)) * (defect.within * form.unit)
-
-
-def _carried(defects: Sequence[Defect], matter: Matter, residual: Residual, off: Marks, form: Format) -> str:
-    """Why the number of a step of many is as far off as it is, where defects of what is inside carry that far, to first
-    order and twice; empty where they do not."""
-    asked = matter.among(matter.parts, form)
-    if asked is None or int(off.sum()) > SWEPT or asked.sensitivity.too_large:
+def _carried(matter: Matter, knowledge: Knowledge, residual: Residual, off: Marks, form: Format) -> str:
+    """Why the number of a step of many is as far off as it is, where defects of what is inside carry that far; empty
+    where they do not."""
+    known = reach(matter, knowledge, form) if int(off.sum()) <= SWEPT else None
+    if known is None:
         return ""
-    about, apart, reasons = asked.sensitivity, dict[Key, Floats](), dict[str, None]()
-    for node in about.graph.operations:
-        read = [about.truth.values[arg].high for arg in node.args if isinstance(arg, str)]
-        for defect in defects:
-            if defect.operation != node.op or not _with(defect, node):
-                continue
-            for key, g, exact in _numbers(about, node, defect):
-                most = _most(defect, node.params, g, exact, read, form)
-                if most is not None and np.isfinite(most).all() and most.any():
-                    apart[key] = np.maximum(apart.get(key, 0.0), most)
-                    reasons[defect.reason] = None
-    for index in (place(flat, off.shape) for flat in np.flatnonzero(off)) if apart else ():
-        carried = CARRIED * about.carried(asked.name, index, asked.moved, apart)
-        if not residual.off[index] <= carried + asked.probe(index).bound:
-            return ""
-    return "; ".join(reasons)
-
-
-def _numbers(about: Sensitivity, node: Node, defect: Defect) -> Iterator[tuple[Key, Floats, Floats]]:
-    """The links of a node that a defect is of: their adjoint and their number."""
-    if defect.quantity == "value":
-        exact = about.truth.values[node.name].high
-        yield ("value", node.name), exact, exact
-    elif node.name in about.truth.adjoints:
-        for use in about.graph.uses_in[node.name]:
-            beside = defect.quantity != "plain" or _beside(about.graph, use)
-            if beside and defect.operand in (None, use.position) and use in about.truth.terms:
-                yield ("term", use), about.truth.adjoints[node.name].high, about.truth.terms[use].high
-
-
-def in_plain(about: Sensitivity, knowledge: Knowledge) -> tuple[Mapping[Key, Floats], str]:
-    """How far terms of a plain program may be off that the one that shows its links does not add up in parts, at the
-    true numbers; and why."""
-    defects = {d.operation: d for d in knowledge.defects if d.quantity == "plain" and knowledge.shipped}
-    graph, truth = about.graph, about.truth
-    apart, reasons = dict[Key, Floats](), dict[str, None]()
-    for node in graph.operations if defects else ():
-        defect = defects.get(node.op)
-        if defect is None or node.name not in truth.adjoints or graph.operation(node) is not OPERATIONS.get(node.op):
-            continue
-        read = [truth.values[arg].high for arg in node.args if isinstance(arg, str)]
-        for use in graph.uses_in[node.name]:
-            if not _beside(graph, use):
-                continue
-            size = _size(node.op, node.params, defect.of)(truth.adjoints[node.name].high, truth.terms[use].high, *read)
-            far = np.abs(np.asarray(size[0])) * (defect.within * about.form.unit)
-            apart["term", use] = np.where(np.isfinite(far), far, 0.0)  # what leaves the range has a cause of its own
-            reasons[defect.reason] = None
-    return apart, "; ".join(reasons)
-
-
-def _beside(graph: Graph, use: Use) -> bool:
-    """Whether there is anything beside a term that is added up in parts, which may be lost."""
-    return len(graph.uses_of[graph.argument(use)]) > 1
-
-
-@lru_cache(maxsize=256)
-def _size(op: str, params: Any, text: str) -> Program:
-    """`program(g, exact, operands...) -> (size,)`, element by element in float64."""
-    row = OPERATIONS[op]
-    whole = operation("size", f"g, exact, {row.signature}", row.shape, definition=text)
-    builder = Builder((whole,))
-    names = [builder.input(name, ()) for name in ("g", "exact", *(operand.name for operand in row.operands))]
-    builder.apply("size", names, dict(params), "result")
-    graph = expanded(builder.graph(["result"]), stable=True)
-    return emit(graph, arrays.namespace("float64"), ["result"])
+    places = [place(flat, off.shape) for flat in np.flatnonzero(off)]
+    within_reach = all(residual.off[i] <= known.far(i) + known.asked.probe(i).bound for i in places)
+    return known.reason if within_reach else ""

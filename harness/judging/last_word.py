@@ -302,8 +302,10 @@ def _slack(index: Index, pair: Sides, left: float, right: float, given: Given) -
     form, finite = given.asked.sensitivity.form, [abs(side) for side in (left, right) if isfinite(side)]
     size = sum(finite)
     slack = form.unit**0.5 * size
-    if index in given.settled and not given.asked.sensitivity.too_large:
+    if not given.asked.sensitivity.too_large:
         bound = given.asked.probe(index).bound
         if isfinite(bound):
-            slack = 8 * form.unit * size + 4 * bound  # to first order, and of one choice of many
+            # To first order, and of one choice of many: where this is not what the sides agree on, it tells no more
+            # than how large the numbers are that add up to it, to 0 for a weight that a normalisation takes out.
+            slack = 4 * bound + (8 * form.unit * size if index in given.settled else slack)
     return slack + form.smallest / form.unit

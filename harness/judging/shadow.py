@@ -21,7 +21,7 @@ from ..truth.residuals import Numerals, Residual
 from ..truth.sweeps import Key
 from .chain import Chain
 from .classify import Link, place
-from .known import in_plain
+from .defects import in_plain
 from .range import in_range
 from .subject import Asked
 

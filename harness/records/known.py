@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from packaging.specifiers import SpecifierSet
 
-from ..graph.node import Params
+from ..graph.node import Node, Params
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,11 @@ class Failure:
 
 
 Entry: TypeAlias = "Formula | Defect | Failure"
+
+
+def is_of(entry: Formula | Defect, node: Node) -> bool:
+    """Whether a node is what an entry is about."""
+    return entry.operation == node.op and all(dict(node.params).get(name) == value for name, value in entry.params)
 
 
 @dataclass(frozen=True, slots=True)

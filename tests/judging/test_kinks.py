@@ -144,6 +144,31 @@ def test_of_an_array_the_component_at_the_kink_is_named() -> None:
     assert told(about, [1.0, 1.0, 1.0]).verdict == "convention"
 
 
+@pytest.mark.parametrize("dtype, noise", [("float64", 1e-15), ("float32", 1e-7), ("float16", 5e-4), ("bfloat16", 4e-3)])
+@pytest.mark.parametrize("links", [True, False])
+def test_rounding_next_to_a_derivative_of_0_at_a_tie_that_balls_do_not_decide(
+    dtype: str, noise: float, links: bool
+) -> None:
+    """As of the bias of a convolution in front of batch_norm and max_pool, where the image is blank: what normalises
+    takes it out, to all but rounding, and equal numbers are pooled."""
+    c = [[0, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 0]]
+    graph = {
+        "h": "astype(c) @ x",
+        "d": "h - mean(h)",
+        "y": "d / sqrt(mean(square(d)) + 1e-5)",
+        "f": "0.3 * max(y[0:2]) + 0.7 * max(y[2:4])",
+    }
+    about = subject(graph, dtype, c=c, x=[1.5409961, -0.29342890, -2.1787894])
+    found = prepare(about.graph, dtype)(about.inputs, about.cotangent).gradients["x"].astype(np.float64)
+    for off in (noise, 0.0, -noise):
+        found[1] = off
+        row = told(about, found, links=links)
+        assert not row.finding, row.reason
+    for off in (0.3, -0.3, nan, inf):
+        found[1] = off
+        assert told(about, found, links=links).finding
+
+
 # --- a tie that both sides settle ---------------------------------------------------------------------------------
 
 

@@ -111,6 +111,20 @@ def test_a_stopped_gradient_is_named_where_values_agree() -> None:
     assert "on one side" in one.proof
 
 
+def test_a_stopped_gradient_is_named_whatever_reads_it() -> None:
+    """Listeners of torch note once more that nothing flows back where it is read."""
+
+    def original(x: Any) -> Any:
+        return ((1 - x.sigmoid()) ** 2 * torch.nn.functional.softplus(-x)).mean()
+
+    def detached(x: Any) -> Any:
+        return ((1 - x.sigmoid()).detach() ** 2 * torch.nn.functional.softplus(-x)).mean()
+
+    for pair in ((original, detached), (detached, original)):
+        (one,) = gradaccord.compare(*pair, torch.linspace(-2, 2, 6)).divergences
+        assert "the gradient is stopped by `detach` at test_compare.py" in one.reason
+
+
 @pytest.mark.parametrize(
     "outputs, said",
     [

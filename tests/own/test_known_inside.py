@@ -46,6 +46,36 @@ def test_an_own_rule_of_gelu_that_is_wrong_is_no_more_known_for_it(factor: float
     assert not checked.sound
 
 
+class Layers(torch.autograd.Function):
+    """Two layers, the gradient of their input times a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, v: Tensor, factor: float) -> Tensor:
+        ctx.save_for_backward(x, w, v)
+        ctx.factor = factor
+        return torch.tanh(gelu(x @ w) @ v)
+
+    @staticmethod
+    def backward(ctx: Any, *gs: Tensor) -> Any:
+        read = [x.detach().requires_grad_() for x in ctx.saved_tensors]
+        with torch.enable_grad():
+            x, w, v = torch.autograd.grad(torch.tanh(gelu(read[0] @ read[1]) @ read[2]), read, gs[0])
+        return ctx.factor * x, w, v, None
+
+
+@pytest.mark.parametrize("seed", [6, 9, 18, 35])
+def test_layers_with_a_gelu_in_half_precision_may_not_be_off_by_three_times_their_rounding(seed: int) -> None:
+    """An erf that is further off in float32 is so in float32, and in no step beside it."""
+    random = torch.manual_seed(seed)
+    sizes = ((4, 5), (5, 6), (6, 3))
+    x, w, v = (torch.randn(*size, generator=random) for size in sizes)
+    for factor in (1.0, -1.0):
+        checked = gradaccord.check(
+            lambda *read, factor=factor: Layers.apply(*read, factor).sum(), 1.5 * x, w, v, dtype="bfloat16"
+        )
+        assert checked.sound == (factor > 0)
+
+
 class Total(torch.autograd.Function):
     """Of a shape that an elementwise function would have."""
 

@@ -1,4 +1,4 @@
-"""A custom rule of many steps in half precision: its ball is wide, and what it is made of tells more."""
+"""A custom rule of many steps: its ball is wide, and what it is made of tells more."""
 
 from __future__ import annotations
 
@@ -42,3 +42,28 @@ def test_a_sound_one(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_one_component_that_is_garbage(dtype: str, lie: float) -> None:
     assert not gradaccord.check(ruled(lambda x: x.at[2, 2].set(lie)), jnp.asarray(Q), jnp.asarray(K), dtype=dtype).sound
+
+
+def attended(x: Any, w: Any) -> Any:
+    q, k, v, o = w
+    return jax.nn.silu((x + jax.nn.softmax((x @ q) @ (x @ k).T) @ (x @ v)) @ o)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.001, 1.01])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_what_is_known_of_an_operation_in_another_precision_hides_nothing(scale: int, factor: float) -> None:
+    """Of a sigmoid something is known in float16, of a tanh that plain programs add it up in parts."""
+
+    @jax.custom_vjp
+    def rule(x: Any, w: Any) -> Any:
+        return attended(x, w)
+
+    def back(kept: Any, g: Any) -> Any:
+        x, w = jax.vjp(attended, *kept)[1](g)
+        return x * factor, w
+
+    rule.defvjp(lambda x, w: (attended(x, w), (x, w)), back)
+    random = np.random.default_rng(2)
+    x, w = jnp.asarray(random.normal(size=(5, 4)) * scale), jnp.asarray(random.normal(size=(4, 4, 4)))
+    checked = gradaccord.check(lambda x, w: jnp.sum(rule(x, w)), x, w, dtype="float32")
+    assert checked.sound == (factor == 1)

@@ -99,7 +99,7 @@ FILES = {
     "| second sensitivity ties",
     "reading": "elsewhere formula names yaml_text | code schema yaml_syntax | descriptions editors yaml_tree "
     "| inputs keys | definitions indices | statements | known | update | case | ledger_file",
-    "judging": "begins choices subject triangles | classify matter | known together "
+    "judging": "begins choices subject triangles | classify matter | defects together | known "
     "| agreement allowance expectation unseen | inside | chain | range estimates last_word | shadow | judge "
     "| certificate second_order | heard",
     "alignment": "content difference layout | parameters side | matching wording | proposals exercised trail "
