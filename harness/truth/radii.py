@@ -69,13 +69,15 @@ AT_KINKS = 16  # units that the rules of operations with kinks lose at most on o
 
 
 def _loss(residual: Residual, form: Format) -> Floats:
-    """What one sound step may lose. At a kink the ball is as wide as the choice, which is no rounding."""
+    """What one sound step may lose. At a kink the ball is as wide as the choice, which is no rounding.
+
+    A ball around NaN encloses nothing, whatever its radius: a finite one marks what is known to be no number.
+    """
+    radius = np.where(residual.enclosed, residual.radius, np.inf)
     if not residual.kink.any():
-        return residual.radius
+        return radius
     size = np.maximum(np.abs(residual.low), np.abs(residual.high))
-    return np.where(
-        residual.kink, np.minimum(residual.radius, AT_KINKS * form.unit * size + form.smallest), residual.radius
-    )
+    return np.where(residual.kink, np.minimum(radius, AT_KINKS * form.unit * size + form.smallest), radius)
 
 
 def steady(

@@ -14,7 +14,7 @@ from gradaccord.harness.judging.judge import judge
 from gradaccord.harness.judging.second_order import Question, judge_along
 from gradaccord.harness.judging.subject import Subject
 from gradaccord.harness.paths.trajectory import trajectory
-from gradaccord.harness.records.evaluation import Array, Evaluation
+from gradaccord.harness.records.evaluation import DTYPES, Array, Evaluation
 from gradaccord.harness.records.rows import Row
 from gradaccord.harness.rules.update import Update
 
@@ -109,6 +109,26 @@ def test_second_derivatives_of_many_components_are_looked_at() -> None:
     assert product(-1 / 3).verdict == "agree"
     assert product(7.0).finding
     assert product(np.nan).finding
+
+
+@pytest.mark.parametrize("text, x, slope", [
+    ("where(x < 0, asin(x), x)", 5.0, 1.0),
+    ("where(x > 1, acosh(x), x * x)", 0.5, 1.0),
+    ("where(x > 0, digamma(x), x)", -5.0, 1.0),
+    ("cosh(sqrt(abs(x) ** 2))", 0.0, 0.0),
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_a_branch_that_is_no_number_widens_no_tangent(text: str, x: float, slope: float, dtype: str) -> None:
+    question = Question(subject(text, dtype, x=x), {"x": np.ones((), DTYPES[dtype])})
+
+    def tangent(number: float) -> Row:
+        value = {question.along.graph.output.name: np.asarray(number, DTYPES[dtype])}
+        (row,) = judge_along(question, "x", Evaluation("ok", values=value), None, 0.0, ("tangent",))
+        return row
+
+    assert tangent(slope).verdict == "agree"
+    for garbage in (7.0, -3.0, np.nan):
+        assert tangent(garbage).finding
 
 
 # --- at the edge of a domain, beyond float64, off by powers -------------------------------------------------------
