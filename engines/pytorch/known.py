@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from ...harness.graph.operations.loss import over
+from ...harness.graph.operations.operation import Bound
 from ...harness.records.known import Defect, Entry, Failure, Formula
 
 WIDE_TANGENT, WIDER_BOUND, IN_PLACE = "wide tangent", "wider bound", "in place"
@@ -15,6 +17,7 @@ VERSIONS = ">=2.6,<3"
 EXPM1 = "https://github.com/pytorch/pytorch/issues/192406"
 TRIGAMMA = "https://github.com/pytorch/pytorch/pull/4399"
 IN_FLOAT32 = "2 ** -16"  # its roundoff, of that of bfloat16
+LOGITS = "https://github.com/pytorch/pytorch/issues/195677"
 SOFTPLUS = "https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html"
 
 
@@ -56,6 +59,18 @@ def _beyond_float16(operation: str, what: str, where: str) -> Defect:
     )
 
 
+def _with_logits(p: Bound) -> str:
+    positive = "" if p["pos_weight"] is None else "((pos_weight - 1) * target + 1) * "
+    return over(p, f"((1 - target) * x - {positive}log_sigmoid(x))")
+
+
+def _slope_with_logits(p: Bound) -> str:
+    """What has the slope (pos_weight target + 1 - target) sigmoid(x) - pos_weight target."""
+    positive = "target" if p["pos_weight"] is None else "(pos_weight * target)"
+    weights = "" if p["pos_weight"] is None else f"({positive} + 1 - target) * "
+    return over(p, f"({weights}softplus(x) - {positive} * x)")
+
+
 KNOWN: tuple[Entry, ...] = (
     Formula(
         operation="gelu",
@@ -85,6 +100,43 @@ KNOWN: tuple[Entry, ...] = (
         within=1,
         of="g",
         link=EXPM1,
+        versions=VERSIONS,
+    ),
+    Formula(
+        operation="binary_cross_entropy_with_logits",
+        quantity="value",
+        text="(1 - target) * x - log_sigmoid(x)",
+        stable=_with_logits,
+        digits=8,
+        source="aten/src/ATen/native/Loss.cpp, binary_cross_entropy_with_logits",
+        versions=VERSIONS,
+    ),
+    Formula(
+        operation="binary_cross_entropy_with_logits",
+        quantity="term",
+        text="softplus(x) - target * x",
+        stable=_slope_with_logits,
+        digits=8,
+        source="tools/autograd/derivatives.yaml, binary_cross_entropy_with_logits: sigmoid(x) - target",
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="binary_cross_entropy_with_logits",
+        quantity="value",
+        reason="(1 - target) x and log_sigmoid(x) cancel on the right side far out until nothing is left",
+        within=2,
+        of="x * (1 + abs(weight)) * (1 + abs(pos_weight))",
+        link=LOGITS,
+        versions=VERSIONS,
+    ),
+    Defect(
+        operation="binary_cross_entropy_with_logits",
+        quantity="term",
+        reason="the slope is a sigmoid less the target, which cancel on the right side far out until nothing is left",
+        within=4,
+        of="g * (1 + abs(weight)) * (1 + abs(pos_weight))",
+        operand=0,
+        link=LOGITS,
         versions=VERSIONS,
     ),
     Defect(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,15 +28,16 @@ from .subject import Asked
 
 Marks = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+REDUCED: Mapping[object, Callable[[Floats], Any]] = {"sum": np.sum, "mean": np.mean}
 CARRIED = 2.0  # times as far: what is carried is of first order
 
 
 def of_link(matter: Matter, parts: Sequence[Node], knowledge: Knowledge) -> Sequence[Defect]:
     """Those of a link's number, whose node is one operation."""
-    quantity = "value" if matter.g is None else "term"
     return [
         d for d in knowledge.defects
-        if d.quantity == quantity and d.operand in (None, matter.position) and any(is_of(d, part) for part in parts)
+        if d.quantity == matter.quantity and d.operand in (None, matter.position)
+        and any(is_of(d, part) for part in parts)
     ]  # fmt: skip
 
 
@@ -53,12 +54,17 @@ def within(defect: Defect, params: Params, matter: Matter, residual: Residual, f
 
 
 def _most(defect: Defect, params: Params, g: Floats, exact: Floats, read: Sequence[Any], form: Format) -> Floats | None:
-    """How far the numbers that are `exact` may be off; nothing is known where their operands have other shapes."""
-    if np.broadcast_shapes(exact.shape, g.shape, *(x.shape for x in read)) != exact.shape:
+    """How far the numbers that are `exact` may be off, of a loss that is reduced the sum or the mean of how far each
+    may; nothing is known where operands have other shapes."""
+    reduction = dict(params).get("reduction", "mean") if exact.shape == () else "none"
+    shape = np.broadcast_shapes(exact.shape, g.shape, *(x.shape for x in read))
+    if shape != exact.shape and reduction not in REDUCED:
         return None
     with np.errstate(all="ignore"):
-        (of,) = _size(defect.operation, params, defect.of)(g, exact, *read)
-        return np.abs(np.broadcast_to(of, exact.shape)) * (defect.within * form.unit)
+        left_out = len(OPERATIONS[defect.operation].operands) - len(read)  # of the last ones, which are 0 there
+        (of,) = _size(defect.operation, params, defect.of)(g, exact, *read, *[np.zeros(())] * left_out)
+        size = np.abs(np.broadcast_to(of, shape))
+        return (size if shape == exact.shape else REDUCED[reduction](size)) * (defect.within * form.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,19 +27,21 @@ from .unseen import unseen
 
 MOST = 20_000  # numbers that a step goes through, up to which it is looked at
 SWEPT = 64  # numbers, those that are off the most, that what is known of the engine may explain
+# torch's fused attention has sum(dO O), of its output, for the sum(P dP) of the usual formula: the same number, made of
+# larger ones, of which R in full precision knows nothing.
+OTHERWISE = frozenset(("scaled_dot_product_attention",))
 BLANK = Row(case="", point=0, dtype="", engine="")
 
 
 def held(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Format) -> Judgement:
-    """The judgement of a lossy link of a user's own definition, or what its numbers alone say where they are off by R,
-    and by more than what is known of the engine carries there.
-
-    Operations of the vocabulary are not held so: engines run other formulas of them than are known.
-    """
+    """The judgement of a lossy link of a composite or a user's own definition, or what its numbers alone say where they
+    are off by R, and by more than what is known of the engine carries there."""
     step = step_of(matter.graph, matter.node)
-    if not matter.graph.defines(matter.node) or step.elementwise or step.size > MOST:
+    if step.operation.primitive or step.elementwise or step.size > MOST:
         return judgement
-    knowledge = knowledge.of(form.name)
+    if form.inside is None and any(node.op in OTHERWISE for node in (matter.node, *matter.parts.operations)):
+        return judgement
+    knowledge = knowledge.of(form.name, matter.quantity)
     run = _run(matter, expanded(step.graph, stable=True), knowledge)
     own = step_of(as_run(matter.graph, run), matter.node)
     asked = matter.among(expanded(own.graph, stable=True), form)

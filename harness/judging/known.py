@@ -31,7 +31,7 @@ from .defects import of_link, reach, within
 from .matter import Matter
 
 Marks = NDArray[np.bool_]
-SWEPT = 64  # numbers of a step of many that are off of which is measured what defects inside carry there
+SWEPT = 64  # numbers of a step of many, those that are off the most, of which is measured what defects inside carry
 MOST = 100_000  # numbers of a formula that balls go through to prove it equal, of what is not told number by number
 
 
@@ -41,7 +41,7 @@ def explained(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: 
     inside = graph.defines(node)
     if judgement.verdict not in FINDINGS or not (inside or graph.operation(node) is OPERATIONS.get(node.op)):
         return judgement
-    parts, knowledge = matter.parts.operations if inside else (node,), knowledge.of(form.name)
+    parts, knowledge = matter.parts.operations if inside else (node,), knowledge.of(form.name, matter.quantity)
     alone = _alone(parts, matter)
     formulas = _formulas(parts, knowledge)
     if not formulas and knowledge.formulas:
@@ -109,7 +109,11 @@ def _rewritten(formulas: tuple[Formula, ...]) -> tuple[Operation, ...]:
     def one(formula: Formula) -> Operation:
         name = formula.operation
         row = OPERATIONS[name]
-        return replace(row, derivative=formula.text) if row.primitive else replace(row, stable=formula.text)
+        return (
+            replace(row, derivative=formula.text)
+            if row.primitive
+            else replace(row, stable=formula.stable or formula.text)
+        )
 
     return tuple(map(one, formulas))
 
@@ -182,9 +186,11 @@ def _claimed(judgement: Judgement, what: Formula | str) -> Judgement:
 def _carried(matter: Matter, knowledge: Knowledge, residual: Residual, off: Marks, form: Format) -> str:
     """Why the number of a step of many is as far off as it is, where defects of what is inside carry that far; empty
     where they do not."""
-    known = reach(matter, knowledge, form) if int(off.sum()) <= SWEPT else None
+    known = reach(matter, knowledge, form)
     if known is None:
         return ""
-    places = [place(flat, off.shape) for flat in np.flatnonzero(off)]
+    score = np.where(off, np.nan_to_num(residual.score, nan=np.inf), -1.0)
+    order = np.argsort(-score, axis=None, kind="stable")[: min(SWEPT, int(off.sum()))]
+    places = [place(flat, off.shape) for flat in order]
     within_reach = all(residual.off[i] <= known.far(i) + known.asked.probe(i).bound for i in places)
     return known.reason if within_reach else ""

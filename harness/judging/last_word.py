@@ -21,11 +21,10 @@ from ..truth.groups import Group
 from ..truth.sides import Sides
 from ..words import counted
 from .choices import in_turn, told
-from .classify import Link, place, show
+from .classify import Link, place, show, underflow
 from .subject import Asked, Subject
 from .unseen import unseen, with_numbers
 
-SPACINGS = 64  # of the smallest numbers that some steps of gradual underflow may lose
 BEYOND = 64  # times as far as shaken runs: more than a long sum of one sign is off, whose errors do not cancel
 # Powers of 2 that shaken runs stay within, and how many times that power a number may be off: where its sign is safe
 # too, and where its order of magnitude is.
@@ -93,9 +92,7 @@ def _off_range(row: Row, engine: Array, given: Given, link: Link) -> Row | None:
         return _finding(row, "not finite", index, said, engine, given, link)
     with np.errstate(all="ignore"):
         error = np.abs(truth.error(engine))
-        # Underflow that is gradual loses a spacing at a time, in every step.
-        nothing = form.smallest * (SPACINGS if form.gradual else 1)
-        far = known & finite & (error > np.abs(truth.high) / 2) & (error > nothing)
+        far = known & finite & (error > np.abs(truth.high) / 2) & (error > underflow(form))
     if not far.any():
         return None
     return _far(row, engine, given, link, far, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ class Matter:
     g: Numerals | None = None
     position: int | None = None
     which: int = 0
+
+    @property
+    def quantity(self) -> Literal["value", "term"]:
+        return "value" if self.g is None else "term"
 
     @property
     def parts(self) -> Graph:

@@ -110,10 +110,11 @@ def nearer(numbers: Array, asked: Asked, apart: Mapping[Key, Array]) -> Array:
         index = place(flat, numbers.shape)
         most = CARRIED * asked.sensitivity.carried(asked.name, index, asked.moved, apart)
         explained &= bool(abs(error[index]) <= most) or bool(abs(error[index]) <= asked.probe(index).bound)
-        found[index] -= np.clip(error[index], -most, most)
+        # Taken away, an error leaves what float64 rounds it to beside a truth that is smaller by far.
+        found[index] = truth[index] if abs(error[index]) <= most else found[index] - np.copysign(most, error[index])
     if explained:  # those that are left are off by less
         rest = order[SWEPT:]
-        found.flat[rest] -= error.flat[rest]
+        found.flat[rest] = np.where(error.flat[rest] == 0, found.flat[rest], truth.flat[rest])
     return found
 
 

@@ -7,6 +7,7 @@ engine says of itself is shown as its claim, and excuses nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -20,9 +21,10 @@ class Formula:
     """What an engine computes an elementwise operation by, where that loses more digits than the usual formula.
 
     `text` is in the case language, as in the operation's row: of a composite what stands for `stable`, of a primitive
-    its `derivative`. It counts where balls prove that it is the operation (`params`: with these parameters), and where
-    no more than `digits` decimal digits went. `source` says where it is written. Its operations may round `rounding`
-    times as far as usual.
+    its `derivative`. Where that depends on its parameters `stable` says it, as in the row; where values and terms are
+    computed by others, `quantity` says which one is meant. It counts where balls prove
+    that it is the operation (`params`: with these parameters), and where no more than `digits` decimal digits went.
+    `source` says where it is written. Its operations may round `rounding` times as far as usual.
     """
 
     operation: str
@@ -33,6 +35,8 @@ class Formula:
     params: Params = ()
     dtypes: tuple[str, ...] = ()
     versions: str = ""
+    stable: Callable[[Mapping[str, object]], str] | None = None
+    quantity: Literal["value", "term"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +97,11 @@ class Knowledge:
     def defects(self) -> tuple[Defect, ...]:
         return tuple(entry for entry in self.entries if isinstance(entry, Defect))
 
-    def of(self, dtype: str) -> Knowledge:
-        """What is known of it in one precision."""
-        held = (e for e in self.entries if isinstance(e, Failure) or not e.dtypes or dtype in e.dtypes)
-        return Knowledge(tuple(held), self.shipped)
+    def of(self, dtype: str, quantity: Literal["value", "term"]) -> Knowledge:
+        """What is known of it in one precision, and formulas of values or of terms."""
+        held = [e for e in self.entries if isinstance(e, Failure) or not e.dtypes or dtype in e.dtypes]
+        read = (e for e in held if not isinstance(e, Formula) or e.quantity in (None, quantity))
+        return Knowledge(tuple(read), self.shipped)
 
     def failure(self, name: str) -> str:
         """Why a failure of that name is known; empty where it is not."""

@@ -272,6 +272,8 @@ def _operation(graph: Graph, node: Node, truth: Reference, random: np.random.Gen
     g = truth.adjoints[node.name].balls if pulled else np.full(node.shape, ZERO)
     value = {"y": truth.hulls[node.name].balls}
     valued, along = _held(_pusher(now), inputs, value, g, pulled, random, truth.precision)
+    if any(np.any(_is_nan(balls)) for balls in inputs.values() if balls.dtype == object):
+        along = {suffix: _nothing_proved(found) for suffix, found in along.items()}
     place, op = f"`{node.op}` in `{node.name}`", node.op
     yield Check(f"value of {place}", op, *valued["y"])
     if "apart" in [comparison[0] for comparison in along.values()] and not graph.operation(node).primitive:
@@ -279,6 +281,11 @@ def _operation(graph: Graph, node: Node, truth: Reference, random: np.random.Gen
         place = f"`{op}` inside {place}" if op != node.op else place
     for suffix, comparison in along.items():
         yield Check(f"product of {place}{suffix}", op, *comparison)
+
+
+def _nothing_proved(found: Found) -> Found:
+    """A comparison beside a number that is none, which says nothing where both sides are numbers by chance."""
+    return ("open", *found[1:]) if found[0] == "apart" else found
 
 
 @lru_cache(maxsize=4096)
@@ -371,4 +378,5 @@ def _tight(x: Balls, size: Balls) -> bool:
     return x.is_finite() and (not is_loose(x, BITS) or bool(x.rad() <= size.mid() * NARROW))
 
 
+_is_nan: Any = np.frompyfunc(lambda x: bool(x.is_nan()), 1, 1)
 _is_tight = np.frompyfunc(lambda x: _tight(x, ZERO), 1, 1)

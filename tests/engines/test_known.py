@@ -26,6 +26,8 @@ from gradaccord.harness.running.run import run, units
 
 from ..subject import subject
 
+LOGITS = "binary_cross_entropy_with_logits(x, t, reduction='none')"
+WEIGHED = "binary_cross_entropy_with_logits(x, t, 1, 1.3, reduction='none')"
 # Numbers at which an entry happens, by operation and what is off.
 WITNESSES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("gelu", "formula"): ("gelu(x)", {"x": [-3.1, -4.0]}),
@@ -36,6 +38,10 @@ WITNESSES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("expm1", "term"): ("expm1(x)", {"x": [-30.0, -25.0]}),
     ("elu", "term"): ("elu(x, alpha=2)", {"x": [-30.0, -25.0]}),
     ("softplus", "formula"): ("log_sigmoid(x)", {"x": [-28.0, -13.2]}),
+    ("binary_cross_entropy_with_logits", "formula"): (LOGITS, {"x": [-12.0, -15.0], "t": [0.0, 0.0]}),
+    ("binary_cross_entropy_with_logits", "value"): (LOGITS, {"x": [-37.5, -25.0], "t": [0.0, 0.0]}),
+    ("binary_cross_entropy_with_logits", "term"): (WEIGHED, {"x": [34.0, 20.0], "t": [1.0, 1.0]}),
+    ("binary_cross_entropy_with_logits", "formula of terms"): (WEIGHED, {"x": [9.0, 6.0], "t": [1.0, 1.0]}),
     ("softplus", "value"): ("softplus(x)", {"x": [20.1, 25.0]}),
     ("softplus", "term"): ("softplus(x)", {"x": [20.1, 25.0]}),
     ("hardsigmoid", "term"): ("hardsigmoid(x)", {"x": [0.5, -1.0]}),
@@ -68,7 +74,8 @@ def found(engine: str, entry: Formula | Defect) -> tuple[Any, Any]:
     pytest.importorskip(engine.removesuffix(":jit"))
     dtypes = entry.dtypes if isinstance(entry, Defect) else ()
     dtype = dtypes[0] if dtypes else "float64"
-    text, numbers = WITNESSES[entry.operation, entry.quantity if isinstance(entry, Defect) else "formula"]
+    formula = "formula of terms" if entry.quantity == "term" else "formula"
+    text, numbers = WITNESSES[entry.operation, entry.quantity if isinstance(entry, Defect) else formula]
     about = subject(text, dtype, **(SMALL if (entry.operation, dtype) == ("hypot", "float32") else numbers))
     about = replace(about, cotangent=np.ones_like(about.cotangent))
     return about, load_engine(engine).prepare(about.graph, dtype)(about.inputs, about.cotangent)
@@ -106,7 +113,7 @@ def test_what_is_further_off_is_a_new_finding(engine: str, entry: Formula | Defe
         ):
             assert unexplained(about, shown, knowledge(engine))
         return
-    quantity = entry.quantity if isinstance(entry, Defect) else "value" if entry.operation == "gelu" else "term"
+    quantity = entry.quantity or ("value" if entry.operation == "gelu" else "term")
     key = "f" if quantity == "value" else Use("f", 0)
     arrays = dict(evaluation.values if quantity == "value" else evaluation.terms)
     moved = np.array(arrays[key])

@@ -200,3 +200,28 @@ def test_a_slope_in_parts_inside_an_own_rule(dtype: str) -> None:
     checked.assert_sound()
     assert any(row.accepted for row in checked.rows)
     assert not gradaccord.check(ruled(1.01), x, dtype=dtype).sound
+
+
+class Wide(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, factor: float) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.factor = factor
+        return gelu(x @ w)
+
+    @staticmethod
+    def backward(ctx: Any, *gs: Tensor) -> Any:
+        x, w = ctx.saved_tensors
+        slope = torch.ops.aten.gelu_backward(gs[0], x @ w)
+        return slope @ w.T, ctx.factor * x.T @ slope, None
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_many_numbers_beside_what_is_known_of_one(dtype: str) -> None:
+    """In the first column all is far in the tail, where gelu is 0 and so are a hundred slopes by its weights."""
+    random = torch.manual_seed(0)
+    x = 1 + 0.1 * torch.randn(2, 100, generator=random)
+    w = torch.stack([torch.full((100,), -0.14), torch.linspace(-0.02, 0.03, 100)], dim=1)
+    for factor in (1.0, -1.0):
+        checked = gradaccord.check(lambda *read, f=factor: Wide.apply(*read, f).sum(), x, w, dtype=dtype)
+        assert checked.sound == (factor > 0)

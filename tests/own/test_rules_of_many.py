@@ -9,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 import gradaccord
 
@@ -67,3 +70,31 @@ def test_what_is_known_of_an_operation_in_another_precision_hides_nothing(scale:
     x, w = jnp.asarray(random.normal(size=(5, 4)) * scale), jnp.asarray(random.normal(size=(4, 4, 4)))
     checked = gradaccord.check(lambda x, w: jnp.sum(rule(x, w)), x, w, dtype="float32")
     assert checked.sound == (factor == 1)
+
+
+class Fused(torch.autograd.Function):
+    """torch's fused attention, the gradient by the query times a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, factor: float) -> Tensor:
+        ctx.save_for_backward(q, k, v)
+        ctx.factor = factor
+        return scaled_dot_product_attention(q, k, v)
+
+    @staticmethod
+    def backward(ctx: Any, *gs: Tensor) -> Any:
+        read = [x.detach().requires_grad_() for x in ctx.saved_tensors]
+        with torch.enable_grad():
+            q, k, v = torch.autograd.grad(scaled_dot_product_attention(*read), read, gs[0])
+        return ctx.factor * q, k, v, None
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("seed", [2, 8])
+def test_fused_attention_of_large_numbers(seed: int, dtype: str) -> None:
+    """Its slope of the softmax is made of its output."""
+    random = torch.manual_seed(seed)
+    read = [3 * torch.randn(2, 5, 4, generator=random, dtype=torch.float64) for _ in range(3)]
+    for factor in (1.0, -1.0):
+        checked = gradaccord.check(lambda *x, f=factor: Fused.apply(*x, f).sum(), *read, dtype=dtype)
+        assert checked.sound == (factor > 0)
