@@ -40,7 +40,8 @@ def by_estimate(blank: Row, subject: Subject, name: str, engine: Array, estimate
         known = np.where(truth.tight & (truth.high == 0), most, largest)
         close = error <= unit**0.5 * known
         empty = said & ~off & ~close & (error > largest / 2)
-        empty |= said & ~off & ~close & truth.tight & (estimate > np.abs(engine.astype(np.float64)) / 2)
+        spared = close & (shipped | (truth.high == 0))
+        empty |= said & ~off & ~spared & truth.tight & (estimate > np.abs(engine.astype(np.float64)) / 2)
         score = np.where(error == 0, 0.0, error / estimate)
     score = np.where(np.isnan(score), np.inf, score)
     if off.any():
@@ -56,8 +57,9 @@ def by_estimate(blank: Row, subject: Subject, name: str, engine: Array, estimate
         told = f"its own error estimate, {estimate[index]:.3g}, leaves no digit"
         if row.verdict in FINDINGS:
             return replace(row, reason=f"{told}, and excuses nothing: {row.reason}")
-        index = place(np.argmax(np.where(empty, error, -1.0)), error.shape)
-        return _row(base, what, engine, truth, index, "not judged", None, told)
+        if (empty & ~close).any():
+            index = place(np.argmax(np.where(empty, error, -1.0)), error.shape)
+            return _row(base, what, engine, truth, index, "not judged", None, told)
     index = place(np.argmax(np.where(said & ~np.isnan(error), score, -1.0)), score.shape)
     unknown = ~truth.tight | np.isnan(truth.high)
     if unknown.any():

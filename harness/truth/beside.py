@@ -41,8 +41,8 @@ def contracted(numbers: Array, cotangent: Array) -> Any:
     return sum((a * b for a, b in pairs if not b.is_zero()), start=ZERO)
 
 
-def beside(graph: Graph, inputs: Mapping[str, Array], cotangent: Array) -> Beside:
-    """The graph at its inputs moved by a hair along directions of whole numbers."""
+def beside(graph: Graph, inputs: Mapping[str, Array], cotangent: Array, bits: int = BITS) -> Beside:
+    """The graph at its inputs moved by a hair along directions of whole numbers, in balls of so many bits."""
     derived = gradient(graph, stable=False, seeded=True)
     wanted = {node.name: derived.adjoints[node.name] for node in graph.wanted}
     names = list(dict.fromkeys([graph.output.name, *(arg for arg in wanted.values() if isinstance(arg, str))]))
@@ -50,7 +50,7 @@ def beside(graph: Graph, inputs: Mapping[str, Array], cotangent: Array) -> Besid
     arguments = {**inputs, derived.seed: cotangent}
 
     def there(directions: Mapping[str, Array], hair: arb) -> tuple[Any, dict[str, Array]]:
-        with flint.ctx.workprec(BITS):
+        with flint.ctx.workprec(bits):
             operands = [
                 to_balls(arguments[node.name]) + to_balls(directions[node.name]) * hair
                 if node.name in directions

@@ -26,7 +26,6 @@ from .arrays import array
 from .beside import Beside, beside, limit
 from .germs import Motion, coefficient, mover
 from .numbers import constant
-from .poles import BITS
 from .precision import PRECISION, working
 from .reference import Number
 from .sides import LENGTH, Index, Sides, derivative
@@ -35,7 +34,8 @@ Array: TypeAlias = NDArray[Any]
 Direction: TypeAlias = Mapping[str, Array]
 Seen: TypeAlias = "tuple[float, float]"  # what a component begins with on one side, and its derivative there
 
-HAIR, THINNER = arb(2) ** -1200, arb(2) ** -1600  # below every float64; what cancels to third order has bits left
+HAIR, THINNER = arb(2) ** -1200, arb(2) ** -1600  # below every float64
+BITS = 12288  # what cancels to sixth order has bits left
 SMALLEST = 1e-290
 
 
@@ -123,7 +123,7 @@ class _Change:
 
     @cached_property
     def there(self) -> Beside:
-        return beside(self.graph, self.inputs, self.cotangent)
+        return beside(self.graph, self.inputs, self.cotangent, BITS)
 
     def along(
         self, direction: Direction, asked: Mapping[str, Mapping[Index, Any]]

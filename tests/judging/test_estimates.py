@@ -10,6 +10,7 @@ import pytest
 
 from gradaccord.engines.finite_difference.engine import prepare
 from gradaccord.harness.judging.judge import judge
+from gradaccord.harness.records.evaluation import DTYPES
 from gradaccord.harness.records.known import Knowledge
 from gradaccord.harness.records.rows import Row
 
@@ -19,7 +20,7 @@ from ..subject import evaluated, subject
 def said(text: str, x: Any, number: Any, estimate: Any, dtype: str = "float64") -> Row:
     """The row of the gradient of `x`, of an engine that gives these numbers and estimates."""
     about = subject({"out": text}, dtype, x=x)
-    numbers = np.asarray(number, dtype).reshape(np.shape(x))
+    numbers = np.asarray(number).astype(DTYPES[dtype]).reshape(np.shape(x))
     estimates = np.broadcast_to(np.asarray(estimate, np.float64), np.shape(x))
     found = replace(
         evaluated(about), terms=None, adjoints=None, gradients={"x": numbers}, errors={"x": np.array(estimates)}
@@ -56,6 +57,17 @@ def test_a_number_and_its_estimate(number: float, estimate: float, verdict: str,
         pytest.skip("float32 has no such digits")
     row = said("sin(x)", 1.0, number, estimate, dtype)
     assert (row.verdict, row.finding) == (verdict, verdict in ("wrong", "not finite"))
+
+
+@pytest.mark.parametrize(
+    "dtype, factor", [("float64", 1 + 1e-9), ("float32", 1 + 1e-4), ("bfloat16", 1.05), ("float16", 1.01)]
+)
+@pytest.mark.parametrize("estimate", [np.inf, 1e30])
+def test_half_of_the_digits_are_not_enough_for_an_estimate_that_allows_everything(
+    dtype: str, factor: float, estimate: float
+) -> None:
+    assert said("sin(x)", 1.0, SIN, estimate, dtype).verdict == "agree"
+    assert said("sin(x)", 1.0, SIN * factor, estimate, dtype).finding
 
 
 def test_a_component_without_a_digit_is_told_beside_others_that_agree() -> None:
