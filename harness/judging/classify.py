@@ -21,7 +21,6 @@ from ..truth.residuals import Residual
 from .choices import taken
 
 Score: TypeAlias = "tuple[float, Index]"  # the worst of a link, and where
-SPACINGS = 64  # of the smallest numbers that some steps of gradual underflow may lose
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +142,8 @@ def _lossy(residual: Residual, form: Format) -> NDArray[np.bool_]:
     """Fewer than half of the format's digits are right."""
     with np.errstate(all="ignore"):
         return (
-            (residual.off > np.abs(residual.exact) * form.unit**0.5) & (residual.off > underflow(form)) & ~residual.kink
+            (residual.off > np.abs(residual.exact) * form.unit**0.5) & (residual.off > form.underflow) & ~residual.kink
         )
-
-
-def underflow(form: Format) -> float:
-    """How far numbers may be off that leave the range of a format: by the smallest one, or gradually by more."""
-    return form.smallest * (SPACINGS if form.gradual else 1)
 
 
 def _off(read: Callable[[Format], Residual], residual: Residual, form: Format, off: NDArray[np.bool_]) -> Judgement:

@@ -48,6 +48,9 @@ def held(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Forma
     row = unseen(BLANK, asked, matter.shown) if asked is not None else BLANK
     if asked is None or row.verdict not in FINDINGS:
         return judgement
+    flushed = form.underflow if form.gradual else form.smallest / form.unit  # inside, times what it is multiplied by
+    if row.error is not None and abs(row.error) <= flushed:
+        return judgement
     inside, times = reach(matter, knowledge, form), max((formula.rounding for formula in run), default=1.0)
     if _explained(asked, matter, inside, times):
         return judgement

@@ -21,7 +21,7 @@ from ..truth.groups import Group
 from ..truth.sides import Sides
 from ..words import counted
 from .choices import in_turn, told
-from .classify import Link, place, show, underflow
+from .classify import Link, place, show
 from .subject import Asked, Subject
 from .unseen import unseen, with_numbers
 
@@ -92,7 +92,7 @@ def _off_range(row: Row, engine: Array, given: Given, link: Link) -> Row | None:
         return _finding(row, "not finite", index, said, engine, given, link)
     with np.errstate(all="ignore"):
         error = np.abs(truth.error(engine))
-        far = known & finite & (error > np.abs(truth.high) / 2) & (error > underflow(form))
+        far = known & finite & (error > np.abs(truth.high) / 2) & (error > form.underflow)
     if not far.any():
         return None
     return _far(row, engine, given, link, far, error)

@@ -234,7 +234,7 @@ def scores_of(new: Array, made: Inner, form: Format) -> tuple[NDArray[np.float64
     off: NDArray[np.float64] = np.abs((new.astype(made.middle.dtype) - made.middle).astype(np.float64))
     radius: NDArray[np.float64] = made.whole * (1 - 2.0**-40)  # what float64 lost of the radius itself
     scores: NDArray[np.float64] = np.where(off == 0, radius * 0, off / radius)
-    exact, half, least = 2 * radius * made.exact, form.unit**0.5, form.smallest / form.unit
+    exact, half, least = 2 * radius * made.exact, form.unit**0.5, form.underflow
     fine = off + exact <= np.maximum((made.size - exact) * half, least) * (1 - 2.0**-40)
     lossy = off - exact > np.maximum((made.size + exact) * half, least) * (1 + 2.0**-40)
     return np.where((scores <= 1) & (fine | lossy), scores, np.inf), lossy

@@ -9,6 +9,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+SPACINGS = 64  # of the smallest numbers that some steps of gradual underflow may lose
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -38,6 +40,11 @@ class Format:
     @property
     def step(self) -> float:
         return self.result or self.unit
+
+    @property
+    def underflow(self) -> float:
+        """How far numbers may be off that leave the range: by the smallest one, or by a spacing at each step."""
+        return self.smallest * (SPACINGS if self.gradual else 1)
 
     @property
     def without_underflow(self) -> Format:

@@ -135,7 +135,7 @@ def plain(link: Residual, form: Format) -> NDArray[np.bool_]:
     exact value lies in it too. Only of steps that choose nothing."""
     with np.errstate(all="ignore"):
         most, least = link.off + link.radius, np.abs(link.exact) - link.radius
-        narrow = (most <= least * form.unit**0.5) | (most <= form.smallest / form.unit)
+        narrow = (most <= least * form.unit**0.5) | (most <= form.underflow)
     return narrow & link.enclosed & (link.score <= 1)
 
 
