@@ -57,12 +57,12 @@ def _most(defect: Defect, params: Params, g: Floats, exact: Floats, read: Sequen
     """How far the numbers that are `exact` may be off, of a loss that is reduced the sum or the mean of how far each
     may; nothing is known where operands have other shapes."""
     reduction = dict(params).get("reduction", "mean") if exact.shape == () else "none"
-    shape = np.broadcast_shapes(exact.shape, g.shape, *(x.shape for x in read))
+    name, shape = defect.operation, np.broadcast_shapes(exact.shape, g.shape, *(x.shape for x in read))
     if shape != exact.shape and reduction not in REDUCED:
         return None
     with np.errstate(all="ignore"):
-        left_out = len(OPERATIONS[defect.operation].operands) - len(read)  # of the last ones, which are 0 there
-        (of,) = _size(defect.operation, params, defect.of)(g, exact, *read, *[np.zeros(())] * left_out)
+        left_out = len(OPERATIONS[name].operands) - len(read)  # of the last ones, which are 0 there
+        (of,) = _size(name, params, defect.of)(g, exact, *read, *[np.zeros(())] * left_out)
         size = np.abs(np.broadcast_to(of, shape))
         return (size if shape == exact.shape else REDUCED[reduction](size)) * (defect.within * form.unit)
 

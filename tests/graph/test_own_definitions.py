@@ -119,7 +119,7 @@ def test_finite_differences_run_them() -> None:
 ABOUT_NAMES = {
     "alignment/calls.py", "graph/expand.py", "graph/graph.py", "graph/language/habits.py",
     "graph/language/mistakes.py", "graph/language/slips.py", "graph/operations/operation.py",
-    "hearing/definitions.py", "hearing/recording.py", "judging/known.py", "options.py",
+    "hearing/definitions.py", "hearing/recording.py", "judging/defects.py", "judging/known.py", "options.py",
     "reading/definitions.py",
     "reading/editors.py", "reading/formula.py", "reading/statements.py",
     "telling/showing.py", "truth/forward.py", "truth/intervals.py", "truth/next_to_one.py",
