@@ -14,7 +14,7 @@ from ..graph.expand import expanded
 from ..graph.graph import Graph
 from ..records.evaluation import Array
 from ..records.formats import Format
-from ..records.known import Formula, Knowledge, is_of
+from ..records.known import NOTHING, Formula, Knowledge, is_of
 from ..records.rows import Row
 from ..records.verdicts import FINDINGS
 from ..truth.links import step_of
@@ -41,7 +41,7 @@ def held(judgement: Judgement, matter: Matter, knowledge: Knowledge, form: Forma
         return judgement
     if form.inside is None and any(node.op in OTHERWISE for node in (matter.node, *matter.parts.operations)):
         return judgement
-    knowledge = knowledge.of(form.name, matter.quantity)
+    knowledge = (knowledge if knowledge.shipped else NOTHING).of(form.name, matter.quantity)  # a claim excuses nothing
     run = _run(matter, expanded(step.graph, stable=True), knowledge)
     own = step_of(as_run(matter.graph, run), matter.node)
     asked = matter.among(expanded(own.graph, stable=True), form)
